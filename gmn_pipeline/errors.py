@@ -1,0 +1,65 @@
+"""Every error this project raises on purpose, and whether to try again.
+
+    GmnError
+    |-- RetryableError            the same call may work later
+    |   |-- SourceUnavailable     the source is down, slow or answers 5xx
+    |   |-- FileIncomplete        a file caught half written, or changed while it was read
+    |   `-- WarehouseBusy         another writer held the warehouse for too long
+    `-- PermanentError            the same call will fail again: somebody has to look
+        |-- SettingsError         a setting has no usable value
+        |-- SourceFileMissing     the source answers that there is no such file
+        |-- SourceRefused         the source answers something that is not its data
+        |-- SummaryFormatError    a file is not in the format that this version knows
+        `-- CountMismatch         rows read, accepted, rejected and written do not add up
+
+A message says what happened, where (file and line), and what to do about it.
+"""
+
+
+class GmnError(Exception):
+    """Root of the tree; `remedy` is the sentence that tells a person what to do."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(f"{message} {remedy}".strip())
+        self.message = message
+        self.remedy = remedy
+
+
+class RetryableError(GmnError):
+    """The same call may work later."""
+
+
+class SourceUnavailable(RetryableError):
+    """The source is down, slow, or answers with a server error."""
+
+
+class FileIncomplete(RetryableError):
+    """A file was caught half written, or changed while it was read."""
+
+
+class WarehouseBusy(RetryableError):
+    """Another writer held the warehouse for longer than the setting allows."""
+
+
+class PermanentError(GmnError):
+    """The same call will fail again until somebody changes something."""
+
+
+class SettingsError(PermanentError):
+    """A setting has no usable value."""
+
+
+class SourceFileMissing(PermanentError):
+    """The source answers that there is no such file."""
+
+
+class SourceRefused(PermanentError):
+    """The source answers something that is not its data (a login page, an error page)."""
+
+
+class SummaryFormatError(PermanentError):
+    """A file is not in the format that this version knows."""
+
+
+class CountMismatch(PermanentError):
+    """Rows read, accepted, rejected and written do not add up; nothing was committed."""

@@ -1,0 +1,1 @@
+"""Landing: the files of the source, byte for byte, every version kept."""

@@ -1,0 +1,196 @@
+"""Bring the files of given days from the source's directory into landing.
+
+What belongs here: which files make up a day, fetching them a few at a time, and noting what was
+landed. What does not: what is in a row (`validated/`).
+
+A file that cannot be had fails the days it carries, and no others.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused
+from gmn_pipeline.landing.object_store import ObjectStore
+from gmn_pipeline.ledger import LandedVersion, Ledger
+from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name, months_of_name
+from gmn_pipeline.sources.directory import Directory, Entry, Fetched, Version
+from gmn_pipeline.sources.summary_file import Head, check_whole
+
+FOLDERS = {
+    FileKind.DAILY: "daily",
+    FileKind.MONTHLY: "monthly",
+    FileKind.YEARLY: "",
+    FileKind.ALL: "",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file of the source that carries wanted days: one bin, or an interval of time (UTC)."""
+
+    entry: Entry
+    kind: FileKind
+    bin: Bin | None = None
+    interval: tuple[datetime, datetime] | None = None
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A wanted file that lies in landing. `is_new` is whether this run brought its bytes."""
+
+    wanted: Wanted
+    version: LandedVersion
+    object_path: Path
+    is_new: bool
+
+    @property
+    def generated_at_utc(self) -> datetime:
+        return datetime.fromisoformat(self.version.generated_at_utc)
+
+
+@dataclass
+class Landing:
+    """What landing the wanted days came to."""
+
+    files: list[LandedFile] = field(default_factory=list)
+    failed_days: dict[date, GmnError] = field(default_factory=dict)
+    days_without_file: set[date] = field(default_factory=set)
+
+
+def land(
+    days: Sequence[date],
+    *,
+    settings: Settings,
+    directory: Directory,
+    objects: ObjectStore,
+    ledger: Ledger,
+    on_file: Callable[[LandedFile | None], None] = lambda _: None,
+) -> Landing:
+    """Land the files of `days`. Calls `on_file` as each file is done (None: it failed).
+
+    Raises SourceUnavailable or SourceRefused if the listing itself cannot be had.
+    """
+    kind = FileKind(settings.history)
+    wanted = wanted_files(days, directory.list(FOLDERS[kind]), kind)
+    known = ledger.newest_landed()
+    landing = Landing()
+
+    def take(file: Wanted) -> tuple[Wanted, LandedFile | GmnError]:
+        try:
+            return file, _take(file, known.get(file.entry.path), directory, objects)
+        except GmnError as error:
+            return file, error
+
+    with ThreadPoolExecutor(settings.http_concurrency, "fetch") as pool:
+        for file, result in pool.map(take, wanted):
+            if isinstance(result, GmnError):
+                landing.failed_days |= {day: result for day in _days_of(file, days)}
+                on_file(None)
+            else:
+                landing.files.append(result)
+                on_file(result)
+    _record(landing.files, ledger)
+    carried = {day for file in wanted for day in _days_of(file, days)}
+    landing.days_without_file = set(days) - carried
+    return landing
+
+
+def wanted_files(days: Sequence[date], entries: Sequence[Entry], kind: FileKind) -> list[Wanted]:
+    """Which of the listed files carry any of the days."""
+    if kind is FileKind.DAILY:
+        wanted_days = set(days)
+        named = [(entry, bin_of_name(entry.path.rsplit("/", 1)[-1])) for entry in entries]
+        return [
+            Wanted(entry, kind, bin=bin_)
+            for entry, bin_ in sorted(named, key=lambda pair: pair[0].path)
+            if bin_ is not None and bin_.date in wanted_days
+        ]
+    wanted = []
+    for entry in entries:
+        name = entry.path.rsplit("/", 1)[-1]
+        interval = months_of_name(name) if _is_kind(name, kind) else None
+        if interval is not None:
+            file = Wanted(entry, kind, interval=interval)
+            if _days_of(file, days):
+                wanted.append(file)
+    return sorted(wanted, key=lambda file: file.entry.path)
+
+
+def _is_kind(name: str, kind: FileKind) -> bool:
+    return name == "traj_summary_all.txt" if kind is FileKind.ALL else f"_{kind}_" in name
+
+
+def _days_of(file: Wanted, days: Sequence[date]) -> list[date]:
+    """The wanted days that a file carries. A bin runs on into the next calendar day."""
+    if file.bin is not None:
+        return [file.bin.date] if file.bin.date in days else []
+    assert file.interval is not None
+    begin, end = file.interval
+    return [
+        day for day in days
+        if day >= (begin.date() - timedelta(days=1) if begin.year > 1 else date.min)
+        and day < end.date()
+    ]  # fmt: skip
+
+
+def _take(
+    file: Wanted, known: LandedVersion | None, directory: Directory, objects: ObjectStore
+) -> LandedFile:
+    """Fetch one file unless the landed version is still the current one."""
+    version = None
+    if known is not None and objects.has(known.sha256, known.size_bytes):
+        version = Version(known.etag, known.last_modified)
+    path = file.entry.path
+    try:
+        with objects.incoming() as (incoming, to):
+            fetched = directory.fetch(path, version, to)
+            if fetched is None:
+                assert known is not None
+                return LandedFile(file, known, objects.path(known.sha256), is_new=False)
+            to.close()
+            head = _checked(path, incoming, fetched, objects)
+            object_path = objects.keep(incoming, fetched.sha256)
+    except OSError as error:
+        raise RetryableError(
+            f"{path} cannot be written to landing: {error}.",
+            remedy="Free space under the data folder; the day is taken again.",
+        ) from error
+    is_new = known is None or known.sha256 != fetched.sha256
+    return LandedFile(file, _version(file, fetched, head), object_path, is_new)
+
+
+def _checked(path: str, incoming: Path, fetched: Fetched, objects: ObjectStore) -> Head:
+    try:
+        return check_whole(incoming, path)
+    except SourceRefused as error:
+        kept = objects.refuse(incoming, fetched.sha256)
+        raise SourceRefused(f"{error.message} It is kept as {kept}.", remedy=error.remedy) from None
+
+
+def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
+    return LandedVersion(
+        path=file.entry.path,
+        kind=file.kind,
+        url=fetched.url,
+        etag=fetched.version.etag,
+        last_modified=fetched.version.last_modified,
+        listed_state=file.entry.state,
+        generated_at_utc=head.generated_at_utc.isoformat(),
+        size_bytes=fetched.size_bytes,
+        sha256=fetched.sha256,
+        fetched_at_utc=utc_now().isoformat(),
+    )
+
+
+def _record(files: Sequence[LandedFile], ledger: Ledger) -> None:
+    ledger.record_landed(file.version for file in files if file.is_new)
+    ledger.record_seen(
+        replace(file.version, listed_state=file.wanted.entry.state)
+        for file in files
+        if not file.is_new
+    )

@@ -1,0 +1,54 @@
+"""Landed bytes, unchanged, in files named by their SHA-256.
+
+A file is written under a temporary name and renamed, so an object is there whole or not at all.
+The same bytes are kept once, however often they come.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+class ObjectStore:
+    def __init__(self, folder: Path) -> None:
+        self._objects = folder / "objects"
+        self._incoming = folder / "incoming"
+        self._refused = folder / "refused"
+        for place in (self._objects, self._incoming, self._refused):
+            place.mkdir(parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where the object with this hash is, or would be."""
+        return self._objects / sha256[:2] / f"{sha256}.txt"
+
+    def has(self, sha256: str, size_bytes: int) -> bool:
+        """Whether the object is there in its full size."""
+        path = self.path(sha256)
+        return path.is_file() and path.stat().st_size == size_bytes
+
+    @contextmanager
+    def incoming(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """A new file to write to; it is gone afterwards unless it was kept."""
+        descriptor, name = tempfile.mkstemp(dir=self._incoming)
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield path, file
+        finally:
+            path.unlink(missing_ok=True)
+
+    def keep(self, incoming: Path, sha256: str) -> Path:
+        """Give a finished file its name."""
+        path = self.path(sha256)
+        path.parent.mkdir(exist_ok=True)
+        os.replace(incoming, path)
+        return path
+
+    def refuse(self, incoming: Path, sha256: str) -> Path:
+        """Keep what is not a summary file apart, where a person can look at it."""
+        path = self._refused / sha256
+        os.replace(incoming, path)
+        return path

@@ -1,0 +1,1 @@
+"""What the data is: every column, table and message, defined once."""

@@ -1,0 +1,147 @@
+"""From the one definition of a column to the forms that each library wants.
+
+What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera, DuckDB and
+Dagster. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
+"""
+
+from collections.abc import Iterable
+
+import dagster as dg
+import pandera.polars as pa
+import polars as pl
+import pyarrow as arrow
+
+from gmn_pipeline.schemas.fields import Field, Kind
+from gmn_pipeline.schemas.tables import Table
+
+_POLARS: dict[Kind, pl.DataType] = {
+    Kind.TEXT: pl.String(),
+    Kind.TIMESTAMP: pl.Datetime("us"),
+    Kind.DATE: pl.Date(),
+    Kind.INTEGER: pl.Int32(),
+    Kind.NUMBER: pl.Float64(),
+    Kind.BOOLEAN: pl.Boolean(),
+    Kind.TEXT_LIST: pl.List(pl.String()),
+}
+_DUCKDB = {
+    Kind.TEXT: "VARCHAR",
+    Kind.TIMESTAMP: "TIMESTAMP",
+    Kind.DATE: "DATE",
+    Kind.INTEGER: "INTEGER",
+    Kind.NUMBER: "DOUBLE",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.TEXT_LIST: "VARCHAR[]",
+}
+# What the CSV reader converts by itself; the rest it reads as text, padding and all.
+_ARROW_CSV: dict[Kind, arrow.DataType] = {
+    Kind.INTEGER: arrow.int32(),
+    Kind.NUMBER: arrow.float64(),
+}
+
+
+def arrow_csv_types(fields: Iterable[Field]) -> dict[str, arrow.DataType]:
+    """Column types for `pyarrow.csv`, by field name."""
+    return {field.name: _ARROW_CSV.get(field.kind, arrow.string()) for field in fields}
+
+
+def polars_schema(fields: Iterable[Field]) -> pl.Schema:
+    """The Polars schema, in order."""
+    return pl.Schema({field.name: _POLARS[field.kind] for field in fields})
+
+
+def pandera_schema(table: Table) -> pa.DataFrameSchema:
+    """The hard limits of a table as a Pandera schema: types, nulls, ranges and patterns.
+
+    Strict and ordered: a column too many, too few or out of place is an error. Validate a
+    DataFrame, never a LazyFrame: on the latter Pandera skips the value checks.
+    """
+    return pa.DataFrameSchema(
+        {
+            field.name: pa.Column(
+                _POLARS[field.kind], checks=_pandera_checks(field), nullable=field.nullable
+            )
+            for field in table.fields
+        },
+        name=table.name,
+        strict=True,
+        ordered=True,
+    )
+
+
+def _pandera_checks(field: Field) -> list[pa.Check]:
+    checks = []
+    if field.kind is Kind.NUMBER:
+        # Bounds of their own, since a comparison alone lets an infinity through one side.
+        low = float("-inf") if field.minimum is None else field.minimum
+        high = float("inf") if field.maximum is None else field.maximum
+        checks.append(
+            pa.Check.in_range(
+                low, high, include_min=field.minimum is not None,
+                include_max=field.maximum is not None, error=f"within {field_range(field)}",
+            )
+        )  # fmt: skip
+    elif field.minimum is not None or field.maximum is not None:
+        low = -(2**31) if field.minimum is None else field.minimum
+        high = 2**31 - 1 if field.maximum is None else field.maximum
+        checks.append(pa.Check.in_range(low, high, error=f"within {field_range(field)}"))
+    if field.earliest and field.latest:
+        error = f"within {field.earliest:%Y-%m-%d} to {field.latest:%Y-%m-%d}"
+        checks.append(pa.Check.in_range(field.earliest, field.latest, error=error))
+    if field.pattern and field.kind is Kind.TEXT:
+        checks.append(pa.Check.str_matches(field.pattern, error=f"like {field.pattern}"))
+    return checks
+
+
+def field_range(field: Field) -> str:
+    """The allowed range as a person reads it, e.g. `[-90, 90] deg`."""
+    low = "(-inf" if field.minimum is None else f"[{field.minimum:g}"
+    high = "inf)" if field.maximum is None else f"{field.maximum:g}]"
+    return f"{low}, {high}" + (f" {field.unit}" if field.unit else "")
+
+
+def duckdb_column(field: Field) -> str:
+    """`name TYPE [NOT NULL]` for a CREATE TABLE."""
+    return f"{field.name} {_DUCKDB[field.kind]}" + ("" if field.nullable else " NOT NULL")
+
+
+def duckdb_create_table(table: Table, *, catalog: str) -> str:
+    """The CREATE TABLE statement, in the subset that DuckLake and a DuckDB file both take."""
+    columns = ",\n  ".join(duckdb_column(field) for field in table.fields)
+    return f"CREATE TABLE {catalog}.{table.name} (\n  {columns}\n)"
+
+
+def duckdb_comments(table: Table, *, catalog: str) -> list[str]:
+    """COMMENT ON statements for the table and each column: unit and meaning."""
+    name = f"{catalog}.{table.name}"
+    return [
+        f"COMMENT ON TABLE {name} IS {sql_text(table.meaning)}",
+        *(
+            f"COMMENT ON COLUMN {name}.{field.name} IS {sql_text(describe(field))}"
+            for field in table.fields
+        ),
+    ]
+
+
+def sql_text(text: str) -> str:
+    """A text constant in SQL. For statements that take no parameters (COMMENT, ATTACH)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def describe(field: Field) -> str:
+    """Unit and meaning in one line."""
+    return f"[{field.unit}] {field.meaning}" if field.unit else field.meaning
+
+
+def dagster_schema(table: Table) -> dg.TableSchema:
+    """The column schema that the Dagster UI shows with an asset."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                field.name,
+                _DUCKDB[field.kind],
+                description=describe(field),
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in table.fields
+        ]
+    )

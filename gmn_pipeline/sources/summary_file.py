@@ -1,0 +1,305 @@
+"""Read trajectory summary files: the head, whether the file is whole, and its rows in bulk.
+
+What belongs here: the text format. What does not: what a value may be (`validated/`), and which
+days a file holds (`bins.py`).
+
+Rows are parsed by PyArrow, typed, at some 400,000 rows/s and core; it counts the fields of every
+row and refuses any text that is not a number. Only when it refuses a block are the lines looked
+at one by one, the bad ones set aside with their reasons, and the rest parsed by the same reader:
+an accepted value always comes from that one reader.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from gmn_pipeline.errors import FileIncomplete, SourceRefused, SummaryFormatError
+from gmn_pipeline.schemas.derive import arrow_csv_types
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
+
+SEPARATOR = b";"
+_SEPARATORS_A_LINE = len(TRAJECTORY_FIELDS) - 1
+_HEAD_BYTES = 1 << 14
+_BLOCK_BYTES = 1 << 24
+_CSV_BLOCK_BYTES = 1 << 21  # what fits the processor's cache: measured three times as fast as 64 MB
+_LONGEST_LINE_BYTES = 1 << 16
+_GENERATED = re.compile(rb"#\s*Summary generated on\s+(.+?)\s*UTC")
+# `None` as upstream pads it to the width of its column.
+_NULL_SPELLINGS = [" " * blanks + "None" for blanks in range(9)]
+_NUMBER = r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|None|[+-]?inf)\s*$"
+_INTEGER = r"^\s*-?\d{1,9}\s*$"
+EXPECTED_HEADER = [f.header for f in TRAJECTORY_FIELDS]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The lines above the rows: when the file was generated, its columns, where the rows begin."""
+
+    generated_at_utc: datetime
+    header: list[tuple[str, str]]
+    size_bytes: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class RejectedLine:
+    """A line that is not a row, as it stood in the file."""
+
+    line_number: int
+    raw_line: bytes
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a file; `first_line_number` counts from 1 within the file."""
+
+    data: bytes
+    first_line_number: int
+
+    def lines(self) -> list[tuple[int, bytes]]:
+        """(line number, line) of every line that is not blank, without its line end."""
+        lines = (line.strip(b"\r") for line in self.data.split(b"\n"))
+        return [(n, line) for n, line in enumerate(lines, self.first_line_number) if line.strip()]
+
+
+@dataclass(frozen=True)
+class ParsedBlock:
+    """Rows of a block: typed where they could be, and the lines that are not rows.
+
+    `rows` has the 86 columns; numbers and integers are typed (`None` is null, `nan` is NaN), the
+    rest is still text with its padding. `line_number` tells where each row stood.
+    """
+
+    rows: pl.DataFrame
+    rejected: list[RejectedLine] = field(default_factory=list)
+
+
+def read_head(data: bytes, name: str) -> Head:
+    """The head of a file from its first bytes.
+
+    Raises FileIncomplete for a file that ends within its head, SourceRefused for what is no
+    summary file, SummaryFormatError for a head that cannot be read.
+    """
+    if not data.strip():
+        raise FileIncomplete(f"{name} is empty.", remedy="It is taken again later.")
+    comments, position, lines = [], 0, 0
+    for line in data.splitlines(keepends=True):
+        content = line.strip()
+        if content and not content.startswith(b"#"):
+            break
+        position += len(line)
+        # LF CR is one line end; bytes.splitlines sees two.
+        lines += line.endswith(b"\n")
+        if content:
+            comments.append(content)
+    match = _GENERATED.match(comments[0]) if comments else None
+    if match is None:
+        raise SourceRefused(
+            f"{name} is not a trajectory summary file: it begins with {data[:60]!r}.",
+            remedy="Look at its address in a browser: is it an error or a login page?",
+        )
+    if len(comments) < 4:
+        raise FileIncomplete(f"{name} ends within its head.", remedy="It is taken again later.")
+    return Head(_utc(match[1].decode(), name), _header(comments[1], comments[2]), position, lines)
+
+
+def _utc(text: str, name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError as error:
+        raise SummaryFormatError(
+            f"{name}, line 1: {text!r} is not a time.",
+            remedy="The format has changed: adapt gmn_pipeline/sources/summary_file.py.",
+        ) from error
+
+
+def _header(first: bytes, second: bytes) -> list[tuple[str, str]]:
+    """Pairs of column heads, blanks folded."""
+
+    def names(line: bytes) -> list[str]:
+        text = line.decode("ascii", "backslashreplace").lstrip("#")
+        return [" ".join(part.split()) for part in text.split(";")]
+
+    upper, lower = names(first), names(second)
+    lower += [""] * (len(upper) - len(lower))
+    return list(zip(upper, lower, strict=False))
+
+
+def check_columns(head: Head, name: str) -> None:
+    """Raise SummaryFormatError unless the columns are exactly the known ones, in order."""
+    if head.header == EXPECTED_HEADER:
+        return
+    differences = [
+        f"column {number}: expected {_pair(expected)}, found {_pair(found)}"
+        for number, (expected, found) in enumerate(
+            zip(_padded(EXPECTED_HEADER, head.header), _padded(head.header, EXPECTED_HEADER),
+                strict=True), 1)
+        if expected != found
+    ]  # fmt: skip
+    shown = "; ".join(differences[:3])
+    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+    raise SummaryFormatError(
+        f"{name}, lines 2-3: {len(head.header)} columns where {len(EXPECTED_HEADER)} are known: "
+        f"{shown}{more}.",
+        remedy="Nothing of the file was loaded. If upstream changed its columns, change "
+        "gmn_pipeline/schemas/fields.py and validate the day again.",
+    )
+
+
+def _padded(pairs: list, other: list) -> list:  # type: ignore[type-arg]
+    return pairs + [None] * (len(other) - len(pairs))
+
+
+def _pair(pair: tuple[str, str] | None) -> str:
+    return "nothing" if pair is None else f"'{' / '.join(part for part in pair if part)}'"
+
+
+def check_whole(path: Path, name: str) -> Head:
+    """The head of a file on disk, after a look at its end.
+
+    Raises FileIncomplete if it has no row, or if the last line is not a row with its line end:
+    upstream copies its files into place without locking.
+    """
+    with path.open("rb") as file:
+        head = read_head(file.read(_HEAD_BYTES), name)
+        size = file.seek(0, 2)
+        file.seek(max(head.size_bytes, size - _HEAD_BYTES))
+        tail = file.read()
+    if not tail.strip():
+        raise FileIncomplete(
+            f"{name} has a head and no rows.",
+            remedy="A bin without meteors has no file at all, so this one is half written; it is "
+            "taken again later.",
+        )
+    last = tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1]
+    terminated = tail.rstrip(b"\r").endswith(b"\n")
+    # A bad line in the middle is rejected by itself; only a short last one means a cut file.
+    if not terminated or last.count(SEPARATOR) < _SEPARATORS_A_LINE:
+        raise FileIncomplete(
+            f"{name} ends in the middle of a line: {last[-60:]!r}.",
+            remedy="It was caught half written and is taken again later; if it is a copy of your "
+            "own, end its last line.",
+        )
+    return head
+
+
+def blocks(path: Path, head: Head, block_bytes: int = _BLOCK_BYTES) -> Iterator[Block]:
+    """The rows of a file in blocks of whole lines. A daily file is one block."""
+    with path.open("rb") as file:
+        file.seek(head.size_bytes)
+        line_number = head.lines + 1
+        while data := file.read(block_bytes) + file.readline():
+            yield Block(data, line_number)
+            line_number += data.count(b"\n")
+
+
+def parse(block: Block, name: str) -> ParsedBlock:
+    """Rows of a block. Lines that are not rows come back as rejected, with every reason."""
+    refused: list[pacsv.InvalidRow] = []
+    try:
+        rows = _read_csv(block.data, refused)
+    except pa.ArrowInvalid:
+        refused.append(None)
+    if not refused:
+        numbers = _line_numbers(block, rows.height)
+        return ParsedBlock(rows.with_columns(numbers))
+    good, rejected = _set_aside(block.lines())
+    try:
+        rows = _read_csv(b"\n".join(line for _, line in good), refused := [])
+    except pa.ArrowInvalid as error:
+        raise SummaryFormatError(
+            f"{name}: {error}", remedy="Please report the file: its bad line was not found."
+        ) from error
+    numbers = pl.Series("line_number", [number for number, _ in good], pl.Int32)
+    return ParsedBlock(rows.with_columns(numbers), rejected)
+
+
+def _line_numbers(block: Block, rows: int) -> pl.Series:
+    """Line numbers of a block whose every line that is not blank is a row."""
+    first = block.first_line_number
+    if block.data.count(b"\n") <= rows:  # no blank lines: rows stand one below the other
+        return pl.int_range(first, first + rows, dtype=pl.Int32, eager=True).alias("line_number")
+    return pl.Series("line_number", [number for number, _ in block.lines()], pl.Int32)
+
+
+def _read_csv(data: bytes, refused: list) -> pl.DataFrame:  # type: ignore[type-arg]
+    """All rows of `data`, typed. Appends rows with another number of fields to `refused`."""
+    types = arrow_csv_types(TRAJECTORY_FIELDS)
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        refused.append(row)
+        return "skip"
+
+    if not data.strip():
+        return pl.from_arrow(pa.schema(list(types.items())).empty_table())  # type: ignore[return-value]
+    table = pacsv.read_csv(
+        pa.BufferReader(data),
+        read_options=pacsv.ReadOptions(
+            column_names=list(types), use_threads=False, block_size=_CSV_BLOCK_BYTES
+        ),
+        parse_options=pacsv.ParseOptions(
+            delimiter=SEPARATOR.decode(),
+            quote_char=False,
+            double_quote=False,
+            invalid_row_handler=refuse,
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types=types, null_values=_NULL_SPELLINGS, strings_can_be_null=False
+        ),
+    )
+    return pl.from_arrow(table)  # type: ignore[return-value]
+
+
+def _set_aside(
+    lines: list[tuple[int, bytes]],
+) -> tuple[list[tuple[int, bytes]], list[RejectedLine]]:
+    """Split lines into rows that the reader takes and lines that it does not, with reasons."""
+    reasons: dict[int, list[str]] = {}
+    for number, line in lines:
+        if found := _structure_reasons(line):
+            reasons[number] = found
+    sound = [(number, line) for number, line in lines if number not in reasons]
+    for number, reason in _type_reasons(sound):
+        reasons.setdefault(number, []).append(reason)
+    good = [(number, line) for number, line in sound if number not in reasons]
+    rejected = [RejectedLine(n, line, reasons[n]) for n, line in lines if n in reasons]
+    return good, rejected
+
+
+def _structure_reasons(line: bytes) -> list[str]:
+    reasons = []
+    found = line.count(SEPARATOR)
+    if found != _SEPARATORS_A_LINE:
+        reasons.append(f"structure: {found + 1} fields where {_SEPARATORS_A_LINE + 1} are expected")
+    if len(line) > _LONGEST_LINE_BYTES:
+        reasons.append(f"structure: a line of {len(line)} bytes")
+    if not line.isascii():
+        reasons.append("structure: bytes that are not ASCII")
+    if b"\r" in line:
+        reasons.append("structure: a carriage return within the line")
+    return reasons
+
+
+def _type_reasons(lines: list[tuple[int, bytes]]) -> Iterator[tuple[int, str]]:
+    """(line number, reason) of every value that is not of its column's type."""
+    if not lines:
+        return
+    texts = pl.DataFrame({"line": [line.decode("ascii") for _, line in lines]}).select(
+        pl.col("line").str.split(SEPARATOR.decode()).list.to_struct(
+            fields=[f.name for f in TRAJECTORY_FIELDS]
+        )
+    ).unnest("line")  # fmt: skip
+    for column in TRAJECTORY_FIELDS:
+        if column.kind not in (Kind.NUMBER, Kind.INTEGER):
+            continue
+        pattern = _NUMBER if column.kind is Kind.NUMBER else _INTEGER
+        wrong = texts.with_row_index().filter(~pl.col(column.name).str.contains(pattern))
+        for index, value in wrong.select("index", column.name).iter_rows():
+            yield lines[index][0], f"type: {column.name} is {value.strip()!r}, not a {column.kind}"

@@ -1,0 +1,165 @@
+"""Tell rows that may be believed from rows that may not, all rows at once.
+
+What belongs here: the last conversions (times, flags, lists), the hard limits (through Pandera,
+from the one column definition), duplicates, and the reasons of a rejection. What does not:
+reading files (`sources/summary_file.py`) and what is merely odd (`quality.py`).
+"""
+
+from dataclasses import dataclass
+
+import pandera.errors
+import polars as pl
+
+from gmn_pipeline.schemas.derive import pandera_schema, polars_schema
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.validated.quality import with_quality_flags
+
+_SCHEMA = pandera_schema(VALIDATED_TRAJECTORIES)
+_NUMBERS = [f for f in TRAJECTORY_FIELDS if f.kind is Kind.NUMBER]
+_TRUTH = {"True": True, "False": False}
+# Why a row is rejected: its index, the column to blame (if one is) and the reason.
+_NO_PROBLEMS = pl.DataFrame(schema={"row": pl.UInt32, "column": pl.String, "reason": pl.String})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Every row went one way: `accepted` has the columns of the validated table; `rejected` is
+    one row (`row`, `reasons`) for each other, by its index among the rows given."""
+
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+
+
+def check_rows(rows: pl.DataFrame) -> Checked:
+    """Check parsed rows (the 86 columns as the reader left them, and those of their source)."""
+    typed, problems = _convert(rows)
+    problems += _none_where_a_number_must_be(typed)
+    typed = with_quality_flags(typed).with_columns(
+        pl.col([f.name for f in _NUMBERS]).fill_nan(None)
+    )
+    typed = typed.select(VALIDATED_TRAJECTORIES.columns).cast(
+        dict(polars_schema(VALIDATED_TRAJECTORIES.fields))
+    )
+    misread = pl.concat([_NO_PROBLEMS, *problems])
+    # What could not be read is null by now: its type is the reason, not that it is missing.
+    beyond = _beyond_hard_limits(typed).join(misread, on=["row", "column"], how="anti")
+    problem = pl.concat([misread, beyond, *_unlike_pattern(typed)])
+    typed = typed.with_row_index("row")
+    sound = typed.join(problem, on="row", how="anti") if problem.height else typed
+    duplicates = _duplicates(sound)
+    if duplicates.height:
+        sound = sound.join(duplicates, on="row", how="anti")
+        problem = pl.concat([problem, duplicates])
+    rejected = problem.select("row", "reason").unique().sort("row", "reason").group_by("row", maintain_order=True).agg(
+        pl.col("reason").alias("reasons")
+    )  # fmt: skip
+    return Checked(sound.drop("row"), rejected)
+
+
+def _convert(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Texts that the reader left to typed values, and what would not convert."""
+    texts = [f for f in TRAJECTORY_FIELDS if f.kind not in (Kind.NUMBER, Kind.INTEGER)]
+    stripped = rows.with_columns(pl.col([f.name for f in texts]).str.strip_chars(" "))
+    converted = stripped.with_columns(_conversion(f) for f in texts)
+    return converted, [
+        _problems(
+            f.name,
+            converted.get_column(f.name).is_null(),
+            pl.concat_str(pl.lit(f"type: {f.name} is '"), stripped.get_column(f.name),
+                          pl.lit(f"', not a {f.kind}"), ignore_nulls=True),
+        )
+        for f in texts
+        if converted.get_column(f.name).null_count()
+    ]  # fmt: skip
+
+
+def _conversion(field: Field) -> pl.Expr:
+    column = pl.col(field.name)
+    if field.kind is Kind.TIMESTAMP:
+        return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    if field.kind is Kind.BOOLEAN:
+        return column.replace_strict(_TRUTH, default=None, return_dtype=pl.Boolean)
+    if field.kind is Kind.TEXT_LIST:
+        return column.str.split(",")
+    return column
+
+
+def _none_where_a_number_must_be(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """`None` stands for an uncertainty that was not computed; no other number may be None."""
+    return [
+        _problems(f.name, rows.get_column(f.name).is_null(), pl.lit(f"type: {f.name} is None"))
+        for f in _NUMBERS
+        if f.null is not Null.NOT_COMPUTED and rows.get_column(f.name).null_count()
+    ]
+
+
+def _beyond_hard_limits(rows: pl.DataFrame) -> pl.DataFrame:
+    try:
+        _SCHEMA.validate(rows, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        return _from_failure_cases(errors)
+    return _NO_PROBLEMS
+
+
+def _from_failure_cases(errors: pandera.errors.SchemaErrors) -> pl.DataFrame:
+    """One problem for each value that Pandera refuses. A failure without a row is a bug of ours."""
+    cases = errors.failure_cases
+    if cases.get_column("index").null_count():
+        raise errors
+    is_null = pl.col("check") == "not_nullable"
+    return cases.select(
+        pl.col("index").cast(pl.UInt32).alias("row"),
+        "column",
+        pl.concat_str(
+            pl.lit("range: "), "column",
+            pl.when(is_null).then(pl.lit(" is missing"))
+            .otherwise(pl.concat_str(pl.lit(" is "), "failure_case", pl.lit(", not "), "check",
+                                     ignore_nulls=True)),
+        ).alias("reason"),
+    )  # fmt: skip
+
+
+def _unlike_pattern(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """Members of lists that are unlike their pattern (Pandera looks at whole lists only)."""
+    return [
+        _problems(
+            f.name,
+            ~rows.select(
+                pl.col(f.name).list.eval(pl.element().str.contains(f.pattern)).list.all()
+            ).to_series(),
+            pl.concat_str(pl.lit(f"range: {f.name} is "), rows.get_column(f.name).list.join(","),
+                          pl.lit(f", not like {f.pattern}")),
+        )
+        for f in TRAJECTORY_FIELDS
+        if f.kind is Kind.TEXT_LIST and f.pattern
+    ]  # fmt: skip
+
+
+def _problems(column: str, where: pl.Series, reason: pl.Expr) -> pl.DataFrame:
+    """A problem for each row where `where` is true (null is not)."""
+    if not where.any():
+        return _NO_PROBLEMS
+    row = pl.int_range(where.len(), dtype=pl.UInt32)
+    return pl.select(
+        row.alias("row"), pl.lit(column).alias("column"), reason.alias("reason")
+    ).filter(where)
+
+
+def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    """An identifier twice in a file: the one with most stations stays (upstream's own rule)."""
+    key = ["source_file_sha256", "trajectory_identifier"]
+    again = rows.filter(pl.struct(key).is_duplicated())
+    if not again.height:
+        return _NO_PROBLEMS
+    ranked = again.sort("station_count", "line_number", descending=[True, False]).with_columns(
+        pl.col("line_number").first().over(key).alias("kept")
+    )
+    return ranked.filter(pl.col("line_number") != pl.col("kept")).select(
+        "row",
+        pl.lit("trajectory_identifier").alias("column"),
+        pl.format(
+            "duplicate: {} stands also in line {}, which has more stations or comes first",
+            "trajectory_identifier", "kept",
+        ).alias("reason"),
+    )  # fmt: skip

@@ -1,0 +1,431 @@
+"""From landed files to validated Parquet, a bounded chunk of rows at a time.
+
+What belongs here: which rows belong to which bin, chunks, and writing them. What does not: what
+makes a row acceptable (`check.py`, `quality.py`).
+
+Validating the same landed file again is no work: its Parquet is found in the ledger, unless the
+definition of the columns or flags has changed since.
+"""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import CountMismatch, GmnError
+from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.tables import REJECTED_ROWS
+from gmn_pipeline.sources.bins import Bin, bins_between
+from gmn_pipeline.sources.summary_file import (
+    Block,
+    RejectedLine,
+    blocks,
+    check_columns,
+    parse,
+    read_head,
+)
+from gmn_pipeline.validated.check import check_rows
+from gmn_pipeline.validated.quality import QUALITY_FLAGS
+
+_HEAD_BYTES = 1 << 14
+_BYTES_A_ROW = 925
+_ROW_GROUP_ROWS = 50_000
+_PARSERS = min(4, os.cpu_count() or 1)
+# Upstream's files run in order of time; a row this many bins late would open a closed bin again.
+_OPEN_BINS = 2
+
+DEFINITION = hashlib.sha256(
+    repr((TRAJECTORY_FIELDS, [(f.name, str(f.condition)) for f in QUALITY_FLAGS])).encode()
+).hexdigest()[:16]
+"""Changes with the definition of any column or flag; what was validated under another is not
+used again."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one file as the reader left them, with their bins, and the lines it refused."""
+
+    file: LandedFile
+    rows: pl.DataFrame
+    rejected: list[tuple[Bin, RejectedLine]]
+    blocks: list[Block]
+
+
+@dataclass
+class Chunk:
+    """Slices whose rows lie in the same Parquet files, ready to be loaded together."""
+
+    slices: list[ValidatedSlice] = field(default_factory=list)
+    failed_days: dict[date, GmnError] = field(default_factory=dict)
+    is_new: bool = True
+
+
+def validate(
+    files: Sequence[LandedFile], days: Sequence[date], *, settings: Settings, ledger: Ledger
+) -> Iterator[Chunk]:
+    """Validate landed files, chunk by chunk; slices known already come without any work.
+
+    A file that cannot be read fails the days it carries (`Chunk.failed_days`), and no others.
+    """
+    wanted = set(days)
+    daily = [file for file in files if file.wanted.bin is not None]
+    known = _known_slices(wanted, settings, ledger)
+    by_path: dict[str, list[ValidatedSlice]] = defaultdict(list)
+    fresh = []
+    for file in daily:
+        found = known.get(file.version.sha256)
+        if found and file.wanted.bin == _bin(found[0]):
+            by_path[found[0].accepted_path] += found
+        else:
+            fresh.append(file)
+    for slices in by_path.values():
+        yield Chunk(slices, is_new=False)
+    for group in _groups(fresh, settings.chunk_rows):
+        parts, failed = _parse_daily(group)
+        yield _finish(parts, failed, settings, ledger)
+    for file in files:
+        if file.wanted.interval is not None:
+            yield from _validate_history(file, wanted, settings, ledger)
+
+
+def _known_slices(
+    days: set[date], settings: Settings, ledger: Ledger
+) -> dict[str, list[ValidatedSlice]]:
+    known = defaultdict(list)
+    for slice_ in ledger.validated(days):
+        whole = slice_.covers_from_utc is None and slice_.covers_until_utc is None
+        if whole and slice_.definition == DEFINITION:
+            if (settings.validated_dir / slice_.accepted_path).is_file():
+                known[slice_.source_file_sha256].append(slice_)
+    return known
+
+
+def _bin(slice_: ValidatedSlice) -> Bin:
+    return Bin(date.fromisoformat(slice_.bin_date), slice_.bin_solar_longitude_deg)
+
+
+def _groups(files: Sequence[LandedFile], chunk_rows: int) -> Iterator[list[LandedFile]]:
+    """Files in order, in groups of about `chunk_rows` rows by their size."""
+    group: list[LandedFile] = []
+    rows = 0
+    for file in files:
+        group.append(file)
+        rows += file.version.size_bytes // _BYTES_A_ROW
+        if rows >= chunk_rows:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
+
+
+def _parse_daily(
+    files: Sequence[LandedFile],
+) -> tuple[list[Part], dict[date, GmnError]]:
+    """Parse daily files side by side."""
+    parts, failed = [], {}
+    with ThreadPoolExecutor(_PARSERS, "parse") as pool:
+        for file, result in zip(files, pool.map(_try_parse_daily, files), strict=True):
+            assert file.wanted.bin is not None
+            if isinstance(result, GmnError):
+                failed[file.wanted.bin.date] = result
+            else:
+                parts.append(result)
+    # A date with two files loads both or neither.
+    return [p for p in parts if p.file.wanted.bin.date not in failed], failed  # type: ignore[union-attr]
+
+
+def _try_parse_daily(file: LandedFile) -> Part | GmnError:
+    bin_ = file.wanted.bin
+    assert bin_ is not None
+    name = f"{file.version.path} ({file.object_path.name})"
+    try:
+        with file.object_path.open("rb") as opened:
+            head = read_head(opened.read(_HEAD_BYTES), name)
+        check_columns(head, name)
+        read = list(blocks(file.object_path, head))
+        parsed = [parse(block, name) for block in read]
+    except GmnError as error:
+        return error
+    rows = pl.concat([p.rows for p in parsed]).with_columns(
+        pl.lit(bin_.date).alias("bin_date"),
+        pl.lit(bin_.solar_longitude_deg, pl.Int32).alias("bin_solar_longitude_deg"),
+    )
+    return Part(file, rows, [(bin_, line) for p in parsed for line in p.rejected], read)
+
+
+def _validate_history(
+    file: LandedFile, wanted: set[date], settings: Settings, ledger: Ledger
+) -> Iterator[Chunk]:
+    """Split a monthly, yearly or all-file over its bins; a chunk holds whole bins only."""
+    name = f"{file.version.path} ({file.object_path.name})"
+    with file.object_path.open("rb") as opened:
+        head = read_head(opened.read(_HEAD_BYTES), name)
+    try:
+        check_columns(head, name)
+    except GmnError as error:
+        yield Chunk(failed_days=dict.fromkeys(_days_of(file, wanted), error))
+        return
+    held: list[Part] = []
+    with ThreadPoolExecutor(_PARSERS, "parse") as pool:
+        pending = []
+        for block in blocks(file.object_path, head):
+            pending.append(pool.submit(_parse_history, block, file, name, wanted))
+            if len(pending) > _PARSERS:
+                held.append(pending.pop(0).result())
+                if sum(p.rows.height for p in held) >= settings.chunk_rows:
+                    closed, held = _closed_bins(held)
+                    if closed:
+                        yield _finish(closed, {}, settings, ledger)
+        held += [future.result() for future in pending]
+    if any(p.rows.height or p.rejected for p in held):
+        yield _finish(held, {}, settings, ledger)
+
+
+def _days_of(file: LandedFile, wanted: set[date]) -> list[date]:
+    assert file.wanted.interval is not None
+    begin, end = file.wanted.interval
+    return [day for day in wanted if begin.date() <= day < end.date()]
+
+
+def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date]) -> Part:
+    """Rows of a block with the bin that their time falls into; rows of other days are left."""
+    parsed = parse(block, name)
+    when = pl.col("beginning_utc_time").str.strip_chars(" ").str.to_datetime(
+        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
+    )  # fmt: skip
+    rows = parsed.rows.with_columns(when.alias("when"))
+    # A row without a readable time goes with the row above it.
+    rows = rows.with_columns(pl.col("when").forward_fill().backward_fill())
+    times = rows.get_column("when")
+    first, last = times.min(), times.max()
+    if first is None or not isinstance(first, datetime) or not isinstance(last, datetime):
+        return Part(file, rows.clear(), [], [block])
+    timed = [b for b in bins_between(first, last) if b.bin.date in wanted] or []
+    limits = pl.DataFrame(
+        {
+            "begins_at": [b.begins_at for b in timed],
+            "ends_at": [b.ends_at for b in timed],
+            "bin_date": [b.bin.date for b in timed],
+            "bin_solar_longitude_deg": [b.bin.solar_longitude_deg for b in timed],
+        },
+        schema={
+            "begins_at": pl.Datetime("us"), "ends_at": pl.Datetime("us"),
+            "bin_date": pl.Date, "bin_solar_longitude_deg": pl.Int32,
+        },
+    ).set_sorted("begins_at")  # fmt: skip
+    rows = (
+        rows.sort("when")
+        .join_asof(limits, left_on="when", right_on="begins_at")
+        .filter(pl.col("when") < pl.col("ends_at"))
+        .drop("when", "begins_at", "ends_at")
+    )
+    return Part(file, rows, _with_bins(parsed.rejected, rows), [block])
+
+
+def _with_bins(lines: list[RejectedLine], rows: pl.DataFrame) -> list[tuple[Bin, RejectedLine]]:
+    """Lines that are not rows go to the bin of the nearest row above them, else below."""
+    if not lines or not rows.height:
+        return []
+    ordered = rows.sort("line_number")
+    numbers = ordered.get_column("line_number")
+    placed = []
+    for line in lines:
+        index = max(int(numbers.search_sorted(line.line_number)) - 1, 0)
+        day, degree = ordered.row(index, named=False)[-2:]
+        placed.append((Bin(day, degree), line))
+    return placed
+
+
+def _closed_bins(parts: list[Part]) -> tuple[list[Part], list[Part]]:
+    """Split held parts into bins that are complete and bins that may still get rows."""
+    key = pl.struct("bin_date", "bin_solar_longitude_deg")
+    newest = (
+        pl.concat([p.rows.select(key.alias("bin")) for p in parts])
+        .unique().get_column("bin").sort().tail(_OPEN_BINS)
+    )  # fmt: skip
+    if newest.len() < _OPEN_BINS:
+        return [], parts
+    is_open = key.is_in(newest.implode())
+    open_bins = {Bin(b["bin_date"], b["bin_solar_longitude_deg"]) for b in newest}
+
+    def part(of: Part, rows: pl.DataFrame, keep_open: bool) -> Part:
+        rejected = [(b, line) for b, line in of.rejected if (b in open_bins) is keep_open]
+        return Part(of.file, rows, rejected, of.blocks)
+
+    closed = [part(p, p.rows.filter(~is_open), False) for p in parts]
+    still = [part(p, p.rows.filter(is_open), True) for p in parts]
+    return closed, [p for p in still if p.rows.height or p.rejected]
+
+
+def _finish(
+    parts: list[Part], failed: dict[date, GmnError], settings: Settings, ledger: Ledger
+) -> Chunk:
+    """Check the rows of a chunk, write accepted and rejected ones, and record its slices."""
+    if not parts:
+        return Chunk(failed_days=failed)
+    rows = pl.concat([_with_source(part) for part in parts])
+    checked = check_rows(rows)
+    rejected = pl.concat([_refused_by_reader(parts), _refused_by_check(rows, checked, parts)])
+    slices = _slices(parts, checked.accepted, rejected, settings)
+    _write(checked.accepted, settings.validated_dir / slices[0].accepted_path)
+    _write(rejected, settings.validated_dir / slices[0].rejected_path)
+    ledger.record_validated(slices)
+    return Chunk(slices, failed)
+
+
+def _with_source(part: Part) -> pl.DataFrame:
+    return part.rows.with_columns(
+        pl.lit(part.file.generated_at_utc, pl.Datetime("us")).alias("summary_generated_at_utc"),
+        pl.lit(part.file.version.sha256).alias("source_file_sha256"),
+    )
+
+
+def _refused_by_reader(parts: Iterable[Part]) -> pl.DataFrame:
+    return _rejected_rows(
+        (bin_, part.file, line) for part in parts for bin_, line in part.rejected
+    )
+
+
+def _refused_by_check(rows: pl.DataFrame, checked, parts: list[Part]) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+    """Rejected rows with the raw line each was read from."""
+    if not checked.rejected.height:
+        return _rejected_rows(())
+    where = rows.with_row_index("row").select(
+        "row", "line_number", "source_file_sha256", "bin_date", "bin_solar_longitude_deg"
+    )
+    found = checked.rejected.join(where, on="row").rows(named=True)
+    raw = _raw_lines(parts, {(r["source_file_sha256"], r["line_number"]) for r in found})
+    files = {part.file.version.sha256: part.file for part in parts}
+    return _rejected_rows(
+        (
+            Bin(r["bin_date"], r["bin_solar_longitude_deg"]),
+            files[r["source_file_sha256"]],
+            RejectedLine(
+                r["line_number"], raw[r["source_file_sha256"], r["line_number"]], r["reasons"]
+            ),
+        )
+        for r in found
+    )
+
+
+def _raw_lines(parts: list[Part], wanted: set[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+    """The lines themselves, from the blocks at hand that hold them."""
+    lines = {}
+    seen: set[int] = set()
+    for part in parts:
+        sha256 = part.file.version.sha256
+        for block in part.blocks:
+            if id(block) in seen or not any(key[0] == sha256 for key in wanted):
+                continue
+            seen.add(id(block))
+            for number, line in block.lines():
+                if (sha256, number) in wanted:
+                    lines[sha256, number] = line
+    return lines
+
+
+def _rejected_rows(found: Iterable[tuple[Bin, LandedFile, RejectedLine]]) -> pl.DataFrame:
+    rows = [
+        (
+            bin_.date,
+            bin_.solar_longitude_deg,
+            file.generated_at_utc,
+            file.version.sha256,
+            line.line_number,
+            line.raw_line.decode("ascii", "backslashreplace"),
+            line.reasons,
+        )
+        for bin_, file, line in found
+    ]
+    return pl.DataFrame(rows, schema=polars_schema(REJECTED_ROWS.fields), orient="row")
+
+
+def _slices(
+    parts: list[Part], accepted: pl.DataFrame, rejected: pl.DataFrame, settings: Settings
+) -> list[ValidatedSlice]:
+    """One slice for each bin of each file, with its counts; they add up or it raises."""
+    key = ["source_file_sha256", "bin_date", "bin_solar_longitude_deg"]
+
+    def counts(frame: pl.DataFrame) -> dict[tuple[str, date, int], int]:
+        return {(a, b, c): n for a, b, c, n in frame.group_by(key).len().iter_rows()}
+
+    accepted_rows, rejected_rows = counts(accepted), counts(rejected)
+    files = {part.file.version.sha256: part.file for part in parts}
+    read_rows: dict[tuple[str, date, int], int] = defaultdict(int)
+    for part in parts:
+        sha256 = part.file.version.sha256
+        if (bin_ := part.file.wanted.bin) is not None:
+            read_rows[sha256, bin_.date, bin_.solar_longitude_deg] += 0
+        for a, b, n in part.rows.group_by(key[1:]).len().iter_rows():
+            read_rows[sha256, a, b] += n
+        for bin_, _ in part.rejected:
+            read_rows[sha256, bin_.date, bin_.solar_longitude_deg] += 1
+    name = _chunk_name(read_rows)
+    slices = []
+    for (sha256, day, degree), read in sorted(read_rows.items(), key=lambda item: item[0][1:]):
+        n_accepted = accepted_rows.get((sha256, day, degree), 0)
+        n_rejected = rejected_rows.get((sha256, day, degree), 0)
+        if read != n_accepted + n_rejected:
+            raise CountMismatch(
+                f"{files[sha256].version.path}, bin {day} {degree} deg: {read} rows read, but "
+                f"{n_accepted} accepted and {n_rejected} rejected.",
+                remedy="This is a fault of this program: please report it with the file.",
+            )
+        covers = _covered(files[sha256], Bin(day, degree))
+        slices.append(
+            ValidatedSlice(
+                sha256, day.isoformat(), degree, DEFINITION, f"{name}.parquet",
+                f"{name}.rejected.parquet", read, n_accepted, n_rejected,
+                utc_text(covers[0]), utc_text(covers[1]),
+            )
+        )  # fmt: skip
+    return slices
+
+
+def _chunk_name(keys: Iterable[tuple[str, date, int]]) -> str:
+    """A name by content: the same slices under the same definition give the same name."""
+    listed = sorted(keys, key=lambda key: (key[1], key[2], key[0]))
+    digest = hashlib.sha256(repr((DEFINITION, listed)).encode()).hexdigest()[:16]
+    return f"{listed[0][1]:%Y%m%d}_{listed[-1][1]:%Y%m%d}_{digest}"
+
+
+def _covered(file: LandedFile, bin_: Bin) -> tuple[datetime | None, datetime | None]:
+    """Which part of the bin the file is the whole truth about; None where it is unbounded.
+
+    A month's file ends at midnight, in the middle of a bin.
+    """
+    if file.wanted.interval is None:
+        return None, None
+    begin, end = file.wanted.interval
+    midday = datetime.combine(bin_.date, datetime.min.time())
+    timed = next(
+        b for b in bins_between(midday, midday.replace(hour=23, minute=59, second=59))
+        if b.bin.solar_longitude_deg == bin_.solar_longitude_deg
+    )  # fmt: skip
+    return (
+        begin if begin > timed.begins_at else None,
+        end if end < timed.ends_at else None,
+    )
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    """Write Parquet under a temporary name, then give it its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        frame.write_parquet(temporary, compression="lz4", row_group_size=_ROW_GROUP_ROWS)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+

@@ -1,0 +1,1 @@
+"""Warehouse: current trajectories, all their former states, and where each came from."""

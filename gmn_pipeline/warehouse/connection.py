@@ -1,0 +1,118 @@
+"""Open the warehouse: DuckDB with the DuckLake attached as `warehouse`.
+
+What belongs here: extensions, ATTACH, session settings, the writers' lock. What does not: tables
+(`layout.py`) and rows (`store.py`).
+"""
+
+import importlib.util
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+from dagster_duckdb import DuckDBResource
+from filelock import FileLock, Timeout
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import SettingsError, WarehouseBusy
+from gmn_pipeline.schemas.derive import sql_text
+
+CATALOG = "warehouse"
+_EXTENSIONS = ("sqlite_scanner", "ducklake")
+# What SQLite answers while another process holds its lock for a moment.
+_BUSY = ("database is locked", "database is busy")
+_ATTEMPTS = 20
+
+T = TypeVar("T")
+
+
+class WarehouseConnection:
+    """Connections to one warehouse. Many readers may work while one writer does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.warehouse_dir
+        self._busy_timeout_s = settings.warehouse_busy_timeout_s
+        self.catalog_path = self._folder / "catalog.sqlite"
+        self.data_path = self._folder / "data"
+
+    @property
+    def exists(self) -> bool:
+        return self.catalog_path.is_file()
+
+    @contextmanager
+    def open(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB session in UTC with the DuckLake attached and in use."""
+        self.data_path.mkdir(parents=True, exist_ok=True)
+        with DuckDBResource(database=":memory:").get_connection() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = false")
+            for name in _EXTENSIONS:
+                connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
+            options = f"DATA_PATH {sql_text(str(self.data_path))}"
+            options += ", READ_ONLY" if read_only else ""
+            target = sql_text(f"ducklake:sqlite:{self.catalog_path}")
+            patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))
+            connection.execute(f"USE {CATALOG}")
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A session that is the only one to write. The lock goes with its process, come what may.
+
+        DuckLake commits both of two concurrent inserts of the same bin, since neither touches
+        the other's files: writers have to take turns. Readers never wait.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._folder / "writer.lock")
+        try:
+            held = lock.acquire(timeout=self._busy_timeout_s)
+        except Timeout as error:
+            raise WarehouseBusy(
+                f"Another process has been writing to {self._folder} for "
+                f"{self._busy_timeout_s:g} s.",
+                remedy="Wait for it ('gmn status' tells), or raise "
+                "GMN_WAREHOUSE_BUSY_TIMEOUT_S.",
+            ) from error
+        with held, self.open() as connection:
+            yield connection
+
+
+def extension_path(name: str) -> Path:
+    """The file of an extension that came as a wheel of exactly DuckDB's version."""
+    module = f"duckdb_extension_{name}"
+    spec = importlib.util.find_spec(module)
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(root) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+        if path.is_file():
+            return path
+    raise SettingsError(
+        f"The DuckDB extension {name} is not installed for DuckDB {duckdb.__version__}.",
+        remedy=f"Install {module.replace('_', '-')} of the same version ('make setup' does).",
+    )
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """Do it again while SQLite, which holds the catalogue, is busy for a moment."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return act()
+        except duckdb.Error as error:
+            if attempt == _ATTEMPTS - 1 or not any(word in str(error) for word in _BUSY):
+                raise
+            time.sleep(random.uniform(0.02, 0.2))
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
