@@ -55,8 +55,11 @@ class Settings(BaseSettings):
     refresh_days: int = Field(
         10, ge=1, description="Days that the nightly schedule loads again (upstream rewrites ten)."
     )
-    sensor_interval_s: int = Field(
-        300, ge=30, description="Seconds between two looks of the sensor at the source's listing."
+    run_retries: int = Field(
+        2, ge=0, description="Retries of a run in which days failed for a reason that may pass."
+    )
+    run_retry_pause_s: float = Field(
+        60.0, ge=0, description="Seconds before the first such retry; it doubles each time."
     )
     sensor_days_per_run: int = Field(
         400, ge=1, description="Most days that the sensor puts into one run."

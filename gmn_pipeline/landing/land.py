@@ -69,9 +69,10 @@ def land(
     directory: Directory,
     objects: ObjectStore,
     ledger: Ledger,
-    on_file: Callable[[LandedFile | None], None] = lambda _: None,
+    on_total: Callable[[int], None] = lambda _: None,
+    on_file: Callable[[], None] = lambda: None,
 ) -> Landing:
-    """Land the files of `days`. Calls `on_file` as each file is done (None: it failed).
+    """Land the files of `days`. Calls `on_total` with their number, `on_file` as each is done.
 
     Raises SourceUnavailable or SourceRefused if the listing itself cannot be had.
     """
@@ -79,6 +80,7 @@ def land(
     wanted = wanted_files(days, directory.list(FOLDERS[kind]), kind)
     known = ledger.newest_landed()
     landing = Landing()
+    on_total(len(wanted))
 
     def take(file: Wanted) -> tuple[Wanted, LandedFile | GmnError]:
         try:
@@ -90,10 +92,9 @@ def land(
         for file, result in pool.map(take, wanted):
             if isinstance(result, GmnError):
                 landing.failed_days |= {day: result for day in _days_of(file, days)}
-                on_file(None)
             else:
                 landing.files.append(result)
-                on_file(result)
+            on_file()
     _record(landing.files, ledger)
     carried = {day for file in wanted for day in _days_of(file, days)}
     landing.days_without_file = set(days) - carried

@@ -203,9 +203,9 @@ _AFTER_SIGMAS = (
     _number("median_fit_error_arcsec", "medianfiterr_arcsec", ("MedianFitErr", "arcsec"),
             "arcsec", "median angular error of the fit", 0),
     Field("begin_in_fov", "the beginning was seen by at least one camera", Kind.BOOLEAN, None,
-          "beg_in_fov", ("Beg in", "FOV")),
+          "beg_in_fov", ("Beg in", "FOV"), Null.NOT_COMPUTED),
     Field("end_in_fov", "the end was seen by at least one camera", Kind.BOOLEAN, None,
-          "end_in_fov", ("End in", "FOV")),
+          "end_in_fov", ("End in", "FOV"), Null.NOT_COMPUTED),
     Field("station_count", "number of participating stations", Kind.INTEGER, None, "num_stat",
           ("Num", "stat"), minimum=1, maximum=100_000),
     Field("participating_stations", "codes of the participating stations", Kind.TEXT_LIST, None,
@@ -226,7 +226,6 @@ def _with_sigmas(values: tuple[Field, ...]) -> list[Field]:
             "sigma" if number == 0 else f"sigma_{number}",
             ("+/-", "sigma"),
             Null.NOT_COMPUTED,
-            minimum=0,
             sigma_of=value.name,
         )
         fields += [value, sigma]

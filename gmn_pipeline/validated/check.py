@@ -65,13 +65,19 @@ def _convert(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     return converted, [
         _problems(
             f.name,
-            converted.get_column(f.name).is_null(),
+            converted.get_column(f.name).is_null() & _must_be_read(f, stripped),
             pl.concat_str(pl.lit(f"type: {f.name} is '"), stripped.get_column(f.name),
                           pl.lit(f"', not a {f.kind}"), ignore_nulls=True),
         )
         for f in texts
         if converted.get_column(f.name).null_count()
     ]  # fmt: skip
+
+
+def _must_be_read(field: Field, texts: pl.DataFrame) -> pl.Series:
+    """Where a text has to convert: everywhere, but for `None` in a column that may say so."""
+    column = texts.get_column(field.name)
+    return (column != "None") if field.null is Null.NOT_COMPUTED else column.is_not_null()
 
 
 def _conversion(field: Field) -> pl.Expr:

@@ -76,20 +76,23 @@ _VALUES = [
     if f.null is Null.UNDEFINED and f.name not in _UNDEFINED_ONLY_WHEN_HYPERBOLIC
 ]
 
-# Tolerances: some ten times what rounding was seen to do; `a` in the file has as few as five
-# significant digits, so what is computed from a large `a` is allowed its share of that.
+# Tolerances: some ten times what rounding does. From 1000 au on the file gives `a` to three
+# digits, and e always to six decimals: what is computed from them is allowed its share of that.
+_A_RELATIVE = pl.when(_A.abs() >= 1000).then(2e-2).otherwise(1e-3)
 QUALITY_FLAGS: tuple[QualityFlag, ...] = (
     QualityFlag(
         "perihelion_distance_inconsistent", Family.IDENTITY, "q is not a (1 - e)",
-        (_Q - _A * (1 - _E)).abs() > 1e-3 + 1e-6 * _A.abs() + 1e-4 * (_A * (1 - _E)).abs(),
+        (_Q - _A * (1 - _E)).abs() > 1e-3 + 1e-6 * _A.abs() + _A_RELATIVE * _Q,
     ),
     QualityFlag(
         "aphelion_distance_inconsistent", Family.IDENTITY, "Q is not a (1 + e)",
-        (_n("aphelion_distance_au") - _A * (1 + _E)).abs() > 1e-3 + 1e-3 * (_A * (1 + _E)).abs(),
+        (_n("aphelion_distance_au") - _A * (1 + _E)).abs() 
+        > 1e-3 + _A_RELATIVE * (_A * (1 + _E)).abs(),
     ),
     QualityFlag(
         "orbital_period_inconsistent", Family.IDENTITY, "T in years is not |a|^1.5",
-        (_n("orbital_period_years") - _A.abs() ** 1.5).abs() > 1e-3 + 1e-3 * _A.abs() ** 1.5,
+        (_n("orbital_period_years") - _A.abs() ** 1.5).abs()
+        > 1e-3 + 2 * _A_RELATIVE * _A.abs() ** 1.5,
     ),
     QualityFlag(
         "longitude_of_perihelion_inconsistent", Family.IDENTITY,
@@ -102,7 +105,7 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
     QualityFlag(
         "tisserand_inconsistent", Family.IDENTITY,
         "Tisserand parameter is not that of a, e and i with respect to Jupiter",
-        (_n("tisserand_jupiter") - _TISSERAND).abs() > 5e-3 + 1e-5 * _A.abs(),
+        (_n("tisserand_jupiter") - _TISSERAND).abs() > 4e-3 + 1e-5 * _A.abs() + _A_RELATIVE,
     ),
     QualityFlag(
         "solar_longitude_inconsistent", Family.IDENTITY,
@@ -152,6 +155,9 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
                 _E > 1),
     QualityFlag("value_undefined", Family.NOTE, "a value other than these is undefined (`nan`)",
                 pl.any_horizontal(pl.col(_VALUES).is_nan())),
+    QualityFlag("uncertainty_negative", Family.NOTE,
+                "an uncertainty is negative (upstream lets the node's wrap around)",
+                pl.any_horizontal(pl.col(_SIGMAS).fill_nan(None) < 0)),
     QualityFlag("uncertainty_undefined", Family.NOTE, "an uncertainty is undefined (`nan`)",
                 pl.any_horizontal(pl.col(_SIGMAS).is_nan())),
     QualityFlag("uncertainty_not_computed", Family.NOTE,

@@ -9,7 +9,7 @@ definition of the columns or flags has changed since.
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from gmn_pipeline.landing.land import LandedFile
 from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
 from gmn_pipeline.schemas.tables import REJECTED_ROWS
 from gmn_pipeline.sources.bins import Bin, bins_between
 from gmn_pipeline.sources.summary_file import (
@@ -34,11 +35,11 @@ from gmn_pipeline.sources.summary_file import (
     parse,
     read_head,
 )
-from gmn_pipeline.validated.check import check_rows
+from gmn_pipeline.validated.check import Checked, check_rows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
 
 _HEAD_BYTES = 1 << 14
-_BYTES_A_ROW = 925
+BYTES_A_ROW = 925  # of a summary file, on average
 _ROW_GROUP_ROWS = 50_000
 _PARSERS = min(4, os.cpu_count() or 1)
 # Upstream's files run in order of time; a row this many bins late would open a closed bin again.
@@ -67,7 +68,7 @@ class Chunk:
 
     slices: list[ValidatedSlice] = field(default_factory=list)
     failed_days: dict[date, GmnError] = field(default_factory=dict)
-    is_new: bool = True
+    flag_counts: Counter[str] = field(default_factory=Counter)
 
 
 def validate(
@@ -89,7 +90,7 @@ def validate(
         else:
             fresh.append(file)
     for slices in by_path.values():
-        yield Chunk(slices, is_new=False)
+        yield Chunk(slices, flag_counts=_flag_counts(slices, settings))
     for group in _groups(fresh, settings.chunk_rows):
         parts, failed = _parse_daily(group)
         yield _finish(parts, failed, settings, ledger)
@@ -115,15 +116,15 @@ def _bin(slice_: ValidatedSlice) -> Bin:
 
 
 def _groups(files: Sequence[LandedFile], chunk_rows: int) -> Iterator[list[LandedFile]]:
-    """Files in order, in groups of about `chunk_rows` rows by their size."""
+    """Files in order, in groups of about `chunk_rows` rows by their size; dates stay whole."""
     group: list[LandedFile] = []
     rows = 0
     for file in files:
-        group.append(file)
-        rows += file.version.size_bytes // _BYTES_A_ROW
-        if rows >= chunk_rows:
+        if rows >= chunk_rows and group[-1].wanted.bin.date != file.wanted.bin.date:  # type: ignore[union-attr]
             yield group
             group, rows = [], 0
+        group.append(file)
+        rows += file.version.size_bytes // BYTES_A_ROW
     if group:
         yield group
 
@@ -276,11 +277,19 @@ def _finish(
     rows = pl.concat([_with_source(part) for part in parts])
     checked = check_rows(rows)
     rejected = pl.concat([_refused_by_reader(parts), _refused_by_check(rows, checked, parts)])
-    slices = _slices(parts, checked.accepted, rejected, settings)
+    slices = _slices(parts, checked.accepted, rejected)
     _write(checked.accepted, settings.validated_dir / slices[0].accepted_path)
     _write(rejected, settings.validated_dir / slices[0].rejected_path)
     ledger.record_validated(slices)
-    return Chunk(slices, failed)
+    return Chunk(slices, failed, _flag_counts(slices, settings))
+
+
+def _flag_counts(slices: Sequence[ValidatedSlice], settings: Settings) -> Counter[str]:
+    """How many accepted rows of the chunk carry each quality flag."""
+    flags = pl.read_parquet(
+        settings.validated_dir / slices[0].accepted_path, columns=[QUALITY_FLAGS_COLUMN.name]
+    ).to_series()
+    return Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
 
 
 def _with_source(part: Part) -> pl.DataFrame:
@@ -296,7 +305,7 @@ def _refused_by_reader(parts: Iterable[Part]) -> pl.DataFrame:
     )
 
 
-def _refused_by_check(rows: pl.DataFrame, checked, parts: list[Part]) -> pl.DataFrame:  # type: ignore[no-untyped-def]
+def _refused_by_check(rows: pl.DataFrame, checked: Checked, parts: list[Part]) -> pl.DataFrame:
     """Rejected rows with the raw line each was read from."""
     if not checked.rejected.height:
         return _rejected_rows(())
@@ -351,7 +360,7 @@ def _rejected_rows(found: Iterable[tuple[Bin, LandedFile, RejectedLine]]) -> pl.
 
 
 def _slices(
-    parts: list[Part], accepted: pl.DataFrame, rejected: pl.DataFrame, settings: Settings
+    parts: list[Part], accepted: pl.DataFrame, rejected: pl.DataFrame
 ) -> list[ValidatedSlice]:
     """One slice for each bin of each file, with its counts; they add up or it raises."""
     key = ["source_file_sha256", "bin_date", "bin_solar_longitude_deg"]

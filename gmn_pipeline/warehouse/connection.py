@@ -58,6 +58,12 @@ class WarehouseConnection:
             connection.execute(f"USE {CATALOG}")
             yield connection
 
+    def confine(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a session reach no file but the warehouse's: for queries that people type."""
+        connection.execute(f"SET allowed_directories = [{sql_text(str(self._folder))}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A session that is the only one to write. The lock goes with its process, come what may.

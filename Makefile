@@ -1,0 +1,66 @@
+# `make help` lists the targets. Everything is installed into .venv by the lock files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA_DIR ?= $(or $(GMN_DATA_DIR),data)
+export GMN_DATA_DIR := $(abspath $(DATA_DIR))
+
+# Without SOURCE, `make run` takes the real file of 2022-03-04 that a PyPI package carries.
+SOURCE ?=
+FROM ?= $(if $(SOURCE),,2022-03-04)
+TO ?=
+ROWS ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format dev bench lock docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
+
+$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt pyproject.toml
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/lock.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/no-deps.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/duckdb-1.1 -r requirements/duckdb-1.1.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)
+ifeq ($(SOURCE),)
+	@$(BIN)/gmn sample $(DATA_DIR)/sample_source
+endif
+	@$(BIN)/gmn run --source "$(or $(SOURCE),$(DATA_DIR)/sample_source)" $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+test: setup  ## run the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup  ## lint, format, types, Dagster definitions, generated docs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/dagster definitions validate -w workspace.yaml 2>&1 | tail -n 1
+	@$(BIN)/python -m gmn_pipeline.reference --check
+
+format: setup  ## put the code into its format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: setup  ## write the generated pages of docs/ anew
+	@$(BIN)/python -m gmn_pipeline.reference
+
+dev: setup  ## the Dagster UI on 127.0.0.1:3000, with schedule and sensors
+	@$(BIN)/gmn dev
+
+bench: setup  ## measure as ratios against references (ROWS=1000000)
+	@$(BIN)/python -m benchmarks.bench --rows $(ROWS)
+
+lock: setup  ## pin the dependencies anew
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt
+
+clean:  ## remove .venv and caches (the data stays)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,1 @@
+"""Tools that measure the pipeline; nothing in the pipeline imports them."""

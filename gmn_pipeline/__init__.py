@@ -1,0 +1,12 @@
+"""The data platform of the Global Meteor Network.
+
+The way of the data, and the folder where each step lives:
+
+    sources     the network's directory and its files, the IAU shower list
+    landing     the files byte for byte, every version kept
+    validated   typed rows that may be believed; apart, the rows that may not, with reasons
+    warehouse   DuckLake: current trajectories, all former states; gmn.duckdb for analysts
+
+`schemas` defines every column once. `trajectory_days.py` takes days along the way, `assets.py`
+shows it to Dagster, `automation.py` says when, `cli.py` is the command `gmn`.
+"""

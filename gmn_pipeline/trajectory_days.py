@@ -1,0 +1,235 @@
+"""The way of days: landing, validated, warehouse, any number of days in one go.
+
+What belongs here: the order of the stages, what is skipped because nothing changed, and the
+report of what happened to each day. What does not: how a stage works (its own folder), and
+Dagster (`assets.py`).
+
+Rows move in chunks of bounded size, each the whole way before the next, so memory does not grow
+with the number of days and a crash leaves whole chunks only.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import GmnError, RetryableError
+from gmn_pipeline.landing.land import LandedFile, Landing, Wanted, land
+from gmn_pipeline.landing.object_store import ObjectStore
+from gmn_pipeline.ledger import Ledger, ValidatedSlice
+from gmn_pipeline.sources.bins import FileKind, bin_of_name
+from gmn_pipeline.sources.directory import Entry, open_directory
+from gmn_pipeline.validated.validate import BYTES_A_ROW, DEFINITION, Chunk, validate
+from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
+
+
+class Stage(StrEnum):
+    LANDING = "landing"
+    VALIDATED = "validated"
+    WAREHOUSE = "warehouse"
+
+
+ALL_STAGES = frozenset(Stage)
+
+
+@dataclass
+class DayReport:
+    """What happened to one day."""
+
+    day: date
+    files: list[LandedFile] = field(default_factory=list)
+    read: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    older_files: int = 0
+    error: GmnError | None = None
+    failed_stage: Stage | None = None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.inserted or self.revised or self.withdrawn)
+
+
+@dataclass
+class Report:
+    """What happened to all days of a run."""
+
+    days: dict[date, DayReport]
+    flag_counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed(self) -> list[DayReport]:
+        return [day for day in self.days.values() if day.error is not None]
+
+    @property
+    def good(self) -> list[DayReport]:
+        return [day for day in self.days.values() if day.error is None]
+
+    def total(self, count: str) -> int:
+        """Sum of a count (`read`, `accepted`, ...) over the days."""
+        return sum(getattr(day, count) for day in self.days.values())
+
+    def fail(self, days: Iterable[date], stage: Stage, error: GmnError) -> None:
+        for day in days:
+            self.days[day].error = error
+            self.days[day].failed_stage = stage
+
+
+class Watch:
+    """Told of progress as it happens. This one keeps quiet; see `cli.py` for one that shows."""
+
+    def files_wanted(self, count: int) -> None:
+        """So many files are about to be fetched."""
+
+    def file_done(self) -> None:
+        """A file was landed, found unchanged, or failed."""
+
+    def rows_wanted(self, count: int) -> None:
+        """About so many rows are to be validated and loaded."""
+
+    def rows_done(self, count: int) -> None:
+        """So many more rows have come through."""
+
+    def finished(self, report: "Report") -> None:
+        """All days are through, or have failed."""
+
+
+def load_days(
+    days: Sequence[date],
+    settings: Settings,
+    *,
+    stages: frozenset[Stage] = ALL_STAGES,
+    watch: Watch | None = None,
+) -> Report:
+    """Take days through the stages. A day that fails is reported and stops no other.
+
+    Raises SourceUnavailable or SourceRefused if the source's listing cannot be had.
+    """
+    watch = watch or Watch()
+    ledger = Ledger(settings.data_dir)
+    objects = ObjectStore(settings.landing_dir)
+    warehouse = Warehouse(settings)
+    report = Report({day: DayReport(day) for day in sorted(days)})
+    if Stage.LANDING in stages:
+        directory = open_directory(settings)
+        landing = land(
+            list(report.days), settings=settings, directory=directory, objects=objects,
+            ledger=ledger, on_total=watch.files_wanted, on_file=watch.file_done,
+        )  # fmt: skip
+    else:
+        landing = _recall(list(report.days), ledger, objects)
+    for day, error in landing.failed_days.items():
+        report.fail([day], Stage.LANDING, error)
+    for file in landing.files:
+        if file.wanted.bin is not None:
+            report.days[file.wanted.bin.date].files.append(file)
+    if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
+        _validate_and_load(report, landing.files, settings, ledger, warehouse, stages, watch)
+    failed = {d.day: (str(d.failed_stage), str(d.error)) for d in report.failed}
+    ledger.record_days(failed, [d.day for d in report.good])
+    watch.finished(report)
+    return report
+
+
+def _recall(days: Sequence[date], ledger: Ledger, objects: ObjectStore) -> Landing:
+    """What was landed of the days before, when landing itself is not asked for."""
+    landing = Landing()
+    for version in ledger.newest_landed().values():
+        bin_ = bin_of_name(version.path.rsplit("/", 1)[-1])
+        if bin_ is not None and bin_.date in days:
+            wanted = Wanted(Entry(version.path, "", ""), FileKind.DAILY, bin=bin_)
+            landing.files.append(
+                LandedFile(wanted, version, objects.path(version.sha256), is_new=False)
+            )
+    landing.files.sort(key=lambda file: file.version.path)
+    return landing
+
+
+def _validate_and_load(
+    report: Report,
+    files: Sequence[LandedFile],
+    settings: Settings,
+    ledger: Ledger,
+    warehouse: Warehouse,
+    stages: frozenset[Stage],
+    watch: Watch,
+) -> None:
+    days = list(report.days)
+    open_files = [
+        file for file in files
+        if file.wanted.bin is None or report.days[file.wanted.bin.date].error is None
+    ]  # fmt: skip
+    if Stage.WAREHOUSE in stages:
+        open_files = _leave_out_loaded(report, open_files, ledger, warehouse)
+    watch.rows_wanted(sum(file.version.size_bytes for file in open_files) // BYTES_A_ROW)
+    by_sha256 = {file.version.sha256: file for file in open_files}
+    for chunk in validate(open_files, days, settings=settings, ledger=ledger):
+        for day, error in chunk.failed_days.items():
+            report.fail([day], Stage.VALIDATED, error)
+        report.flag_counts += chunk.flag_counts
+        if chunk.slices and Stage.WAREHOUSE in stages:
+            _load(report, chunk, by_sha256, warehouse)
+        else:
+            _add_slices(report, chunk.slices)
+        watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
+
+
+def _leave_out_loaded(
+    report: Report, files: Sequence[LandedFile], ledger: Ledger, warehouse: Warehouse
+) -> list[LandedFile]:
+    """Files that the warehouse does not hold yet; the others are reported as unchanged."""
+    days = list(report.days)
+    loaded = warehouse.loaded_files(days)
+    slices = {
+        (s.source_file_sha256, date.fromisoformat(s.bin_date), s.bin_solar_longitude_deg): s
+        for s in ledger.validated(days)
+        if s.definition == DEFINITION
+    }
+    todo = []
+    for file in files:
+        bin_ = file.wanted.bin
+        key = (file.version.sha256, bin_.date, bin_.solar_longitude_deg) if bin_ else None
+        if key in loaded and key in slices:
+            _add_slices(report, [slices[key]])
+            report.days[key[1]].unchanged += slices[key].rows_accepted
+        else:
+            todo.append(file)
+    return todo
+
+
+def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> None:
+    for slice_ in slices:
+        day = report.days[date.fromisoformat(slice_.bin_date)]
+        day.read += slice_.rows_read
+        day.accepted += slice_.rows_accepted
+        day.rejected += slice_.rows_rejected
+
+
+def _load(
+    report: Report, chunk: Chunk, files: dict[str, LandedFile], warehouse: Warehouse
+) -> None:
+    slices = [
+        SliceToLoad(slice_, file.generated_at_utc, file.version.path)
+        for slice_ in chunk.slices
+        for file in [files[slice_.source_file_sha256]]
+    ]
+    _add_slices(report, chunk.slices)
+    try:
+        for counts in warehouse.load(slices):
+            _add_counts(report.days[counts.bin_date], counts)
+    except RetryableError as error:
+        report.fail({date.fromisoformat(s.bin_date) for s in chunk.slices}, Stage.WAREHOUSE, error)
+
+
+def _add_counts(day: DayReport, counts: LoadCounts) -> None:
+    day.inserted += counts.inserted
+    day.revised += counts.revised
+    day.unchanged += counts.unchanged
+    day.withdrawn += counts.withdrawn
+    day.older_files += counts.outcome != "loaded"
