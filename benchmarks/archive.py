@@ -46,6 +46,10 @@ DAY_US = 86_400_000_000
 # solar longitude of the true dynamical time: a row may lie 0.0008 deg beyond its file's name.
 DYNAMICAL_TIME_AHEAD_DAYS = 69.184 / 86_400
 
+# Upstream inverts its formula numerically and stops short of the root: with this offset the dates
+# of the real directory's double and missing files come out (2019-01-01, 2019-11-05, ...).
+BIN_OFFSET_DEG = 0.0025
+
 # The Earth's heliocentric longitude of J2000: the largest terms of VSOP87 (Bretagnon and
 # Francou 1988; Meeus, Astronomical Algorithms, appendix III), 1e-8 rad, per Julian millennium.
 _LONGITUDE = ((175_347_046.0, 0.0, 0.0), (3_341_656.0, 4.6692568, 6283.07585),
@@ -93,11 +97,11 @@ def bins(from_date: date, to_date: date) -> list[Bin]:
     """The bins that begin on these UTC dates, both included, in order."""
     first_jd = _jd(datetime(from_date.year, from_date.month, from_date.day, tzinfo=UTC))
     edges_jd = np.array([first_jd, first_jd + (to_date - from_date).days + 1])
-    low, high = np.ceil(solar_longitude_deg(edges_jd)).astype(int)
+    low, high = np.ceil(solar_longitude_deg(edges_jd) - BIN_OFFSET_DEG).astype(int)
     degrees = np.arange(low, high + 1)
     begins_jd = first_jd + (degrees - low) * 1.0146
     for _ in range(8):
-        begins_jd -= (solar_longitude_deg(begins_jd) - degrees) / 0.9856
+        begins_jd -= (solar_longitude_deg(begins_jd) - BIN_OFFSET_DEG - degrees) / 0.9856
     noon_2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
     moments = [noon_2000 + timedelta(days=jd - J2000_JD) for jd in begins_jd.tolist()]
     return [Bin(begin.date(), int(degree) % 360, begin, end)
@@ -1088,12 +1092,19 @@ def _other_stations(line: bytes) -> bytes:
     return b"; ".join([head, b"%4d" % len(codes), b",".join(codes)])
 
 
+_LETTERS = b" 3x.1f0a4"
+
+
+def _is_sound(line: bytes) -> bool:
+    return line.count(b";") == len(COLUMNS) - 1 and _LETTERS not in line
+
+
 def _corrupt(line: bytes, how: str, rng: np.random.Generator) -> bytes:
     cells = line.split(b"; ")
     if how == "cut":
         return line[: int(rng.integers(100, 700))]
     if how == "letters":
-        cells[15] = b" 3x.1f0a4"
+        cells[15] = _LETTERS
     elif how == "fields":
         cells.append(b"0")
     else:
@@ -1119,6 +1130,8 @@ class _Daily:
         size = len(self.lines)
         limits = np.cumsum([getattr(shares, change) for change in CHANGES])
         fate = np.searchsorted(limits, self.rng.random(size), side="right")
+        # What a former generation corrupted stays as it is.
+        fate[[not _is_sound(line) for line in self.lines]] = len(CHANGES)
         self.chosen = {c: np.nonzero(fate == k)[0].tolist() for k, c in enumerate(CHANGES)}
         self.added = int(self.rng.binomial(size, shares.added))
         self.truth = FileTruth(

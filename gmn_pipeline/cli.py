@@ -36,6 +36,7 @@ from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.tables import IAU_SHOWERS
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.trajectory_days import Report, Watch
+from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 app = typer.Typer(
@@ -180,6 +181,8 @@ def _query(settings: Settings, sql: str, values: Sequence[object] = ()) -> list[
     if not warehouse.exists:
         return []
     with warehouse.open(read_only=True) as connection:
+        if not layout.is_created(connection):
+            return []
         return connection.execute(sql, list(values)).fetchall()
 
 

@@ -25,7 +25,7 @@ _INLINED_ROWS = 100
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create everything that is not there yet, in one transaction."""
-    if _tables(connection) >= {table.name for table in WAREHOUSE_TABLES}:
+    if is_created(connection):
         return
     # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
     connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
@@ -42,11 +42,12 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         create_views(connection, CATALOG)
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether all tables are there."""
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [CATALOG]
     ).fetchall()
-    return {name for (name,) in rows}
+    return {name for (name,) in rows} >= {table.name for table in WAREHOUSE_TABLES}
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:

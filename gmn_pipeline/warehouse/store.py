@@ -74,6 +74,8 @@ class Warehouse:
         if not days or not self.connection.exists:
             return set()
         with self.connection.open(read_only=True) as connection:
+            if not layout.is_created(connection):
+                return set()
             rows = patiently(
                 lambda: connection.execute(
                     "SELECT source_file_sha256, bin_date, bin_solar_longitude_deg "
