@@ -1,0 +1,292 @@
+"""What Dagster is told: materializations day by day, checks, runs asked for by themselves."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from gmn_pipeline.assets import DAYS, LANDING, VALIDATED, WAREHOUSE, gmn_trajectory_days
+from gmn_pipeline.automation import (
+    changed_days,
+    changed_files_sensor,
+    iau_showers_job,
+    nightly_refresh,
+    range_tags,
+    snapshot_job,
+    trajectory_days_job,
+)
+from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.sources.bins import bins_between
+from gmn_pipeline_tests.gmn_site import GmnSite, status
+from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
+from gmn_pipeline_tests.warehouse import ask, count
+
+SPECS = (LANDING, VALIDATED, WAREHOUSE)
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+class Operator:
+    """Runs days as the UI would, against an instance."""
+
+    def __init__(self, bench: Bench, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        overrides = {
+            name: getattr(bench.settings, name)
+            for name in ("source_url", "data_dir", "run_retries", "http_retries", "http_backoff_s")
+        }
+        self.defs = build_defs(overrides | {"iau_showers_url": "http://127.0.0.1:1/list.txt"})
+
+    def run(self, first: date, last: date, job: str = trajectory_days_job.name,
+            assets: list[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:  # fmt: skip
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=range_tags(first, last), raise_on_error=False,
+            asset_selection=assets, run_config=QUIET,
+        )  # fmt: skip
+
+    def materialized(self, spec: dg.AssetSpec) -> set[str]:
+        return self.instance.get_materialized_partitions(spec.key)
+
+    def sensor_context(self, cursor: str | None = None) -> dg.SensorEvaluationContext:
+        return dg.build_sensor_context(
+            instance=self.instance, cursor=cursor, resources={"pipeline": self.pipeline}
+        )
+
+    @property
+    def pipeline(self) -> object:
+        assert self.defs.resources is not None
+        return self.defs.resources["pipeline"]
+
+
+@pytest.fixture
+def operator(bench: Bench, instance: dg.DagsterInstance) -> Operator:
+    return Operator(bench, instance)
+
+
+def put_days(bench: Bench, *days: date, rows: int = 3) -> None:
+    for timed in bins_between(datetime(2022, 3, 1), datetime(2022, 3, 12)):
+        if timed.bin.date in days:
+            summary = sample().first(rows).spread(timed.begins_at, timed.ends_at)
+            bench.put(f"daily/{timed.bin.file_name}", summary)
+
+
+MARCH_3, MARCH_4, MARCH_5 = (date(2022, 3, day) for day in (3, 4, 5))
+
+
+def test_a_range_of_days_is_one_run_and_every_day_shows_as_materialized(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3, MARCH_5)
+    assert operator.run(MARCH_3, MARCH_5).success
+    for spec in SPECS:
+        assert operator.materialized(spec) == {"2022-03-03", "2022-03-04", "2022-03-05"}
+    assert gmn_trajectory_days.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Operator) -> None:
+    put_days(bench, MARCH_3)
+    bench.put(DAILY, sample().with_fields(5, begin_latitude_deg="   +91.000000"))
+    result = operator.run(MARCH_3, MARCH_4)
+    metadata = metadata_by_day(result)
+    day = metadata["2022-03-04"]
+    assert (day["rows_read"], day["dagster/partition_row_count"], day["rows_rejected"]) == (534, 533, 1)
+    assert metadata["2022-03-03"]["rows_inserted"] == 3
+    assert len(day["source_sha256"]) == 64
+
+
+def metadata_by_day(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
+    """Metadata of the warehouse's materializations, by day."""
+    found = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        if materialization.asset_key == WAREHOUSE.key and materialization.partition:
+            values = {name: value.value for name, value in materialization.metadata.items()}
+            found[materialization.partition] = values
+    return found
+
+
+def test_a_date_without_a_file_succeeds_with_a_word_about_it(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3)
+    result = operator.run(MARCH_4, MARCH_4)
+    assert result.success
+    assert metadata_by_day(result)["2022-03-04"]["note"] == "The network has no file of this date."
+
+
+def test_a_bad_file_fails_its_day_alone_and_visibly(bench: Bench, operator: Operator) -> None:
+    put_days(bench, MARCH_3, MARCH_5)
+    bench.put(DAILY, sample().with_columns(lambda fields: fields[1:]))
+    result = operator.run(MARCH_3, MARCH_5)
+    assert not result.success
+    for spec in SPECS:
+        assert operator.materialized(spec) == {"2022-03-03", "2022-03-05"}
+    (failure,) = result.get_step_failure_events()
+    message = failure.step_failure_data.user_failure_data
+    assert message is not None
+    assert "1 of 3 days failed, the others came through. 2022-03-04" in (message.description or "")
+    assert ask(bench.settings, "SELECT DISTINCT bin_date FROM trajectories ORDER BY 1") == [
+        (MARCH_3,), (MARCH_5,)]  # fmt: skip
+    checks = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+    assert checks["all_days_came_through"] is False
+    # The day mended, it alone is missing and comes through.
+    bench.put(DAILY, sample())
+    assert operator.run(MARCH_4, MARCH_4).success
+    assert "2022-03-04" in operator.materialized(WAREHOUSE)
+    assert bench.ledger.failures() == []
+
+
+def test_checks_count_what_is_odd_and_what_was_rejected(bench: Bench, operator: Operator) -> None:
+    odd = sample().with_fields(0, perihelion_distance_au="   0.500000", station_count="    9")
+    bench.put(DAILY, odd.with_fields(1, convergence_angle_deg="  4.00").with_fields(2, vgeo_km_s="x"))
+    result = operator.run(DAY, DAY)
+    assert result.success
+    checks = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    assert {name for name, check in checks.items() if not check.passed} == {
+        "no_rows_rejected", "identities_hold", "quality_limits_hold"}  # fmt: skip
+    identities = {k: v.value for k, v in checks["identities_hold"].metadata.items()}
+    assert identities["perihelion_distance_inconsistent"] == 1
+    assert identities["station_count_inconsistent"] == 1
+    assert checks["quality_limits_hold"].metadata["convergence_angle_small"].value == 1
+    assert checks["no_rows_rejected"].metadata["rows_rejected"].value == 1
+
+
+def test_stages_can_be_run_one_by_one(bench: Bench, operator: Operator) -> None:
+    bench.put(DAILY, sample())
+    for number, spec in enumerate(SPECS):
+        assert operator.run(DAY, DAY, assets=[spec.key]).success
+        there = [s for s in SPECS if operator.materialized(s)]
+        assert there == list(SPECS[: number + 1])
+    assert count(bench.settings, "trajectories") == 534
+
+
+def test_a_source_that_is_down_fails_the_run_with_the_reason(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    bench = Bench(tmp_path, source_url="http://127.0.0.1:1/", http_retries=0, run_retries=0)
+    result = Operator(bench, instance).run(DAY, DAY)
+    (failure,) = result.get_step_failure_events()
+    assert failure.step_failure_data.user_failure_data is not None
+    assert "cannot be reached" in (failure.step_failure_data.user_failure_data.description or "")
+
+
+def test_a_failure_that_may_pass_is_tried_again_within_the_run(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GMN_RUN_RETRY_PAUSE_S", "0")
+    bench = Bench(tmp_path)
+    bench.put(DAILY, sample())
+    with GmnSite(bench.site) as site:
+        site.faults[DAILY] = [status(500)]
+        there = bench.settings.model_copy(
+            update={"source_url": site.url, "http_retries": 0, "run_retries": 2}
+        )
+        bench.settings = there
+        assert Operator(bench, instance).run(DAY, DAY).success
+    assert count(bench.settings, "trajectories") == 534
+
+
+def test_showers_come_from_the_bundled_list_where_the_source_is_out_of_reach(
+    bench: Bench, operator: Operator
+) -> None:
+    assert operator.run(DAY, DAY, job=iau_showers_job.name).success
+    geminids = "SELECT iau_shower_code, iau_shower_name FROM iau_showers WHERE iau_shower_number = 4"
+    assert ask(bench.settings, geminids) == [("GEM", "Geminids")]
+
+
+def test_the_snapshot_job_makes_the_analysts_database(bench: Bench, operator: Operator) -> None:
+    bench.put(DAILY, sample())
+    operator.run(DAY, DAY)
+    result = operator.run(DAY, DAY, job=snapshot_job.name)
+    assert result.success
+    assert (bench.settings.snapshot_dir / "gmn.duckdb").exists()
+
+
+def test_the_nightly_schedule_asks_for_the_last_ten_days(operator: Operator) -> None:
+    context = dg.build_schedule_context(
+        instance=operator.instance, scheduled_execution_time=datetime(2022, 3, 14, 1),
+        resources={"pipeline": operator.pipeline},
+    )  # fmt: skip
+    request = nightly_refresh(context)
+    assert isinstance(request, dg.RunRequest)
+    assert set(request.tags.values()) >= {"2022-03-05", "2022-03-14"}
+    assert nightly_refresh.cron_schedule == "0 1 * * *"
+
+
+def requests(operator: Operator, cursor: str | None = None) -> dg.SensorResult:
+    result = changed_files_sensor(operator.sensor_context(cursor))
+    assert isinstance(result, dg.SensorResult), result
+    return result
+
+
+def test_the_sensor_asks_for_days_never_landed_and_then_is_content(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3, MARCH_4, MARCH_5)
+    (request,) = requests(operator).run_requests or []
+    tags = operator.defs.resolve_job_def(trajectory_days_job.name).execute_in_process(
+        instance=operator.instance, tags=dict(request.tags), run_config=QUIET
+    )
+    assert tags.success
+    assert count(bench.settings, "trajectories") == 9
+    content = changed_files_sensor(operator.sensor_context())
+    assert isinstance(content, dg.SkipReason)
+
+
+def test_the_sensor_asks_again_for_a_day_whose_file_changed(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3, MARCH_4)
+    operator.run(MARCH_3, MARCH_4)
+    put_days(bench, MARCH_4, rows=5)
+    assert set(changed_days(bench.directory, bench.ledger)) == {MARCH_4}
+    (request,) = requests(operator).run_requests or []
+    assert set(request.tags.values()) >= {"2022-03-04"}
+
+
+def test_the_sensor_tries_a_failed_state_again_a_bounded_number_of_times(
+    bench: Bench, operator: Operator
+) -> None:
+    bench.put(DAILY, sample().to_bytes()[:-40])  # half written, for ever
+    cursor, keys = None, []
+    for _ in range(operator.pipeline.settings().sensor_attempts):  # type: ignore[attr-defined]
+        result = requests(operator, cursor)
+        (request,) = result.run_requests or []
+        keys.append(request.run_key)
+        cursor = result.cursor
+        assert not operator.run(DAY, DAY).success
+    assert len(set(keys)) == len(keys)
+    assert isinstance(changed_files_sensor(operator.sensor_context(cursor)), dg.SkipReason)
+
+
+def test_the_sensor_says_why_it_waits_when_the_source_is_down(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    bench = Bench(tmp_path, source_url="http://127.0.0.1:1/", http_retries=0)
+    skipped = changed_files_sensor(Operator(bench, instance).sensor_context())
+    assert isinstance(skipped, dg.SkipReason)
+    assert "cannot be reached" in (skipped.skip_message or "")
+
+
+def test_unchanged_days_do_no_work_downstream(bench: Bench, operator: Operator) -> None:
+    put_days(bench, MARCH_3, MARCH_4)
+    operator.run(MARCH_3, MARCH_4)
+    snapshot = ask(bench.settings, "FROM ducklake_current_snapshot('warehouse')")
+    written = sorted(p.stat().st_mtime_ns for p in bench.settings.validated_dir.iterdir())
+    result = operator.run(MARCH_3, MARCH_4)
+    assert metadata_by_day(result)["2022-03-04"]["rows_unchanged"] == 3
+    assert ask(bench.settings, "FROM ducklake_current_snapshot('warehouse')") == snapshot
+    assert sorted(p.stat().st_mtime_ns for p in bench.settings.validated_dir.iterdir()) == written
+
+
+def test_partitions_are_utc_days_from_the_first_of_the_network() -> None:
+    keys = DAYS.get_partition_keys(current_time=datetime(2019, 1, 1, 0, 30))
+    assert (keys[0], keys[-1]) == ("2018-12-09", "2019-01-01")
+    assert DAYS.timezone == "UTC"
