@@ -169,8 +169,8 @@ def gmn_trajectory_days(
             for day in report.good:
                 context.add_asset_metadata(_metadata(day), spec.key, day.day.isoformat())
             yield dg.MaterializeResult(asset_key=spec.key)
-    for spec, result in _checks(report):
-        if spec.key in context.selected_asset_check_keys:
+    for check, result in _checks(report):
+        if check.key in context.selected_asset_check_keys:
             yield result
     if report.failed:
         raise _days_failure(context, settings, report)

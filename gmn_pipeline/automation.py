@@ -88,7 +88,8 @@ def changed_files_sensor(
     except RetryableError as error:
         return dg.SkipReason(str(error))
     attempts = _Attempts(context.cursor)
-    requests, waiting = [], 0
+    requests: list[dg.RunRequest] = []
+    waiting = 0
     for days in _ranges(sorted(changed), settings.sensor_days_per_run):
         state = _state({day: changed[day] for day in days})
         if _is_under_way(context.instance, state):

@@ -170,8 +170,9 @@ def _execute(
     )
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            _errors.print(error.cause.message if error and error.cause else error, style="red")
+            failure = event.step_failure_data
+            said = failure.user_failure_data.description if failure.user_failure_data else None
+            _errors.print(said or failure.error, style="red", markup=False)
     return result.success
 
 

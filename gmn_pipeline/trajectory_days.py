@@ -211,9 +211,7 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> None:
         day.rejected += slice_.rows_rejected
 
 
-def _load(
-    report: Report, chunk: Chunk, files: dict[str, LandedFile], warehouse: Warehouse
-) -> None:
+def _load(report: Report, chunk: Chunk, files: dict[str, LandedFile], warehouse: Warehouse) -> None:
     slices = [
         SliceToLoad(slice_, file.generated_at_utc, file.version.path)
         for slice_ in chunk.slices

@@ -4,22 +4,24 @@ on demand.
     with GmnSite(folder) as site:
         site.faults["daily/x.txt"] = [status(500), truncated(100)]   # then it is served soundly
 
-What a fault does is a function of one request; `itertools.repeat(fault)` never ends.
+What a fault does is a function of one request (GET or HEAD); `itertools.repeat(fault)` never
+ends.
 """
 
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import gmtime, strftime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Literal
 
+_HTML = {"Content-Type": "text/html"}
 LOGIN_PAGE = (
     '<html><head><title>Sign in</title></head><body><form action="/login">'
     '<a href="/forgot">Forgot your password?</a> <a href="/">Home</a></form></body></html>'
@@ -73,7 +75,7 @@ class GmnSite:
             self.requests.append(Request(handler.command, path, dict(handler.headers.items())))
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            fault = self._next_fault(path) if handler.command == "GET" else None
+            fault = self._next_fault(path)
         try:
             if self.meeting and path.endswith(".txt"):
                 with suppress(threading.BrokenBarrierError):
@@ -122,10 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         self.server.site.answer(self)
 
-    do_HEAD = do_GET  # noqa: N815
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -143,22 +146,29 @@ class Exchange:
     def file(self) -> Path:
         return self.site.folder / self.path
 
-    def reply(self, code: int, body: bytes = b"", *, length: int | None = None,
-              **headers: str) -> None:  # fmt: skip
+    def reply(
+        self,
+        code: int,
+        body: bytes = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        length: int | None = None,
+    ) -> None:
         """Answer; a `length` other than that of the body ends the connection."""
         self.handler.send_response(code)
         claimed = len(body) if length is None else length
-        for name, value in {"Content_Length": str(claimed), **headers}.items():
-            self.handler.send_header(name.replace("_", "-"), value)
+        for name, value in {"Content-Length": str(claimed), **headers}.items():
+            self.handler.send_header(name, value)
         self.handler.end_headers()
         if self.handler.command != "HEAD":
             self.handler.wfile.write(body)
         self.handler.close_connection = claimed != len(body)
 
     def version(self) -> dict[str, str]:
+        """Headers that tell the version of the file as it is now."""
         etag = hashlib.sha256(self.file.read_bytes()).hexdigest()[:16]
-        return {"ETag": f'"{etag}"', "Last_Modified": formatdate(self.file.stat().st_mtime,
-                                                                usegmt=True)}  # fmt: skip
+        modified = formatdate(self.file.stat().st_mtime, usegmt=True)
+        return {"ETag": f'"{etag}"', "Last-Modified": modified}
 
 
 Fault = Callable[[Exchange], None]
@@ -168,23 +178,23 @@ def serve(exchange: Exchange) -> None:
     """The sound answer: a listing, a file, 304 or 404."""
     if exchange.file.is_dir():
         page = exchange.site.listing(exchange.file, exchange.path)
-        return exchange.reply(200, page.encode(), Content_Type="text/html")
+        return exchange.reply(200, page.encode(), _HTML)
     if not exchange.file.is_file():
         return exchange.reply(404, b"Not Found")
     version, asked = exchange.version(), exchange.handler.headers
     known = asked.get("If-None-Match"), asked.get("If-Modified-Since")
-    if version["ETag"] == known[0] or (known[0] is None and version["Last_Modified"] == known[1]):
-        return exchange.reply(304, **version)
-    return exchange.reply(200, exchange.file.read_bytes(), Content_Type="text/plain", **version)
+    if version["ETag"] == known[0] or (known[0] is None and version["Last-Modified"] == known[1]):
+        return exchange.reply(304, headers=version)
+    return exchange.reply(200, exchange.file.read_bytes(), version)
 
 
-def status(code: int, **headers: str) -> Fault:
-    return lambda exchange: exchange.reply(code, b"failed on demand", **headers)
+def status(code: int, headers: Mapping[str, str] = MappingProxyType({})) -> Fault:
+    return lambda exchange: exchange.reply(code, b"failed on demand", headers)
 
 
 def page(html: str) -> Fault:
     """A page where a file or a listing should be."""
-    return lambda exchange: exchange.reply(200, html.encode(), Content_Type="text/html")
+    return lambda exchange: exchange.reply(200, html.encode(), _HTML)
 
 
 def truncated(sent: int) -> Fault:
@@ -192,7 +202,7 @@ def truncated(sent: int) -> Fault:
 
     def fault(exchange: Exchange) -> None:
         body = exchange.file.read_bytes()
-        exchange.reply(200, body[:sent], length=len(body), **exchange.version())
+        exchange.reply(200, body[:sent], exchange.version(), length=len(body))
 
     return fault
 
@@ -200,7 +210,7 @@ def truncated(sent: int) -> Fault:
 def half_written(sent: int) -> Fault:
     """Serve the beginning of the file as if it were all of it."""
     return lambda exchange: exchange.reply(
-        200, exchange.file.read_bytes()[:sent], **exchange.version()
+        200, exchange.file.read_bytes()[:sent], exchange.version()
     )
 
 
@@ -223,7 +233,7 @@ def rewritten_meanwhile(content: bytes) -> Fault:
     def fault(exchange: Exchange) -> None:
         old, version = exchange.file.read_bytes(), exchange.version()
         exchange.file.write_bytes(content)
-        exchange.reply(200, old, **version)
+        exchange.reply(200, old, version)
 
     return fault
 

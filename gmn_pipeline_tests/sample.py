@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gmn_pipeline.config import Settings
+from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import Landing, land
 from gmn_pipeline.landing.object_store import ObjectStore
@@ -153,7 +153,7 @@ class Bench:
         self.site.mkdir(exist_ok=True)
         given = {"source_url": str(self.site), "data_dir": folder / "data", "http_backoff_s": 0.0}
         # Not checked, so that a test may have chunks of few rows.
-        self.settings = Settings().model_copy(update=given | settings)
+        self.settings = load_settings().model_copy(update=given | settings)
         self.ledger = Ledger(self.settings.data_dir)
 
     @property

@@ -99,7 +99,8 @@ def test_bins_have_the_dates_of_the_network() -> None:
                  "20250318_solrange_358.0-359.0", "20260915_solrange_172.0-173.0"):  # fmt: skip
         assert f"traj_summary_{real}.txt" in names
     lengths = [(one.ends_at - one.begins_at).total_seconds() / 86_400 for one in some]
-    assert 0.98 < min(lengths) < 0.982 and 1.048 < max(lengths) < 1.05
+    assert 0.98 < min(lengths) < 0.982
+    assert 1.048 < max(lengths) < 1.05
     assert all(one.ends_at == other.begins_at for one, other in pairwise(some))
 
 
@@ -144,7 +145,8 @@ def test_summaries_hold_the_daily_rows(source: Path) -> None:
         row for row in by_time if row[2].startswith("2024")
     ]
     text = (source / "traj_summary_all.txt").read_bytes()
-    assert text.count(b"#") == 4 and text.count(b"\r") == 1
+    assert text.count(b"#") == 4
+    assert text.count(b"\r") == 1
     latest = daily_files(source)[-1].read_bytes()
     assert (source / "daily/traj_summary_latest_daily.txt").read_bytes() == latest
 
@@ -178,7 +180,8 @@ def check_identities(frame: pl.DataFrame) -> None:
         (("lonbeg_e_deg", "lonend_e_deg"), -180, 180),
     ):
         for value in numbers(frame, *names):
-            assert np.nanmin(value) >= low and np.nanmax(value) <= high
+            assert np.nanmin(value) >= low
+            assert np.nanmax(value) <= high
 
 
 def check_times(frame: pl.DataFrame) -> None:
@@ -206,13 +209,15 @@ def test_rows_are_sound(source: Path) -> None:
     assert frame["identifier"].str.contains(r"^\d{14}_[0-9A-Za-z]{5}$").all()
     codes = frame["participating_stations"].str.split(",")
     assert (codes.list.len() == frame["num_stat"].cast(pl.Int64)).all()
-    assert (codes.list.sort() == codes).all() and (codes.list.n_unique() == codes.list.len()).all()
+    assert (codes.list.sort() == codes).all()
+    assert (codes.list.n_unique() == codes.list.len()).all()
     assert (frame["num_stat"].cast(pl.Int64) >= 2).all()
     assert ((frame["iau_no"] == "-1") == (frame["iau_code"] == "...")).all()
     assert {"QUA", "..."} <= set(frame["iau_code"])
     assert frame["mass_kg_tau_0_7"].str.contains(r"^\d\.\d\de-\d\d$").all()
     assert frame["a_au_sigma"].str.contains("e+", literal=True).any()
-    assert (frame["t_years_sigma"] == "nan").any() and (frame["e_sigma"] == "None").any()
+    assert (frame["t_years_sigma"] == "nan").any()
+    assert (frame["e_sigma"] == "None").any()
 
 
 def test_rows_lie_in_the_bin_of_their_file(source: Path) -> None:
@@ -221,7 +226,8 @@ def test_rows_lie_in_the_bin_of_their_file(source: Path) -> None:
         one = names[path.name]
         for row in cells(path):
             moment = datetime.fromisoformat(row[2]).replace(tzinfo=UTC)
-            assert (one.begins_at - moment).total_seconds() < 1 and moment < one.ends_at
+            assert (one.begins_at - moment).total_seconds() < 1
+            assert moment < one.ends_at
             assert -1e-3 < (float(row[5]) - one.solar_longitude_deg) % 360 < 1.005
 
 
@@ -233,7 +239,8 @@ def test_first_files_lack_some_sigmas_and_grow(tmp_path: Path) -> None:
         assert empty == {True} or "_2018" not in path.name
     assert sum(len(cells(p)) for p in files[:30]) < sum(len(cells(p)) for p in files[-30:]) / 3
     whole = [row for path in files for row in cells(path) if "." not in row[2]]
-    assert whole and all(len(row[2]) == 19 for row in whole)
+    assert whole
+    assert all(len(row[2]) == 19 for row in whole)
 
 
 # --- The next generation --------------------------------------------------------------------
@@ -290,10 +297,12 @@ def test_truth_is_what_changed(source: Path, rewritten: tuple[Path, archive.Trut
     totals = json.loads((path / "truth.json").read_text())["totals"]
     assert totals["resolved"] == truth.total("resolved") == len(truth.identifiers["resolved"])
     broken = [truth.identifiers.get(how, []) for how in archive.CORRUPTIONS]
-    assert all(broken) and sum(map(len, broken)) == truth.total("corrupted")
+    assert all(broken)
+    assert sum(map(len, broken)) == truth.total("corrupted")
     renamed = truth.identifiers["reidentified"], truth.identifiers["reidentified_as"]
     for old, new in zip(*renamed, strict=True):
-        assert old[:15] == new[:15] and old != new
+        assert old[:15] == new[:15]
+        assert old != new
 
 
 def test_unchanged_files_keep_their_bytes(
@@ -306,7 +315,8 @@ def test_unchanged_files_keep_their_bytes(
     assert {p.name for p in files[:-60]} <= {p.name for p in still}
     for old in still:
         new = path / "daily" / old.name
-        assert new.read_bytes() == old.read_bytes() and new.stat().st_mtime == old.stat().st_mtime
+        assert new.read_bytes() == old.read_bytes()
+        assert new.stat().st_mtime == old.stat().st_mtime
     for name in truth.files:
         first = (path / "daily" / name).read_bytes().split(b"\n\r")[0]
         assert first == archive.generated_line(datetime.fromisoformat(truth.generated_on))

@@ -96,7 +96,11 @@ def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Ope
     result = operator.run(MARCH_3, MARCH_4)
     metadata = metadata_by_day(result)
     day = metadata["2022-03-04"]
-    assert (day["rows_read"], day["dagster/partition_row_count"], day["rows_rejected"]) == (534, 533, 1)
+    assert (day["rows_read"], day["dagster/partition_row_count"], day["rows_rejected"]) == (
+        534,
+        533,
+        1,
+    )
     assert metadata["2022-03-03"]["rows_inserted"] == 3
     assert len(day["source_sha256"]) == 64
 
@@ -145,7 +149,9 @@ def test_a_bad_file_fails_its_day_alone_and_visibly(bench: Bench, operator: Oper
 
 def test_checks_count_what_is_odd_and_what_was_rejected(bench: Bench, operator: Operator) -> None:
     odd = sample().with_fields(0, perihelion_distance_au="   0.500000", station_count="    9")
-    bench.put(DAILY, odd.with_fields(1, convergence_angle_deg="  4.00").with_fields(2, vgeo_km_s="x"))
+    bench.put(
+        DAILY, odd.with_fields(1, convergence_angle_deg="  4.00").with_fields(2, vgeo_km_s="x")
+    )
     result = operator.run(DAY, DAY)
     assert result.success
     checks = {e.check_name: e for e in result.get_asset_check_evaluations()}
@@ -197,7 +203,9 @@ def test_showers_come_from_the_bundled_list_where_the_source_is_out_of_reach(
     bench: Bench, operator: Operator
 ) -> None:
     assert operator.run(DAY, DAY, job=iau_showers_job.name).success
-    geminids = "SELECT iau_shower_code, iau_shower_name FROM iau_showers WHERE iau_shower_number = 4"
+    geminids = (
+        "SELECT iau_shower_code, iau_shower_name FROM iau_showers WHERE iau_shower_number = 4"
+    )
     assert ask(bench.settings, geminids) == [("GEM", "Geminids")]
 
 

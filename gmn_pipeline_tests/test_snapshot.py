@@ -100,7 +100,7 @@ def test_duckdb_1_1_opens_the_snapshot_without_an_extension(loaded: Bench) -> No
         "c = duckdb.connect(sys.argv[1], read_only=True)\n"
         "print(c.execute('SELECT count(*) FROM meteor_summary').fetchone()[0],"
         " c.execute('SELECT count(*) FROM participating_station').fetchone()[0],"
-        " c.execute(\"SELECT count(*) FROM trajectories_as_of(TIMESTAMP '2100-01-01')\").fetchone()[0])"
+        " c.execute(\"SELECT count(*) FROM trajectories_as_of(DATE '2100-01-01')\").fetchone()[0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, database(loaded)], capture_output=True, text=True,

@@ -26,7 +26,7 @@ def count(settings: Settings, table: str) -> int:
 
 
 def state(settings: Settings) -> dict[str, pl.DataFrame]:
-    """Everything that two loads of the same files have to agree on: all but the times of loading."""
+    """What two loads of the same files have to agree on: all but the times of loading."""
     without_times = "EXCLUDE (valid_from_utc, first_loaded_at_utc)"
     return {
         "trajectories": frame(

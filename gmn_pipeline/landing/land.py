@@ -91,12 +91,12 @@ def land(
     with ThreadPoolExecutor(settings.http_concurrency, "fetch") as pool:
         for file, result in pool.map(take, wanted):
             if isinstance(result, GmnError):
-                landing.failed_days |= {day: result for day in _days_of(file, days)}
+                landing.failed_days |= dict.fromkeys(days_of(file, days), result)
             else:
                 landing.files.append(result)
             on_file()
     _record(landing.files, ledger)
-    carried = {day for file in wanted for day in _days_of(file, days)}
+    carried = {day for file in wanted for day in days_of(file, days)}
     landing.days_without_file = set(days) - carried
     return landing
 
@@ -117,7 +117,7 @@ def wanted_files(days: Sequence[date], entries: Sequence[Entry], kind: FileKind)
         interval = months_of_name(name) if _is_kind(name, kind) else None
         if interval is not None:
             file = Wanted(entry, kind, interval=interval)
-            if _days_of(file, days):
+            if days_of(file, days):
                 wanted.append(file)
     return sorted(wanted, key=lambda file: file.entry.path)
 
@@ -126,7 +126,7 @@ def _is_kind(name: str, kind: FileKind) -> bool:
     return name == "traj_summary_all.txt" if kind is FileKind.ALL else f"_{kind}_" in name
 
 
-def _days_of(file: Wanted, days: Sequence[date]) -> list[date]:
+def days_of(file: Wanted, days: Sequence[date]) -> list[date]:
     """The wanted days that a file carries. A bin runs on into the next calendar day."""
     if file.bin is not None:
         return [file.bin.date] if file.bin.date in days else []

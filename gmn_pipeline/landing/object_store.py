@@ -44,11 +44,11 @@ class ObjectStore:
         """Give a finished file its name."""
         path = self.path(sha256)
         path.parent.mkdir(exist_ok=True)
-        os.replace(incoming, path)
+        incoming.replace(path)
         return path
 
     def refuse(self, incoming: Path, sha256: str) -> Path:
         """Keep what is not a summary file apart, where a person can look at it."""
         path = self._refused / sha256
-        os.replace(incoming, path)
+        incoming.replace(path)
         return path

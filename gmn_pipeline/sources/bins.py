@@ -62,16 +62,15 @@ def bin_of_name(name: str) -> Bin | None:
 
 def months_of_name(name: str) -> tuple[datetime, datetime] | None:
     """The calendar interval [from, until) that a monthly, yearly or all-file covers, in UTC."""
-    if match := _MONTHLY.fullmatch(name):
-        year, month = int(match[1]), int(match[2])
-        if not 1 <= month <= 12:
-            return None
-        return datetime(year, month, 1), datetime(year + month // 12, month % 12 + 1, 1)
-    if match := _YEARLY.fullmatch(name):
-        return datetime(int(match[1]), 1, 1), datetime(int(match[1]) + 1, 1, 1)
-    if name == _ALL:
-        return datetime(1, 1, 1), datetime(9999, 1, 1)
-    return None
+    try:
+        if match := _MONTHLY.fullmatch(name):
+            year, month = int(match[1]), int(match[2])
+            return datetime(year, month, 1), datetime(year + month // 12, month % 12 + 1, 1)
+        if match := _YEARLY.fullmatch(name):
+            return datetime(int(match[1]), 1, 1), datetime(int(match[1]) + 1, 1, 1)
+    except ValueError:
+        return None
+    return (datetime(1, 1, 1), datetime(9999, 1, 1)) if name == _ALL else None
 
 
 # Steyaert, C. (1991): Calculating the solar longitude 2000.0, WGN, the Journal of the
@@ -93,7 +92,7 @@ _TERMS_T2 = ((872, 1.073, 6283.07585), (29, 0.44, 12566.15))
 
 _J2000 = datetime(2000, 1, 1, 12)
 # Upstream inverts the formula numerically and stops short of the root: its bins begin this much
-# later. With it the dates of the known double and missing files come out (test_bins.py).
+# later. With it the dates of the known double and missing files come out (test_sources.py).
 _UPSTREAM_OFFSET_DEG = 0.0025
 _MEAN_MOTION_DEG_D = 0.98564736
 

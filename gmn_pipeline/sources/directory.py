@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import BinaryIO, Protocol
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -147,7 +147,7 @@ class HttpDirectory:
         self._check(url, response)
         page = _ListingPage(folder)
         page.feed(response.text)
-        if not page.saw_link:
+        if not page.entries and not page.is_index:
             raise SourceRefused(
                 f"{url} does not answer a directory listing.",
                 remedy="Is GMN_SOURCE_URL the data directory (it has daily/ and monthly/)?",
@@ -155,7 +155,7 @@ class HttpDirectory:
         return page.entries
 
     def fetch(self, path: str, known: Version | None, to: BinaryIO) -> Fetched | None:
-        url = urljoin(self.base, path)
+        url = urljoin(self.base, quote(path))
         if not url.startswith(self.base):
             raise SourceRefused(f"{path!r} leads out of {self.base}.")
         response = self._get(url, headers=_conditions(known), stream=True)
@@ -278,7 +278,7 @@ class _ListingPage(HTMLParser):
     def __init__(self, folder: str) -> None:
         super().__init__()
         self.entries: list[Entry] = []
-        self.saw_link = False
+        self.is_index = False  # says so: a login page has links too
         self._folder = folder
         self._name: str | None = None
         self._after = ""
@@ -287,13 +287,13 @@ class _ListingPage(HTMLParser):
         href = dict(attrs).get("href") if tag == "a" else None
         if href is None:
             return
-        self.saw_link = True
         self._finish()
         name = unquote(urlsplit(href).path)
         self._name = name if name.endswith(".txt") and "/" not in name else None
 
     def handle_data(self, data: str) -> None:
         self._after += data + " "
+        self.is_index |= data.lstrip().startswith("Index of ")
 
     def close(self) -> None:
         super().close()

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -30,10 +31,14 @@ _BLOCK_BYTES = 1 << 24
 _CSV_BLOCK_BYTES = 1 << 21  # what fits the processor's cache: measured three times as fast as 64 MB
 _LONGEST_LINE_BYTES = 1 << 16
 _GENERATED = re.compile(rb"#\s*Summary generated on\s+(.+?)\s*UTC")
-# `None` as upstream pads it to the width of its column.
-_NULL_SPELLINGS = [" " * blanks + "None" for blanks in range(9)]
-_NUMBER = r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|None|[+-]?inf)\s*$"
-_INTEGER = r"^\s*-?\d{1,9}\s*$"
+# `None` as upstream pads it to the width of its column; the width has changed over time.
+_NULL_SPELLINGS = [" " * before + "None" + " " * after for before in range(33) for after in (0, 1)]
+# What the reader takes, spelled out: a text that only one of the two takes would cost its block.
+_NUMBER = (
+    r"^(?:[ \t]*(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    r"|[+-]?(?i:nan|inf|infinity))[ \t]*| {0,32}None ?)$"
+)
+_INTEGER = r"^[ \t]*-?[0-9]{1,9}[ \t]*$"
 EXPECTED_HEADER = [f.header for f in TRAJECTORY_FIELDS]
 
 
@@ -100,6 +105,10 @@ def read_head(data: bytes, name: str) -> Head:
         if content:
             comments.append(content)
     match = _GENERATED.match(comments[0]) if comments else None
+    if match is None and data.startswith(b"#") and b"\n" not in data:
+        raise FileIncomplete(
+            f"{name} ends within its first line.", remedy="It is taken again later."
+        )
     if match is None:
         raise SourceRefused(
             f"{name} is not a trajectory summary file: it begins with {data[:60]!r}.",
@@ -107,7 +116,12 @@ def read_head(data: bytes, name: str) -> Head:
         )
     if len(comments) < 4:
         raise FileIncomplete(f"{name} ends within its head.", remedy="It is taken again later.")
-    return Head(_utc(match[1].decode(), name), _header(comments[1], comments[2]), position, lines)
+    return Head(
+        _utc(match[1].decode("ascii", "backslashreplace"), name),
+        _header(comments[1], comments[2]),
+        position,
+        lines,
+    )
 
 
 def _utc(text: str, name: str) -> datetime:
@@ -127,9 +141,7 @@ def _header(first: bytes, second: bytes) -> list[tuple[str, str]]:
         text = line.decode("ascii", "backslashreplace").lstrip("#")
         return [" ".join(part.split()) for part in text.split(";")]
 
-    upper, lower = names(first), names(second)
-    lower += [""] * (len(upper) - len(lower))
-    return list(zip(upper, lower, strict=False))
+    return list(zip_longest(names(first), names(second), fillvalue=""))
 
 
 def check_columns(head: Head, name: str) -> None:
@@ -178,10 +190,11 @@ def check_whole(path: Path, name: str) -> Head:
             remedy="A bin without meteors has no file at all, so this one is half written; it is "
             "taken again later.",
         )
-    last = tail.rstrip(b"\r\n").rsplit(b"\n", 1)[-1]
-    terminated = tail.rstrip(b"\r").endswith(b"\n")
+    content = tail.rstrip()
+    last = content.rsplit(b"\n", 1)[-1]
+    terminated = b"\n" in tail[len(content) :]
     # A bad line in the middle is rejected by itself; only a short last one means a cut file.
-    if not terminated or last.count(SEPARATOR) < _SEPARATORS_A_LINE:
+    if not terminated or last.count(SEPARATOR) < len(head.header) - 1:
         raise FileIncomplete(
             f"{name} ends in the middle of a line: {last[-60:]!r}.",
             remedy="It was caught half written and is taken again later; if it is a copy of your "
@@ -202,17 +215,16 @@ def blocks(path: Path, head: Head, block_bytes: int = _BLOCK_BYTES) -> Iterator[
 
 def parse(block: Block, name: str) -> ParsedBlock:
     """Rows of a block. Lines that are not rows come back as rejected, with every reason."""
-    refused: list[pacsv.InvalidRow] = []
-    try:
-        rows = _read_csv(block.data, refused)
-    except pa.ArrowInvalid:
-        refused.append(None)
-    if not refused:
-        numbers = _line_numbers(block, rows.height)
-        return ParsedBlock(rows.with_columns(numbers))
+    if not _has_return_within_line(block.data):
+        try:
+            rows = _read_csv(block.data)
+        except pa.ArrowInvalid:
+            pass  # it says what is wrong with the first bad line only
+        else:
+            return ParsedBlock(rows.with_columns(_line_numbers(block, rows.height)))
     good, rejected = _set_aside(block.lines())
     try:
-        rows = _read_csv(b"\n".join(line for _, line in good), refused := [])
+        rows = _read_csv(b"\n".join(line for _, line in good))
     except pa.ArrowInvalid as error:
         raise SummaryFormatError(
             f"{name}: {error}", remedy="Please report the file: its bad line was not found."
@@ -224,19 +236,24 @@ def parse(block: Block, name: str) -> ParsedBlock:
 def _line_numbers(block: Block, rows: int) -> pl.Series:
     """Line numbers of a block whose every line that is not blank is a row."""
     first = block.first_line_number
-    if block.data.count(b"\n") <= rows:  # no blank lines: rows stand one below the other
+    unterminated = block.data[block.data.rfind(b"\n") + 1 :].strip() != b""
+    if block.data.count(b"\n") + unterminated == rows:  # no blank lines
         return pl.int_range(first, first + rows, dtype=pl.Int32, eager=True).alias("line_number")
     return pl.Series("line_number", [number for number, _ in block.lines()], pl.Int32)
 
 
-def _read_csv(data: bytes, refused: list) -> pl.DataFrame:  # type: ignore[type-arg]
-    """All rows of `data`, typed. Appends rows with another number of fields to `refused`."""
+def _has_return_within_line(data: bytes) -> bool:
+    """Whether a carriage return stands elsewhere than at a line's end. The reader would take it
+    for one, and the rows below would get wrong line numbers."""
+    pieces = data.split(b"\r")
+    return not all(piece.endswith(b"\n") for piece in pieces[:-1] if piece) and not all(
+        piece.startswith(b"\n") for piece in pieces[1:] if piece
+    )
+
+
+def _read_csv(data: bytes) -> pl.DataFrame:
+    """All rows of `data`, typed. Raises ArrowInvalid for any line that is not a row."""
     types = arrow_csv_types(TRAJECTORY_FIELDS)
-
-    def refuse(row: pacsv.InvalidRow) -> str:
-        refused.append(row)
-        return "skip"
-
     if not data.strip():
         return pl.from_arrow(pa.schema(list(types.items())).empty_table())  # type: ignore[return-value]
     table = pacsv.read_csv(
@@ -245,10 +262,7 @@ def _read_csv(data: bytes, refused: list) -> pl.DataFrame:  # type: ignore[type-
             column_names=list(types), use_threads=False, block_size=_CSV_BLOCK_BYTES
         ),
         parse_options=pacsv.ParseOptions(
-            delimiter=SEPARATOR.decode(),
-            quote_char=False,
-            double_quote=False,
-            invalid_row_handler=refuse,
+            delimiter=SEPARATOR.decode(), quote_char=False, double_quote=False
         ),
         convert_options=pacsv.ConvertOptions(
             column_types=types, null_values=_NULL_SPELLINGS, strings_can_be_null=False

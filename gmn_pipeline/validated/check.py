@@ -39,7 +39,7 @@ def check_rows(rows: pl.DataFrame) -> Checked:
         pl.col([f.name for f in _NUMBERS]).fill_nan(None)
     )
     typed = typed.select(VALIDATED_TRAJECTORIES.columns).cast(
-        dict(polars_schema(VALIDATED_TRAJECTORIES.fields))
+        polars_schema(VALIDATED_TRAJECTORIES.fields)
     )
     misread = pl.concat([_NO_PROBLEMS, *problems])
     # What could not be read is null by now: its type is the reason, not that it is missing.
@@ -51,9 +51,8 @@ def check_rows(rows: pl.DataFrame) -> Checked:
     if duplicates.height:
         sound = sound.join(duplicates, on="row", how="anti")
         problem = pl.concat([problem, duplicates])
-    rejected = problem.select("row", "reason").unique().sort("row", "reason").group_by("row", maintain_order=True).agg(
-        pl.col("reason").alias("reasons")
-    )  # fmt: skip
+    reasons = problem.select("row", "reason").unique().sort("row", "reason")
+    rejected = reasons.group_by("row", maintain_order=True).agg(pl.col("reason").alias("reasons"))
     return Checked(sound.drop("row"), rejected)
 
 
@@ -110,7 +109,7 @@ def _beyond_hard_limits(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _from_failure_cases(errors: pandera.errors.SchemaErrors) -> pl.DataFrame:
     """One problem for each value that Pandera refuses. A failure without a row is a bug of ours."""
-    cases = errors.failure_cases
+    cases: pl.DataFrame = errors.failure_cases
     if cases.get_column("index").null_count():
         raise errors
     is_null = pl.col("check") == "not_nullable"

@@ -86,7 +86,7 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
     ),
     QualityFlag(
         "aphelion_distance_inconsistent", Family.IDENTITY, "Q is not a (1 + e)",
-        (_n("aphelion_distance_au") - _A * (1 + _E)).abs() 
+        (_n("aphelion_distance_au") - _A * (1 + _E)).abs()
         > 1e-3 + _A_RELATIVE * (_A * (1 + _E)).abs(),
     ),
     QualityFlag(

@@ -9,23 +9,30 @@ definition of the columns or flags has changed since.
 
 import hashlib
 import os
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import CountMismatch, GmnError
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.errors import (
+    CountMismatch,
+    FileIncomplete,
+    GmnError,
+    SourceRefused,
+    SummaryFormatError,
+)
+from gmn_pipeline.landing.land import LandedFile, days_of
 from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.tables import BIN_FIELDS, REJECTED_ROWS
 from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
-from gmn_pipeline.schemas.tables import REJECTED_ROWS
 from gmn_pipeline.sources.bins import Bin, bins_between
 from gmn_pipeline.sources.summary_file import (
     Block,
@@ -44,6 +51,9 @@ _ROW_GROUP_ROWS = 50_000
 _PARSERS = min(4, os.cpu_count() or 1)
 # Upstream's files run in order of time; a row this many bins late would open a closed bin again.
 _OPEN_BINS = 2
+_UNREADABLE = (SummaryFormatError, SourceRefused, FileIncomplete)
+_BIN_COLUMNS = [f.name for f in BIN_FIELDS]
+_A_DAY = timedelta(days=1)
 
 DEFINITION = hashlib.sha256(
     repr((TRAJECTORY_FIELDS, [(f.name, str(f.condition)) for f in QUALITY_FLAGS])).encode()
@@ -60,6 +70,12 @@ class Part:
     rows: pl.DataFrame
     rejected: list[tuple[Bin, RejectedLine]]
     blocks: list[Block]
+
+    @cached_property
+    def bins(self) -> set[Bin]:
+        """Bins of which the part has rows or refused lines."""
+        bins = {Bin(*row) for row in self.rows.select(_BIN_COLUMNS).unique().iter_rows()}
+        return bins | {bin_ for bin_, _ in self.rejected}
 
 
 @dataclass
@@ -105,9 +121,9 @@ def _known_slices(
     known = defaultdict(list)
     for slice_ in ledger.validated(days):
         whole = slice_.covers_from_utc is None and slice_.covers_until_utc is None
-        if whole and slice_.definition == DEFINITION:
-            if (settings.validated_dir / slice_.accepted_path).is_file():
-                known[slice_.source_file_sha256].append(slice_)
+        there = (settings.validated_dir / slice_.accepted_path).is_file()
+        if whole and there and slice_.definition == DEFINITION:
+            known[slice_.source_file_sha256].append(slice_)
     return known
 
 
@@ -168,69 +184,87 @@ def _validate_history(
     file: LandedFile, wanted: set[date], settings: Settings, ledger: Ledger
 ) -> Iterator[Chunk]:
     """Split a monthly, yearly or all-file over its bins; a chunk holds whole bins only."""
+    held: list[Part] = []
+    closed_bins: set[Bin] = set()
+    failed: dict[date, GmnError] = {}
+    try:
+        for parsed in _history_parts(file, wanted):
+            part, late = _without_late(parsed, closed_bins)
+            failed |= late
+            if part.bins:
+                held.append(part)
+            if sum(p.rows.height for p in held) >= settings.chunk_rows:
+                closed, held = _closed_bins(held)
+                closed_bins |= {bin_ for p in closed for bin_ in p.bins}
+                yield _finish(closed, {}, settings, ledger)
+        yield _finish(held, {}, settings, ledger)
+    except _UNREADABLE as error:
+        failed |= dict.fromkeys(days_of(file.wanted, sorted(wanted)), error)
+    yield Chunk(failed_days=failed)
+
+
+def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
+    """The wanted rows of a file in its order, a few blocks parsed side by side."""
     name = f"{file.version.path} ({file.object_path.name})"
     with file.object_path.open("rb") as opened:
         head = read_head(opened.read(_HEAD_BYTES), name)
-    try:
-        check_columns(head, name)
-    except GmnError as error:
-        yield Chunk(failed_days=dict.fromkeys(_days_of(file, wanted), error))
-        return
-    held: list[Part] = []
+    check_columns(head, name)
     with ThreadPoolExecutor(_PARSERS, "parse") as pool:
-        pending = []
+        pending: deque[Future[Part]] = deque()
         for block in blocks(file.object_path, head):
             pending.append(pool.submit(_parse_history, block, file, name, wanted))
             if len(pending) > _PARSERS:
-                held.append(pending.pop(0).result())
-                if sum(p.rows.height for p in held) >= settings.chunk_rows:
-                    closed, held = _closed_bins(held)
-                    if closed:
-                        yield _finish(closed, {}, settings, ledger)
-        held += [future.result() for future in pending]
-    if any(p.rows.height or p.rejected for p in held):
-        yield _finish(held, {}, settings, ledger)
-
-
-def _days_of(file: LandedFile, wanted: set[date]) -> list[date]:
-    assert file.wanted.interval is not None
-    begin, end = file.wanted.interval
-    return [day for day in wanted if begin.date() <= day < end.date()]
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
 
 
 def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date]) -> Part:
     """Rows of a block with the bin that their time falls into; rows of other days are left."""
     parsed = parse(block, name)
+    rows = _with_bin_of_time(parsed.rows, file)
+    if (parsed.rows.height or parsed.rejected) and not rows.height:
+        raise SummaryFormatError(
+            f"{name}: no row from line {block.first_line_number} on tells its time.",
+            remedy="Its days are not loaded from it. Look at the file, or load the daily files.",
+        )
+    rejected = [(bin_, line) for bin_, line in _with_bins(parsed.rejected, rows)
+                if bin_.date in wanted]  # fmt: skip
+    rows = rows.filter(pl.col("bin_date").is_in(sorted(wanted)))
+    return Part(file, rows, rejected, [block])
+
+
+def _with_bin_of_time(rows: pl.DataFrame, file: LandedFile) -> pl.DataFrame:
+    """Rows with the bin that their time falls into. One whose time cannot be, for this file, goes
+    with the row above it; none if no row has a time."""
+    assert file.wanted.interval is not None
+    begin, end = file.wanted.interval
+    earliest, latest = TRAJECTORY_FIELD["beginning_utc_time"].earliest, file.generated_at_utc
+    assert earliest is not None
     when = pl.col("beginning_utc_time").str.strip_chars(" ").str.to_datetime(
         "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
     )  # fmt: skip
-    rows = parsed.rows.with_columns(when.alias("when"))
-    # A row without a readable time goes with the row above it.
-    rows = rows.with_columns(pl.col("when").forward_fill().backward_fill())
-    times = rows.get_column("when")
-    first, last = times.min(), times.max()
-    if first is None or not isinstance(first, datetime) or not isinstance(last, datetime):
-        return Part(file, rows.clear(), [], [block])
-    timed = [b for b in bins_between(first, last) if b.bin.date in wanted] or []
+    # A day of grace: a bin reaches over the edges of a month.
+    can_be = when.is_between(max(begin, earliest + _A_DAY) - _A_DAY, min(end, latest) + _A_DAY)
+    timed = rows.with_columns(pl.when(can_be).then(when).alias("when").forward_fill()).with_columns(
+        pl.col("when").backward_fill()
+    )
+    first, last = timed.select(pl.min("when").alias("first"), pl.max("when").alias("last")).row(0)
+    bins = [] if first is None else bins_between(first, last + _A_DAY)
     limits = pl.DataFrame(
         {
-            "begins_at": [b.begins_at for b in timed],
-            "ends_at": [b.ends_at for b in timed],
-            "bin_date": [b.bin.date for b in timed],
-            "bin_solar_longitude_deg": [b.bin.solar_longitude_deg for b in timed],
+            "begins_at": [b.begins_at for b in bins],
+            "bin_date": [b.bin.date for b in bins],
+            "bin_solar_longitude_deg": [b.bin.solar_longitude_deg for b in bins],
         },
-        schema={
-            "begins_at": pl.Datetime("us"), "ends_at": pl.Datetime("us"),
-            "bin_date": pl.Date, "bin_solar_longitude_deg": pl.Int32,
-        },
-    ).set_sorted("begins_at")  # fmt: skip
-    rows = (
-        rows.sort("when")
+        schema={"begins_at": pl.Datetime("us"), **polars_schema(BIN_FIELDS)},
+    ).set_sorted("begins_at")
+    return (
+        timed.filter(pl.col("when").is_not_null())
+        .sort("when")
         .join_asof(limits, left_on="when", right_on="begins_at")
-        .filter(pl.col("when") < pl.col("ends_at"))
-        .drop("when", "begins_at", "ends_at")
+        .drop("when", "begins_at")
     )
-    return Part(file, rows, _with_bins(parsed.rejected, rows), [block])
 
 
 def _with_bins(lines: list[RejectedLine], rows: pl.DataFrame) -> list[tuple[Bin, RejectedLine]]:
@@ -254,8 +288,6 @@ def _closed_bins(parts: list[Part]) -> tuple[list[Part], list[Part]]:
         pl.concat([p.rows.select(key.alias("bin")) for p in parts])
         .unique().get_column("bin").sort().tail(_OPEN_BINS)
     )  # fmt: skip
-    if newest.len() < _OPEN_BINS:
-        return [], parts
     is_open = key.is_in(newest.implode())
     open_bins = {Bin(b["bin_date"], b["bin_solar_longitude_deg"]) for b in newest}
 
@@ -265,7 +297,27 @@ def _closed_bins(parts: list[Part]) -> tuple[list[Part], list[Part]]:
 
     closed = [part(p, p.rows.filter(~is_open), False) for p in parts]
     still = [part(p, p.rows.filter(is_open), True) for p in parts]
-    return closed, [p for p in still if p.rows.height or p.rejected]
+    return [p for p in closed if p.bins], [p for p in still if p.bins]
+
+
+def _without_late(part: Part, closed_bins: set[Bin]) -> tuple[Part, dict[date, GmnError]]:
+    """The part less what belongs to bins that went out already, and the days that this fails: a
+    second slice of a bin would pass for the whole truth of it."""
+    late = part.bins & closed_bins
+    if not late:
+        return part, {}
+    late_bins = pl.DataFrame(
+        [(b.date, b.solar_longitude_deg) for b in late],
+        schema=polars_schema(BIN_FIELDS), orient="row",
+    )  # fmt: skip
+    rows = part.rows.join(late_bins, on=_BIN_COLUMNS, how="anti", maintain_order="left")
+    rejected = [(bin_, line) for bin_, line in part.rejected if bin_ not in late]
+    error = SummaryFormatError(
+        f"{part.file.version.path}: {part.rows.height - rows.height} rows from line "
+        f"{part.blocks[0].first_line_number} on stand below the other rows of their bin.",
+        remedy="They are left out; load the daily files of their days.",
+    )
+    return replace(part, rows=rows, rejected=rejected), {bin_.date: error for bin_ in late}
 
 
 def _finish(
@@ -300,9 +352,7 @@ def _with_source(part: Part) -> pl.DataFrame:
 
 
 def _refused_by_reader(parts: Iterable[Part]) -> pl.DataFrame:
-    return _rejected_rows(
-        (bin_, part.file, line) for part in parts for bin_, line in part.rejected
-    )
+    return _rejected_rows((bin_, part.file, line) for part in parts for bin_, line in part.rejected)
 
 
 def _refused_by_check(rows: pl.DataFrame, checked: Checked, parts: list[Part]) -> pl.DataFrame:
@@ -416,11 +466,8 @@ def _covered(file: LandedFile, bin_: Bin) -> tuple[datetime | None, datetime | N
     if file.wanted.interval is None:
         return None, None
     begin, end = file.wanted.interval
-    midday = datetime.combine(bin_.date, datetime.min.time())
-    timed = next(
-        b for b in bins_between(midday, midday.replace(hour=23, minute=59, second=59))
-        if b.bin.solar_longitude_deg == bin_.solar_longitude_deg
-    )  # fmt: skip
+    midnight = datetime.combine(bin_.date, datetime.min.time())
+    timed = next(b for b in bins_between(midnight, midnight + _A_DAY) if b.bin == bin_)
     return (
         begin if begin > timed.begins_at else None,
         end if end < timed.ends_at else None,
@@ -433,8 +480,6 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         frame.write_parquet(temporary, compression="lz4", row_group_size=_ROW_GROUP_ROWS)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-

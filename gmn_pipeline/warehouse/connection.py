@@ -79,8 +79,7 @@ class WarehouseConnection:
             raise WarehouseBusy(
                 f"Another process has been writing to {self._folder} for "
                 f"{self._busy_timeout_s:g} s.",
-                remedy="Wait for it ('gmn status' tells), or raise "
-                "GMN_WAREHOUSE_BUSY_TIMEOUT_S.",
+                remedy="Wait for it ('gmn status' tells), or raise GMN_WAREHOUSE_BUSY_TIMEOUT_S.",
             ) from error
         with held, self.open() as connection:
             yield connection
@@ -108,7 +107,7 @@ def patiently(act: Callable[[], T]) -> T:
         except duckdb.Error as error:
             if attempt == _ATTEMPTS - 1 or not any(word in str(error) for word in _BUSY):
                 raise
-            time.sleep(random.uniform(0.02, 0.2))
+            time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter
     raise AssertionError("unreachable")
 
 

@@ -132,4 +132,3 @@ FROM trajectory_stations JOIN stations USING (station_code)""",
     ),
 }
 """Name -> (meaning, query). The old platform's tables and view, so that old queries go on."""
-

@@ -82,7 +82,7 @@ def make_snapshot(settings: Settings) -> tuple[Manifest, bool]:
             )
             text = json.dumps(asdict(manifest), indent=2)
             (building / "manifest.json").write_text(text, "utf-8")
-            os.replace(building, folder)
+            building.replace(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     _point_to(settings.snapshot_dir, folder)
@@ -142,7 +142,7 @@ def _point_to(root: Path, folder: Path) -> None:
         new = root / f".{name}.new"
         new.unlink(missing_ok=True)
         new.symlink_to(target)
-        os.replace(new, root / name)
+        new.replace(root / name)
 
 
 def _remove_old(versions: Path, current: Path) -> None:

@@ -360,9 +360,7 @@ class _Load:
         names = ", ".join(REJECTED_ROWS.columns)
         key = "bin_date, bin_solar_longitude_deg, source_file_sha256"
         if self._run(f"FROM source_files SEMI JOIN slice USING ({key}) LIMIT 1"):
-            self._run(
-                f"DELETE FROM rejected_rows WHERE ({key}) IN (SELECT ({key}) FROM slice)"
-            )
+            self._run(f"DELETE FROM rejected_rows WHERE ({key}) IN (SELECT ({key}) FROM slice)")
         self._run(
             f"INSERT INTO rejected_rows ({names}) SELECT {names} FROM read_parquet($rejected) "
             f"SEMI JOIN slice USING ({key})",
