@@ -388,7 +388,9 @@ def put_days(bench: Bench, *days: tuple[date, int, Summary]) -> list[date]:
     return [day for day, _, _ in days]
 
 
-def test_a_file_with_other_columns_fails_its_day_only(bench: Bench) -> None:
+@pytest.mark.parametrize("chunk_rows", [1, 150_000])
+def test_a_file_with_other_columns_fails_its_day_only(tmp_path: Path, chunk_rows: int) -> None:
+    bench = Bench(tmp_path, chunk_rows=chunk_rows)
     other = sample().first(5).with_columns(lambda fields: (*fields, " new"))
     two = date(2019, 1, 1)
     days = put_days(
@@ -529,6 +531,16 @@ def test_a_bad_row_of_another_day_is_left_with_that_day(bench: Bench) -> None:
     for number, rejected in ((1, 0), (3, 0), (4, 1), (5, 0)):
         done = history(bench, "all", summary).validate(BINS[number].bin.date)
         assert [s.rows_rejected for s in done.slices] == [rejected]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_row_that_comes_one_bin_late_is_still_in_time(bench: Bench) -> None:
+    rows = list(ALL_ROWS.rows)
+    rows.insert(3 * ROWS_A_BIN + 7, rows.pop(2 * ROWS_A_BIN + 7))
+    bench.settings = bench.settings.model_copy(update={"chunk_rows": 5})
+    done = history(bench, "all", replace(ALL_ROWS, rows=tuple(rows))).validate(*DAYS)
+    assert not done.failed_days
+    assert set(done.counts.values()) == {(ROWS_A_BIN, 0)}
 
 
 @pytest.mark.usefixtures("small_blocks")

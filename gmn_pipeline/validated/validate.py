@@ -36,10 +36,12 @@ from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
 from gmn_pipeline.sources.bins import Bin, bins_between
 from gmn_pipeline.sources.summary_file import (
     Block,
+    ParsedBlock,
     RejectedLine,
     blocks,
     check_columns,
     parse,
+    parse_together,
     read_head,
 )
 from gmn_pipeline.validated.check import Checked, check_rows
@@ -48,6 +50,7 @@ from gmn_pipeline.validated.quality import QUALITY_FLAGS
 _HEAD_BYTES = 1 << 14
 BYTES_A_ROW = 925  # of a summary file, on average
 _ROW_GROUP_ROWS = 50_000
+_BATCH_ROWS = 10_000  # parsed together, in one thread
 _PARSERS = min(4, os.cpu_count() or 1)
 # Upstream's files run in order of time; a row this many bins late would open a closed bin again.
 _OPEN_BINS = 2
@@ -148,36 +151,67 @@ def _groups(files: Sequence[LandedFile], chunk_rows: int) -> Iterator[list[Lande
 def _parse_daily(
     files: Sequence[LandedFile],
 ) -> tuple[list[Part], dict[date, GmnError]]:
-    """Parse daily files side by side."""
-    parts, failed = [], {}
+    """Parse daily files, a batch in each thread."""
+    batches = list(_groups(files, _BATCH_ROWS))
     with ThreadPoolExecutor(_PARSERS, "parse") as pool:
-        for file, result in zip(files, pool.map(_try_parse_daily, files), strict=True):
-            assert file.wanted.bin is not None
-            if isinstance(result, GmnError):
-                failed[file.wanted.bin.date] = result
-            else:
-                parts.append(result)
+        results = [pair for batch in pool.map(_parse_batch, batches) for pair in batch]
+    failed = {_daily_bin(f).date: r for f, r in results if isinstance(r, GmnError)}
     # A date with two files loads both or neither.
-    return [p for p in parts if p.file.wanted.bin.date not in failed], failed  # type: ignore[union-attr]
+    parts = [r for f, r in results if isinstance(r, Part) and _daily_bin(f).date not in failed]
+    return parts, failed
 
 
-def _try_parse_daily(file: LandedFile) -> Part | GmnError:
-    bin_ = file.wanted.bin
-    assert bin_ is not None
-    name = f"{file.version.path} ({file.object_path.name})"
+def _daily_bin(file: LandedFile) -> Bin:
+    assert file.wanted.bin is not None
+    return file.wanted.bin
+
+
+def _parse_batch(files: Sequence[LandedFile]) -> list[tuple[LandedFile, Part | GmnError]]:
+    """Parse some daily files together; where anything is odd about one, each by itself."""
+    read = [(file, _try_read(file)) for file in files]
+    sound = [blocks_[0] for _, blocks_ in read if not isinstance(blocks_, GmnError)]
+    if len(sound) == len(files) and all(len(b) == 1 for _, b in read):  # type: ignore[arg-type]
+        together = parse_together(sound)
+        if together is not None:
+            return [
+                (file, _daily_part(file, [parsed], [block]))
+                for file, parsed, block in zip(files, together, sound, strict=True)
+            ]
+    return [(file, _try_parse(file, blocks_)) for file, blocks_ in read]
+
+
+def _try_read(file: LandedFile) -> list[Block] | GmnError:
+    name = _name(file)
     try:
         with file.object_path.open("rb") as opened:
             head = read_head(opened.read(_HEAD_BYTES), name)
         check_columns(head, name)
-        read = list(blocks(file.object_path, head))
-        parsed = [parse(block, name) for block in read]
+        return list(blocks(file.object_path, head))
     except GmnError as error:
         return error
+
+
+def _try_parse(file: LandedFile, read: list[Block] | GmnError) -> Part | GmnError:
+    if isinstance(read, GmnError):
+        return read
+    try:
+        return _daily_part(file, [parse(block, _name(file)) for block in read], read)
+    except GmnError as error:
+        return error
+
+
+def _daily_part(file: LandedFile, parsed: list[ParsedBlock], read: list[Block]) -> Part:
+    bin_ = _daily_bin(file)
     rows = pl.concat([p.rows for p in parsed]).with_columns(
         pl.lit(bin_.date).alias("bin_date"),
         pl.lit(bin_.solar_longitude_deg, pl.Int32).alias("bin_solar_longitude_deg"),
     )
     return Part(file, rows, [(bin_, line) for p in parsed for line in p.rejected], read)
+
+
+def _name(file: LandedFile) -> str:
+    """How messages name a landed file."""
+    return f"{file.version.path} ({file.object_path.name})"
 
 
 def _validate_history(
@@ -205,7 +239,7 @@ def _validate_history(
 
 def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
     """The wanted rows of a file in its order, a few blocks parsed side by side."""
-    name = f"{file.version.path} ({file.object_path.name})"
+    name = _name(file)
     with file.object_path.open("rb") as opened:
         head = read_head(opened.read(_HEAD_BYTES), name)
     check_columns(head, name)
