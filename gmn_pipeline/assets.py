@@ -8,7 +8,7 @@ gets no materialization and fails the run at its end, after all other days were 
 that one day is red, the others are green (docs/decisions/0003-one-operation-for-days.md).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.trajectory_days import DayReport, Report, Stage, Watch, load_days
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot
@@ -30,6 +31,15 @@ from gmn_pipeline.warehouse.snapshot import make_snapshot
 # The bin of today begins today: its partition is there from midnight on.
 DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)
 WRITER_POOL = "gmn_warehouse_writer"
+_PREVIEW_DAYS, _PREVIEW_ROWS = 10, 5
+_PREVIEW_COLUMNS = (
+    "trajectory_identifier",
+    "beginning_utc_time",
+    "iau_shower_code",
+    "vgeo_km_s",
+    "peak_absolute_magnitude",
+    "station_count",
+)
 _OWNERS = ["team:gmn-operators"]
 
 
@@ -155,19 +165,24 @@ def gmn_trajectory_days(
         raise dg.Failure(str(error)) from error
     _log(context, report)
     selected = [_SPECS[stage] for stage in Stage if stage in stages]
+    previews = _previews(settings, days)
     if report.failed:
         # Not as outputs: those would mark every day of the range as materialized.
         for spec in selected:
             for day in report.good:
                 context.log_event(
                     dg.AssetMaterialization(
-                        spec.key, partition=day.day.isoformat(), metadata=_metadata(day)
+                        spec.key,
+                        partition=day.day.isoformat(),
+                        metadata=_metadata(day, report, previews),
                     )
                 )
     else:
         for spec in selected:
             for day in report.good:
-                context.add_asset_metadata(_metadata(day), spec.key, day.day.isoformat())
+                context.add_asset_metadata(
+                    _metadata(day, report, previews), spec.key, day.day.isoformat()
+                )
             yield dg.MaterializeResult(asset_key=spec.key)
     for check, result in _checks(report):
         if check.key in context.selected_asset_check_keys:
@@ -188,7 +203,28 @@ def _log(context: dg.AssetExecutionContext, report: Report) -> None:
     )
 
 
-def _metadata(day: DayReport) -> Mapping[str, Any]:
+def _previews(settings: Settings, days: Sequence[date]) -> dict[date, str]:
+    """A few trajectories of each day as Markdown, where the run has few days."""
+    warehouse = WarehouseConnection(settings)
+    if len(days) > _PREVIEW_DAYS or not warehouse.exists:
+        return {}
+    with warehouse.open(read_only=True) as connection:
+        if not layout.is_created(connection):
+            return {}
+        rows = connection.execute(
+            f"SELECT bin_date, {', '.join(_PREVIEW_COLUMNS)} FROM trajectories "
+            "WHERE bin_date BETWEEN ? AND ? QUALIFY row_number() OVER "
+            f"(PARTITION BY bin_date ORDER BY beginning_utc_time) <= {_PREVIEW_ROWS}",
+            [min(days), max(days)],
+        ).fetchall()
+    head = [" | ".join(_PREVIEW_COLUMNS), " | ".join("---" for _ in _PREVIEW_COLUMNS)]
+    lines: dict[date, list[str]] = {}
+    for day, *values in rows:
+        lines.setdefault(day, list(head)).append(" | ".join(map(str, values)))
+    return {day: "\n".join(f"| {line} |" for line in found) for day, found in lines.items()}
+
+
+def _metadata(day: DayReport, report: Report, previews: Mapping[date, str]) -> Mapping[str, Any]:
     """What the UI shows with a day."""
     metadata: dict[str, Any] = {
         "rows_read": day.read,
@@ -205,6 +241,10 @@ def _metadata(day: DayReport) -> Mapping[str, Any]:
         metadata["summary_generated_at"] = day.files[-1].version.generated_at_utc
     else:
         metadata["note"] = "The network has no file of this date."
+    if day.day in previews:
+        metadata["preview"] = dg.MetadataValue.md(previews[day.day])
+    seconds = {f"{stage}_seconds": round(spent, 3) for stage, spent in report.seconds.items()}
+    metadata["run"] = {"days": len(report.days), **seconds}
     return metadata
 
 

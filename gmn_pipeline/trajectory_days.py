@@ -8,14 +8,16 @@ Rows move in chunks of bounded size, each the whole way before the next, so memo
 with the number of days and a crash leaves whole chunks only.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import GmnError, RetryableError
+from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import LandedFile, Landing, Wanted, land
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import Ledger, ValidatedSlice
@@ -62,6 +64,17 @@ class Report:
 
     days: dict[date, DayReport]
     flag_counts: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    """Seconds of the run spent in each stage."""
+
+    @contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        """Count the time that the block takes for a stage."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.monotonic() - began  # type: ignore[assignment]
 
     @property
     def failed(self) -> list[DayReport]:
@@ -117,11 +130,12 @@ def load_days(
     warehouse = Warehouse(settings)
     report = Report({day: DayReport(day) for day in sorted(days)})
     if Stage.LANDING in stages:
-        directory = open_directory(settings)
-        landing = land(
-            list(report.days), settings=settings, directory=directory, objects=objects,
-            ledger=ledger, on_total=watch.files_wanted, on_file=watch.file_done,
-        )  # fmt: skip
+        with report.timed(Stage.LANDING):
+            landing = land(
+                list(report.days), settings=settings, directory=open_directory(settings),
+                objects=objects, ledger=ledger, on_total=watch.files_wanted,
+                on_file=watch.file_done,
+            )  # fmt: skip
     else:
         landing = _recall(list(report.days), ledger, objects)
     for day, error in landing.failed_days.items():
@@ -169,15 +183,22 @@ def _validate_and_load(
         open_files = _leave_out_loaded(report, open_files, ledger, warehouse)
     watch.rows_wanted(sum(file.version.size_bytes for file in open_files) // BYTES_A_ROW)
     by_sha256 = {file.version.sha256: file for file in open_files}
-    for chunk in validate(open_files, days, settings=settings, ledger=ledger):
+    chunks = validate(open_files, days, settings=settings, ledger=ledger)
+    while chunk := _next(chunks, report):
         for day, error in chunk.failed_days.items():
             report.fail([day], Stage.VALIDATED, error)
         report.flag_counts += chunk.flag_counts
         if chunk.slices and Stage.WAREHOUSE in stages:
-            _load(report, chunk, by_sha256, warehouse)
+            with report.timed(Stage.WAREHOUSE):
+                _load(report, chunk, by_sha256, warehouse)
         else:
             _add_slices(report, chunk.slices)
         watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
+
+
+def _next(chunks: Iterator[Chunk], report: Report) -> Chunk | None:
+    with report.timed(Stage.VALIDATED):
+        return next(chunks, None)
 
 
 def _leave_out_loaded(
@@ -221,7 +242,7 @@ def _load(report: Report, chunk: Chunk, files: dict[str, LandedFile], warehouse:
     try:
         for counts in warehouse.load(slices):
             _add_counts(report.days[counts.bin_date], counts)
-    except RetryableError as error:
+    except GmnError as error:
         report.fail({date.fromisoformat(s.bin_date) for s in chunk.slices}, Stage.WAREHOUSE, error)
 
 

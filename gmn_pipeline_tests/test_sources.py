@@ -31,6 +31,7 @@ from gmn_pipeline.sources.summary_file import (
     check_columns,
     check_whole,
     parse,
+    parse_together,
     read_head,
 )
 from gmn_pipeline.validated.check import check_rows
@@ -514,6 +515,32 @@ def test_blocks_of_any_size_give_the_rows_of_one_block(
     rows, wrong = read_rows(data, block_bytes)
     assert_frame_equal(rows, whole_rows)
     assert wrong == whole_wrong
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from(list(LINE_ENDS.values())), st.integers(0, 9)),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_files_parsed_together_give_what_each_gives_alone(
+    files: list[tuple[int, str, int]],
+) -> None:
+    odd = {7: b"junk\n", 8: b"\n", 9: sample().lines()[0]}
+    together = []
+    for rows, line_end, oddity in files:
+        summary = sample().first(rows)
+        head = len(summary.first(0).to_bytes(line_end))
+        data = summary.to_bytes(line_end)[head:] + odd.get(oddity, b"")
+        together.append(Block(data, 5 + oddity))
+    alone = [parse(block, "file") for block in together]
+    parsed = parse_together(together)
+    if all(line_end == "\n" and oddity < 7 for _, line_end, oddity in files):
+        assert parsed is not None
+    for one, other in zip(parsed or alone, alone, strict=True):
+        assert_frame_equal(one.rows, other.rows)
+        assert one.rejected == other.rejected
 
 
 _DAMAGE = '|x|None|nan| 1e5|1;2|\r|\n|\n\r|é|;|-1|True|0001-01-01 00:00:00|"|#|\\|\t|\0'

@@ -333,6 +333,6 @@ def test_history_files_give_the_same_trajectories_as_the_daily_ones(
     # The daily files that come later find what is there, and mend what a limit cut wrongly.
     again = Bench(tmp_path / "history", source_url=str(archive))
     report = load_days([date(2022, 2, 28), *MARCH], again.settings)
-    assert counts(report) == {"unchanged": 3_000}
+    assert set(counts(report)) == {"unchanged"}
     bins = "SELECT trajectory_identifier, bin_date FROM trajectories ORDER BY 1"
     assert frame(daily.settings, bins).equals(frame(again.settings, bins))

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import (
+from gmn_pipeline.errors import (, RetryableError
     CountMismatch,
     FileIncomplete,
     GmnError,
@@ -515,5 +515,9 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     try:
         frame.write_parquet(temporary, compression="lz4", row_group_size=_ROW_GROUP_ROWS)
         temporary.replace(path)
+    except OSError as error:
+        raise RetryableError(
+            f"{path.name} cannot be written: {error}.", remedy="Free space under the data folder."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

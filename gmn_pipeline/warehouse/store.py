@@ -16,7 +16,7 @@ import duckdb
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import CountMismatch
+from gmn_pipeline.errors import CountMismatch, RetryableError
 from gmn_pipeline.ledger import ValidatedSlice
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import (
@@ -97,9 +97,14 @@ class Warehouse:
         with self.connection.writing() as connection:
             layout.create(connection)
             load = _Load(connection, slices, self._settings.validated_dir)
-            with transaction(connection):
-                counts = load.run()
-        return counts
+            try:
+                with transaction(connection):
+                    return load.run()
+            except duckdb.IOException as error:
+                raise RetryableError(
+                    f"The warehouse cannot be written: {error}.",
+                    remedy="Nothing was committed. Is there space under the data folder?",
+                ) from error
 
 
 _CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
