@@ -20,10 +20,11 @@ from pathlib import Path
 import polars as pl
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import (, RetryableError
+from gmn_pipeline.errors import (
     CountMismatch,
     FileIncomplete,
     GmnError,
+    RetryableError,
     SourceRefused,
     SummaryFormatError,
 )
