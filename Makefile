@@ -57,7 +57,7 @@ dev: setup  ## the Dagster UI on 127.0.0.1:3000, with schedule and sensors
 	@$(BIN)/gmn dev
 
 bench: setup  ## measure as ratios against references (ROWS=1000000)
-	@$(BIN)/python -m benchmarks.bench --rows $(ROWS)
+	@$(BIN)/python -m benchmarks.bench all --rows $(ROWS)
 
 lock: setup  ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt

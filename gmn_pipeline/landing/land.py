@@ -77,7 +77,13 @@ def land(
     Raises SourceUnavailable or SourceRefused if the listing itself cannot be had.
     """
     kind = FileKind(settings.history)
-    wanted = wanted_files(days, directory.list(FOLDERS[kind]), kind)
+    entries = directory.list(FOLDERS[kind])
+    if not entries:
+        raise SourceRefused(
+            f"{directory.base} lists no {kind} files.",
+            remedy="Is GMN_SOURCE_URL the data directory, the one that has daily/ and monthly/?",
+        )
+    wanted = wanted_files(days, entries, kind)
     known = ledger.newest_landed()
     landing = Landing()
     on_total(len(wanted))

@@ -99,7 +99,6 @@ TRAJECTORIES = Table(
         _utc("valid_from_utc", "when this content came into the warehouse"),
         _utc("first_loaded_at_utc", "when the identifier first came into the warehouse"),
     ),
-    partition_by=("year(bin_date)", "month(bin_date)"),
 )
 
 TRAJECTORY_REVISIONS = Table(

@@ -59,8 +59,10 @@ _UNREADABLE = (SummaryFormatError, SourceRefused, FileIncomplete)
 _BIN_COLUMNS = [f.name for f in BIN_FIELDS]
 _A_DAY = timedelta(days=1)
 
+_RULES = 1  # raise it when check.py changes what it accepts or how it converts
+
 DEFINITION = hashlib.sha256(
-    repr((TRAJECTORY_FIELDS, [(f.name, str(f.condition)) for f in QUALITY_FLAGS])).encode()
+    repr((_RULES, TRAJECTORY_FIELDS, [(f.name, str(f.condition)) for f in QUALITY_FLAGS])).encode()
 ).hexdigest()[:16]
 """Changes with the definition of any column or flag; what was validated under another is not
 used again."""
