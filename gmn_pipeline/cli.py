@@ -29,7 +29,7 @@ from gmn_pipeline.automation import (
     snapshot_job,
     trajectory_days_job,
 )
-from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.config import Settings, load_settings, variable
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.ledger import Ledger
@@ -344,7 +344,7 @@ def show_settings() -> None:
         table.add_column(column, overflow="fold")
     for name, field in Settings.model_fields.items():
         table.add_row(
-            f"GMN_{name.upper()}", str(getattr(settings, name)), str(field.default),
+            variable(name), str(getattr(settings, name)), str(field.default),
             field.description,
         )  # fmt: skip
     _console.print(table)

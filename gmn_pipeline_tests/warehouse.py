@@ -1,0 +1,53 @@
+"""What tests ask of a warehouse."""
+
+from typing import Any
+
+import polars as pl
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+
+CONTENT = ", ".join(field.name for field in TRAJECTORY_FIELDS)
+
+
+def ask(settings: Settings, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        return connection.execute(sql, list(values)).fetchall()
+
+
+def frame(settings: Settings, sql: str, *values: object) -> pl.DataFrame:
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        return connection.execute(sql, list(values)).pl()
+
+
+def count(settings: Settings, table: str) -> int:
+    return int(ask(settings, f"SELECT count(*) FROM {table}")[0][0])
+
+
+def state(settings: Settings) -> dict[str, pl.DataFrame]:
+    """Everything that two loads of the same files have to agree on: all but the times of loading."""
+    without_times = "EXCLUDE (valid_from_utc, first_loaded_at_utc)"
+    return {
+        "trajectories": frame(
+            settings, f"SELECT * {without_times} FROM trajectories ORDER BY trajectory_identifier"
+        ),
+        "revisions": frame(
+            settings,
+            "SELECT * EXCLUDE (valid_from_utc, first_loaded_at_utc, valid_until_utc) "
+            "FROM trajectory_revisions ORDER BY trajectory_identifier, revision",
+        ),
+        "links": frame(settings, "FROM trajectory_stations ORDER BY ALL"),
+        "stations": frame(settings, "SELECT station_code FROM stations ORDER BY 1"),
+        "rejected": frame(settings, "FROM rejected_rows ORDER BY source_file_sha256, line_number"),
+        "files": frame(
+            settings,
+            "SELECT DISTINCT bin_date, source_file_sha256, rows_read, rows_accepted, rows_rejected "
+            "FROM source_files ORDER BY ALL",
+        ),
+    }
+
+
+def assert_same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:
+    for name in one:
+        assert one[name].equals(other[name]), name
