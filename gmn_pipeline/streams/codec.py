@@ -5,9 +5,8 @@ has (`framing.py`), and what a row means (`consumer.py`).
 
 `polars-avro` writes a whole frame as one Avro file, some fifteen times as fast as one record at a
 time. Avro's binary form has no marks between records, so the file is cut at lengths computed from
-the columns; and a body joined to others is believed only where the lengths of what was read are
-those of the bodies given. What fails that is halved until the bad bodies stand alone, and those
-are left to fastavro to read or to say why not.
+the columns; and bodies are joined to be read as one file, once each is known to be well-formed
+(`wellformed.py`). Others are left to fastavro, to read or to say why not.
 """
 
 import io
@@ -18,6 +17,7 @@ from functools import cache
 from typing import Any
 
 import fastavro
+import numpy as np
 import polars as pl
 import polars_avro
 
@@ -27,6 +27,7 @@ from gmn_pipeline.schemas.messages import (
     message_fields,
     schema_of,
 )
+from gmn_pipeline.streams.wellformed import wellformed
 
 _SYNC = b"gmn message body"
 _MAGIC = b"Obj\x01"
@@ -171,7 +172,7 @@ def _long(value: int) -> bytes:
 def _plain_schema(version: str) -> dict[str, Any]:
     """The schema of a version with times as numbers: no date is too strange to be read."""
     fields = [
-        {"name": f["name"], "type": ["null", _plain(f["type"][1])]}
+        {"name": f["name"], "type": ["null", _plain(f["type"][1])], "default": None}
         for f in schema_of(version)["fields"]
     ]
     return {"type": "record", "name": "Root", "fields": fields}
@@ -198,7 +199,7 @@ def _head(version: str) -> bytes:
 def decode(bodies: Sequence[bytes], version: str) -> Decoded:
     """Read bodies that were written with a version's schema; later versions' fields are null."""
     reading = _Reading(bodies, version)
-    reading.read(0, len(bodies))
+    reading.read_all()
     return reading.decoded()
 
 
@@ -228,58 +229,63 @@ class _Reading:
     def __init__(self, bodies: Sequence[bytes], version: str) -> None:
         self._bodies = bodies
         self._version = version
-        self._frames: list[pl.DataFrame] = []
-        self._index: list[int] = []
+        self._rows: dict[int, pl.DataFrame] = {}
+        self._index: dict[int, list[int]] = {}
         self._reasons: dict[int, str] = {}
 
     def decoded(self) -> Decoded:
-        rows = pl.concat(self._frames) if self._frames else _frame([])
-        return Decoded(rows, self._index, self._reasons)
+        """What was read, in the order of the bodies."""
+        index = [at for begin in sorted(self._index) for at in self._index[begin]]
+        rows = [self._rows[begin] for begin in sorted(self._rows)]
+        if not rows:
+            return Decoded(_frame([]), [], self._reasons)
+        order = pl.Series(index).arg_sort()
+        return Decoded(pl.concat(rows)[order], sorted(index), self._reasons)
 
-    def read(self, begin: int, end: int) -> None:
-        """Read a run of bodies at once, or else its halves, or else one by one."""
-        if begin == end:
+    def read_all(self) -> None:
+        """Read well-formed bodies at once, the others one by one."""
+        sound = wellformed(self._bodies, message_fields(self._version))
+        self._read(np.flatnonzero(sound).tolist())
+        self._read_one_by_one(np.flatnonzero(~sound).tolist())
+
+    def _read(self, which: list[int]) -> None:
+        """Read bodies at once; if a text is not UTF-8, their halves, and at last one by one."""
+        if not which:
             return
-        rows = self._read_at_once(begin, end)
+        rows = self._read_at_once(which)
         if rows is not None:
-            self._frames.append(rows)
-            self._index += range(begin, end)
-        elif end - begin > _ONE_BY_ONE:
-            middle = (begin + end) // 2
-            self.read(begin, middle)
-            self.read(middle, end)
+            self._keep(which, rows)
+        elif len(which) > _ONE_BY_ONE:
+            middle = len(which) // 2
+            self._read(which[:middle])
+            self._read(which[middle:])
         else:
-            self._read_one_by_one(begin, end)
+            self._read_one_by_one(which)
 
-    def _read_at_once(self, begin: int, end: int) -> pl.DataFrame | None:
-        """The rows, if every one of them is as long as its body."""
-        bodies = self._bodies[begin:end]
-        block = b"".join(bodies)
-        file = b"".join([_head(self._version), _long(len(bodies)), _long(len(block)), block, _SYNC])
+    def _read_at_once(self, which: Sequence[int]) -> pl.DataFrame | None:
+        block = b"".join([self._bodies[at] for at in which])
+        file = b"".join([_head(self._version), _long(len(which)), _long(len(block)), block, _SYNC])
         try:
             rows = polars_avro.read_avro(io.BytesIO(file))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # what the extension makes of a panic is no Exception
+        except polars_avro.AvroError:
             return None
-        if rows.height != len(bodies):
-            return None
-        lengths = pl.Series([len(body) for body in bodies], dtype=pl.Int64)
-        if not (record_lengths(rows) == lengths).all():
-            return None
-        return _completed(rows)
+        return _completed(rows) if rows.height == len(which) else None
 
-    def _read_one_by_one(self, begin: int, end: int) -> None:
-        records = []
-        for index in range(begin, end):
-            record = _read_one(self._bodies[index], _parsed(self._version))
+    def _read_one_by_one(self, which: Sequence[int]) -> None:
+        records, index = [], []
+        for at in which:
+            record = _read_one(self._bodies[at], _parsed(self._version))
             if isinstance(record, str):
-                self._reasons[index] = record
+                self._reasons[at] = record
             else:
                 records.append(record)
-                self._index.append(index)
+                index.append(at)
         if records:
-            self._frames.append(_frame(records))
+            self._keep(index, _frame(records))
+
+    def _keep(self, which: list[int], rows: pl.DataFrame) -> None:
+        self._rows[which[0]] = rows
+        self._index[which[0]] = which
 
 
 def _read_one(body: bytes, writer: Any, reader: Any = None) -> dict[str, Any] | str:
