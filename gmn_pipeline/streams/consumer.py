@@ -25,7 +25,7 @@ from kafka.errors import OffsetOutOfRangeError  # type: ignore[import-untyped]
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import BrokerUnavailable, StreamGap
+from gmn_pipeline.errors import BrokerUnavailable, StreamBusy, StreamGap
 from gmn_pipeline.publications.publish import GENERATED_AT_HEADER
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
@@ -76,6 +76,15 @@ class ConsumeReport:
 def consuming(settings: Settings) -> Any:
     """Be the only one who reads the topic into this warehouse; StreamBusy if another does."""
     return only_one(settings, LOCK, "takes the topic into the warehouse")
+
+
+def is_being_consumed(settings: Settings) -> bool:
+    """Whether somebody does that right now."""
+    try:
+        with consuming(settings):
+            return False
+    except StreamBusy:
+        return True
 
 
 # --- plan ----------------------------------------------------------------------------------------
@@ -136,37 +145,72 @@ def bounded(ranges: Sequence[Range], most: int) -> list[Range]:
 # --- read ----------------------------------------------------------------------------------------
 
 
-def read(reader: Any, topic: str, ranges: Sequence[Range], timeout_s: float) -> list[Any]:
-    """Every record of the ranges that is still there (compaction leaves holes).
+class Reader:
+    """Reads records as bytes, and knows how far it is, holes of compaction included."""
 
-    Raises BrokerUnavailable if Kafka does not deliver for `timeout_s`.
-    """
-    ends = {TopicPartition(topic, r.partition): r.end for r in ranges}
-    reader.assign(list(ends))
-    for range_ in ranges:
-        reader.seek(TopicPartition(topic, range_.partition), range_.begin)
-    records: list[Any] = []
-    open_places = set(ends)
-    deadline = time.monotonic() + timeout_s
-    while open_places:
+    def __init__(self, kafka: Any, topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._at: dict[Any, int] = {}
+
+    def assign(self, ranges: Sequence[Range]) -> None:
+        """Stand at the beginning of each range."""
+        self._at = {TopicPartition(self._topic, r.partition): r.begin for r in ranges}
+        self._kafka.assign(list(self._at))
+        for place, offset in self._at.items():
+            self._kafka.seek(place, offset)
+
+    def read(self, ranges: Sequence[Range], timeout_s: float) -> list[Any]:
+        """Every record of the ranges that is still there (compaction leaves holes).
+
+        Raises BrokerUnavailable if Kafka does not deliver for `timeout_s`.
+        """
+        self.assign(ranges)
+        ends = {TopicPartition(self._topic, r.partition): r.end for r in ranges}
+        records: list[Any] = []
+        unfinished = set(ends)
+        deadline = time.monotonic() + timeout_s
+        while unfinished:
+            for place, found in self._poll(_POLL_MS).items():
+                end = ends[place]
+                records += found if found[-1].offset < end else [r for r in found if r.offset < end]
+                deadline = time.monotonic() + timeout_s
+            done = {place for place in unfinished if self._position(place) >= ends[place]}
+            if done:
+                self._kafka.pause(*done)
+                unfinished -= done
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(
+                    f"Kafka delivered nothing of {self._topic} for {timeout_s:g} s.",
+                    remedy="Nothing was merged, and the next run reads the same. See the broker's "
+                    "log.",
+                )
+        return records
+
+    def arrived(self, gather_s: float, most: int) -> tuple[list[Range], list[Any]]:
+        """What comes now: waits a moment for a first record, and `gather_s` for more."""
+        records = [r for found in self._poll(_POLL_MS).values() for r in found]
+        until = time.monotonic() + gather_s
+        while records and len(records) < most and (left := until - time.monotonic()) > 0:
+            for found in self._poll(int(left * 1000)).values():
+                records += found
+        ranges = []
+        for place, begin in self._at.items():
+            end = self._position(place)
+            if end > begin:
+                ranges.append(Range(place.partition, begin, end))
+                self._at[place] = end
+        return ranges, records
+
+    def _poll(self, timeout_ms: int) -> Mapping[Any, list[Any]]:
         try:
-            polled = reader.poll(timeout_ms=_POLL_MS)
+            polled: Mapping[Any, list[Any]] = self._kafka.poll(timeout_ms=timeout_ms)
         except OffsetOutOfRangeError as error:
-            raise StreamGap(f"{topic} has lost offsets: {error}.", remedy=_REMEDY) from error
-        for place, found in polled.items():
-            end = ends[place]
-            records += found if found[-1].offset < end else [r for r in found if r.offset < end]
-            deadline = time.monotonic() + timeout_s
-        done = {place for place in open_places if (reader.position(place) or 0) >= ends[place]}
-        if done:
-            reader.pause(*done)
-            open_places -= done
-        if time.monotonic() > deadline:
-            raise BrokerUnavailable(
-                f"Kafka delivered nothing of {topic} for {timeout_s:g} s.",
-                remedy="Nothing was merged, and the next run reads the same. See the broker's log.",
-            )
-    return records
+            raise StreamGap(f"{self._topic} has lost offsets: {error}.", remedy=_REMEDY) from error
+        return polled
+
+    def _position(self, place: Any) -> int:
+        return self._kafka.position(place) or 0
 
 
 # --- arrive --------------------------------------------------------------------------------------
@@ -321,8 +365,8 @@ def _dead_letter_rows(dead: Sequence[DeadLetter], state: TopicState) -> pl.DataF
         )
         for d in dead
     ]  # fmt: skip
-    schema = polars_schema(DEAD_LETTERS.fields)
-    wire = {**schema, "sent_at_utc": pl.Int64()}
+    wire = polars_schema(DEAD_LETTERS.fields)
+    wire["sent_at_utc"] = pl.Int64()
     frame = pl.DataFrame(rows, schema=wire, orient="row")
     return frame.with_columns(pl.col("sent_at_utc").cast(pl.Datetime("us")))
 
@@ -397,7 +441,7 @@ def consume(
     with consuming(settings), consumer(settings) as reader:
         for state, ranges in _steps(settings, store, reader, wanted, topic_id):
             with kafka_errors(settings, f"reading {state.topic}"):
-                records = read(reader, state.topic, ranges, settings.kafka_timeout_s)
+                records = Reader(reader, state.topic).read(ranges, settings.kafka_timeout_s)
             report.counts.add(take_in(settings, store, state, ranges, records, run_id))
             report.ranges += ranges
         found = pending(settings, reader)

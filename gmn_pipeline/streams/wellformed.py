@@ -41,7 +41,8 @@ def _walked(bodies: Sequence[bytes], kinds: Sequence[Kind]) -> Mask:
     walk = _Walk(bodies)
     for kind in kinds:
         walk.field(kind)
-    return walk.ok & (walk.at == walk.end)
+    whole: Mask = walk.ok & (walk.at == walk.end)
+    return whole
 
 
 class _Walk:
