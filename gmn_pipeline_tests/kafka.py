@@ -68,8 +68,8 @@ def admin(servers: str) -> Iterator[Any]:
         client.close()
 
 
-def own_broker(folder: Path) -> Any:
-    return brokers.own_broker(folder, libs_dir=LIBS)
+def own_broker(folder: Path, port: int | None = None) -> Any:
+    return brokers.own_broker(folder, port, libs_dir=LIBS)
 
 
 __all__ = [

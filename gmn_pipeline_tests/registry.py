@@ -18,14 +18,18 @@ class RegistryDouble:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 schema = double.schemas.get(int(self.path.rsplit("/", 1)[-1]))
-                self._answer(*((200, {"schema": schema}) if schema else (404, {"error_code": 40403})))
+                self._answer(
+                    *((200, {"schema": schema}) if schema else (404, {"error_code": 40403}))
+                )
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 subject = self.path.split("/subjects/")[1].split("/")[0]
                 if self.path.startswith("/compatibility"):
                     known = subject in double.subjects
-                    self._answer(*((200, {"is_compatible": double.compatible}) if known else (404, {})))
+                    self._answer(
+                        *((200, {"is_compatible": double.compatible}) if known else (404, {}))
+                    )
                 else:
                     self._answer(200, {"id": double.register(subject, body["schema"])})
 

@@ -21,7 +21,9 @@ FIRST, SECOND, THIRD = (f"2022-03-{day} 00:00:00.000000" for day in (10, 11, 12)
 class StreamBench(Bench):
     """A warehouse, and a topic of its own on a broker that others use too."""
 
-    def __init__(self, folder: Path, broker: RunningBroker, topic: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, broker: RunningBroker, topic: str | None = None, **settings: Any
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.broker = broker
         given = {

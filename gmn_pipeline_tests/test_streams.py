@@ -9,23 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
+from kafka import TopicPartition
 
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.schemas import messages
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.streams import consumer as consuming_module
 from gmn_pipeline.streams.assets import KEY, stream_sensor
+from gmn_pipeline.streams.codec import decode, encode
 from gmn_pipeline.streams.consumer import bounded, consuming
 from gmn_pipeline.streams.framing import single_object_framing
 from gmn_pipeline.streams.service import StreamService
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.stream_store import Range, StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample
-from gmn_pipeline_tests.stream_bench import FIRST, ROWS, SECOND, StreamBench, same_content
+from gmn_pipeline_tests.stream_bench import ROWS, SECOND, StreamBench, same_content
 from gmn_pipeline_tests.warehouse import ask, count
 
+CONTENT = [field.name for field in TRAJECTORY_FIELDS]
 KEYS = [row[0] for row in sample().rows]
 
 
@@ -89,11 +93,10 @@ def test_an_older_generation_does_not_override_a_newer_one(published: StreamBenc
     # What the topic says is out of date, so the newer state is to be published.
     assert other.publish().sent == ROWS
     assert published.consume().counts.revised == 1
-    same_content(published, other)
+    assert published.trajectories().select(CONTENT).equals(other.trajectories().select(CONTENT))
 
 
 def test_a_message_of_the_old_schema_is_taken_in(published: StreamBench) -> None:
-    record = published.records()[0]
     body = (messages.folder_of("2.0") / "sample.avro").read_bytes()
     key = messages_key(body)
     other = StreamBench(published.site.parent.parent / "old", published.broker)
@@ -103,7 +106,6 @@ def test_a_message_of_the_old_schema_is_taken_in(published: StreamBench) -> None
     row = other.trajectories().row(0, named=True)
     assert row["bin_date"] == DAY
     assert row["source_file_sha256"].startswith("kafka:")
-    assert record.key
 
 
 def messages_key(framed: bytes) -> bytes:
@@ -145,18 +147,11 @@ def test_poison_goes_to_the_dead_letter_topic_and_the_rest_arrives(published: St
 
 def impossible(value: bytes) -> bytes:
     """The same message with a declination of 1e300 degrees, and another identifier."""
-    import struct
-
-    from gmn_pipeline.streams.codec import decode, encode
-
     rows = decode([value[10:]], messages.CURRENT_VERSION).rows
-    import polars as pl
-
     rows = rows.with_columns(
         pl.lit("20220304999999_zzzzz").alias("unique_trajectory_identifier"),
         pl.lit(1e300).alias("decgeo_deg"),
     )
-    assert struct
     return single_object_framing().prefix + encode(rows, messages.CURRENT_VERSION)[0]
 
 
@@ -216,10 +211,14 @@ def test_small_steps_come_to_the_same_as_one(published: StreamBench) -> None:
 # --- the topic itself ----------------------------------------------------------------------------
 
 
-def test_expired_offsets_are_an_error_with_the_remedy(published: StreamBench) -> None:
-    from kafka import TopicPartition
-
-    other = published.beside("two")
+def test_expired_offsets_are_an_error_with_the_remedy(bench: StreamBench) -> None:
+    # Kafka lets nobody delete records of a topic that is compacted only.
+    topic = {"num_partitions": 3, "configs": {"cleanup.policy": "compact,delete"}}
+    with admin(bench.broker.bootstrap_servers) as client:
+        client.create_topics({bench.settings.kafka_topic: topic}, wait_for_metadata=True)
+    bench.load()
+    bench.publish()
+    other = bench.beside("two")
     other.consume([Range(0, 0, 2)])
     with admin(other.broker.bootstrap_servers) as client:
         client.delete_records({TopicPartition(other.settings.kafka_topic, 0): 5})
@@ -231,7 +230,6 @@ def test_expired_offsets_are_an_error_with_the_remedy(published: StreamBench) ->
 
 def test_a_rewound_topic_is_an_error_with_the_remedy(published: StreamBench) -> None:
     published.consume()
-    StreamStore(published.settings)
     with StreamStore(published.settings).connection.writing() as connection:
         connection.execute("UPDATE stream_offsets SET next_offset = next_offset + 1000")
     with pytest.raises(StreamGap, match=r"was rewound.*--from-beginning"):
@@ -276,8 +274,7 @@ def test_bounded_ranges_share_what_may_be_read() -> None:
 
 def test_only_one_consumes_at_a_time(published: StreamBench) -> None:
     with consuming(published.settings), pytest.raises(StreamBusy, match="gmn stream"):
-        # Another process, as far as a lock can tell.
-        StreamBench.consume(published)
+        published.consume()
 
 
 def test_the_sensor_asks_for_exact_ranges_and_the_run_takes_them_in(published: StreamBench) -> None:
@@ -360,6 +357,4 @@ def test_a_newer_message_stands_against_an_older_file(published: StreamBench) ->
     other.load(sample().first(ROWS - 1).stamped("2022-03-09 00:00:00.000000").with_fields(
         3, duration_s="  9.99"))  # fmt: skip
     assert other.changes() == []
-    assert FIRST > "2022-03-09"
-    assert load_days
     same_content(published, other)

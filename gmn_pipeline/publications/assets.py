@@ -53,7 +53,7 @@ def publications_trajectory_summary_raw(
     settings = pipeline.settings()
     days = [date.fromisoformat(key) for key in context.partition_keys]
     try:
-        report = publish(settings, min(days), max(days), run_id=context.run_id)
+        report = publish(settings, min(days), max(days), run_id=context.run.run_id)
     except GmnError as error:
         raise retry_or_fail(context, settings, error) from error
     for day in days:

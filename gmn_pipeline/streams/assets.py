@@ -64,7 +64,9 @@ def streams_trajectory_summary_raw(
     settings = pipeline.settings()
     wanted = [Range(r.partition, r.begin, r.end) for r in config.ranges] or None
     try:
-        report = consume(settings, wanted, topic_id=config.topic_id or None, run_id=context.run_id)
+        report = consume(
+            settings, wanted, topic_id=config.topic_id or None, run_id=context.run.run_id
+        )
     except GmnError as error:
         raise retry_or_fail(context, settings, error) from error
     return dg.MaterializeResult(metadata=metadata(report))

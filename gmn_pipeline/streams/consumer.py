@@ -157,6 +157,8 @@ class Reader:
         """Stand at the beginning of each range."""
         self._at = {TopicPartition(self._topic, r.partition): r.begin for r in ranges}
         self._kafka.assign(list(self._at))
+        # The client keeps a partition paused that is assigned again.
+        self._kafka.resume(*self._at)
         for place, offset in self._at.items():
             self._kafka.seek(place, offset)
 
