@@ -12,7 +12,7 @@ TO ?=
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format dev bench lock docs clean
+.PHONY: help setup run test check format dev kafka kafka-stop bench bench-kafka lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,15 @@ docs: setup  ## write the generated pages of docs/ anew
 
 dev: setup  ## the Dagster UI on 127.0.0.1:3000, with schedule and sensors
 	@$(BIN)/gmn dev
+
+kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
+	@$(BIN)/python -m gmn_pipeline.streams.broker start --data-dir $(DATA_DIR) --port $(or $(PORT),9092)
+
+kafka-stop: setup  ## stop it
+	@$(BIN)/python -m gmn_pipeline.streams.broker stop --data-dir $(DATA_DIR)
+
+bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
+	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
 
 bench: setup  ## measure as ratios against references (ROWS=1000000)
 	@$(BIN)/python -m benchmarks.bench all --rows $(ROWS)

@@ -6,6 +6,8 @@ The way of the data, and the folder where each step lives:
     landing     the files byte for byte, every version kept
     validated   typed rows that may be believed; apart, the rows that may not, with reasons
     warehouse   DuckLake: current trajectories, all former states; gmn.duckdb for analysts
+    publications  what changed, sent to the Kafka topic; nothing twice
+    streams     the topic back into the warehouse, exactly once in effect
 
 `schemas` defines every column once. `trajectory_days.py` takes days along the way, `assets.py`
 shows it to Dagster, `automation.py` says when, `cli.py` is the command `gmn`.

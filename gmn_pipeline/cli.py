@@ -5,6 +5,7 @@ What belongs here: arguments, progress and how an answer looks. What does not: t
 
 import csv
 import json
+import logging
 import os
 import shutil
 import sys
@@ -29,15 +30,21 @@ from gmn_pipeline.automation import (
     snapshot_job,
     trajectory_days_job,
 )
-from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.config import Settings, load_settings, variable
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.publications.assets import publications_job, unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWERS
 from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.streams.assets import streams_job
+from gmn_pipeline.streams.client import bootstrap_servers, topic_state
+from gmn_pipeline.streams.round_trip import a_broker, overview
+from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.stream_store import StreamStore
 
 app = typer.Typer(
     help="The data platform of the Global Meteor Network.",
@@ -128,11 +135,34 @@ def run(
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
         if not _query(settings, f"FROM {IAU_SHOWERS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
+        streamed = _stream_round_trip(settings, overrides, instance)
         _execute(defs, snapshot_job.name, instance)
     if watch.report is not None:
-        _summary(settings, watch.report, time.monotonic() - began)
+        _summary(settings, watch.report, time.monotonic() - began, streamed)
     if not succeeded:
         raise typer.Exit(1)
+
+
+def _stream_round_trip(
+    settings: Settings, overrides: dict[str, Any], instance: dg.DagsterInstance
+) -> str:
+    """Publish what is not published and take the topic in; what to tell of it."""
+    with a_broker(settings) as kafka:
+        if kafka.servers is None:
+            return kafka.note
+        settings = settings.model_copy(update={"kafka_bootstrap_servers": kafka.servers})
+        defs = build_defs({**overrides, "kafka_bootstrap_servers": kafka.servers})
+        try:
+            topic = topic_state(settings)
+            days = unpublished_days(settings, topic.topic_id if topic else None)
+        except GmnError as error:
+            return f"Nothing was published, the rest is done: {error}"
+        done = not days or _execute(
+            defs, publications_job.name, instance, range_tags(min(days), max(days))
+        )
+        done = _execute(defs, streams_job.name, instance) and done
+        sent = f"{sum(days.values()):,} messages published" if days else "Nothing to publish"
+        return f"{sent if done else 'Publishing failed'}. {kafka.note}"
 
 
 def _progress() -> Progress:
@@ -187,7 +217,7 @@ def _query(settings: Settings, sql: str, values: Sequence[object] = ()) -> list[
         return connection.execute(sql, list(values)).fetchall()
 
 
-def _summary(settings: Settings, report: Report, seconds: float) -> None:
+def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
     """What a person wants to know at the end of a run."""
     days = list(report.days)
     files = sum(len(day.files) for day in report.days.values())
@@ -209,6 +239,7 @@ def _summary(settings: Settings, report: Report, seconds: float) -> None:
     _print_showers(settings, days)
     for day in report.failed:
         _console.print(f"[red]{day.day} failed[/] in {day.failed_stage}: {day.error}")
+    _console.print(streamed, soft_wrap=True, markup=False)
     _print_where(settings, seconds)
 
 
@@ -313,7 +344,55 @@ def status() -> None:
     ):  # fmt: skip
         table.add_row(name, str(value))
     _console.print(table)
+    _print_stream(settings)
     _print_failures(ledger)
+
+
+def _print_stream(settings: Settings) -> None:
+    stream = overview(settings)
+    table = Table(title=f"Topic {settings.kafka_topic}", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(overflow="fold")
+    last = stream.last_published_at_utc
+    offsets = ", ".join(f"{partition}: {at:,}" for partition, (at, _) in stream.offsets.items())
+    reason = f", last: {stream.last_dead_letter}" if stream.last_dead_letter else ""
+    for name, value in (
+        ("Kafka", stream.kafka),
+        ("published", f"{stream.published:,} messages"
+         + (f", last {last:%F %T} UTC" if last else "")),
+        ("not published", f"{stream.unpublished:,} messages"),
+        ("next offsets", offsets or "none"),
+        ("not taken in", "unknown" if stream.lag is None else f"{stream.lag:,} offsets"),
+        ("gmn stream", stream.consumer),
+        ("dead letters", f"{stream.dead_letters:,}{reason}"),
+    ):  # fmt: skip
+        table.add_row(name, value)
+    _console.print(table)
+
+
+@app.command()
+def stream(
+    once: Annotated[bool, typer.Option("--once", help="End at the end of the topic.")] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Read all that the topic has once more.")
+    ] = False,
+) -> None:
+    """Take the topic into the warehouse as it comes; ends on Ctrl-C or SIGTERM."""
+    settings = load_settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("kafka").setLevel(logging.ERROR)
+    if from_beginning:
+        StreamStore(settings).forget_offsets(settings.kafka_topic)
+    with _instance(settings) as instance:
+        service = StreamService(settings, instance)
+        with stopping_on_signals(service):
+            service.run(
+                once=once,
+                on_ready=lambda: _console.print(
+                    f"Taking in {settings.kafka_topic} from {bootstrap_servers(settings)}."
+                ),
+            )
+    _console.print("Stopped.")
 
 
 def _pending(settings: Settings, ledger: Ledger) -> int:
@@ -348,7 +427,7 @@ def show_settings() -> None:
         table.add_column(column, overflow="fold")
     for name, field in Settings.model_fields.items():
         table.add_row(
-            f"GMN_{name.upper()}", str(getattr(settings, name)), str(field.default),
+            variable(name), str(getattr(settings, name)), str(field.default),
             field.description,
         )  # fmt: skip
     _console.print(table)

@@ -8,7 +8,7 @@ made where a resource or a command is made.
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gmn_pipeline.errors import SettingsError
@@ -19,7 +19,9 @@ History = Literal["daily", "monthly", "yearly", "all"]
 class Settings(BaseSettings):
     """Settings of one process; `gmn settings` prints them."""
 
-    model_config = SettingsConfigDict(env_prefix="GMN_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GMN_", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     source_url: str = Field(
         "https://globalmeteornetwork.org/data/traj_summary_data/",
@@ -78,10 +80,88 @@ class Settings(BaseSettings):
         "https://www.ta3.sk/IAUC22DB/MDC2007/Etc/streamfulldata.txt",
         description="The IAU Meteor Data Center's list of all meteor showers.",
     )
+    kafka_bootstrap_servers: str | None = Field(
+        None,
+        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
+        description="Kafka: host:port, separated by commas. Unset: the broker of the data folder "
+        "('make kafka'), if it runs.",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        validation_alias="KAFKA_SECURITY_PROTOCOL",
+        description="How Kafka is talked to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+    )
+    kafka_sasl_mechanism: str | None = Field(
+        None,
+        validation_alias="KAFKA_SASL_MECHANISM",
+        description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, with a SASL protocol.",
+    )
+    kafka_sasl_username: str | None = Field(
+        None, validation_alias="KAFKA_SASL_USERNAME", description="User name for SASL."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        None, validation_alias="KAFKA_SASL_PASSWORD", description="Password for SASL."
+    )
+    kafka_ssl_cafile: Path | None = Field(
+        None,
+        validation_alias="KAFKA_SSL_CAFILE",
+        description="Certificates (PEM) that sign Kafka's own, if the system's do not.",
+    )
+    kafka_ssl_certfile: Path | None = Field(
+        None,
+        validation_alias="KAFKA_SSL_CERTFILE",
+        description="Certificate (PEM) by which this client shows who it is.",
+    )
+    kafka_ssl_keyfile: Path | None = Field(
+        None, validation_alias="KAFKA_SSL_KEYFILE", description="Private key of that certificate."
+    )
+    kafka_ssl_password: SecretStr | None = Field(
+        None, validation_alias="KAFKA_SSL_PASSWORD", description="Password of that private key."
+    )
+    schema_registry_url: str | None = Field(
+        None,
+        validation_alias="SCHEMA_REGISTRY_URL",
+        description="Schema registry with Confluent's API. Unset: messages name their schema by "
+        "its fingerprint (Avro single-object encoding).",
+    )
+    schema_registry_basic_auth: SecretStr | None = Field(
+        None,
+        validation_alias="SCHEMA_REGISTRY_BASIC_AUTH",
+        description="user:password for the schema registry.",
+    )
+    kafka_topic: str = Field(
+        "trajectory_summary_raw", description="Topic of the trajectories; with '.dlq' after it, "
+        "the topic of what could not be read."
+    )  # fmt: skip
+    kafka_partitions: int = Field(
+        3, ge=1, description="Partitions of the topic when this pipeline makes it."
+    )
+    kafka_replication: int = Field(
+        -1, ge=-1, description="Copies of each partition then; -1 for what the cluster does."
+    )
+    kafka_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds that Kafka may take to answer or acknowledge."
+    )
+    own_kafka: bool = Field(
+        True, description="Whether 'gmn run' may start a broker of its own where none is set."
+    )
+    publish_batch: int = Field(
+        20_000, ge=1, description="Messages sent before their acknowledgement is recorded."
+    )
+    stream_records: int = Field(
+        50_000, ge=1, description="Most messages that one run takes in at once."
+    )
+    stream_wait_s: float = Field(
+        0.1, ge=0, description="Seconds that 'gmn stream' gathers messages before it merges them."
+    )
     user_agent: str = Field(
         "gmn_pipeline (+https://globalmeteornetwork.org/data/)",
         description="How requests introduce themselves to the source.",
     )
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.kafka_topic}.dlq"
 
     @property
     def landing_dir(self) -> Path:
@@ -104,6 +184,12 @@ class Settings(BaseSettings):
         return self.data_dir / "dagster"
 
 
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"GMN_{name.upper()}"
+
+
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; an override that is None is left to the environment.
 
@@ -114,10 +200,15 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = "; ".join(
-            f"GMN_{str(detail['loc'][0]).upper()}: {detail['msg']}" for detail in error.errors()
+            f"{_variable_of(detail['loc'][0])}: {detail['msg']}" for detail in error.errors()
         )
         raise SettingsError(
             f"Settings without a usable value: {wrong}.",
             remedy="Correct them; 'gmn settings' lists every setting with its default.",
         ) from error
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+
+
+def _variable_of(place: object) -> str:
+    """The variable at fault, whether it is named by its setting or by itself."""
+    return variable(str(place)) if place in Settings.model_fields else str(place)

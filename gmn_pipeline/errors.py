@@ -4,12 +4,17 @@
     |-- RetryableError            the same call may work later
     |   |-- SourceUnavailable     the source is down, slow or answers 5xx
     |   |-- FileIncomplete        a file caught half written, or changed while it was read
-    |   `-- WarehouseBusy         another writer held the warehouse for too long
+    |   |-- WarehouseBusy         another writer held the warehouse for too long
+    |   |-- BrokerUnavailable     Kafka is down, slow, or lost a message on its way
+    |   |-- RegistryUnavailable   the schema registry is down or answers an error
+    |   `-- StreamBusy            another process reads the topic, or publishes to it
     `-- PermanentError            the same call will fail again: somebody has to look
         |-- SettingsError         a setting has no usable value
         |-- SourceFileMissing     the source answers that there is no such file
         |-- SourceRefused         the source answers something that is not its data
         |-- SummaryFormatError    a file is not in the format that this version knows
+        |-- SchemaRefused         the schema registry takes our schema to be incompatible
+        |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
 A message says what happened, where (file and line), and what to do about it.
@@ -41,6 +46,18 @@ class WarehouseBusy(RetryableError):
     """Another writer held the warehouse for longer than the setting allows."""
 
 
+class BrokerUnavailable(RetryableError):
+    """Kafka is down, slow, or did not acknowledge a message."""
+
+
+class RegistryUnavailable(RetryableError):
+    """The schema registry is down or answers an error."""
+
+
+class StreamBusy(RetryableError):
+    """Another process reads the topic into the warehouse, or publishes to it."""
+
+
 class PermanentError(GmnError):
     """The same call will fail again until somebody changes something."""
 
@@ -59,6 +76,14 @@ class SourceRefused(PermanentError):
 
 class SummaryFormatError(PermanentError):
     """A file is not in the format that this version knows."""
+
+
+class SchemaRefused(PermanentError):
+    """The schema registry takes our message schema to be incompatible with what it has."""
+
+
+class StreamGap(PermanentError):
+    """Messages that were to be read next are gone from the topic, or it was rewound."""
 
 
 class CountMismatch(PermanentError):

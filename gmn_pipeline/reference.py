@@ -1,4 +1,5 @@
-"""Write the reference pages that follow from the definitions: columns, quality flags, settings.
+"""Write what follows from the definitions: pages of columns, quality flags and settings, and the
+message schema of the current version.
 
 `python -m gmn_pipeline.reference` writes them, `--check` fails if one is out of date.
 """
@@ -7,10 +8,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gmn_pipeline.config import Settings
+from gmn_pipeline.config import Settings, variable
+from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
-from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import STREAM_TABLES, VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
 
 _DOCS = Path(__file__).parents[1] / "docs"
@@ -51,7 +53,7 @@ def columns_page() -> str:
         _table(("#", "column", "legacy name", "head in the file", "unit", "type", "limits",
                 "null", "meaning"), rows),
     ]  # fmt: skip
-    for table in (*WAREHOUSE_TABLES, VALIDATED_TRAJECTORIES):
+    for table in (*WAREHOUSE_TABLES, *STREAM_TABLES, VALIDATED_TRAJECTORIES):
         own = [f for f in table.fields if f not in TRAJECTORY_FIELDS]
         has_all = len(own) < len(table.fields)
         parts += [
@@ -93,7 +95,7 @@ def quality_page() -> str:
 def settings_page() -> str:
     """The settings."""
     rows = [
-        (f"`GMN_{name.upper()}`", f"`{field.default}`", field.description)
+        (f"`{variable(name)}`", f"`{field.default}`", field.description)
         for name, field in Settings.model_fields.items()
     ]
     return "\n\n".join(
@@ -106,6 +108,11 @@ def settings_page() -> str:
     ) + "\n"  # fmt: skip
 
 
+def message_schema() -> str:
+    """The message schema of the current version; that of a former version is never written."""
+    return messages.schema_file(messages.generate())
+
+
 PAGES = {"columns.md": columns_page, "quality.md": quality_page, "settings.md": settings_page}
 
 
@@ -113,10 +120,12 @@ def main() -> None:
     """Write the pages, or check them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for name, page in PAGES.items():
-        path, text = _DOCS / name, page()
+    schema_path = messages.folder_of(messages.CURRENT_VERSION) / f"{messages.SUBJECT}.avsc"
+    files = {_DOCS / name: page for name, page in PAGES.items()} | {schema_path: message_schema}
+    for path, page in files.items():
+        text = page()
         if not path.is_file() or path.read_text("utf-8") != text:
-            stale.append(name)
+            stale.append(path.name)
             if not check:
                 path.write_text(text, "utf-8")
     if check and stale:

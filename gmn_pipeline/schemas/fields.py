@@ -22,6 +22,7 @@ class Kind(StrEnum):
     TIMESTAMP = "timestamp"  # UTC, microseconds
     DATE = "date"
     INTEGER = "integer"
+    LONG = "integer of 64 bits"
     NUMBER = "number"  # IEEE 754 double
     BOOLEAN = "boolean"
     TEXT_LIST = "list of texts"

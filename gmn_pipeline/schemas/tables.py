@@ -61,7 +61,11 @@ QUALITY_FLAGS = Field(
 )
 _SOURCE_FIELDS = (
     _utc("summary_generated_at_utc", "when the network generated the file this content came in"),
-    _text("source_file_sha256", "SHA-256 of the landed file this content came in"),
+    _text(
+        "source_file_sha256",
+        "SHA-256 of the landed file this content came in; kafka:topic/partition/offset of the "
+        "message, if it came in none",
+    ),
 )
 _LINE_NUMBER = _integer("line_number", "line in the landed file, counted from 1", 1)
 
@@ -108,7 +112,11 @@ TRAJECTORY_REVISIONS = Table(
         *TRAJECTORIES.fields,
         _utc("valid_until_utc", "when it ceased to be the current state"),
         _text("change", "what ended it: revised or withdrawn"),
-        _text("superseded_by_file_sha256", "SHA-256 of the landed file that ended it"),
+        _text(
+            "superseded_by_file_sha256",
+            "SHA-256 of the landed file, or kafka:topic/partition/offset of the message, that "
+            "ended it",
+        ),
     ),
 )
 
@@ -175,3 +183,66 @@ WAREHOUSE_TABLES = (
     SOURCE_FILES,
     REJECTED_ROWS,
 )
+"""What analysts get a copy of."""
+
+_PLACE = (
+    _text("topic_id", "Kafka's own identifier of the topic: another if it is made anew"),
+    _integer("topic_partition", "partition of the topic"),
+    Field("topic_offset", "offset in the partition", Kind.LONG, minimum=0),
+    _utc("sent_at_utc", "Kafka's time of the message"),
+)
+
+PUBLICATIONS = Table(
+    "publications",
+    "every message of the topic that is known to say something of a trajectory: those that were "
+    "published from here, and those of others that were read",
+    (
+        _text("trajectory_identifier", "the trajectory: the message's key"),
+        BIN_FIELDS[0],
+        _text("origin", "published from here, or consumed: somebody else's"),
+        _text("change", "inserted or revised, or withdrawn: a tombstone"),
+        _integer(
+            "revision",
+            "revision that the message carries; 0 if it is none of the warehouse's: a tombstone, "
+            "or out of date",
+        ),
+        _text(
+            "content_sha256", "SHA-256 of the message's first 86 fields, of what was published",
+            Null.UNDEFINED,
+        ),
+        _utc("generated_at_utc", "when the network generated the file that this follows from"),
+        *_PLACE,
+        _text("run_id", "run that published or consumed it", Null.UNDEFINED),
+        _utc("recorded_at_utc", "when it was recorded, after Kafka's acknowledgement"),
+    ),
+)  # fmt: skip
+
+STREAM_OFFSETS = Table(
+    "stream_offsets",
+    "up to where each partition of a topic is in the warehouse",
+    (
+        _text("topic", "name of the topic"),
+        _text("topic_id", "Kafka's own identifier of the topic: another if it is made anew"),
+        _text("cluster_id", "Kafka's identifier of the cluster"),
+        _integer("topic_partition", "partition of the topic"),
+        Field("next_offset", "the first offset not read yet", Kind.LONG, minimum=0),
+        _utc("updated_at_utc", "when it was last moved"),
+    ),
+)
+
+DEAD_LETTERS = Table(
+    "dead_letters",
+    "messages that could not be decoded or are not acceptable; the dead-letter topic has their "
+    "bytes",
+    (
+        _text("topic", "name of the topic they came from"),
+        *_PLACE,
+        _text("message_key", "the key, undecodable bytes as \\xNN", Null.UNDEFINED),
+        Field("size_bytes", "size of the value", Kind.LONG, minimum=0),
+        Field("reasons", "why: undecodable, range, key", Kind.TEXT_LIST),
+        _utc("recorded_at_utc", "when they were set apart"),
+    ),
+)
+
+STREAM_TABLES = (PUBLICATIONS, STREAM_OFFSETS, DEAD_LETTERS)
+"""What the work with Kafka needs to know. Not copied for analysts."""

@@ -35,6 +35,29 @@ def check_rows(rows: pl.DataFrame) -> Checked:
     """Check parsed rows (the 86 columns as the reader left them, and those of their source)."""
     typed, problems = _convert(rows)
     problems += _none_where_a_number_must_be(typed)
+    typed, problem = _check_values(typed, problems)
+    sound = typed.join(problem, on="row", how="anti") if problem.height else typed
+    duplicates = _duplicates(sound)
+    if duplicates.height:
+        sound = sound.join(duplicates, on="row", how="anti")
+        problem = pl.concat([problem, duplicates])
+    return Checked(sound.drop("row"), _rejected(problem))
+
+
+def check_typed_rows(rows: pl.DataFrame) -> Checked:
+    """Check rows that came typed, not as text: those of messages. The same limits and flags.
+
+    One trajectory may stand in several rows, each a state of it at another time.
+    """
+    typed, problem = _check_values(rows, [])
+    sound = typed.join(problem, on="row", how="anti") if problem.height else typed
+    return Checked(sound.drop("row"), _rejected(problem))
+
+
+def _check_values(
+    typed: pl.DataFrame, problems: list[pl.DataFrame]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows, numbered and with their quality flags, and every problem they have."""
     typed = with_quality_flags(typed).with_columns(
         pl.col([f.name for f in _NUMBERS]).fill_nan(None)
     )
@@ -44,16 +67,15 @@ def check_rows(rows: pl.DataFrame) -> Checked:
     misread = pl.concat([_NO_PROBLEMS, *problems])
     # What could not be read is null by now: its type is the reason, not that it is missing.
     beyond = _beyond_hard_limits(typed).join(misread, on=["row", "column"], how="anti")
-    problem = pl.concat([misread, beyond, *_unlike_pattern(typed)])
-    typed = typed.with_row_index("row")
-    sound = typed.join(problem, on="row", how="anti") if problem.height else typed
-    duplicates = _duplicates(sound)
-    if duplicates.height:
-        sound = sound.join(duplicates, on="row", how="anti")
-        problem = pl.concat([problem, duplicates])
-    reasons = problem.select("row", "reason").unique().sort("row", "reason")
-    rejected = reasons.group_by("row", maintain_order=True).agg(pl.col("reason").alias("reasons"))
-    return Checked(sound.drop("row"), rejected)
+    return typed.with_row_index("row"), pl.concat([misread, beyond, *_unlike_pattern(typed)])
+
+
+def _rejected(problem: pl.DataFrame) -> pl.DataFrame:
+    """Every reason of each row that has a problem."""
+    return (
+        problem.select("row", "reason").unique().sort("row", "reason")
+        .group_by("row", maintain_order=True).agg(pl.col("reason").alias("reasons"))
+    )  # fmt: skip
 
 
 def _convert(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:

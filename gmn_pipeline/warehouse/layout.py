@@ -5,6 +5,8 @@ What belongs here: definitions in SQL, made from `schemas/`. What does not: movi
 the analysts' snapshot is made from the same statements.
 """
 
+from collections.abc import Sequence
+
 import duckdb
 
 from gmn_pipeline.schemas.derive import (
@@ -13,7 +15,7 @@ from gmn_pipeline.schemas.derive import (
     sql_text,
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES, WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import STREAM_TABLES, TRAJECTORIES, WAREHOUSE_TABLES, Table
 from gmn_pipeline.warehouse.connection import CATALOG, transaction
 
 LEGACY_SCHEMA_VERSION = "2.0"
@@ -25,15 +27,18 @@ _INLINED_ROWS = 100
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create everything that is not there yet, in one transaction."""
-    if is_created(connection):
+    present = _tables(connection)
+    missing = [t for t in (*WAREHOUSE_TABLES, *STREAM_TABLES) if t.name not in present]
+    if not missing:
         return
-    # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
-    connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
-    connection.execute(f"CALL {CATALOG}.set_option('parquet_compression', 'zstd')")
-    connection.execute(f"CALL {CATALOG}.set_option('parquet_compression_level', 1)")
+    if not present:
+        # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
+        connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
+        connection.execute(f"CALL {CATALOG}.set_option('parquet_compression', 'zstd')")
+        connection.execute(f"CALL {CATALOG}.set_option('parquet_compression_level', 1)")
     with transaction(connection):
-        create_tables(connection, CATALOG)
-        for table in WAREHOUSE_TABLES:
+        create_tables(connection, CATALOG, missing)
+        for table in missing:
             if table.partition_by:
                 connection.execute(
                     f"ALTER TABLE {CATALOG}.{table.name} SET PARTITIONED BY "
@@ -43,16 +48,29 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether all tables are there."""
+    """Whether all tables of the file's way are there."""
+    return _tables(connection) >= {table.name for table in WAREHOUSE_TABLES}
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [CATALOG]
     ).fetchall()
-    return {name for (name,) in rows} >= {table.name for table in WAREHOUSE_TABLES}
+    return {name for (name,) in rows}
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables of the work with Kafka are there: they came later than the others."""
+    return _tables(connection) >= {table.name for table in STREAM_TABLES}
+
+
+def create_tables(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: str,
+    tables: Sequence[Table] = WAREHOUSE_TABLES,
+) -> None:
     """Tables with their comments."""
-    for table in WAREHOUSE_TABLES:
+    for table in tables:
         connection.execute(duckdb_create_table(table, catalog=catalog))
         for comment in duckdb_comments(table, catalog=catalog):
             connection.execute(comment)

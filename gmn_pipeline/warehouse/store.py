@@ -212,7 +212,8 @@ class _Load:
               SEMI JOIN (FROM slice WHERE outcome = '{LOADED}')
                 USING (bin_date, bin_solar_longitude_deg, source_file_sha256)
             ), present AS (
-              SELECT {_KEY}, bin_date, bin_solar_longitude_deg, beginning_utc_time
+              SELECT {_KEY}, bin_date, bin_solar_longitude_deg, beginning_utc_time,
+                summary_generated_at_utc
               FROM trajectories WHERE bin_date BETWEEN $first_day AND $last_day
             )
             SELECT coalesce(i.{_KEY}, t.{_KEY}) AS {_KEY},
@@ -229,6 +230,8 @@ class _Load:
             LEFT JOIN slice s ON i.{_KEY} IS NULL AND s.outcome = '{LOADED}'
               AND t.bin_date = s.bin_date
               AND t.bin_solar_longitude_deg = s.bin_solar_longitude_deg
+              -- A trajectory that came by message may be newer than the file.
+              AND t.summary_generated_at_utc <= s.summary_generated_at_utc
               AND t.beginning_utc_time >= coalesce(s.covers_from_utc, TIMESTAMP '-infinity')
               AND t.beginning_utc_time < coalesce(s.covers_until_utc, TIMESTAMP 'infinity')
             WHERE i.{_KEY} IS NOT NULL OR s.source_file_sha256 IS NOT NULL
@@ -247,9 +250,7 @@ class _Load:
             f"""
             UPDATE change SET change = compared.change FROM (
               SELECT i.{_KEY}, i.source_file_sha256, CASE
-                WHEN (i.bin_date, i.bin_solar_longitude_deg)
-                    IS DISTINCT FROM (t.bin_date, t.bin_solar_longitude_deg)
-                  AND t.summary_generated_at_utc > i.summary_generated_at_utc THEN 'elsewhere'
+                WHEN t.summary_generated_at_utc > i.summary_generated_at_utc THEN 'elsewhere'
                 WHEN {_CONTENT_DIFFERS} THEN 'revised'
                 WHEN (i.bin_date, i.bin_solar_longitude_deg, i.quality_flags) IS DISTINCT FROM
                   (t.bin_date, t.bin_solar_longitude_deg, t.quality_flags) THEN 'relabelled'

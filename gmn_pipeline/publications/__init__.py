@@ -1,0 +1,1 @@
+"""Publications: what changed in the warehouse, sent to the topic."""

@@ -1,0 +1,285 @@
+"""Send to the topic what it does not say yet: new and revised trajectories, and tombstones.
+
+The guarantee: at least once to the topic, each content normally once. A batch is sent, all its
+acknowledgements are awaited (idempotent producer, acks of all copies), and then it is recorded in
+the warehouse's `publications`. What is to be sent is what is not recorded there, so a run that
+fails or is killed loses nothing: the next one sends what was left, over any number of days. Killed
+between acknowledgement and record, it sends that batch (`GMN_PUBLISH_BATCH`) once more, unless the
+stream was read meanwhile: messages read back are recorded too.
+
+What belongs here: sending and recording. What does not: which trajectories those are
+(`warehouse/stream_store.py`), bytes (`streams/`), and Dagster (`assets.py`).
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import polars as pl
+from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
+
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import BrokerUnavailable
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.messages import CURRENT_VERSION, KEY_FIELD, schema_text
+from gmn_pipeline.schemas.tables import PUBLICATIONS
+from gmn_pipeline.streams.client import ensure_topics, kafka_errors, only_one, producer, topic_state
+from gmn_pipeline.streams.codec import record_lengths
+from gmn_pipeline.streams.framing import Framing, confluent_framing, single_object_framing
+from gmn_pipeline.streams.registry import open_registry
+from gmn_pipeline.streams.rows import to_message_fields
+from gmn_pipeline.warehouse.stream_store import (
+    PUBLISHED,
+    WITHDRAWN,
+    StreamStore,
+    Unpublished,
+)
+
+LOCK = "publish.lock"
+GENERATED_AT_HEADER = "summary_generated_at_utc"
+_CONTENT_FIELDS = len(TRAJECTORY_FIELDS)
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass
+class DayPublished:
+    """What was sent of one day."""
+
+    inserted: int = 0
+    revised: int = 0
+    withdrawn: int = 0
+
+
+@dataclass
+class PublishReport:
+    """What was sent."""
+
+    topic: str
+    topic_id: str
+    days: dict[date, DayPublished] = field(default_factory=dict)
+    last_offsets: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> int:
+        """Messages sent."""
+        return sum(day.inserted + day.revised + day.withdrawn for day in self.days.values())
+
+    def add(self, recorded: pl.DataFrame) -> None:
+        """Count what is recorded as sent."""
+        counted = recorded.group_by("bin_date", "change").len()
+        for day, change, count in counted.iter_rows():
+            of_day = self.days.setdefault(day, DayPublished())
+            setattr(of_day, change, getattr(of_day, change) + count)
+        ends = recorded.group_by("topic_partition").agg(pl.col("topic_offset").max())
+        for partition, offset in ends.iter_rows():
+            self.last_offsets[partition] = max(offset, self.last_offsets.get(partition, 0))
+
+
+def publish(
+    settings: Settings,
+    first: date = date.min,
+    last: date = date.max,
+    *,
+    run_id: str | None = None,
+) -> PublishReport:
+    """Send what is not published of the days; return when all of it is acknowledged and recorded.
+
+    Raises BrokerUnavailable, RegistryUnavailable or SchemaRefused; what was acknowledged before
+    is recorded. Two publishers take turns: the second finds nothing left to do.
+    """
+    wait_s = settings.warehouse_busy_timeout_s
+    with only_one(settings, LOCK, "publishes to the topic", wait_s):
+        store = StreamStore(settings)
+        store.create()
+        ensure_topics(settings)
+        state = topic_state(settings)
+        if state is None:
+            raise BrokerUnavailable(
+                f"Kafka has no topic {settings.kafka_topic}, though it was just made.",
+                remedy="See the broker's log.",
+            )
+        report = PublishReport(state.topic, state.topic_id)
+        unpublished = Unpublished(store, state.topic_id)
+        days = unpublished.days(first, last)
+        if days:
+            with producer(settings) as kafka:
+                sending = _Sending(settings, kafka, _framing(settings), report, run_id)
+                sending.send_all(unpublished, days)
+    return report
+
+
+def _framing(settings: Settings) -> Framing:
+    registry = open_registry(settings)
+    if registry is None:
+        return single_object_framing()
+    return confluent_framing(registry.register(f"{settings.kafka_topic}-value", schema_text()))
+
+
+def batches(days: Mapping[date, int], most: int) -> Iterator[tuple[date, date]]:
+    """Ranges of days with about so many messages each; a day is never cut."""
+    first = previous = None
+    count = 0
+    for day, messages in days.items():
+        if first is None or previous is None or count + messages > most:
+            if first is not None and previous is not None:
+                yield first, previous
+            first, count = day, 0
+        previous, count = day, count + messages
+    if first is not None and previous is not None:
+        yield first, previous
+
+
+class _Sending:
+    """One run's work with one producer."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kafka: Any,
+        framing: Framing,
+        report: PublishReport,
+        run_id: str | None,
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._framing = framing
+        self._report = report
+        self._run_id = run_id
+        self._store = StreamStore(settings)
+
+    def send_all(self, unpublished: Unpublished, days: Mapping[date, int]) -> None:
+        """Send batch by batch. A batch is recorded while the next one is sent."""
+        recording: Future[None] | None = None
+        with ThreadPoolExecutor(1, "record") as pool:
+            for first, last in batches(days, self._settings.publish_batch):
+                try:
+                    acknowledged, failure = self._send(unpublished, first, last)
+                finally:
+                    if recording is not None:
+                        recording.result()
+                recording = pool.submit(self._record, acknowledged)
+                if failure is not None:
+                    recording.result()
+                    raise failure
+            if recording is not None:
+                recording.result()
+
+    def _record(self, acknowledged: pl.DataFrame) -> None:
+        if acknowledged.height:
+            self._store.record_publications(acknowledged)
+            self._report.add(acknowledged)
+
+    def _send(
+        self, unpublished: Unpublished, first: date, last: date
+    ) -> tuple[pl.DataFrame, BrokerUnavailable | None]:
+        """Send a batch: what was acknowledged of it, and what went wrong with the rest."""
+        rows = unpublished.rows(first, last)
+        gone = unpublished.tombstones(first, last)
+        values, hashes = self._messages(rows)
+        sent: list[Any] = []
+        failure: BrokerUnavailable | None = None
+        try:
+            with kafka_errors(self._settings, "sending"):
+                self._send_values(rows, values, sent)
+                self._send_tombstones(gone, sent)
+        except BrokerUnavailable as error:
+            failure = error
+        with suppress(KafkaTimeoutError):
+            self._kafka.flush(timeout=self._settings.kafka_timeout_s)
+        recorded, lost = _acknowledged(sent)
+        if lost is not None and failure is None:
+            failure = _not_acknowledged(len(sent) - len(recorded), lost)
+        messages = pl.concat([
+            rows.select(KEY_FIELD.name, "bin_date", "change", "revision",
+                        hashes.alias("content_sha256"),
+                        pl.col("summary_generated_at_utc").alias("generated_at_utc")),
+            gone.select(KEY_FIELD.name, "bin_date", pl.lit(WITHDRAWN).alias("change"),
+                        pl.lit(0, pl.Int32).alias("revision"),
+                        pl.lit(None, pl.String).alias("content_sha256"), "generated_at_utc"),
+        ])  # fmt: skip
+        return self._publications(messages, recorded), failure
+
+    def _send_values(self, rows: pl.DataFrame, values: Sequence[bytes], sent: list[Any]) -> None:
+        topic, headers, send = self._report.topic, self._headers(), self._kafka.send
+        keys = rows.get_column(KEY_FIELD.name).to_list()
+        for key, value in zip(keys, values, strict=True):
+            sent.append(send(topic, value, key.encode(), headers))
+
+    def _send_tombstones(self, gone: pl.DataFrame, sent: list[Any]) -> None:
+        topic, headers = self._report.topic, self._headers()
+        for key, generated_at in gone.select(KEY_FIELD.name, "generated_at_utc").iter_rows():
+            told = (GENERATED_AT_HEADER, generated_at.isoformat().encode())
+            sent.append(self._kafka.send(topic, None, key.encode(), [*headers, told]))
+
+    def _messages(self, rows: pl.DataFrame) -> tuple[list[bytes], pl.Series]:
+        """The value of each row's message, and the hash of its content."""
+        if not rows.height:
+            return [], pl.Series([], dtype=pl.String)
+        fields = to_message_fields(rows)
+        values = self._framing.frame(fields)
+        begin = len(self._framing.prefix)
+        ends = (record_lengths(fields[:, :_CONTENT_FIELDS]) + begin).to_list()
+        sha256 = hashlib.sha256
+        hashes = [
+            sha256(value[begin:end]).hexdigest() for value, end in zip(values, ends, strict=True)
+        ]
+        return values, pl.Series(hashes, dtype=pl.String)
+
+    def _headers(self) -> Headers:
+        headers = [
+            ("content-type", self._framing.content_type.encode()),
+            ("schema-version", CURRENT_VERSION.encode()),
+        ]
+        if self._run_id:
+            headers.append(("run-id", self._run_id.encode()))
+        return headers
+
+    def _publications(
+        self, messages: pl.DataFrame, recorded: Sequence[tuple[int, int, int, int]]
+    ) -> pl.DataFrame:
+        places = pl.DataFrame(
+            recorded,
+            schema={"at": pl.UInt32, "topic_partition": pl.Int32, "topic_offset": pl.Int64,
+                    "sent_ms": pl.Int64},
+            orient="row",
+        )  # fmt: skip
+        found = messages[places.get_column("at")].with_columns(
+            places.get_column("topic_partition"),
+            places.get_column("topic_offset"),
+            (places.get_column("sent_ms") * 1000).cast(pl.Datetime("us")).alias("sent_at_utc"),
+            pl.lit(PUBLISHED).alias("origin"),
+            pl.lit(self._report.topic_id).alias("topic_id"),
+            pl.lit(self._run_id, pl.String).alias("run_id"),
+            pl.lit(utc_now()).alias("recorded_at_utc"),
+        )
+        schema = dict(polars_schema(PUBLICATIONS.fields))
+        return found.select(PUBLICATIONS.columns).cast(schema)  # type: ignore[arg-type]
+
+
+def _acknowledged(
+    sent: Sequence[Any],
+) -> tuple[list[tuple[int, int, int, int]], Exception | None]:
+    """(index, partition, offset, ms) of what Kafka has for certain, and why the first other is
+    not among it."""
+    recorded = []
+    lost: Exception | None = None
+    for at, future in enumerate(sent):
+        if future.succeeded():
+            metadata = future.value
+            recorded.append((at, metadata.partition, metadata.offset, metadata.timestamp))
+        elif lost is None:
+            lost = future.exception or KafkaTimeoutError("no acknowledgement in time")
+    return recorded, lost
+
+
+def _not_acknowledged(count: int, why: Exception) -> BrokerUnavailable:
+    return BrokerUnavailable(
+        f"Kafka did not acknowledge {count} messages: {why}.",
+        remedy="They are not recorded, so the next run sends them. See whether the broker runs.",
+    )

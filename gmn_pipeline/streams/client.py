@@ -1,0 +1,219 @@
+"""Kafka through its client: connections made from the settings, topics, and what a topic is like.
+
+What belongs here: everything that knows kafka-python's options and errors. What does not: messages
+(`framing.py`), and starting a broker (`broker.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from filelock import FileLock, Timeout
+from kafka import (  # type: ignore[import-untyped]
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    TopicPartition,
+)
+from kafka.errors import (  # type: ignore[import-untyped]
+    AuthorizationError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import BrokerUnavailable, SettingsError, StreamBusy
+from gmn_pipeline.streams import broker
+
+MAX_MESSAGE_BYTES = 8 << 20
+"""Largest message passed on: a dead letter has to fit, whatever it is."""
+
+_TOPIC_CONFIG = {
+    "cleanup.policy": "compact",
+    # A tombstone has to be seen by a consumer that was away for a while.
+    "delete.retention.ms": str(30 * 24 * 3600 * 1000),
+}
+_DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as it is now: offsets from the first kept to the next to be written."""
+
+    topic: str
+    topic_id: str
+    cluster_id: str
+    begin: Mapping[int, int]
+    end: Mapping[int, int]
+
+
+def bootstrap_servers(settings: Settings) -> str | None:
+    """Where Kafka is: as set, or the data folder's own broker if it runs; None if nowhere."""
+    if settings.kafka_bootstrap_servers:
+        return settings.kafka_bootstrap_servers
+    own = broker.running(settings.data_dir)
+    return own.bootstrap_servers if own else None
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """What every client needs to reach the cluster. Secrets come from the environment only."""
+    servers = bootstrap_servers(settings)
+    if servers is None:
+        raise SettingsError(
+            "No Kafka is set, and this data folder's own does not run.",
+            remedy="Set KAFKA_BOOTSTRAP_SERVERS, or start one with 'make kafka'.",
+        )
+    timeout_ms = int(settings.kafka_timeout_s * 1000)
+    options = {
+        "bootstrap_servers": [server.strip() for server in servers.split(",")],
+        "client_id": "gmn-pipeline",
+        "request_timeout_ms": timeout_ms,
+        "bootstrap_timeout_ms": timeout_ms,
+        "reconnect_backoff_max_ms": 1_000,
+        "security_protocol": settings.kafka_security_protocol,
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": _secret(settings.kafka_sasl_password),
+        "ssl_cafile": _text(settings.kafka_ssl_cafile),
+        "ssl_certfile": _text(settings.kafka_ssl_certfile),
+        "ssl_keyfile": _text(settings.kafka_ssl_keyfile),
+        "ssl_password": _secret(settings.kafka_ssl_password),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _secret(value: Any) -> str | None:
+    return value.get_secret_value() if value else None
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value else None
+
+
+@contextmanager
+def kafka_errors(settings: Settings, doing: str) -> Iterator[None]:
+    """Kafka's errors as this project's: what may pass by itself is to be tried again."""
+    try:
+        yield
+    except AuthorizationError as error:
+        raise SettingsError(
+            f"Kafka does not allow {doing}: {error}.",
+            remedy="Give the user of KAFKA_SASL_USERNAME the right to it.",
+        ) from error
+    except KafkaError as error:
+        raise BrokerUnavailable(
+            f"Kafka at {bootstrap_servers(settings)} failed while {doing}: {error}.",
+            remedy="Nothing is lost: what is not done is done by the next run. See whether the "
+            "broker runs, and KAFKA_BOOTSTRAP_SERVERS.",
+        ) from error
+
+
+@contextmanager
+def admin_client(settings: Settings) -> Iterator[Any]:
+    """An admin client."""
+    with kafka_errors(settings, "connecting"):
+        admin = KafkaAdminClient(**connection_options(settings))
+    try:
+        yield admin
+    finally:
+        admin.close()
+
+
+@contextmanager
+def producer(settings: Settings) -> Iterator[Any]:
+    """A producer that is idempotent and waits for all copies."""
+    timeout_ms = int(settings.kafka_timeout_s * 1000)
+    options = connection_options(settings)
+    # A request that is given up has to leave time for another try.
+    options["request_timeout_ms"] = max(timeout_ms // 2, 1_000)
+    with kafka_errors(settings, "connecting"):
+        made = KafkaProducer(
+            **options, acks="all", enable_idempotence=True, linger_ms=20, batch_size=256 * 1024,
+            max_block_ms=timeout_ms, delivery_timeout_ms=timeout_ms + 1_000,
+            max_request_size=MAX_MESSAGE_BYTES, metrics_enabled=False,
+        )  # fmt: skip
+    try:
+        yield made
+    finally:
+        made.close(timeout=1)
+
+
+@contextmanager
+def consumer(settings: Settings) -> Iterator[Any]:
+    """A consumer without a group: offsets are kept in the warehouse."""
+    with kafka_errors(settings, "connecting"):
+        made = KafkaConsumer(
+            **connection_options(settings), group_id=None, enable_auto_commit=False,
+            auto_offset_reset="none", isolation_level="read_committed",
+            allow_auto_create_topics=False, fetch_max_wait_ms=250,
+            max_partition_fetch_bytes=4 << 20, max_poll_records=5_000, metrics_enabled=False,
+        )  # fmt: skip
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ensure_topics(settings: Settings) -> None:
+    """Make the topic and its dead-letter topic, if they are not there."""
+    wanted = {
+        settings.kafka_topic: (settings.kafka_partitions, _TOPIC_CONFIG),
+        settings.dead_letter_topic: (1, _DEAD_LETTER_CONFIG),
+    }
+    with admin_client(settings) as admin, kafka_errors(settings, "making topics"):
+        present = set(admin.list_topics())
+        for name, (partitions, configs) in wanted.items():
+            if name in present:
+                continue
+            topic = {
+                "num_partitions": partitions,
+                "replication_factor": settings.kafka_replication,
+                "configs": configs,
+            }
+            try:
+                admin.create_topics({name: topic}, wait_for_metadata=True)
+            except TopicAlreadyExistsError:
+                continue
+
+
+def topic_state(settings: Settings, reader: Any | None = None) -> TopicState | None:
+    """The topic as it is now; None if there is none."""
+    if reader is None:
+        with consumer(settings) as opened:
+            return topic_state(settings, opened)
+    topic = settings.kafka_topic
+    with admin_client(settings) as admin, kafka_errors(settings, f"asking for {topic}"):
+        try:
+            described = admin.describe_topics([topic])
+        except UnknownTopicOrPartitionError:
+            return None
+        if not described or not described[0].get("partitions"):
+            return None
+        places = [TopicPartition(topic, p["partition_index"]) for p in described[0]["partitions"]]
+        return TopicState(
+            topic,
+            str(described[0]["topic_id"]),
+            str(admin.describe_cluster()["cluster_id"]),
+            {place.partition: at for place, at in reader.beginning_offsets(places).items()},
+            {place.partition: at for place, at in reader.end_offsets(places).items()},
+        )
+
+
+@contextmanager
+def only_one(settings: Settings, name: str, what: str, timeout_s: float = 0) -> Iterator[None]:
+    """Hold a lock of the data folder; it goes with its process, come what may.
+
+    Raises StreamBusy if another process has it.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(settings.data_dir / name).acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise StreamBusy(
+            f"Another process {what} already.",
+            remedy="Let it work, or stop it ('gmn stream' ends on Ctrl-C or SIGTERM).",
+        ) from error
+    with held:
+        yield

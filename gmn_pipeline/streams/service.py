@@ -1,0 +1,151 @@
+"""`gmn stream`: take the topic in as it comes, a message to a row in about a second.
+
+The same steps as a run of the sensor's (`consumer.py`), with the connections kept open, and the
+same lock: only one of the two works at a time. What it did is reported to Dagster as
+materializations of `streams/trajectory_summary_raw`, gathered over some seconds, since each takes
+Dagster longer than a merge takes the warehouse.
+
+What belongs here: the loop, signals, reporting. What does not: what a message means.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import dagster as dg
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import RetryableError
+from gmn_pipeline.streams.assets import KEY, metadata
+from gmn_pipeline.streams.client import TopicState, consumer, ensure_topics, kafka_errors
+from gmn_pipeline.streams.consumer import (
+    ConsumeReport,
+    Reader,
+    bounded,
+    consuming,
+    pending,
+    take_in,
+)
+from gmn_pipeline.warehouse.stream_store import Range, StreamStore
+
+_log = logging.getLogger(__name__)
+# How long the topic's shape (partitions, identity) is taken for granted.
+_PLAN_S = 10.0
+_REPORT_S = 10.0
+_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+
+
+class StreamService:
+    """Takes the topic in until it is stopped."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
+        self._settings = settings
+        self._instance = instance
+        self._store = StreamStore(settings)
+        self._stopped = threading.Event()
+        self._report = ConsumeReport(settings.kafka_topic)
+        self._reported_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Finish what is under way, and end."""
+        self._stopped.set()
+
+    def run(self, *, once: bool = False, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Work until stopped, or (`once`) until the topic's end is reached.
+
+        Kafka may come and go; a gap or any other lasting error ends the service.
+        """
+        pause_s = _PAUSE_S
+        with consuming(self._settings):
+            self._store.create()
+            while not self._stopped.is_set():
+                try:
+                    ensure_topics(self._settings)
+                    with consumer(self._settings) as kafka:
+                        on_ready()
+                        self._work(kafka, once=once)
+                    pause_s = _PAUSE_S
+                    if once:
+                        break
+                except RetryableError as error:
+                    if once:
+                        raise
+                    _log.warning("%s Trying again in %.0f s.", error, pause_s)
+                    self._stopped.wait(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            self._tell_dagster(now=True)
+
+    def _work(self, kafka: Any, *, once: bool) -> None:
+        """Plan anew every some seconds, and read on in between."""
+        while not self._stopped.is_set():
+            found = pending(self._settings, kafka)
+            if found is None:
+                return
+            topic, planned = found
+            backlog = bounded(planned, self._settings.stream_records)
+            if not backlog and once:
+                return
+            if backlog:
+                self._catch_up(kafka, topic, backlog)
+            else:
+                self._follow(kafka, topic, planned)
+            self._report.lag = 0
+            self._tell_dagster()
+
+    def _catch_up(self, kafka: Any, topic: TopicState, ranges: list[Range]) -> None:
+        began = time.monotonic()
+        with kafka_errors(self._settings, f"reading {topic.topic}"):
+            records = Reader(kafka, topic.topic).read(ranges, self._settings.kafka_timeout_s)
+        self._take_in(topic, ranges, records, began)
+
+    def _follow(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
+        """At the end of the topic: wait for messages and take them in as they come."""
+        reader = Reader(kafka, topic.topic)
+        reader.assign(planned)
+        until = time.monotonic() + _PLAN_S
+        while time.monotonic() < until and not self._stopped.is_set():
+            with kafka_errors(self._settings, f"reading {topic.topic}"):
+                ranges, records = reader.arrived(
+                    self._settings.stream_wait_s, self._settings.stream_records
+                )
+            if ranges:
+                self._take_in(topic, ranges, records, time.monotonic())
+            self._tell_dagster()
+
+    def _take_in(
+        self, topic: TopicState, ranges: list[Range], records: list[Any], began: float
+    ) -> None:
+        counts = take_in(self._settings, self._store, topic, ranges, records, "gmn stream")
+        self._report.counts.add(counts)
+        self._report.next_offsets |= {r.partition: r.end for r in ranges}
+        self._report.seconds += time.monotonic() - began
+        _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
+
+    def _tell_dagster(self, *, now: bool = False) -> None:
+        due = time.monotonic() - self._reported_at >= _REPORT_S
+        if self._instance is None or not self._report.counts.read or not (due or now):
+            return
+        event = dg.AssetMaterialization(KEY, metadata=metadata(self._report))
+        self._instance.report_runless_asset_event(event)
+        self._report = ConsumeReport(self._settings.kafka_topic)
+        self._reported_at = time.monotonic()
+
+
+@contextmanager
+def stopping_on_signals(service: StreamService) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C stop the service once the merge under way is done."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        service.stop()
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

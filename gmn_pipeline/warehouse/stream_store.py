@@ -1,0 +1,587 @@
+"""What the work with Kafka writes to the warehouse: messages taken in, publications, offsets.
+
+A range of messages is one transaction: rows, dead letters and next offsets together, or none of
+them. The rules are those of files (`store.py`), for single trajectories:
+
+- The newest generation wins: the time at which the network generated the file that a message
+  follows from or, where a message names none, the time of the message. At equal generation the
+  later message wins, so that all who read the topic come to the same.
+- A message of the warehouse's own changes nothing: it is known by its place on the topic.
+- A tombstone withdraws, unless the trajectory is of a newer generation.
+- Several messages of one trajectory in one range count as the newest of them.
+
+What the topic says last of a trajectory is noted in `publications`, whoever said it: what is to be
+published is what the topic does not say (`Unpublished`).
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import CountMismatch, StreamBusy
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.tables import (
+    DEAD_LETTERS,
+    PUBLICATIONS,
+    STREAM_OFFSETS,
+    TRAJECTORIES,
+    VALIDATED_TRAJECTORIES,
+)
+from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse.store import _Load
+
+PUBLISHED, CONSUMED = "published", "consumed"
+INSERTED, REVISED, WITHDRAWN = "inserted", "revised", "withdrawn"
+_KEY = "trajectory_identifier"
+_NEIGHBOURS = timedelta(days=1)
+
+ARRIVED_SCHEMA = pl.Schema(
+    {
+        "message": pl.Int64(),
+        _KEY: pl.String(),
+        "is_tombstone": pl.Boolean(),
+        "change": pl.String(),
+        "generated_at_utc": pl.Datetime("us"),
+        "source_file_sha256": pl.String(),
+        "bin_date": pl.Date(),
+        "bin_solar_longitude_deg": pl.Int32(),
+        "has_bin": pl.Boolean(),
+        "topic_partition": pl.Int32(),
+        "topic_offset": pl.Int64(),
+        "sent_at_utc": pl.Datetime("us"),
+    }
+)
+"""The columns of `Arrival.messages`: one row for each acceptable message."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Offsets of a partition, from `begin` to before `end`."""
+
+    partition: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Up to where a partition is in the warehouse."""
+
+    topic_id: str
+    next_offset: int
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What was read of a topic: `rows` (with `message`) of the messages that are no tombstones."""
+
+    topic: str
+    topic_id: str
+    cluster_id: str
+    ranges: Sequence[Range]
+    messages: pl.DataFrame
+    rows: pl.DataFrame
+    dead_letters: pl.DataFrame
+    run_id: str | None = None
+
+
+@dataclass
+class MergeCounts:
+    """What became of the messages of an arrival; they add up to `read`."""
+
+    read: int = 0
+    inserted: int = 0
+    revised: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    own: int = 0
+    outdated: int = 0
+    superseded: int = 0
+    dead: int = 0
+    bins: set[date] = field(default_factory=set)
+
+    def add(self, other: "MergeCounts") -> None:
+        """Count another arrival's messages too."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.bins |= other.bins
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+
+COUNTS = (
+    "read",
+    "inserted",
+    "revised",
+    "unchanged",
+    "withdrawn",
+    "own",
+    "outdated",
+    "superseded",
+    "dead",
+)
+
+
+class StreamStore:
+    """Reads and writes the stream's part of one warehouse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.connection = WarehouseConnection(settings)
+
+    def create(self) -> None:
+        """Create the tables that are not there yet."""
+        with self.connection.writing() as connection:
+            layout.create(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """A session to read with; None as long as there is nothing to read."""
+        if not self.connection.exists:
+            yield None
+            return
+        with self.connection.open(read_only=True) as connection:
+            yield connection if layout.has_stream_tables(connection) else None
+
+    def offsets(self, topic: str) -> dict[int, Stored]:
+        """The next offset of each partition."""
+        with self.reading() as connection:
+            return patiently(lambda: _offsets(connection, topic)) if connection else {}
+
+    def forget_offsets(self, topic: str) -> None:
+        """Let the topic be read from its beginning again. Merging it twice changes nothing."""
+        with self.connection.writing() as connection:
+            layout.create(connection)
+            with transaction(connection):
+                connection.execute("DELETE FROM stream_offsets WHERE topic = ?", [topic])
+
+    def merge(self, arrival: Arrival) -> MergeCounts:
+        """Merge an arrival and move the offsets, in one transaction.
+
+        Raises StreamBusy if the offsets are not where the arrival begins (any more).
+        """
+        with self.connection.writing() as connection:
+            layout.create(connection)
+            return merge(connection, arrival)
+
+    def record_publications(self, sent: pl.DataFrame) -> None:
+        """Record acknowledged messages (columns of `publications`)."""
+        with self.connection.writing() as connection, transaction(connection):
+            _insert_publications(connection, sent)
+
+
+def _insert_publications(connection: duckdb.DuckDBPyConnection, sent: pl.DataFrame) -> None:
+    columns = ", ".join(PUBLICATIONS.columns)
+    connection.register("sent_messages", sent.select(PUBLICATIONS.columns).to_arrow())
+    connection.execute(f"INSERT INTO publications ({columns}) SELECT {columns} FROM sent_messages")
+    connection.unregister("sent_messages")
+
+
+def _offsets(connection: duckdb.DuckDBPyConnection, topic: str) -> dict[int, Stored]:
+    rows = connection.execute(
+        "SELECT topic_partition, topic_id, next_offset FROM stream_offsets WHERE topic = ?",
+        [topic],
+    ).fetchall()
+    return {partition: Stored(topic_id, at) for partition, topic_id, at in rows}
+
+
+def merge(connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> MergeCounts:
+    """Merge an arrival in one transaction of a session that may write."""
+    with tempfile.TemporaryDirectory(prefix="gmn-stream-") as folder, transaction(connection):
+        _check_offsets(connection, arrival)
+        counts = _StreamLoad(connection, arrival, Path(folder)).merge()
+        _insert_dead_letters(connection, arrival)
+        _move_offsets(connection, arrival)
+    return counts
+
+
+def _check_offsets(connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> None:
+    stored = _offsets(connection, arrival.topic)
+    for range_ in arrival.ranges:
+        at = stored.get(range_.partition)
+        if at and at.topic_id == arrival.topic_id and at.next_offset != range_.begin:
+            raise StreamBusy(
+                f"Partition {range_.partition} of {arrival.topic} is at offset {at.next_offset} by "
+                f"now, not at {range_.begin}.",
+                remedy="Another process took it in; this run's range is asked for anew if needed.",
+            )
+
+
+def _move_offsets(connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> None:
+    # One statement each: DuckLake keeps so few rows in its catalogue, not in files.
+    partitions = ", ".join(str(r.partition) for r in arrival.ranges)
+    connection.execute(
+        f"DELETE FROM stream_offsets WHERE topic = ? AND topic_partition IN ({partitions})",
+        [arrival.topic],
+    )
+    now = utc_now()
+    marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(arrival.ranges))
+    values = [
+        value
+        for r in arrival.ranges
+        for value in (arrival.topic, arrival.topic_id, arrival.cluster_id, r.partition, r.end, now)
+    ]
+    columns = ", ".join(STREAM_OFFSETS.columns)
+    connection.execute(f"INSERT INTO stream_offsets ({columns}) VALUES {marks}", values)
+
+
+def _insert_dead_letters(connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> None:
+    """Note dead letters once, also where the topic is read again from its beginning."""
+    if not arrival.dead_letters.height:
+        return
+    columns = ", ".join(DEAD_LETTERS.columns)
+    connection.register("dead", arrival.dead_letters.to_arrow())
+    connection.execute(
+        f"INSERT INTO dead_letters ({columns}) SELECT {columns} FROM dead "
+        "ANTI JOIN dead_letters USING (topic_id, topic_partition, topic_offset)"
+    )
+    connection.unregister("dead")
+
+
+class _StreamLoad(_Load):
+    """A load whose rows are messages. Of files it takes the steps that change the tables."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, arrival: Arrival, folder: Path
+    ) -> None:
+        self._connection = connection
+        self._arrival = arrival
+        self._now = utc_now()
+        self._folder = folder
+        self._values = {"now": self._now, "accepted": str(folder / "accepted.parquet")}
+
+    def merge(self) -> MergeCounts:
+        """Merge, and tell what became of each message."""
+        messages = self._arrival.messages
+        counts = MergeCounts(
+            read=messages.height + self._arrival.dead_letters.height,
+            dead=self._arrival.dead_letters.height,
+        )
+        if not messages.height:
+            return counts
+        self._bound_days(messages)
+        self._choose()
+        chosen = self._count("incoming")
+        counts.own = messages.height - self._count("foreign_message")
+        counts.superseded = messages.height - counts.own - chosen
+        if chosen:
+            self._classify_messages()
+            self._write_accepted()
+            changes = self._count_changes()
+            if changes.get("both"):
+                self._compare_contents()
+                changes = self._count_changes()
+            self._apply(changes)
+            self._note_what_the_topic_says()
+            counts.inserted = changes.get("inserted", 0)
+            counts.revised = changes.get("revised", 0)
+            counts.withdrawn = changes.get("withdrawn", 0)
+            counts.outdated = changes.get("outdated", 0)
+            counts.unchanged = chosen - counts.inserted - counts.revised - counts.withdrawn
+            counts.unchanged -= counts.outdated
+            counts.bins = self._changed_bins()
+        self._assert_adds_up(counts, changes if chosen else {})
+        return counts
+
+    def _count(self, table: str) -> int:
+        return int(self._run(f"SELECT count(*) FROM {table}")[0][0])
+
+    def _bound_days(self, messages: pl.DataFrame) -> None:
+        """Days that the trajectories may lie in: their bins', and those of their identifiers."""
+        named = messages.get_column(_KEY).str.head(8).str.to_date("%Y%m%d", strict=False)
+        days = pl.concat([messages.get_column("bin_date"), named]).drop_nulls()
+        first, last = days.min(), days.max()
+        assert isinstance(first, date)
+        assert isinstance(last, date)
+        self._values["first_day"] = first - _NEIGHBOURS
+        self._values["last_day"] = last + _NEIGHBOURS
+        self._values["topic_id"] = self._arrival.topic_id
+        self._values["first_sent"] = messages.get_column("sent_at_utc").min()
+        self._values["last_sent"] = messages.get_column("sent_at_utc").max()
+
+    def _choose(self) -> None:
+        """`incoming`: of each trajectory the newest message that is not the warehouse's own."""
+        self._connection.register("arrived", self._arrival.messages.to_arrow())
+        self._run(
+            f"""
+            CREATE OR REPLACE TEMP TABLE foreign_message AS FROM arrived
+            ANTI JOIN (
+              FROM publications WHERE topic_id = $topic_id AND origin = '{PUBLISHED}'
+              AND sent_at_utc BETWEEN $first_sent AND $last_sent
+            ) USING (topic_partition, topic_offset)
+            """,
+            "topic_id", "first_sent", "last_sent",
+        )  # fmt: skip
+        self._connection.unregister("arrived")
+        self._run(
+            f"""
+            CREATE OR REPLACE TEMP TABLE incoming AS FROM foreign_message
+            QUALIFY row_number() OVER (PARTITION BY {_KEY}
+              ORDER BY generated_at_utc DESC, sent_at_utc DESC, topic_offset DESC) = 1
+            """
+        )
+
+    def _classify_messages(self) -> None:
+        """`change`: what is to happen to each trajectory, as in a load of files."""
+        self._run(
+            f"""
+            CREATE OR REPLACE TEMP TABLE change AS
+            WITH present AS (
+              SELECT {_KEY}, bin_date, bin_solar_longitude_deg, summary_generated_at_utc
+              FROM trajectories WHERE bin_date BETWEEN $first_day AND $last_day
+            ), gone AS (
+              SELECT {_KEY}, max(generated_at_utc) AS generated_at_utc FROM (
+                SELECT r.{_KEY}, f.summary_generated_at_utc AS generated_at_utc
+                FROM trajectory_revisions r
+                JOIN source_files f ON r.superseded_by_file_sha256 = f.source_file_sha256
+                WHERE r.change = '{WITHDRAWN}' AND r.bin_date BETWEEN $first_day AND $last_day
+                UNION ALL
+                SELECT {_KEY}, generated_at_utc FROM publications
+                WHERE change = '{WITHDRAWN}' AND bin_date BETWEEN $first_day AND $last_day
+              ) GROUP BY 1
+            )
+            SELECT i.{_KEY}, i.source_file_sha256, i.message, i.has_bin,
+              CASE WHEN i.has_bin THEN i.bin_date
+                ELSE coalesce(t.bin_date, i.bin_date) END AS bin_date,
+              CASE WHEN i.has_bin THEN i.bin_solar_longitude_deg
+                ELSE coalesce(t.bin_solar_longitude_deg, i.bin_solar_longitude_deg)
+                END AS bin_solar_longitude_deg,
+              CASE
+                WHEN t.summary_generated_at_utc > i.generated_at_utc THEN 'outdated'
+                WHEN i.is_tombstone AND t.{_KEY} IS NULL THEN 'absent'
+                WHEN i.is_tombstone THEN 'withdrawn'
+                WHEN t.{_KEY} IS NOT NULL THEN 'both'
+                WHEN g.generated_at_utc > i.generated_at_utc THEN 'outdated'
+                ELSE 'inserted' END AS change
+            FROM incoming i
+            LEFT JOIN present t ON i.{_KEY} = t.{_KEY}
+            LEFT JOIN gone g ON i.{_KEY} = g.{_KEY}
+            """,
+            "first_day", "last_day",
+        )  # fmt: skip
+
+    def _write_accepted(self) -> None:
+        """The rows that may change something, where the steps of a load look for them."""
+        needed = self._connection.execute(
+            "SELECT message, bin_date AS its_date, bin_solar_longitude_deg AS its_deg FROM change "
+            "WHERE change IN ('both', 'inserted')"
+        ).pl()
+        rows = self._arrival.rows.join(needed, on="message", how="inner").with_columns(
+            # A message without its bin leaves the trajectory where it is.
+            pl.col("its_date").alias("bin_date"),
+            pl.col("its_deg").alias("bin_solar_longitude_deg"),
+        )
+        rows = rows.select(VALIDATED_TRAJECTORIES.columns)
+        rows.write_parquet(str(self._values["accepted"]), compression="uncompressed")
+
+    def _apply(self, changes: Mapping[str, int]) -> None:
+        # Other labels for the same content do not travel by message.
+        self._run(
+            "UPDATE change SET change = 'unchanged' WHERE change IN ('relabelled', 'elsewhere')"
+        )
+        if changes.get("revised") or changes.get("withdrawn"):
+            self._keep_former_states()
+            self._remove_current()
+        if changes.get("inserted") or changes.get("revised"):
+            self._insert_current()
+            self._insert_stations()
+
+    def _note_what_the_topic_says(self) -> None:
+        """What the topic says of each trajectory, and which revision that is, if it is one."""
+        self._values |= {"run_id": self._arrival.run_id}
+        sent = self._connection.execute(
+            f"""
+            SELECT i.{_KEY}, coalesce(t.bin_date, c.bin_date) AS bin_date,
+              '{CONSUMED}' AS origin,
+              CASE WHEN i.is_tombstone THEN '{WITHDRAWN}' ELSE i.change END AS change,
+              CASE WHEN c.change IN ('outdated', 'withdrawn') THEN 0
+                ELSE coalesce(t.revision, 0) END AS revision,
+              NULL::VARCHAR AS content_sha256, i.generated_at_utc, $topic_id AS topic_id,
+              i.topic_partition, i.topic_offset, i.sent_at_utc, $run_id::VARCHAR AS run_id,
+              $now::TIMESTAMP AS recorded_at_utc
+            FROM incoming i JOIN change c ON i.{_KEY} = c.{_KEY}
+            LEFT JOIN (
+              SELECT {_KEY}, bin_date, revision FROM trajectories
+              WHERE bin_date BETWEEN $first_day AND $last_day
+            ) t ON i.{_KEY} = t.{_KEY}
+            WHERE c.change <> 'absent' OR i.{_KEY} IN (
+              SELECT {_KEY} FROM publications WHERE bin_date BETWEEN $first_day AND $last_day)
+            """,
+            {name: self._values[name] for name in
+             ("topic_id", "run_id", "now", "first_day", "last_day")},
+        ).pl()  # fmt: skip
+        schema = dict(polars_schema(PUBLICATIONS.fields))
+        _insert_publications(self._connection, sent.cast(schema))  # type: ignore[arg-type]
+
+    def _changed_bins(self) -> set[date]:
+        rows = self._run(
+            "SELECT DISTINCT bin_date FROM change "
+            "WHERE change IN ('inserted', 'revised', 'withdrawn') AND bin_date IS NOT NULL"
+        )
+        return {day for (day,) in rows}
+
+    def _assert_adds_up(self, counts: MergeCounts, changes: Mapping[str, int]) -> None:
+        """Every message has one fate, and the tables hold what was counted."""
+        parts = sum(getattr(counts, name) for name in COUNTS[1:])
+        unsure = changes.get("both", 0)
+        if parts != counts.read or unsure or min(getattr(counts, name) for name in COUNTS) < 0:
+            raise CountMismatch(
+                f"Messages of {self._arrival.topic} do not add up: {counts.as_dict()}, "
+                f"{dict(changes)}.",
+                remedy="Nothing was committed. This is a fault of this program: please report it "
+                f"with the offsets {list(self._arrival.ranges)}.",
+            )
+
+
+# --- what is to be published ---------------------------------------------------------------------
+
+_LAST_SAID = f"""
+SELECT {_KEY}, max_by(revision, (sent_at_utc, topic_offset)) AS revision,
+  max_by(change, (sent_at_utc, topic_offset)) AS change,
+  max_by(bin_date, (sent_at_utc, topic_offset)) AS bin_date
+FROM publications
+WHERE topic_id = $topic_id AND bin_date BETWEEN $first_neighbour AND $last_neighbour
+GROUP BY 1
+"""
+_NEAR = f"""
+SELECT {_KEY} FROM trajectories WHERE bin_date BETWEEN $first_neighbour AND $last_neighbour
+"""
+_CURRENT = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
+
+
+@dataclass(frozen=True)
+class Unpublished:
+    """What the topic does not say (yet), by day. `topic_id` is that of the topic as it is now."""
+
+    store: StreamStore
+    topic_id: str
+
+    def days(self, first: date = date.min, last: date = date.max) -> dict[date, int]:
+        """How many messages are to be sent for each day."""
+        with self.store.reading() as connection:
+            if connection is None:
+                return {}
+            rows = patiently(
+                lambda: connection.execute(
+                    f"""
+                    WITH said AS ({_LAST_SAID})
+                    SELECT bin_date, count(*) FROM (
+                      SELECT t.bin_date
+                      FROM trajectories t LEFT JOIN said s ON t.{_KEY} = s.{_KEY}
+                      WHERE t.bin_date BETWEEN $first AND $last
+                        AND (s.revision IS DISTINCT FROM t.revision OR s.change = '{WITHDRAWN}')
+                      UNION ALL
+                      SELECT s.bin_date
+                      FROM said s ANTI JOIN ({_NEAR}) t ON s.{_KEY} = t.{_KEY}
+                      WHERE s.bin_date BETWEEN $first AND $last AND s.change <> '{WITHDRAWN}'
+                    ) GROUP BY 1 ORDER BY 1
+                    """,
+                    self._values(first, last),
+                ).fetchall()
+            )
+        return dict(rows)
+
+    def rows(self, first: date, last: date) -> pl.DataFrame:
+        """Trajectories to be sent, with `change`: inserted if the topic never told of it."""
+        with self.store.reading() as connection:
+            assert connection is not None
+            return patiently(
+                lambda: connection.execute(
+                    f"""
+                    WITH said AS ({_LAST_SAID})
+                    SELECT {_CURRENT}, CASE
+                      WHEN s.{_KEY} IS NULL OR s.change = '{WITHDRAWN}' THEN '{INSERTED}'
+                      ELSE '{REVISED}' END AS change
+                    FROM trajectories t LEFT JOIN said s ON t.{_KEY} = s.{_KEY}
+                    WHERE t.bin_date BETWEEN $first AND $last
+                      AND (s.revision IS DISTINCT FROM t.revision OR s.change = '{WITHDRAWN}')
+                    ORDER BY t.bin_date, t.{_KEY}
+                    """,
+                    self._values(first, last),
+                ).pl()
+            )
+
+    def tombstones(self, first: date, last: date) -> pl.DataFrame:
+        """Trajectories that the topic still tells of, with when they were found to be gone."""
+        with self.store.reading() as connection:
+            assert connection is not None
+            return patiently(
+                lambda: connection.execute(
+                    f"""
+                    WITH said AS ({_LAST_SAID}), gone AS (
+                      SELECT r.{_KEY}, max(coalesce(f.summary_generated_at_utc,
+                        r.valid_until_utc)) AS generated_at_utc
+                      FROM trajectory_revisions r LEFT JOIN source_files f
+                        ON r.superseded_by_file_sha256 = f.source_file_sha256
+                      WHERE r.change = '{WITHDRAWN}'
+                        AND r.bin_date BETWEEN $first_neighbour AND $last_neighbour
+                      GROUP BY 1
+                    )
+                    SELECT s.{_KEY}, s.bin_date, coalesce(g.generated_at_utc, $now::TIMESTAMP)
+                      AS generated_at_utc
+                    FROM said s ANTI JOIN ({_NEAR}) t ON s.{_KEY} = t.{_KEY}
+                    LEFT JOIN gone g ON s.{_KEY} = g.{_KEY}
+                    WHERE s.bin_date BETWEEN $first AND $last AND s.change <> '{WITHDRAWN}'
+                    ORDER BY s.bin_date, s.{_KEY}
+                    """,
+                    self._values(first, last) | {"now": utc_now()},
+                ).pl()
+            )
+
+    def _values(self, first: date, last: date) -> dict[str, object]:
+        first, last = max(first, date(1, 1, 2)), min(last, date(9999, 12, 30))
+        return {
+            "topic_id": self.topic_id, "first": first, "last": last,
+            "first_neighbour": first - _NEIGHBOURS, "last_neighbour": last + _NEIGHBOURS,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StreamStatus:
+    """What the warehouse knows of the topic, without asking Kafka."""
+
+    topic_id: str | None
+    published: int
+    last_published_at_utc: datetime | None
+    offsets: dict[int, tuple[int, datetime]]
+    dead_letters: int
+    last_dead_letter: str | None
+
+
+def stream_status(store: StreamStore, topic: str) -> StreamStatus:
+    """What the warehouse knows of the topic."""
+    with store.reading() as connection:
+        if connection is None:
+            return StreamStatus(None, 0, None, {}, 0, None)
+        offsets = connection.execute(
+            "SELECT topic_partition, next_offset, updated_at_utc, topic_id FROM stream_offsets "
+            "WHERE topic = ? ORDER BY 1",
+            [topic],
+        ).fetchall()
+        published = connection.execute(
+            "SELECT count(*), max(sent_at_utc), max_by(topic_id, recorded_at_utc) "
+            "FROM publications WHERE origin = ?",
+            [PUBLISHED],
+        ).fetchone()
+        dead = connection.execute(
+            "SELECT count(*), max_by(array_to_string(reasons, '; '), recorded_at_utc) "
+            "FROM dead_letters WHERE topic = ?",
+            [topic],
+        ).fetchone()
+    assert published is not None
+    assert dead is not None
+    topic_id = offsets[0][3] if offsets else published[2]
+    return StreamStatus(
+        topic_id, published[0], published[1],
+        {partition: (at, when) for partition, at, when, _ in offsets}, dead[0], dead[1],
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Warehouses that publish to a topic and take it in."""
+
+import uuid
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gmn_pipeline.publications.publish import PublishReport, publish
+from gmn_pipeline.streams.consumer import ConsumeReport, consume
+from gmn_pipeline.trajectory_days import Report, load_days
+from gmn_pipeline_tests.kafka import RunningBroker, records, send
+from gmn_pipeline_tests.sample import DAILY, DAY, Bench, Summary, sample
+from gmn_pipeline_tests.warehouse import frame, state
+
+ROWS = 60
+FIRST, SECOND, THIRD = (f"2022-03-{day} 00:00:00.000000" for day in (10, 11, 12))
+
+
+class StreamBench(Bench):
+    """A warehouse, and a topic of its own on a broker that others use too."""
+
+    def __init__(
+        self, folder: Path, broker: RunningBroker, topic: str | None = None, **settings: Any
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.broker = broker
+        given = {
+            "kafka_bootstrap_servers": broker.bootstrap_servers,
+            "kafka_topic": topic or f"topic-{uuid.uuid4().hex[:8]}",
+            "kafka_timeout_s": 20.0,
+            "run_retries": 0,
+        }
+        super().__init__(folder, **given | settings)
+
+    def beside(self, name: str, **settings: Any) -> "StreamBench":
+        """Another, empty warehouse on the same topic."""
+        folder = self.site.parent.parent / name
+        return StreamBench(folder, self.broker, self.settings.kafka_topic, **settings)
+
+    def load(self, content: Summary | None = None, *days: date) -> Report:
+        self.put(DAILY, content or sample().first(ROWS).stamped(FIRST))
+        report = load_days(days or (DAY,), self.settings)
+        assert not report.failed
+        return report
+
+    def publish(self) -> PublishReport:
+        return publish(self.settings)
+
+    def consume(self, *arguments: Any, **named: Any) -> ConsumeReport:
+        return consume(self.settings, *arguments, **named)
+
+    def records(self) -> list[Any]:
+        return records(self.broker.bootstrap_servers, self.settings.kafka_topic)
+
+    def dead_letters(self) -> list[Any]:
+        return records(self.broker.bootstrap_servers, self.settings.dead_letter_topic)
+
+    def send(self, *messages: tuple[bytes | None, bytes | None]) -> list[Any]:
+        return send(self.broker.bootstrap_servers, self.settings.kafka_topic, *messages)
+
+    def trajectories(self) -> pl.DataFrame:
+        return state(self.settings)["trajectories"]
+
+    def changes(self) -> list[tuple[Any, ...]]:
+        return frame(
+            self.settings,
+            "SELECT trajectory_identifier, change FROM trajectory_revisions ORDER BY ALL",
+        ).rows()
+
+
+def same_content(one: StreamBench, other: StreamBench) -> None:
+    """The tables that a day fills are equal, revision numbers and all."""
+    mine, theirs = state(one.settings), state(other.settings)
+    for name in ("trajectories", "links", "stations"):
+        assert mine[name].equals(theirs[name]), name
+    assert mine["trajectories"].height
+
+
+__all__ = ["FIRST", "ROWS", "SECOND", "THIRD", "StreamBench", "same_content"]

@@ -1,0 +1,206 @@
+"""Publications, with a real broker: what is sent, what is not, and what failures leave."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import confluent_kafka
+import fastavro
+import pytest
+
+from gmn_pipeline.errors import BrokerUnavailable
+from gmn_pipeline.publications.publish import batches
+from gmn_pipeline.schemas.messages import schema_of
+from gmn_pipeline.streams.framing import fingerprint
+from gmn_pipeline.warehouse.stream_store import StreamStore
+from gmn_pipeline_tests.kafka import RunningBroker, admin, own_broker
+from gmn_pipeline_tests.registry import RegistryDouble
+from gmn_pipeline_tests.sample import DAY, sample
+from gmn_pipeline_tests.stream_bench import ROWS, SECOND, THIRD, StreamBench
+from gmn_pipeline_tests.warehouse import ask, count
+
+
+@pytest.fixture
+def bench(tmp_path: Path, kafka: RunningBroker) -> StreamBench:
+    return StreamBench(tmp_path / "one", kafka)
+
+
+def test_a_day_is_published_once_and_then_nothing(bench: StreamBench) -> None:
+    bench.load()
+    assert bench.publish().days[DAY].inserted == ROWS
+    assert bench.publish().sent == 0
+    found = bench.records()
+    assert {r.key.decode() for r in found} == {row[0] for row in sample().rows[:ROWS]}
+    assert len(found) == ROWS == count(bench.settings, "publications")
+
+
+def test_what_is_recorded_is_where_the_message_stands(bench: StreamBench) -> None:
+    bench.load()
+    bench.publish()
+    recorded = ask(
+        bench.settings,
+        "SELECT topic_partition, topic_offset, trajectory_identifier FROM publications "
+        "ORDER BY ALL",
+    )
+    assert recorded == [(r.partition, r.offset, r.key.decode()) for r in bench.records()]
+
+
+def test_a_refresh_sends_only_what_changed(bench: StreamBench) -> None:
+    bench.load()
+    bench.publish()
+    changed = sample().first(ROWS - 1).stamped(SECOND).with_fields(3, duration_s="  9.99")
+    bench.load(changed)
+    sent = bench.publish().days[DAY]
+    assert (sent.inserted, sent.revised, sent.withdrawn) == (0, 1, 1)
+    last = {r.key.decode(): r.value for r in bench.records()}
+    assert last[sample().rows[ROWS - 1][0]] is None
+    assert last[sample().rows[3][0]] is not None
+    assert bench.publish().sent == 0
+
+
+def test_what_comes_back_after_a_tombstone_is_sent_again(bench: StreamBench) -> None:
+    bench.load()
+    bench.publish()
+    bench.load(sample().first(ROWS - 1).stamped(SECOND))
+    bench.publish()
+    bench.load(sample().first(ROWS).stamped(THIRD))
+    assert bench.publish().days[DAY].inserted == 1
+    key = sample().rows[ROWS - 1][0].encode()
+    assert [r.value is None for r in bench.records() if r.key == key] == [False, True, False]
+
+
+def test_a_topic_made_anew_gets_everything_again(bench: StreamBench) -> None:
+    bench.load()
+    bench.publish()
+    with admin(bench.broker.bootstrap_servers) as client:
+        client.delete_topics([bench.settings.kafka_topic])
+        while bench.settings.kafka_topic in client.list_topics():
+            time.sleep(0.1)
+    assert bench.publish().sent == ROWS
+    assert len(bench.records()) == ROWS
+
+
+@pytest.mark.parametrize("with_registry", [False, True])
+def test_an_independent_consumer_reads_every_message(
+    bench: StreamBench, with_registry: bool
+) -> None:
+    with RegistryDouble() as registry:
+        if with_registry:
+            bench.settings = bench.settings.model_copy(update={"schema_registry_url": registry.url})
+        bench.load()
+        bench.publish()
+        prefix = b"\x00\x00\x00\x00\x01" if with_registry else b"\xc3\x01" + fingerprint("2.1")
+    messages = by_confluent_kafka(bench)
+    assert len(messages) == ROWS
+    schema = fastavro.parse_schema(schema_of())
+    for message in messages:
+        assert message.value().startswith(prefix)
+        opened = io.BytesIO(message.value()[len(prefix) :])
+        record = fastavro.schemaless_reader(opened, schema)
+        assert record["unique_trajectory_identifier"] == message.key().decode()
+        assert record["schema_version"] == "2.1"
+        assert record["beginning_utc_time"].tzinfo is not None
+        assert isinstance(record["participating_stations"], list)
+        assert dict(message.headers())["schema-version"] == b"2.1"
+
+
+def by_confluent_kafka(bench: StreamBench) -> list[Any]:
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": bench.broker.bootstrap_servers,
+            "group.id": bench.settings.kafka_topic,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([bench.settings.kafka_topic])
+    try:
+        return consumer.consume(ROWS, timeout=30)
+    finally:
+        consumer.close()
+
+
+def test_a_broker_that_is_down_fails_clearly_and_a_later_run_catches_up(tmp_path: Path) -> None:
+    with own_broker(tmp_path / "broker") as broker:
+        bench = StreamBench(tmp_path / "one", broker)
+        bench.load()
+        bench.publish()
+        bench.load(sample().first(ROWS + 5).stamped(SECOND))
+        port = broker.port
+        broker.kill()
+        bench.settings = bench.settings.model_copy(update={"kafka_timeout_s": 2.0})
+        with pytest.raises(BrokerUnavailable, match="Nothing is lost"):
+            bench.publish()
+    with own_broker(tmp_path / "broker", port):
+        bench.settings = bench.settings.model_copy(update={"kafka_timeout_s": 20.0})
+        assert bench.publish().sent == 5
+        assert len({r.key for r in bench.records()}) == len(bench.records()) == ROWS + 5
+
+
+def test_two_publishers_at_once_send_everything_once(bench: StreamBench) -> None:
+    bench.load()
+    sent: list[int] = []
+    publishers = [threading.Thread(target=lambda: sent.append(bench.publish().sent)) for _ in "ab"]
+    for publisher in publishers:
+        publisher.start()
+    for publisher in publishers:
+        publisher.join()
+    assert sorted(sent) == [0, ROWS]
+    assert len(bench.records()) == ROWS
+
+
+_KILLED = """
+import os, signal, sys
+from gmn_pipeline.config import load_settings
+from gmn_pipeline.warehouse.stream_store import StreamStore
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+setattr(*{"sending": (publishing._Sending, "_send_values", die),
+          "recording": (StreamStore, "record_publications", die)}[sys.argv[1]])
+publishing.publish(load_settings(data_dir=sys.argv[2], kafka_topic=sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize(("step", "times"), [("sending", 1), ("recording", 2)])
+def test_a_publisher_killed_at_a_step_loses_nothing(
+    bench: StreamBench, step: str, times: int
+) -> None:
+    bench.load()
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, step, bench.settings.data_dir, bench.settings.kafka_topic],
+        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bench.broker.bootstrap_servers},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert bench.publish().sent == ROWS
+    found = bench.records()
+    # Killed between acknowledgement and record, a batch stands twice: at least once is the promise.
+    assert len(found) == times * ROWS
+    assert len({(r.key, r.value) for r in found}) == ROWS
+    assert count(bench.settings, "publications") == ROWS
+
+
+def test_reading_back_what_was_acknowledged_but_not_recorded_spares_sending_it_again(
+    bench: StreamBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.load()
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamStore, "record_publications", _crash)
+        with pytest.raises(RuntimeError, match="crash"):
+            bench.publish()
+    counts = bench.consume().counts
+    assert (counts.unchanged, counts.own) == (ROWS, 0)
+    assert bench.publish().sent == 0
+
+
+def _crash(*_: Any) -> None:
+    raise RuntimeError("crash")
+
+
+def test_batches_hold_whole_days() -> None:
+    days = {DAY.replace(day=d): n for d, n in ((1, 5), (2, 5), (3, 20), (4, 1))}
+    cut = [(a.day, b.day) for a, b in batches(days, 10)]
+    assert cut == [(1, 2), (3, 3), (4, 4)]
