@@ -24,6 +24,7 @@ from gmn_pipeline.streams.client import consumer, ensure_topics, producer, topic
 from gmn_pipeline.streams.consumer import consume, pending
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.trajectory_days import load_days
+from gmn_pipeline.warehouse.connection import patiently
 from gmn_pipeline.warehouse.stream_store import StreamStore
 
 _FIRST, _LAST = date(2025, 3, 1), date(2025, 5, 29)
@@ -66,14 +67,19 @@ def percentiles(seconds: list[float]) -> str:
 def visible_latencies(settings: Settings, messages: list[tuple[bytes, bytes]]) -> list[float]:
     """Send messages one by one, each once the one before is in; the time from send to a query."""
     store = StreamStore(settings)
+    query = "SELECT 1 FROM trajectories WHERE trajectory_identifier = ?"
     seconds = []
     with producer(settings) as kafka, store.connection.open(read_only=True) as connection:
         for key, value in messages:
             began = time.perf_counter()
             kafka.send(settings.kafka_topic, value, key)
             kafka.flush()
-            query = "SELECT 1 FROM trajectories WHERE trajectory_identifier = ?"
-            while not connection.execute(query, [key.decode()]).fetchone():
+            identifier = [key.decode()]
+
+            def is_visible(values: list[str] = identifier) -> bool:
+                return bool(connection.execute(query, values).fetchone())
+
+            while not patiently(is_visible):
                 time.sleep(0.005)
             seconds.append(time.perf_counter() - began)
     return seconds

@@ -13,7 +13,7 @@ What belongs here: sending and recording. What does not: which trajectories thos
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -154,33 +154,32 @@ class _Sending:
         self._store = StreamStore(settings)
 
     def send_all(self, unpublished: Unpublished, days: Mapping[date, int]) -> None:
-        """Send batch by batch. A batch is recorded while the next one is sent."""
-        recording: Future[None] | None = None
+        """Send batch by batch. A batch is recorded while the next one is sent.
+
+        Not while it is read: a reader of the catalogue would hold up the commit.
+        """
+        acknowledged: pl.DataFrame | None = None
         with ThreadPoolExecutor(1, "record") as pool:
             for first, last in batches(days, self._settings.publish_batch):
-                try:
-                    acknowledged, failure = self._send(unpublished, first, last)
-                finally:
-                    if recording is not None:
-                        recording.result()
+                rows = unpublished.rows(first, last)
+                gone = unpublished.tombstones(first, last)
                 recording = pool.submit(self._record, acknowledged)
-                if failure is not None:
-                    recording.result()
-                    raise failure
-            if recording is not None:
+                acknowledged, failure = self._send(rows, gone)
                 recording.result()
+                if failure is not None:
+                    self._record(acknowledged)
+                    raise failure
+        self._record(acknowledged)
 
-    def _record(self, acknowledged: pl.DataFrame) -> None:
-        if acknowledged.height:
+    def _record(self, acknowledged: pl.DataFrame | None) -> None:
+        if acknowledged is not None and acknowledged.height:
             self._store.record_publications(acknowledged)
             self._report.add(acknowledged)
 
     def _send(
-        self, unpublished: Unpublished, first: date, last: date
+        self, rows: pl.DataFrame, gone: pl.DataFrame
     ) -> tuple[pl.DataFrame, BrokerUnavailable | None]:
         """Send a batch: what was acknowledged of it, and what went wrong with the rest."""
-        rows = unpublished.rows(first, last)
-        gone = unpublished.tombstones(first, last)
         values, hashes = self._messages(rows)
         sent: list[Any] = []
         failure: BrokerUnavailable | None = None

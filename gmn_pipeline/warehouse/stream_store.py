@@ -170,14 +170,23 @@ class StreamStore:
 
         Raises StreamBusy if the offsets are not where the arrival begins (any more).
         """
-        with self.connection.writing() as connection:
-            layout.create(connection)
-            return merge(connection, arrival)
+
+        def once() -> MergeCounts:
+            with self.connection.writing() as connection:
+                layout.create(connection)
+                return merge(connection, arrival)
+
+        # A reader may hold the catalogue at the very moment of the commit.
+        return patiently(once)
 
     def record_publications(self, sent: pl.DataFrame) -> None:
         """Record acknowledged messages (columns of `publications`)."""
-        with self.connection.writing() as connection, transaction(connection):
-            _insert_publications(connection, sent)
+
+        def once() -> None:
+            with self.connection.writing() as connection, transaction(connection):
+                _insert_publications(connection, sent)
+
+        patiently(once)
 
 
 def _insert_publications(connection: duckdb.DuckDBPyConnection, sent: pl.DataFrame) -> None:
