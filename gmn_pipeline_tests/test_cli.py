@@ -24,6 +24,7 @@ PROJECT = Path(__file__).parents[1]
 def gmn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> "Gmn":
     monkeypatch.setenv("GMN_SOURCE_URL", str(bench.site))
     monkeypatch.setenv("GMN_DATA_DIR", str(bench.settings.data_dir))
+    monkeypatch.setenv("GMN_OWN_KAFKA", "false")
     monkeypatch.setenv("GMN_IAU_SHOWERS_URL", "http://127.0.0.1:1/list.txt")
     monkeypatch.setattr("gmn_pipeline.cli._console", Console(width=250))
     return Gmn()

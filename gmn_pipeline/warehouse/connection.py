@@ -22,6 +22,9 @@ from gmn_pipeline.schemas.derive import sql_text
 
 CATALOG = "warehouse"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
+# A write-ahead log lets readers of the catalogue work beside a writer; who meets the moment of a
+# commit waits.
+_CATALOG_OPTIONS = "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
@@ -51,7 +54,7 @@ class WarehouseConnection:
             connection.execute("SET enable_progress_bar = false")
             for name in _EXTENSIONS:
                 connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
-            options = f"DATA_PATH {sql_text(str(self.data_path))}"
+            options = f"DATA_PATH {sql_text(str(self.data_path))}, {_CATALOG_OPTIONS}"
             options += ", READ_ONLY" if read_only else ""
             target = sql_text(f"ducklake:sqlite:{self.catalog_path}")
             patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))

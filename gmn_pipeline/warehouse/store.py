@@ -98,8 +98,7 @@ class Warehouse:
             layout.create(connection)
             load = _Load(connection, slices, self._settings.validated_dir)
             try:
-                with transaction(connection):
-                    return load.run()
+                return patiently(load.in_one_transaction)
             except duckdb.IOException as error:
                 raise RetryableError(
                     f"The warehouse cannot be written: {error}.",
@@ -137,6 +136,11 @@ class _Load:
             "last_day": max(days) + timedelta(days=1),
             "now": self._now,
         }
+
+    def in_one_transaction(self) -> list[LoadCounts]:
+        """All steps, or none."""
+        with transaction(self._connection):
+            return self.run()
 
     def run(self) -> list[LoadCounts]:
         self._note_slices()
