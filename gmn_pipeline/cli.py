@@ -277,7 +277,7 @@ def _print_where(settings: Settings, seconds: float) -> None:
 
 def _self() -> str:
     """This command as a person can type it here."""
-    path = Path(sys.argv[0])
+    path = Path(sys.argv[0]).absolute()
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name)
 
 

@@ -1,4 +1,4 @@
-"""`gmn stream`: take the topic in as it comes, a message to a row in about a second.
+"""`gmn stream`: take the topic in as it comes, without waiting for a sensor.
 
 The same steps as a run of the sensor's (`consumer.py`), with the connections kept open, and the
 same lock: only one of the two works at a time. What it did is reported to Dagster as
