@@ -11,15 +11,11 @@ from gmn_pipeline.schemas.fields import STATION_CODE_PATTERN, TRAJECTORY_FIELDS,
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the warehouse or of the validated layer.
-
-    `partition_by` is the physical layout in the warehouse.
-    """
+    """A table of the warehouse or of the validated layer."""
 
     name: str
     meaning: str
     fields: tuple[Field, ...]
-    partition_by: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

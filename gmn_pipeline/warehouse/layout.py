@@ -38,12 +38,6 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CALL {CATALOG}.set_option('parquet_compression_level', 1)")
     with transaction(connection):
         create_tables(connection, CATALOG, missing)
-        for table in missing:
-            if table.partition_by:
-                connection.execute(
-                    f"ALTER TABLE {CATALOG}.{table.name} SET PARTITIONED BY "
-                    f"({', '.join(table.partition_by)})"
-                )
         create_views(connection, CATALOG)
 
 
