@@ -538,9 +538,11 @@ def test_files_parsed_together_give_what_each_gives_alone(
     parsed = parse_together(together)
     if all(line_end == "\n" and oddity < 7 for _, line_end, oddity in files):
         assert parsed is not None
-    for one, other in zip(parsed or alone, alone, strict=True):
-        assert_frame_equal(one.rows, other.rows)
-        assert one.rejected == other.rejected
+    if parsed is not None:
+        for number, other in enumerate(alone):
+            rows = parsed.rows.filter(pl.col("block") == number).drop("block")
+            assert_frame_equal(rows, other.rows)
+            assert not other.rejected
 
 
 _DAMAGE = '|x|None|nan| 1e5|1;2|\r|\n|\n\r|é|;|-1|True|0001-01-01 00:00:00|"|#|\\|\t|\0'

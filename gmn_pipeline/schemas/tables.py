@@ -55,7 +55,7 @@ QUALITY_FLAGS = Field(
     "names of what is odd about the row though not impossible (see docs/quality.md)",
     Kind.TEXT_LIST,
 )
-_SOURCE_FIELDS = (
+SOURCE_FIELDS = (
     _utc("summary_generated_at_utc", "when the network generated the file this content came in"),
     _text(
         "source_file_sha256",
@@ -68,7 +68,7 @@ _LINE_NUMBER = _integer("line_number", "line in the landed file, counted from 1"
 VALIDATED_TRAJECTORIES = Table(
     "validated_trajectories",
     "accepted rows of landed files, typed and checked, with what is odd about them",
-    (*TRAJECTORY_FIELDS, QUALITY_FLAGS, *BIN_FIELDS, *_SOURCE_FIELDS, _LINE_NUMBER),
+    (*TRAJECTORY_FIELDS, QUALITY_FLAGS, *BIN_FIELDS, *SOURCE_FIELDS, _LINE_NUMBER),
 )
 
 REJECTED_ROWS = Table(
@@ -76,7 +76,7 @@ REJECTED_ROWS = Table(
     "rows of landed files that were not accepted, as they stood in the file, with every reason",
     (
         *BIN_FIELDS,
-        *_SOURCE_FIELDS,
+        *SOURCE_FIELDS,
         _LINE_NUMBER,
         _text("raw_line", "the line as it stood in the file, undecodable bytes as \\xNN"),
         Field(
@@ -94,7 +94,7 @@ TRAJECTORIES = Table(
         *TRAJECTORY_FIELDS,
         QUALITY_FLAGS,
         *BIN_FIELDS,
-        *_SOURCE_FIELDS,
+        *SOURCE_FIELDS,
         _integer("revision", "1 for the first content loaded, one more for each change", 1),
         _utc("valid_from_utc", "when this content came into the warehouse"),
         _utc("first_loaded_at_utc", "when the identifier first came into the warehouse"),
@@ -154,7 +154,7 @@ SOURCE_FILES = Table(
     "which file was loaded into which bin, and what it changed; the counts add up",
     (
         *BIN_FIELDS,
-        *_SOURCE_FIELDS,
+        *SOURCE_FIELDS,
         _text("source_path", "path below the source's base, or the file name"),
         _utc("covers_from_utc", "the file is the whole truth of the bin from here", Null.UNDEFINED),
         _utc("covers_until_utc", "... until before here; null where unbounded", Null.UNDEFINED),

@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate, zip_longest
+from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -134,6 +136,7 @@ def _utc(text: str, name: str) -> datetime:
         ) from error
 
 
+@lru_cache(maxsize=16)  # thousands of files have the same
 def _header(first: bytes, second: bytes) -> list[tuple[str, str]]:
     """Pairs of column heads, blanks folded."""
 
@@ -233,14 +236,15 @@ def parse(block: Block, name: str) -> ParsedBlock:
     return ParsedBlock(rows.with_columns(numbers), rejected)
 
 
-def parse_together(blocks: Sequence[Block]) -> list[ParsedBlock] | None:
-    """Rows of many small blocks in one go, as `parse` would give them one by one.
+def parse_together(blocks: Sequence[Block]) -> ParsedBlock | None:
+    """Rows of many small blocks in one go, as `parse` would give them one after the other, with
+    the number of each row's block in the column `block`.
 
     None if any line of theirs is blank or not a row: then each has to be looked at by itself.
     A call of the reader costs as much as some hundred rows, and early files have a few rows each.
     """
     data = b"".join(block.data for block in blocks)
-    sizes = [block.data.count(b"\n") for block in blocks]
+    sizes = np.array([block.data.count(b"\n") for block in blocks])
     # A last line without its end would hide a blank line from the count below.
     if b"\n" not in data[-2:] or _has_return_within_line(data):
         return None
@@ -248,20 +252,17 @@ def parse_together(blocks: Sequence[Block]) -> list[ParsedBlock] | None:
         rows = _read_csv(data)
     except pa.ArrowInvalid:
         return None
-    if rows.height != sum(sizes):
+    if rows.height != sizes.sum():
         return None
-    ends = list(accumulate(sizes))
-    return [
-        ParsedBlock(
-            rows.slice(end - size, size).with_columns(
-                pl.int_range(
-                    block.first_line_number, block.first_line_number + size,
-                    dtype=pl.Int32, eager=True,
-                ).alias("line_number")
-            )
+    first_lines = np.array([block.first_line_number for block in blocks])
+    first_rows = np.cumsum(sizes) - sizes
+    numbers = np.arange(rows.height) + np.repeat(first_lines - first_rows, sizes)
+    return ParsedBlock(
+        rows.with_columns(
+            pl.Series("line_number", numbers, pl.Int32),
+            pl.Series("block", np.repeat(np.arange(len(sizes)), sizes), pl.UInt32),
         )
-        for block, size, end in zip(blocks, sizes, ends, strict=True)
-    ]  # fmt: skip
+    )
 
 
 def _line_numbers(block: Block, rows: int) -> pl.Series:

@@ -12,7 +12,7 @@ import os
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -32,12 +32,11 @@ from gmn_pipeline.landing.land import LandedFile, days_of
 from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import BIN_FIELDS, REJECTED_ROWS
+from gmn_pipeline.schemas.tables import BIN_FIELDS, REJECTED_ROWS, SOURCE_FIELDS
 from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
 from gmn_pipeline.sources.bins import Bin, bins_between
 from gmn_pipeline.sources.summary_file import (
     Block,
-    ParsedBlock,
     RejectedLine,
     blocks,
     check_columns,
@@ -57,6 +56,7 @@ _PARSERS = min(4, os.cpu_count() or 1)
 _OPEN_BINS = 2
 _UNREADABLE = (SummaryFormatError, SourceRefused, FileIncomplete)
 _BIN_COLUMNS = [f.name for f in BIN_FIELDS]
+_SLICE_KEY = ["source_file_sha256", *_BIN_COLUMNS]
 _A_DAY = timedelta(days=1)
 
 _RULES = 1  # raise it when check.py changes what it accepts or how it converts
@@ -70,18 +70,19 @@ used again."""
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one file as the reader left them, with their bins, and the lines it refused."""
+    """Rows of some files as the reader left them, with their bins and sources; the lines it
+    refused; and the text that both were read from."""
 
-    file: LandedFile
+    files: Sequence[LandedFile]
     rows: pl.DataFrame
-    rejected: list[tuple[Bin, RejectedLine]]
-    blocks: list[Block]
+    rejected: list[tuple[LandedFile, Bin, RejectedLine]]
+    blocks: list[tuple[LandedFile, Block]]
 
     @cached_property
     def bins(self) -> set[Bin]:
         """Bins of which the part has rows or refused lines."""
         bins = {Bin(*row) for row in self.rows.select(_BIN_COLUMNS).unique().iter_rows()}
-        return bins | {bin_ for bin_, _ in self.rejected}
+        return bins | {bin_ for _, bin_, _ in self.rejected}
 
 
 @dataclass
@@ -112,7 +113,7 @@ def validate(
         else:
             fresh.append(file)
     for slices in by_path.values():
-        yield Chunk(slices, flag_counts=_flag_counts(slices, settings))
+        yield _recalled(slices, settings)
     for group in _groups(fresh, settings.chunk_rows):
         parts, failed = _parse_daily(group)
         yield _finish(parts, failed, settings, ledger)
@@ -156,11 +157,12 @@ def _parse_daily(
 ) -> tuple[list[Part], dict[date, GmnError]]:
     """Parse daily files, a batch in each thread."""
     batches = list(_groups(files, _BATCH_ROWS))
+    parts: list[Part] = []
+    failed: dict[date, GmnError] = {}
     with ThreadPoolExecutor(_PARSERS, "parse") as pool:
-        results = [pair for batch in pool.map(_parse_batch, batches) for pair in batch]
-    failed = {_daily_bin(f).date: r for f, r in results if isinstance(r, GmnError)}
-    # A date with two files loads both or neither.
-    parts = [r for f, r in results if isinstance(r, Part) and _daily_bin(f).date not in failed]
+        for parts_of_batch, failed_of_batch in pool.map(_parse_batch, batches):
+            parts += parts_of_batch
+            failed |= failed_of_batch
     return parts, failed
 
 
@@ -169,18 +171,17 @@ def _daily_bin(file: LandedFile) -> Bin:
     return file.wanted.bin
 
 
-def _parse_batch(files: Sequence[LandedFile]) -> list[tuple[LandedFile, Part | GmnError]]:
+def _parse_batch(files: Sequence[LandedFile]) -> tuple[list[Part], dict[date, GmnError]]:
     """Parse some daily files together; where anything is odd about one, each by itself."""
     read = [(file, _try_read(file)) for file in files]
-    sound = [blocks_[0] for _, blocks_ in read if not isinstance(blocks_, GmnError)]
-    if len(sound) == len(files) and all(len(b) == 1 for _, b in read):  # type: ignore[arg-type]
-        together = parse_together(sound)
-        if together is not None:
-            return [
-                (file, _daily_part(file, [parsed], [block]))
-                for file, parsed, block in zip(files, together, sound, strict=True)
-            ]
-    return [(file, _try_parse(file, blocks_)) for file, blocks_ in read]
+    single = [(file, b[0]) for file, b in read if not isinstance(b, GmnError) and len(b) == 1]
+    if len(single) == len(files) and (together := parse_together([b for _, b in single])):
+        return [_daily_part(files, together.rows, [], single)], {}
+    results = [(file, _try_parse(file, blocks_)) for file, blocks_ in read]
+    failed = {_daily_bin(f).date: r for f, r in results if isinstance(r, GmnError)}
+    # A date with two files loads both or neither.
+    parts = [r for f, r in results if isinstance(r, Part) and _daily_bin(f).date not in failed]
+    return parts, failed
 
 
 def _try_read(file: LandedFile) -> list[Block] | GmnError:
@@ -198,18 +199,30 @@ def _try_parse(file: LandedFile, read: list[Block] | GmnError) -> Part | GmnErro
     if isinstance(read, GmnError):
         return read
     try:
-        return _daily_part(file, [parse(block, _name(file)) for block in read], read)
+        parsed = [parse(block, _name(file)) for block in read]
     except GmnError as error:
         return error
+    rows = pl.concat([p.rows for p in parsed]).with_columns(pl.lit(0, pl.UInt32).alias("block"))
+    rejected = [line for p in parsed for line in p.rejected]
+    return _daily_part([file], rows, rejected, [(file, block) for block in read])
 
 
-def _daily_part(file: LandedFile, parsed: list[ParsedBlock], read: list[Block]) -> Part:
-    bin_ = _daily_bin(file)
-    rows = pl.concat([p.rows for p in parsed]).with_columns(
-        pl.lit(bin_.date).alias("bin_date"),
-        pl.lit(bin_.solar_longitude_deg, pl.Int32).alias("bin_solar_longitude_deg"),
+def _daily_part(
+    files: Sequence[LandedFile],
+    rows: pl.DataFrame,
+    rejected: list[RejectedLine],
+    blocks_: list[tuple[LandedFile, Block]],
+) -> Part:
+    """A part of whole daily files; `block` of its rows is the number of their file."""
+    sources = pl.DataFrame(
+        [(*astuple(_daily_bin(f)), f.generated_at_utc, f.version.sha256) for f in files],
+        schema=polars_schema((*BIN_FIELDS, *SOURCE_FIELDS)), orient="row",
+    )  # fmt: skip
+    with_sources = pl.concat(
+        [rows.drop("block"), sources[rows.get_column("block")]], how="horizontal"
     )
-    return Part(file, rows, [(bin_, line) for p in parsed for line in p.rejected], read)
+    bin_ = _daily_bin(files[0])  # lines are refused in files parsed by themselves only
+    return Part(files, with_sources, [(files[0], bin_, line) for line in rejected], blocks_)
 
 
 def _name(file: LandedFile) -> str:
@@ -265,10 +278,13 @@ def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date])
             f"{name}: no row from line {block.first_line_number} on tells its time.",
             remedy="Its days are not loaded from it. Look at the file, or load the daily files.",
         )
-    rejected = [(bin_, line) for bin_, line in _with_bins(parsed.rejected, rows)
+    rejected = [(file, bin_, line) for bin_, line in _with_bins(parsed.rejected, rows)
                 if bin_.date in wanted]  # fmt: skip
-    rows = rows.filter(pl.col("bin_date").is_in(sorted(wanted)))
-    return Part(file, rows, rejected, [block])
+    rows = rows.filter(pl.col("bin_date").is_in(sorted(wanted))).with_columns(
+        pl.lit(file.generated_at_utc, pl.Datetime("us")).alias("summary_generated_at_utc"),
+        pl.lit(file.version.sha256).alias("source_file_sha256"),
+    )
+    return Part([file], rows, rejected, [(file, block)])
 
 
 def _with_bin_of_time(rows: pl.DataFrame, file: LandedFile) -> pl.DataFrame:
@@ -329,8 +345,8 @@ def _closed_bins(parts: list[Part]) -> tuple[list[Part], list[Part]]:
     open_bins = {Bin(b["bin_date"], b["bin_solar_longitude_deg"]) for b in newest}
 
     def part(of: Part, rows: pl.DataFrame, keep_open: bool) -> Part:
-        rejected = [(b, line) for b, line in of.rejected if (b in open_bins) is keep_open]
-        return Part(of.file, rows, rejected, of.blocks)
+        rejected = [refused for refused in of.rejected if (refused[1] in open_bins) is keep_open]
+        return replace(of, rows=rows, rejected=rejected)
 
     closed = [part(p, p.rows.filter(~is_open), False) for p in parts]
     still = [part(p, p.rows.filter(is_open), True) for p in parts]
@@ -348,10 +364,10 @@ def _without_late(part: Part, closed_bins: set[Bin]) -> tuple[Part, dict[date, G
         schema=polars_schema(BIN_FIELDS), orient="row",
     )  # fmt: skip
     rows = part.rows.join(late_bins, on=_BIN_COLUMNS, how="anti", maintain_order="left")
-    rejected = [(bin_, line) for bin_, line in part.rejected if bin_ not in late]
+    rejected = [refused for refused in part.rejected if refused[1] not in late]
     error = SummaryFormatError(
-        f"{part.file.version.path}: {part.rows.height - rows.height} rows from line "
-        f"{part.blocks[0].first_line_number} on stand below the other rows of their bin.",
+        f"{part.files[0].version.path}: {part.rows.height - rows.height} rows from line "
+        f"{part.blocks[0][1].first_line_number} on stand below the other rows of their bin.",
         remedy="They are left out; load the daily files of their days.",
     )
     return replace(part, rows=rows, rejected=rejected), {bin_.date: error for bin_ in late}
@@ -363,49 +379,49 @@ def _finish(
     """Check the rows of a chunk, write accepted and rejected ones, and record its slices."""
     if not parts:
         return Chunk(failed_days=failed)
-    rows = pl.concat([_with_source(part) for part in parts])
+    rows = pl.concat([part.rows for part in parts])
     checked = check_rows(rows)
-    rejected = pl.concat([_refused_by_reader(parts), _refused_by_check(rows, checked, parts)])
-    slices = _slices(parts, checked.accepted, rejected)
+    refused = _rejected_rows(line for part in parts for line in part.rejected)
+    rejected = pl.concat([refused, _refused_by_check(rows, checked, parts)])
+    slices = _slices(parts, pl.concat([_slice_keys(rows), _slice_keys(refused)]),
+                     checked.accepted, rejected)  # fmt: skip
     _write(checked.accepted, settings.validated_dir / slices[0].accepted_path)
     _write(rejected, settings.validated_dir / slices[0].rejected_path)
     ledger.record_validated(slices)
-    return Chunk(slices, failed, _flag_counts(slices, settings))
+    return Chunk(slices, failed, _flag_counts(checked.accepted))
 
 
-def _flag_counts(slices: Sequence[ValidatedSlice], settings: Settings) -> Counter[str]:
-    """How many accepted rows of the chunk carry each quality flag."""
-    flags = pl.read_parquet(
-        settings.validated_dir / slices[0].accepted_path, columns=[QUALITY_FLAGS_COLUMN.name]
-    ).to_series()
-    return Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
-
-
-def _with_source(part: Part) -> pl.DataFrame:
-    return part.rows.with_columns(
-        pl.lit(part.file.generated_at_utc, pl.Datetime("us")).alias("summary_generated_at_utc"),
-        pl.lit(part.file.version.sha256).alias("source_file_sha256"),
+def _recalled(slices: list[ValidatedSlice], settings: Settings) -> Chunk:
+    """A chunk of slices that were validated before and share their Parquet files."""
+    keys = pl.DataFrame(
+        [(s.source_file_sha256, *astuple(_bin(s))) for s in slices],
+        schema=[_SLICE_KEY[0], *polars_schema(BIN_FIELDS).items()], orient="row",
+    )  # fmt: skip
+    rows = pl.read_parquet(
+        settings.validated_dir / slices[0].accepted_path,
+        columns=[*_SLICE_KEY, QUALITY_FLAGS_COLUMN.name],
     )
+    return Chunk(slices, flag_counts=_flag_counts(rows.join(keys, on=_SLICE_KEY, how="semi")))
 
 
-def _refused_by_reader(parts: Iterable[Part]) -> pl.DataFrame:
-    return _rejected_rows((bin_, part.file, line) for part in parts for bin_, line in part.rejected)
+def _flag_counts(rows: pl.DataFrame) -> Counter[str]:
+    """How many rows carry each quality flag."""
+    flags = rows.get_column(QUALITY_FLAGS_COLUMN.name)
+    return Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
 
 
 def _refused_by_check(rows: pl.DataFrame, checked: Checked, parts: list[Part]) -> pl.DataFrame:
     """Rejected rows with the raw line each was read from."""
     if not checked.rejected.height:
         return _rejected_rows(())
-    where = rows.with_row_index("row").select(
-        "row", "line_number", "source_file_sha256", "bin_date", "bin_solar_longitude_deg"
-    )
+    where = rows.select(*_SLICE_KEY, "line_number").with_row_index("row")
     found = checked.rejected.join(where, on="row").rows(named=True)
     raw = _raw_lines(parts, {(r["source_file_sha256"], r["line_number"]) for r in found})
-    files = {part.file.version.sha256: part.file for part in parts}
+    files = {file.version.sha256: file for part in parts for file in part.files}
     return _rejected_rows(
         (
-            Bin(r["bin_date"], r["bin_solar_longitude_deg"]),
             files[r["source_file_sha256"]],
+            Bin(r["bin_date"], r["bin_solar_longitude_deg"]),
             RejectedLine(
                 r["line_number"], raw[r["source_file_sha256"], r["line_number"]], r["reasons"]
             ),
@@ -416,21 +432,20 @@ def _refused_by_check(rows: pl.DataFrame, checked: Checked, parts: list[Part]) -
 
 def _raw_lines(parts: list[Part], wanted: set[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
     """The lines themselves, from the blocks at hand that hold them."""
-    lines = {}
-    seen: set[int] = set()
-    for part in parts:
-        sha256 = part.file.version.sha256
-        for block in part.blocks:
-            if id(block) in seen or not any(key[0] == sha256 for key in wanted):
-                continue
-            seen.add(id(block))
-            for number, line in block.lines():
-                if (sha256, number) in wanted:
-                    lines[sha256, number] = line
-    return lines
+    files = {sha256 for sha256, _ in wanted}
+    held = {
+        id(block): (file.version.sha256, block)
+        for part in parts for file, block in part.blocks if file.version.sha256 in files
+    }  # fmt: skip
+    return {
+        (sha256, number): line
+        for sha256, block in held.values()
+        for number, line in block.lines()
+        if (sha256, number) in wanted
+    }
 
 
-def _rejected_rows(found: Iterable[tuple[Bin, LandedFile, RejectedLine]]) -> pl.DataFrame:
+def _rejected_rows(found: Iterable[tuple[LandedFile, Bin, RejectedLine]]) -> pl.DataFrame:
     rows = [
         (
             bin_.date,
@@ -441,39 +456,39 @@ def _rejected_rows(found: Iterable[tuple[Bin, LandedFile, RejectedLine]]) -> pl.
             line.raw_line.decode("ascii", "backslashreplace"),
             line.reasons,
         )
-        for bin_, file, line in found
+        for file, bin_, line in found
     ]
     return pl.DataFrame(rows, schema=polars_schema(REJECTED_ROWS.fields), orient="row")
 
 
+def _slice_keys(rows: pl.DataFrame) -> pl.DataFrame:
+    """Which slice each row belongs to: its file and bin."""
+    return rows.select(_SLICE_KEY)
+
+
 def _slices(
-    parts: list[Part], accepted: pl.DataFrame, rejected: pl.DataFrame
+    parts: list[Part], read: pl.DataFrame, accepted: pl.DataFrame, rejected: pl.DataFrame
 ) -> list[ValidatedSlice]:
     """One slice for each bin of each file, with its counts; they add up or it raises."""
-    key = ["source_file_sha256", "bin_date", "bin_solar_longitude_deg"]
 
     def counts(frame: pl.DataFrame) -> dict[tuple[str, date, int], int]:
-        return {(a, b, c): n for a, b, c, n in frame.group_by(key).len().iter_rows()}
+        return {(a, b, c): n for a, b, c, n in frame.group_by(_SLICE_KEY).len().iter_rows()}
 
     accepted_rows, rejected_rows = counts(accepted), counts(rejected)
-    files = {part.file.version.sha256: part.file for part in parts}
-    read_rows: dict[tuple[str, date, int], int] = defaultdict(int)
-    for part in parts:
-        sha256 = part.file.version.sha256
-        if (bin_ := part.file.wanted.bin) is not None:
-            read_rows[sha256, bin_.date, bin_.solar_longitude_deg] += 0
-        for a, b, n in part.rows.group_by(key[1:]).len().iter_rows():
-            read_rows[sha256, a, b] += n
-        for bin_, _ in part.rejected:
-            read_rows[sha256, bin_.date, bin_.solar_longitude_deg] += 1
+    files = {file.version.sha256: file for part in parts for file in part.files}
+    # A daily file whose every line is blank is still the whole truth of its bin.
+    read_rows = {
+        (sha256, *astuple(file.wanted.bin)): 0
+        for sha256, file in files.items() if file.wanted.bin
+    } | counts(read)  # fmt: skip
     name = _chunk_name(read_rows)
     slices = []
-    for (sha256, day, degree), read in sorted(read_rows.items(), key=lambda item: item[0][1:]):
+    for (sha256, day, degree), n_read in sorted(read_rows.items(), key=lambda item: item[0][1:]):
         n_accepted = accepted_rows.get((sha256, day, degree), 0)
         n_rejected = rejected_rows.get((sha256, day, degree), 0)
-        if read != n_accepted + n_rejected:
+        if n_read != n_accepted + n_rejected:
             raise CountMismatch(
-                f"{files[sha256].version.path}, bin {day} {degree} deg: {read} rows read, but "
+                f"{files[sha256].version.path}, bin {day} {degree} deg: {n_read} rows read, but "
                 f"{n_accepted} accepted and {n_rejected} rejected.",
                 remedy="This is a fault of this program: please report it with the file.",
             )
@@ -481,7 +496,7 @@ def _slices(
         slices.append(
             ValidatedSlice(
                 sha256, day.isoformat(), degree, DEFINITION, f"{name}.parquet",
-                f"{name}.rejected.parquet", read, n_accepted, n_rejected,
+                f"{name}.rejected.parquet", n_read, n_accepted, n_rejected,
                 utc_text(covers[0]), utc_text(covers[1]),
             )
         )  # fmt: skip
