@@ -4,13 +4,14 @@ What belongs here: the order of the stages, what is skipped because nothing chan
 report of what happened to each day. What does not: how a stage works (its own folder), and
 Dagster (`assets.py`).
 
-Rows move in chunks of bounded size, each the whole way before the next, so memory does not grow
-with the number of days and a crash leaves whole chunks only.
+Rows move in chunks of bounded size, one being loaded while the next is validated, so memory does
+not grow with the number of days and a crash leaves whole chunks only.
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -65,7 +66,7 @@ class Report:
     days: dict[date, DayReport]
     flag_counts: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
-    """Seconds of the run spent in each stage."""
+    """Seconds of the run spent in each stage; validating and loading run side by side."""
 
     @contextmanager
     def timed(self, stage: Stage) -> Iterator[None]:
@@ -184,16 +185,19 @@ def _validate_and_load(
     watch.rows_wanted(sum(file.version.size_bytes for file in open_files) // BYTES_A_ROW)
     by_sha256 = {file.version.sha256: file for file in open_files}
     chunks = validate(open_files, days, settings=settings, ledger=ledger)
-    while chunk := _next(chunks, report):
-        for day, error in chunk.failed_days.items():
-            report.fail([day], Stage.VALIDATED, error)
-        report.flag_counts += chunk.flag_counts
-        if chunk.slices and Stage.WAREHOUSE in stages:
-            with report.timed(Stage.WAREHOUSE):
-                _load(report, chunk, by_sha256, warehouse)
-        else:
+    # One chunk is loaded while the next is parsed and checked.
+    with ThreadPoolExecutor(1, "load") as loader:
+        loading: Future[None] | None = None
+        while chunk := _next(chunks, report):
+            for day, error in chunk.failed_days.items():
+                report.fail([day], Stage.VALIDATED, error)
+            report.flag_counts += chunk.flag_counts
             _add_slices(report, chunk.slices)
-        watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
+            if loading:
+                loading.result()
+            loading = loader.submit(_load, report, chunk, by_sha256, warehouse, stages, watch)
+        if loading:
+            loading.result()
 
 
 def _next(chunks: Iterator[Chunk], report: Report) -> Chunk | None:
@@ -232,18 +236,28 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> None:
         day.rejected += slice_.rows_rejected
 
 
-def _load(report: Report, chunk: Chunk, files: dict[str, LandedFile], warehouse: Warehouse) -> None:
+def _load(
+    report: Report,
+    chunk: Chunk,
+    files: dict[str, LandedFile],
+    warehouse: Warehouse,
+    stages: frozenset[Stage],
+    watch: Watch,
+) -> None:
     slices = [
         SliceToLoad(slice_, file.generated_at_utc, file.version.path)
         for slice_ in chunk.slices
         for file in [files[slice_.source_file_sha256]]
     ]
-    _add_slices(report, chunk.slices)
-    try:
-        for counts in warehouse.load(slices):
-            _add_counts(report.days[counts.bin_date], counts)
-    except GmnError as error:
-        report.fail({date.fromisoformat(s.bin_date) for s in chunk.slices}, Stage.WAREHOUSE, error)
+    if slices and Stage.WAREHOUSE in stages:
+        try:
+            with report.timed(Stage.WAREHOUSE):
+                for counts in warehouse.load(slices):
+                    _add_counts(report.days[counts.bin_date], counts)
+        except GmnError as error:
+            days = {date.fromisoformat(s.bin_date) for s in chunk.slices}
+            report.fail(days, Stage.WAREHOUSE, error)
+    watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
 
 
 def _add_counts(day: DayReport, counts: LoadCounts) -> None:

@@ -21,6 +21,12 @@ from gmn_pipeline.warehouse.connection import CATALOG, transaction
 LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
 
+ORDER_OF_TRAJECTORIES = "ORDER BY participating_stations[1], beginning_utc_time"
+"""How the rows of one commit lie in their file: what a station saw stands together, while the
+files follow each other in time (docs/decisions/0009-the-layout-of-the-lake.md)."""
+
+_PARQUET_OPTIONS = {"parquet_compression": "snappy", "parquet_row_group_size": 40_960}
+
 # Rows of a commit up to this many go into the catalogue instead of a Parquet file of their own.
 _INLINED_ROWS = 100
 
@@ -34,8 +40,8 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
         connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
-        connection.execute(f"CALL {CATALOG}.set_option('parquet_compression', 'zstd')")
-        connection.execute(f"CALL {CATALOG}.set_option('parquet_compression_level', 1)")
+        for name, value in _PARQUET_OPTIONS.items():
+            connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
     with transaction(connection):
         create_tables(connection, CATALOG, missing)
         create_views(connection, CATALOG)

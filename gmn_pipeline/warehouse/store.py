@@ -13,11 +13,13 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch, RetryableError
 from gmn_pipeline.ledger import ValidatedSlice
+from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import (
     REJECTED_ROWS,
@@ -109,10 +111,15 @@ class Warehouse:
 _CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
 _KEY = "trajectory_identifier"
 _CONTENT_DIFFERS = " OR ".join(f"i.{name} IS DISTINCT FROM t.{name}" for name in _CONTENT)
+_SLICE_FIELDS = SOURCE_FILES.fields[: SOURCE_FILES.columns.index("rows_inserted")]
 _INCOMING_COLUMNS = ", ".join(
     f"i.{name}" for name in TRAJECTORIES.columns
     if name not in ("revision", "valid_from_utc", "first_loaded_at_utc")
 )  # fmt: skip
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 class _Load:
@@ -161,7 +168,7 @@ class _Load:
         self._insert_rejected()
         counts = self._counts()
         self._assert_sums(counts)
-        self._insert_source_files(counts)
+        self._insert_source_files()
         return counts
 
     def _run(self, sql: str, *names: str) -> list[tuple]:  # type: ignore[type-arg]
@@ -170,24 +177,21 @@ class _Load:
 
     def _note_slices(self) -> None:
         """`slice`: what is to be loaded, and whether a newer file of the bin was there first."""
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE slice (bin_date DATE, bin_solar_longitude_deg INTEGER, "
-            "source_file_sha256 VARCHAR, summary_generated_at_utc TIMESTAMP, "
-            "source_path VARCHAR, covers_from_utc TIMESTAMP, covers_until_utc TIMESTAMP, "
-            "rows_read INTEGER, rows_accepted INTEGER, rows_rejected INTEGER, outcome VARCHAR)"
-        )
-        self._connection.executemany(
-            "INSERT INTO slice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        incoming = pl.DataFrame(
             [
                 (
-                    s.slice.bin_date, s.slice.bin_solar_longitude_deg,
-                    s.slice.source_file_sha256, s.generated_at_utc, s.source_path,
-                    s.slice.covers_from_utc, s.slice.covers_until_utc, s.slice.rows_read,
-                    s.slice.rows_accepted, s.slice.rows_rejected, LOADED,
+                    date.fromisoformat(s.slice.bin_date), s.slice.bin_solar_longitude_deg,
+                    s.generated_at_utc, s.slice.source_file_sha256, s.source_path,
+                    _time(s.slice.covers_from_utc), _time(s.slice.covers_until_utc), LOADED,
+                    s.slice.rows_read, s.slice.rows_accepted, s.slice.rows_rejected,
                 )
                 for s in self._slices
             ],
+            schema=polars_schema(_SLICE_FIELDS), orient="row",
         )  # fmt: skip
+        self._connection.register("incoming", incoming)
+        self._connection.execute("CREATE OR REPLACE TEMP TABLE slice AS FROM incoming")
+        self._connection.unregister("incoming")
         self._connection.execute(
             f"""
             UPDATE slice SET outcome = '{OLDER}' WHERE EXISTS (
@@ -331,6 +335,7 @@ class _Load:
               AND c.change IN ('inserted', 'revised', 'relabelled')
             LEFT JOIN former f ON i.{_KEY} = f.{_KEY}
             LEFT JOIN withdrawn w ON i.{_KEY} = w.{_KEY}
+            {layout.ORDER_OF_TRAJECTORIES}
             """,
             "accepted", "now", "first_day", "last_day",
         )  # fmt: skip
@@ -341,7 +346,8 @@ class _Load:
         self._run(
             f"""
             CREATE OR REPLACE TEMP TABLE link AS
-            SELECT i.{_KEY}, unnest(i.participating_stations) AS station_code, i.bin_date
+            SELECT i.{_KEY}, unnest(list_distinct(i.participating_stations)) AS station_code,
+              i.bin_date
             FROM read_parquet($accepted) i
             JOIN change c ON i.{_KEY} = c.{_KEY}
               AND i.source_file_sha256 = c.source_file_sha256
@@ -349,10 +355,7 @@ class _Load:
             """,
             "accepted",
         )
-        self._run(
-            "INSERT INTO trajectory_stations SELECT DISTINCT * FROM link "
-            f"ORDER BY station_code, {_KEY}"
-        )
+        self._run(f"INSERT INTO trajectory_stations FROM link ORDER BY station_code, {_KEY}")
         self._run(
             """
             INSERT INTO stations
@@ -378,18 +381,24 @@ class _Load:
         )
 
     def _counts(self) -> list[LoadCounts]:
-        rows = self._connection.execute(
+        self._connection.execute(
             """
-            SELECT s.bin_date, s.bin_solar_longitude_deg, s.source_file_sha256, s.outcome,
-              s.rows_read, s.rows_accepted, s.rows_rejected,
-              count(*) FILTER (change = 'inserted'),
-              count(*) FILTER (change = 'revised'),
-              count(*) FILTER (change IN ('unchanged', 'relabelled', 'elsewhere')),
-              count(*) FILTER (change = 'withdrawn')
+            CREATE OR REPLACE TEMP TABLE counted AS
+            SELECT s.*,
+              count(*) FILTER (change = 'inserted') AS rows_inserted,
+              count(*) FILTER (change = 'revised') AS rows_revised,
+              count(*) FILTER (change IN ('unchanged', 'relabelled', 'elsewhere'))
+                AS rows_unchanged,
+              count(*) FILTER (change = 'withdrawn') AS rows_withdrawn
             FROM slice s LEFT JOIN change USING
               (bin_date, bin_solar_longitude_deg, source_file_sha256)
-            GROUP BY ALL ORDER BY ALL
+            GROUP BY ALL
             """
+        )
+        rows = self._connection.execute(
+            "SELECT bin_date, bin_solar_longitude_deg, source_file_sha256, outcome, rows_read, "
+            "rows_accepted, rows_rejected, rows_inserted, rows_revised, rows_unchanged, "
+            "rows_withdrawn FROM counted ORDER BY ALL"
         ).fetchall()
         return [LoadCounts(*row) for row in rows]
 
@@ -403,30 +412,10 @@ class _Load:
                     "report it with the file.",
                 )
 
-    def _insert_source_files(self, counts: Sequence[LoadCounts]) -> None:
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE counted (bin_date DATE, "
-            "bin_solar_longitude_deg INTEGER, source_file_sha256 VARCHAR, "
-            "inserted INTEGER, revised INTEGER, unchanged INTEGER, withdrawn INTEGER)"
-        )
-        self._connection.executemany(
-            "INSERT INTO counted VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (c.bin_date, c.bin_solar_longitude_deg, c.source_file_sha256, c.inserted,
-                 c.revised, c.unchanged, c.withdrawn)
-                for c in counts
-            ],
-        )  # fmt: skip
+    def _insert_source_files(self) -> None:
+        names = ", ".join(n for n in SOURCE_FILES.columns if n != "loaded_at_utc")
         self._run(
-            f"""
-            INSERT INTO source_files ({", ".join(SOURCE_FILES.columns)})
-            SELECT bin_date, bin_solar_longitude_deg, summary_generated_at_utc,
-              source_file_sha256, source_path, covers_from_utc, covers_until_utc, outcome,
-              rows_read, rows_accepted, rows_rejected, inserted, revised, unchanged, withdrawn,
-              $now
-            FROM slice JOIN counted USING
-              (bin_date, bin_solar_longitude_deg, source_file_sha256)
-            ORDER BY bin_date, bin_solar_longitude_deg
-            """,
+            f"INSERT INTO source_files ({names}, loaded_at_utc) SELECT {names}, $now FROM counted "
+            "ORDER BY bin_date, bin_solar_longitude_deg",
             "now",
         )
