@@ -81,7 +81,7 @@ def load(source: Path, folder: Path, first: str, last: str) -> dict[str, Any]:
     return {
         "rows": report.total("read"),
         "counts": {name: report.total(name) for name in names},
-        "stages": {str(stage): round(spent, 2) for stage, spent in report.seconds.items()},
+        "stages": {step: round(spent, 2) for step, spent in report.stopwatch.seconds.items()},
     }
 
 

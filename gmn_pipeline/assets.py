@@ -243,7 +243,7 @@ def _metadata(day: DayReport, report: Report, previews: Mapping[date, str]) -> M
         metadata["note"] = "The network has no file of this date."
     if day.day in previews:
         metadata["preview"] = dg.MetadataValue.md(previews[day.day])
-    seconds = {f"{stage}_seconds": round(spent, 3) for stage, spent in report.seconds.items()}
+    seconds = {f"{step}_seconds": round(s, 3) for step, s in report.stopwatch.seconds.items()}
     metadata["run"] = {"days": len(report.days), **seconds}
     return metadata
 

@@ -8,15 +8,14 @@ Rows move in chunks of bounded size, one being loaded while the next is validate
 not grow with the number of days and a crash leaves whole chunks only.
 """
 
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import LandedFile, Landing, Wanted, land
@@ -65,17 +64,9 @@ class Report:
 
     days: dict[date, DayReport]
     flag_counts: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
-    """Seconds of the run spent in each stage; validating and loading run side by side."""
-
-    @contextmanager
-    def timed(self, stage: Stage) -> Iterator[None]:
-        """Count the time that the block takes for a stage."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.monotonic() - began  # type: ignore[assignment]
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    """Seconds of the run in its steps: land, parse, check, write, merge. The merge of one chunk
+    runs beside the other steps of the next."""
 
     @property
     def failed(self) -> list[DayReport]:
@@ -131,7 +122,7 @@ def load_days(
     warehouse = Warehouse(settings)
     report = Report({day: DayReport(day) for day in sorted(days)})
     if Stage.LANDING in stages:
-        with report.timed(Stage.LANDING):
+        with report.stopwatch.timed("land"):
             landing = land(
                 list(report.days), settings=settings, directory=open_directory(settings),
                 objects=objects, ledger=ledger, on_total=watch.files_wanted,
@@ -184,11 +175,13 @@ def _validate_and_load(
         open_files = _leave_out_loaded(report, open_files, ledger, warehouse)
     watch.rows_wanted(sum(file.version.size_bytes for file in open_files) // BYTES_A_ROW)
     by_sha256 = {file.version.sha256: file for file in open_files}
-    chunks = validate(open_files, days, settings=settings, ledger=ledger)
+    chunks = validate(
+        open_files, days, settings=settings, ledger=ledger, stopwatch=report.stopwatch
+    )
     # One chunk is loaded while the next is parsed and checked.
     with ThreadPoolExecutor(1, "load") as loader:
         loading: Future[None] | None = None
-        while chunk := _next(chunks, report):
+        for chunk in chunks:
             for day, error in chunk.failed_days.items():
                 report.fail([day], Stage.VALIDATED, error)
             report.flag_counts += chunk.flag_counts
@@ -198,11 +191,6 @@ def _validate_and_load(
             loading = loader.submit(_load, report, chunk, by_sha256, warehouse, stages, watch)
         if loading:
             loading.result()
-
-
-def _next(chunks: Iterator[Chunk], report: Report) -> Chunk | None:
-    with report.timed(Stage.VALIDATED):
-        return next(chunks, None)
 
 
 def _leave_out_loaded(
@@ -251,7 +239,7 @@ def _load(
     ]
     if slices and Stage.WAREHOUSE in stages:
         try:
-            with report.timed(Stage.WAREHOUSE):
+            with report.stopwatch.timed("merge"):
                 for counts in warehouse.load(slices):
                     _add_counts(report.days[counts.bin_date], counts)
         except GmnError as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import (
     CountMismatch,
@@ -69,6 +70,15 @@ used again."""
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Where what is validated goes, and who takes the time."""
+
+    settings: Settings
+    ledger: Ledger
+    stopwatch: Stopwatch
+
+
+@dataclass(frozen=True)
 class Part:
     """Rows of some files as the reader left them, with their bins and sources; the lines it
     refused; and the text that both were read from."""
@@ -95,12 +105,19 @@ class Chunk:
 
 
 def validate(
-    files: Sequence[LandedFile], days: Sequence[date], *, settings: Settings, ledger: Ledger
+    files: Sequence[LandedFile],
+    days: Sequence[date],
+    *,
+    settings: Settings,
+    ledger: Ledger,
+    stopwatch: Stopwatch | None = None,
 ) -> Iterator[Chunk]:
     """Validate landed files, chunk by chunk; slices known already come without any work.
 
     A file that cannot be read fails the days it carries (`Chunk.failed_days`), and no others.
+    The stopwatch gets the seconds of the steps `parse`, `check` and `write`.
     """
+    place = _Place(settings, ledger, stopwatch or Stopwatch())
     wanted = set(days)
     daily = [file for file in files if file.wanted.bin is not None]
     known = _known_slices(wanted, settings, ledger)
@@ -115,11 +132,12 @@ def validate(
     for slices in by_path.values():
         yield _recalled(slices, settings)
     for group in _groups(fresh, settings.chunk_rows):
-        parts, failed = _parse_daily(group)
-        yield _finish(parts, failed, settings, ledger)
+        with place.stopwatch.timed("parse"):
+            parts, failed = _parse_daily(group)
+        yield _finish(parts, failed, place)
     for file in files:
         if file.wanted.interval is not None:
-            yield from _validate_history(file, wanted, settings, ledger)
+            yield from _validate_history(file, wanted, place)
 
 
 def _known_slices(
@@ -230,24 +248,22 @@ def _name(file: LandedFile) -> str:
     return f"{file.version.path} ({file.object_path.name})"
 
 
-def _validate_history(
-    file: LandedFile, wanted: set[date], settings: Settings, ledger: Ledger
-) -> Iterator[Chunk]:
+def _validate_history(file: LandedFile, wanted: set[date], place: _Place) -> Iterator[Chunk]:
     """Split a monthly, yearly or all-file over its bins; a chunk holds whole bins only."""
     held: list[Part] = []
     closed_bins: set[Bin] = set()
     failed: dict[date, GmnError] = {}
     try:
-        for parsed in _history_parts(file, wanted):
+        for parsed in place.stopwatch.each("parse", _history_parts(file, wanted)):
             part, late = _without_late(parsed, closed_bins)
             failed |= late
             if part.bins:
                 held.append(part)
-            if sum(p.rows.height for p in held) >= settings.chunk_rows:
+            if sum(p.rows.height for p in held) >= place.settings.chunk_rows:
                 closed, held = _closed_bins(held)
                 closed_bins |= {bin_ for p in closed for bin_ in p.bins}
-                yield _finish(closed, {}, settings, ledger)
-        yield _finish(held, {}, settings, ledger)
+                yield _finish(closed, {}, place)
+        yield _finish(held, {}, place)
     except _UNREADABLE as error:
         failed |= dict.fromkeys(days_of(file.wanted, sorted(wanted)), error)
     yield Chunk(failed_days=failed)
@@ -373,21 +389,21 @@ def _without_late(part: Part, closed_bins: set[Bin]) -> tuple[Part, dict[date, G
     return replace(part, rows=rows, rejected=rejected), {bin_.date: error for bin_ in late}
 
 
-def _finish(
-    parts: list[Part], failed: dict[date, GmnError], settings: Settings, ledger: Ledger
-) -> Chunk:
+def _finish(parts: list[Part], failed: dict[date, GmnError], place: _Place) -> Chunk:
     """Check the rows of a chunk, write accepted and rejected ones, and record its slices."""
     if not parts:
         return Chunk(failed_days=failed)
-    rows = pl.concat([part.rows for part in parts])
-    checked = check_rows(rows)
-    refused = _rejected_rows(line for part in parts for line in part.rejected)
-    rejected = pl.concat([refused, _refused_by_check(rows, checked, parts)])
-    slices = _slices(parts, pl.concat([_slice_keys(rows), _slice_keys(refused)]),
-                     checked.accepted, rejected)  # fmt: skip
-    _write(checked.accepted, settings.validated_dir / slices[0].accepted_path)
-    _write(rejected, settings.validated_dir / slices[0].rejected_path)
-    ledger.record_validated(slices)
+    with place.stopwatch.timed("check"):
+        rows = pl.concat([part.rows for part in parts])
+        checked = check_rows(rows)
+        refused = _rejected_rows(line for part in parts for line in part.rejected)
+        rejected = pl.concat([refused, _refused_by_check(rows, checked, parts)])
+        read = pl.concat([rows.select(_SLICE_KEY), refused.select(_SLICE_KEY)])
+        slices = _slices(parts, read, checked.accepted, rejected)
+    with place.stopwatch.timed("write"):
+        _write(checked.accepted, place.settings.validated_dir / slices[0].accepted_path)
+        _write(rejected, place.settings.validated_dir / slices[0].rejected_path)
+        place.ledger.record_validated(slices)
     return Chunk(slices, failed, _flag_counts(checked.accepted))
 
 
@@ -459,11 +475,6 @@ def _rejected_rows(found: Iterable[tuple[LandedFile, Bin, RejectedLine]]) -> pl.
         for file, bin_, line in found
     ]
     return pl.DataFrame(rows, schema=polars_schema(REJECTED_ROWS.fields), orient="row")
-
-
-def _slice_keys(rows: pl.DataFrame) -> pl.DataFrame:
-    """Which slice each row belongs to: its file and bin."""
-    return rows.select(_SLICE_KEY)
 
 
 def _slices(
