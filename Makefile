@@ -9,7 +9,7 @@ export GMN_DATA_DIR := $(abspath $(DATA_DIR))
 SOURCE ?=
 FROM ?= $(if $(SOURCE),,2022-03-04)
 TO ?=
-ROWS ?= 1000000
+ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format dev kafka kafka-stop bench bench-kafka lock docs clean
@@ -65,8 +65,8 @@ kafka-stop: setup  ## stop it
 bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
 
-bench: setup  ## measure as ratios against references (ROWS=1000000)
-	@$(BIN)/python -m benchmarks.bench all --rows $(ROWS)
+bench: setup  ## measure as ratios against references (ROWS="100000 1000000")
+	@$(BIN)/python -m benchmarks.bench $(foreach rows,$(ROWS),--rows $(rows))
 
 lock: setup  ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt

@@ -9,7 +9,7 @@ not grow with the number of days and a crash leaves whole chunks only.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -65,8 +65,8 @@ class Report:
     days: dict[date, DayReport]
     flag_counts: Counter[str] = field(default_factory=Counter)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    """Seconds of the run in its steps: land, parse, check, write, merge. The merge of one chunk
-    runs beside the other steps of the next."""
+    """Seconds of the run in all, and in its steps: land, parse, check, write, merge. The
+    merge of one chunk runs beside the other steps of the next."""
 
     @property
     def failed(self) -> list[DayReport]:
@@ -117,10 +117,19 @@ def load_days(
     Raises SourceUnavailable or SourceRefused if the source's listing cannot be had.
     """
     watch = watch or Watch()
+    report = Report({day: DayReport(day) for day in sorted(days)})
+    with report.stopwatch.timed("total"):
+        _take_through(report, settings, stages, watch)
+    watch.finished(report)
+    return report
+
+
+def _take_through(
+    report: Report, settings: Settings, stages: frozenset[Stage], watch: Watch
+) -> None:
     ledger = Ledger(settings.data_dir)
     objects = ObjectStore(settings.landing_dir)
     warehouse = Warehouse(settings)
-    report = Report({day: DayReport(day) for day in sorted(days)})
     if Stage.LANDING in stages:
         with report.stopwatch.timed("land"):
             landing = land(
@@ -129,7 +138,7 @@ def load_days(
                 on_file=watch.file_done,
             )  # fmt: skip
     else:
-        landing = _recall(list(report.days), ledger, objects)
+        landing = _recall(report.days.keys(), ledger, objects)
     for day, error in landing.failed_days.items():
         report.fail([day], Stage.LANDING, error)
     for file in landing.files:
@@ -139,11 +148,9 @@ def load_days(
         _validate_and_load(report, landing.files, settings, ledger, warehouse, stages, watch)
     failed = {d.day: (str(d.failed_stage), str(d.error)) for d in report.failed}
     ledger.record_days(failed, [d.day for d in report.good])
-    watch.finished(report)
-    return report
 
 
-def _recall(days: Sequence[date], ledger: Ledger, objects: ObjectStore) -> Landing:
+def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
     """What was landed of the days before, when landing itself is not asked for."""
     landing = Landing()
     for version in ledger.newest_landed().values():

@@ -1,0 +1,249 @@
+"""What is timed: each task runs in a process of its own, so that its memory is its own.
+
+What belongs here: the tasks, and the references they are compared with. What does not: which are
+run on what, and the tables (`bench.py`).
+
+    python -m benchmarks.tasks load SOURCE FOLDER 2026-11-01 2026-11-20
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from gmn_pipeline.automation import range_tags, trajectory_days_job
+from gmn_pipeline.cli import prepare_dagster_home
+from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.schemas.derive import sql_text
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.trajectory_days import Report, Watch, load_days
+from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+
+Measured = dict[str, Any]
+_NULLS = [f"'{word:>{width}}'" for word in ("None", "nan") for width in range(6, 12)]
+_STATION_ROWS = 10_000
+QUERIES = {
+    "shower counts": "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1",
+    "one date": "SELECT * FROM trajectories WHERE bin_date = DATE '{day}' ORDER BY vgeo_km_s",
+    "one station, all columns": "FROM trajectories "
+    "WHERE list_contains(participating_stations, '{station}')",
+    "one station, its links": "SELECT trajectory_identifier FROM trajectory_stations "
+    "WHERE station_code = '{station}'",
+    "radiant histogram": "SELECT floor(rageo_deg / 5), floor(decgeo_deg / 5), count(*) "
+    "FROM trajectories GROUP BY 1, 2",
+    "first page, legacy view": "FROM meteor_summary ORDER BY beginning_utc_time LIMIT 1000",
+    "one trajectory": "FROM trajectories WHERE trajectory_identifier = '{identifier}'",
+    "as of now": "SELECT count(*) FROM trajectories_as_of(now()::TIMESTAMP)",
+}
+
+
+def bare(source: Path, folder: Path) -> Measured:
+    """The reference of loads: one CREATE TABLE AS SELECT of the all-file into a DuckDB file."""
+    kinds = {Kind.NUMBER: "DOUBLE", Kind.INTEGER: "INTEGER"}
+    columns = ", ".join(
+        f"'{field.name}': '{kinds.get(field.kind, 'VARCHAR')}'" for field in TRAJECTORY_FIELDS
+    )
+    file = sql_text(str(source / "traj_summary_all.txt"))
+    with duckdb.connect(str(folder / "bare.duckdb")) as connection:
+        connection.execute(
+            f"CREATE TABLE t AS SELECT * FROM read_csv({file}, delim=';', header=false, "
+            f"comment='#', quote='', auto_detect=false, strict_mode=false, "
+            f"nullstr=[{', '.join(_NULLS)}], columns={{{columns}}})"
+        )
+        connection.execute("CHECKPOINT")
+        rows = connection.execute("SELECT count(*) FROM t").fetchone()
+    assert rows is not None
+    return {"rows": rows[0]}
+
+
+def load(source: Path, folder: Path, first: str, last: str) -> Measured:
+    """Days from the source to the warehouse through Dagster, as `gmn run` takes them."""
+    return _measured(_run_job(_settings(source, folder), _days(first, last)))
+
+
+def load_without_dagster(source: Path, folder: Path, first: str, last: str) -> Measured:
+    """The same work without a Dagster run around it."""
+    return _measured(load_days(_days(first, last), _settings(source, folder)))
+
+
+def bookkeeping(source: Path, folder: Path, first: str, last: str) -> Measured:
+    """What a Dagster run over loaded days costs beyond the same days without Dagster."""
+    settings, days = _settings(source, folder), _days(first, last)
+    began = time.perf_counter()
+    load_days(days, settings)
+    without = time.perf_counter() - began
+    began = time.perf_counter()
+    _run_job(settings, days)
+    spent = time.perf_counter() - began - without
+    return {"rows": 0, "days": len(days), "ms_a_day": spent * 1000 / len(days)}
+
+
+def queries(folder: Path) -> Measured:
+    """Median latency of each query, in a session that is open."""
+    with WarehouseConnection(load_settings(data_dir=folder / "data")).open(
+        read_only=True
+    ) as connection:
+        return _query_times(connection)
+
+
+def plain_queries(folder: Path) -> Measured:
+    """The reference of queries: the same rows and views in a plain DuckDB file."""
+    file = folder / "plain.duckdb"
+    with WarehouseConnection(load_settings(data_dir=folder / "data")).open() as connection:
+        connection.execute(f"ATTACH {sql_text(str(file))} AS plain")
+        layout.create_tables(connection, "plain")
+        for table in WAREHOUSE_TABLES:
+            connection.execute(f"INSERT INTO plain.{table.name} FROM warehouse.{table.name}")
+    with duckdb.connect(str(file)) as connection:
+        layout.create_views(connection, "plain")
+        return _query_times(connection)
+
+
+def _settings(source: Path, folder: Path) -> Settings:
+    return load_settings(source_url=str(source), data_dir=folder / "data", run_retries=0)
+
+
+def _days(first: str, last: str) -> list[date]:
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+
+
+class _Keep(Watch):
+    report: Report | None = None
+
+    def finished(self, report: Report) -> None:
+        self.report = report
+
+
+def _run_job(settings: Settings, days: list[date]) -> Report:
+    watch = _Keep()
+    overrides = settings.model_dump(include={"source_url", "data_dir", "run_retries"})
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+        result = (
+            build_defs(overrides, watch=watch)
+            .resolve_job_def(trajectory_days_job.name)
+            .execute_in_process(
+                instance=instance,
+                tags=range_tags(days[0], days[-1]),
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        )
+    assert result.success
+    assert watch.report is not None
+    return watch.report
+
+
+def _measured(report: Report) -> Measured:
+    assert not report.failed
+    names = ("read", "accepted", "inserted", "revised", "unchanged", "withdrawn")
+    return {
+        "rows": report.total("read"),
+        "counts": {name: report.total(name) for name in names},
+        "steps": {step: round(spent, 2) for step, spent in report.stopwatch.seconds.items()},
+    }
+
+
+def _query_times(connection: duckdb.DuckDBPyConnection) -> Measured:
+    station = _one(
+        connection,
+        "SELECT station_code FROM trajectory_stations GROUP BY 1 "
+        f"ORDER BY abs(count(*) - {_STATION_ROWS}), 1 LIMIT 1",
+    )
+    identifier = _one(connection, "SELECT median(trajectory_identifier) FROM trajectories")
+    day = _one(connection, "SELECT max(bin_date) FROM trajectories")
+    found = {}
+    for name, query in QUERIES.items():
+        sql = query.format(station=station, identifier=identifier, day=day)
+        times = []
+        for _ in range(9):
+            began = time.perf_counter()
+            connection.execute(sql).to_arrow_table()
+            times.append((time.perf_counter() - began) * 1000)
+        found[name] = round(statistics.median(times), 1)
+    return found
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = connection.execute(sql).fetchone()
+    assert row is not None
+    return row[0]
+
+
+TASKS: dict[str, Callable[..., Measured]] = {
+    task.__name__: task
+    for task in (bare, load, load_without_dagster, bookkeeping, queries, plain_queries)
+}
+
+
+# --- A task in a process of its own -----------------------------------------------------------
+
+
+def run(task: Callable[..., Measured], *arguments: object) -> Measured:
+    """What a task measured, with its seconds and the peak memory of its whole process tree."""
+    command = [sys.executable, "-m", "benchmarks.tasks", task.__name__, *map(str, arguments)]
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        memory = _TreeMemory(process.pid)
+        out, err = process.communicate()
+        peak_mb = memory.stop()
+    if process.returncode:
+        raise SystemExit(err[-3000:])
+    measured: Measured = json.loads(out.splitlines()[-1])
+    return measured | {"peak_memory_mb": peak_mb}
+
+
+class _TreeMemory:
+    """Looks at the memory of a process and its descendants every 50 ms (Linux)."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._peak_kb = pid, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> float:
+        """The highest sum of resident memory that was seen, in MB."""
+        self._ended.set()
+        self._thread.join()
+        return self._peak_kb / 1024
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.05):
+            self._peak_kb = max(self._peak_kb, sum(map(_resident_kb, _tree(self._pid))))
+
+
+def _tree(pid: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return [pid]
+    return [pid, *(one for child in found.split() for one in _tree(int(child)))]
+
+
+def _resident_kb(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(x.split()[1]) for x in status.splitlines() if x.startswith("VmRSS")), 0)
+
+
+if __name__ == "__main__":
+    name, *given = sys.argv[1:]
+    paths = 1 if name in ("queries", "plain_queries") else 2
+    began = time.perf_counter()
+    answer = TASKS[name](*map(Path, given[:paths]), *given[paths:])
+    print("\n" + json.dumps({"seconds": time.perf_counter() - began} | answer))
