@@ -1,7 +1,13 @@
 """Warehouses that publish to a topic and take it in."""
 
 import io
+import logging
+import threading
+import time
 import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +18,7 @@ import polars as pl
 
 from gmn_pipeline.publications.publish import PublishReport, publish
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
+from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.trajectory_days import Report, load_days
 from gmn_pipeline.warehouse.stream_store import StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, records, send
@@ -124,4 +131,60 @@ def _by_confluent_kafka(bench: StreamBench) -> list[Any]:
         consumer.close()
 
 
-__all__ = ["FIRST", "ROWS", "SECOND", "THIRD", "StreamBench", "assert_readable", "same_content"]
+class Merges(logging.Handler):
+    """Hears of each merge of a service, which tells of them in its log."""
+
+    def __init__(self, on_merge: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._on_merge = on_merge
+        self._event = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._on_merge()
+        self._event.set()
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 90) -> None:
+        """Look after each merge."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert self._event.wait(deadline - time.monotonic()), "nothing more was merged"
+            self._event.clear()
+
+
+@contextmanager
+def hearing(merges: Merges) -> Iterator[Merges]:
+    log = logging.getLogger("gmn_pipeline.streams.service")
+    log.setLevel(logging.INFO)
+    log.addHandler(merges)
+    try:
+        yield merges
+    finally:
+        log.removeHandler(merges)
+
+
+@contextmanager
+def serving(bench: StreamBench) -> Iterator[Merges]:
+    """`gmn stream` at work in a thread for as long as the block runs."""
+    service, ready = StreamService(bench.settings), threading.Event()
+    with ThreadPoolExecutor(1) as pool, hearing(Merges()) as merges:
+        running = pool.submit(service.run, on_ready=ready.set)
+        try:
+            assert ready.wait(60)
+            yield merges
+        finally:
+            service.stop()
+            running.result(timeout=60)
+
+
+__all__ = [
+    "FIRST",
+    "ROWS",
+    "SECOND",
+    "THIRD",
+    "Merges",
+    "StreamBench",
+    "assert_readable",
+    "hearing",
+    "same_content",
+    "serving",
+]

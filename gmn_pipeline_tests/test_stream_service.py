@@ -1,6 +1,5 @@
 """`gmn stream`, with a real broker: reading anew, how far behind it is, and who may consume."""
 
-import logging
 from pathlib import Path
 
 import dagster as dg
@@ -8,13 +7,23 @@ import pytest
 from typer.testing import CliRunner
 
 from gmn_pipeline.cli import app
+from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import StreamBusy
-from gmn_pipeline.streams.assets import KEY
+from gmn_pipeline.streams.assets import KEY, stream_sensor
 from gmn_pipeline.streams.consumer import consuming
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse.stream_store import StreamStore
-from gmn_pipeline_tests.kafka import RunningBroker
-from gmn_pipeline_tests.stream_bench import ROWS, StreamBench, same_content
+from gmn_pipeline_tests.kafka import RunningBroker, admin
+from gmn_pipeline_tests.sample import sample
+from gmn_pipeline_tests.stream_bench import (
+    ROWS,
+    SECOND,
+    Merges,
+    StreamBench,
+    hearing,
+    same_content,
+    serving,
+)
 from gmn_pipeline_tests.warehouse import count
 
 
@@ -54,31 +63,14 @@ def test_nobody_forgets_offsets_while_somebody_else_consumes(published: StreamBe
 # --- lag -----------------------------------------------------------------------------------------
 
 
-class StopAfterTheFirstMerge(logging.Handler):
-    """The service tells of each merge in its log."""
-
-    def __init__(self, service: StreamService) -> None:
-        super().__init__()
-        self._service = service
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._service.stop()
-
-
 def test_a_service_that_is_behind_says_how_far(
     published: StreamBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = published.beside("two", stream_records=10)
-    log = logging.getLogger("gmn_pipeline.streams.service")
-    log.setLevel(logging.INFO)
     with dg.DagsterInstance.ephemeral() as instance:
         service = StreamService(other.settings, instance)
-        handler = StopAfterTheFirstMerge(service)
-        log.addHandler(handler)
-        try:
+        with hearing(Merges(on_merge=service.stop)):
             service.run()
-        finally:
-            log.removeHandler(handler)
         event = instance.get_latest_materialization_event(KEY)
     assert event is not None
     told = event.asset_materialization.metadata
@@ -98,3 +90,55 @@ def not_taken_in(bench: StreamBench, monkeypatch: pytest.MonkeyPatch) -> str:
     output = CliRunner().invoke(app, ["status"]).output
     (line,) = [line for line in output.splitlines() if "not taken in" in line]
     return line.strip("│ ").split("│")[-1].strip()
+
+
+# --- one at a time -------------------------------------------------------------------------------
+
+
+def test_while_a_service_works_no_other_consumes(published: StreamBench) -> None:
+    other = published.beside("two")
+    overrides = {
+        "data_dir": other.settings.data_dir,
+        "kafka_bootstrap_servers": other.settings.kafka_bootstrap_servers,
+        "kafka_topic": other.settings.kafka_topic,
+        "run_retries": 0,
+    }
+    defs = build_defs(overrides)
+    with dg.DagsterInstance.ephemeral() as instance, serving(other) as merges:
+        with pytest.raises(StreamBusy, match="takes the topic"):
+            StreamService(other.settings).run(once=True)
+        context = dg.build_sensor_context(
+            instance=instance, resources={"pipeline": defs.resources["pipeline"]}
+        )
+        skipped = stream_sensor(context)
+        assert isinstance(skipped, dg.SkipReason)
+        assert "takes the topic in already" in str(skipped.skip_message)
+        run = defs.resolve_job_def("streams").execute_in_process(
+            instance=instance, raise_on_error=False
+        )
+        (failure,) = (event for event in run.all_events if event.is_step_failure)
+        assert "Another process takes the topic" in str(failure.step_failure_data)
+        merges.wait_until(lambda: sum(other.offsets().values()) == ROWS)
+    same_content(published, other)
+
+
+def test_partitions_added_under_a_running_service_lose_nothing(
+    published: StreamBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gmn_pipeline.streams.service._PLAN_S", 0.2)
+    other = published.beside("two")
+    with serving(other) as merges:
+        merges.wait_until(lambda: sum(other.offsets().values()) == ROWS)
+        with admin(published.broker.bootstrap_servers) as client:
+            client.create_partitions({published.settings.kafka_topic: 6})
+        # Every trajectory again, most of them on another partition than before.
+        changed = sample().first(ROWS + 40).stamped(SECOND)
+        for row in range(ROWS):
+            changed = changed.with_fields(row, duration_s="  9.99")
+        published.load(changed)
+        sent = published.publish().sent
+        assert sent == ROWS + 40
+        merges.wait_until(lambda: sum(other.offsets().values()) == ROWS + sent)
+    assert set(other.offsets()) == set(range(6))
+    same_content(published, other)
+    assert other.changes() == published.changes()
