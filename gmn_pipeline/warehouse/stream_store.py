@@ -505,7 +505,7 @@ class Unpublished:
         """How many messages are to be sent for each day."""
         with self.store.reading() as connection:
             if connection is None:
-                return {}
+                return self._days_of_an_older_warehouse(first, last)
             rows = patiently(
                 lambda: connection.execute(
                     f"""
@@ -524,6 +524,20 @@ class Unpublished:
                     self._values(first, last),
                 ).fetchall()
             )
+        return dict(rows)
+
+    def _days_of_an_older_warehouse(self, first: date, last: date) -> dict[date, int]:
+        """One that was made before there were publications: nothing of it is published."""
+        if not self.store.connection.exists:
+            return {}
+        with self.store.connection.open(read_only=True) as connection:
+            if not layout.is_created(connection):
+                return {}
+            rows = connection.execute(
+                "SELECT bin_date, count(*) FROM trajectories "
+                "WHERE bin_date BETWEEN ? AND ? GROUP BY 1 ORDER BY 1",
+                [first, last],
+            ).fetchall()
         return dict(rows)
 
     def rows(self, first: date, last: date) -> pl.DataFrame:
