@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.publications.publish import batches
 from gmn_pipeline.schemas.messages import schema_of
 from gmn_pipeline.streams.framing import fingerprint
 from gmn_pipeline.warehouse.stream_store import StreamStore
-from gmn_pipeline_tests.kafka import RunningBroker, admin, own_broker
+from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample
 from gmn_pipeline_tests.stream_bench import ROWS, SECOND, THIRD, StreamBench, assert_readable
 from gmn_pipeline_tests.warehouse import ask, count
@@ -86,23 +85,6 @@ def test_an_independent_consumer_reads_every_message(bench: StreamBench) -> None
     bench.load()
     bench.publish()
     assert_readable(bench, b"\xc3\x01" + fingerprint("2.1"), schema_of())
-
-
-def test_a_broker_that_is_down_fails_clearly_and_a_later_run_catches_up(tmp_path: Path) -> None:
-    with own_broker(tmp_path / "broker") as broker:
-        bench = StreamBench(tmp_path / "one", broker)
-        bench.load()
-        bench.publish()
-        bench.load(sample().first(ROWS + 5).stamped(SECOND))
-        port = broker.port
-        broker.kill()
-        bench.settings = bench.settings.model_copy(update={"kafka_timeout_s": 2.0})
-        with pytest.raises(BrokerUnavailable, match="Nothing is lost"):
-            bench.publish()
-    with own_broker(tmp_path / "broker", port):
-        bench.settings = bench.settings.model_copy(update={"kafka_timeout_s": 20.0})
-        assert bench.publish().sent == 5
-        assert len({r.key for r in bench.records()}) == len(bench.records()) == ROWS + 5
 
 
 def test_two_publishers_at_once_send_everything_once(bench: StreamBench) -> None:
