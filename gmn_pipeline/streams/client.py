@@ -106,7 +106,8 @@ def kafka_errors(settings: Settings, doing: str) -> Iterator[None]:
         raise BrokerUnavailable(
             f"Kafka at {bootstrap_servers(settings)} failed while {doing}: {error}.",
             remedy="Nothing is lost: what is not done is done by the next run. See whether the "
-            "broker runs, and KAFKA_BOOTSTRAP_SERVERS.",
+            "broker runs, and KAFKA_BOOTSTRAP_SERVERS; a wrong password, certificate or protocol "
+            "(KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_..., KAFKA_SSL_...) looks the same.",
         ) from error
 
 
