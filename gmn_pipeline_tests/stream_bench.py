@@ -47,7 +47,10 @@ class StreamBench(Bench):
 
     def beside(self, name: str, **settings: Any) -> "StreamBench":
         """Another, empty warehouse on the same topic."""
-        folder = self.site.parent.parent / name
+        return self.elsewhere(self.site.parent.parent / name, **settings)
+
+    def elsewhere(self, folder: Path, **settings: Any) -> "StreamBench":
+        """The same in a folder of one's own, for a topic that several tests read."""
         return StreamBench(folder, self.broker, self.settings.kafka_topic, **settings)
 
     def set(self, **settings: Any) -> None:
