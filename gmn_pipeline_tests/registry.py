@@ -18,6 +18,7 @@ from gmn_pipeline.streams import broker as brokers
 from gmn_pipeline_tests.kafka import LIBS, PROJECT
 
 _POM = PROJECT / "deploy" / "registry" / "pom.xml"
+FOLDER = LIBS.with_name(f"registry-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]}")
 _READY_S = 60.0
 
 
@@ -52,7 +53,7 @@ def own_registry(folder: Path) -> Iterator[Registry]:
     command = [
         *(str(brokers.find_java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"),
         *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"),
-        *("-jar", str(next(_installed().glob("*-runner.jar")))),
+        *("-jar", str(next(brokers.installed(FOLDER, _unpack).glob("*-runner.jar")))),
     ]
     log = folder / "registry.log"
     with (
@@ -64,11 +65,6 @@ def own_registry(folder: Path) -> Iterator[Registry]:
             yield registry
         finally:
             process.kill()
-
-
-def _installed() -> Path:
-    pom_hash = hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]
-    return brokers.installed(LIBS.with_name(f"registry-{pom_hash}"), _unpack)
 
 
 def _unpack(to: Path) -> None:

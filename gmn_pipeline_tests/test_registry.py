@@ -8,7 +8,7 @@ import pytest
 from gmn_pipeline.errors import RegistryUnavailable, SchemaRefused
 from gmn_pipeline.schemas.messages import canonical, schema_of
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka
-from gmn_pipeline_tests.registry import Registry, free_port, own_registry
+from gmn_pipeline_tests.registry import FOLDER, Registry, free_port, own_registry
 from gmn_pipeline_tests.sample import sample
 from gmn_pipeline_tests.stream_bench import (
     ROWS,
@@ -28,7 +28,7 @@ OTHERS_SCHEMA = {
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    need_kafka()
+    need_kafka(FOLDER)
     with own_registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
 
