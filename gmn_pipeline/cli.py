@@ -44,7 +44,6 @@ from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.stream_store import StreamStore
 
 app = typer.Typer(
     help="The data platform of the Global Meteor Network.",
@@ -381,13 +380,12 @@ def stream(
     settings = load_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)
-    if from_beginning:
-        StreamStore(settings).forget_offsets(settings.kafka_topic)
     with _instance(settings) as instance:
         service = StreamService(settings, instance)
         with stopping_on_signals(service):
             service.run(
                 once=once,
+                from_beginning=from_beginning,
                 on_ready=lambda: _console.print(
                     f"Taking in {settings.kafka_topic} from {bootstrap_servers(settings)}."
                 ),

@@ -17,12 +17,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 LIBS = brokers.default_libs_dir(PROJECT / "data")
 
 
-def need_kafka() -> None:
-    """Skip where no broker can be had; under CI that is a failure, not an excuse."""
+def need_kafka(*folders: Path) -> None:
+    """Skip where no broker can be had; under CI that is a failure, not an excuse.
+
+    Other folders that Maven fills may be needed as well.
+    """
     try:
         brokers.find_java()
-        if not LIBS.is_dir() and shutil.which("mvn") is None:
-            raise KafkaUnavailable("Neither Kafka's jars nor Maven are here.")
+        if not all(folder.is_dir() for folder in (LIBS, *folders)) and shutil.which("mvn") is None:
+            raise KafkaUnavailable("Neither all the jars nor Maven are here.")
     except KafkaUnavailable as error:
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(f"CI has to test with a broker. {error}")

@@ -1,64 +1,96 @@
-"""A stand-in for a schema registry: the part of Confluent's API that is used, over HTTP."""
+"""A real schema registry with Confluent's API: Apicurio, fetched by Maven as Kafka's jars are."""
 
+import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import requests
 
-class RegistryDouble:
-    """Serves while the block runs; `compatible` is what it answers when asked."""
+from gmn_pipeline.streams import broker as brokers
+from gmn_pipeline_tests.kafka import LIBS, PROJECT
 
-    def __init__(self) -> None:
-        self.schemas: dict[int, str] = {}
-        self.subjects: dict[str, list[int]] = {}
-        self.compatible = True
-        double = self
+_POM = PROJECT / "deploy" / "registry" / "pom.xml"
+FOLDER = LIBS.with_name(f"registry-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]}")
+_READY_S = 60.0
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                schema = double.schemas.get(int(self.path.rsplit("/", 1)[-1]))
-                self._answer(
-                    *((200, {"schema": schema}) if schema else (404, {"error_code": 40403}))
-                )
 
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                subject = self.path.split("/subjects/")[1].split("/")[0]
-                if self.path.startswith("/compatibility"):
-                    known = subject in double.subjects
-                    self._answer(
-                        *((200, {"is_compatible": double.compatible}) if known else (404, {}))
-                    )
-                else:
-                    self._answer(200, {"id": double.register(subject, body["schema"])})
+@dataclass(frozen=True)
+class Registry:
+    """A registry that runs; `url` is what SCHEMA_REGISTRY_URL wants."""
 
-            def _answer(self, status: int, body: dict[str, Any]) -> None:
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+    url: str
 
-            def log_message(self, *_: Any) -> None:
-                pass
+    def ask(self, path: str) -> Any:
+        answer = requests.get(self.url + path, timeout=20)
+        answer.raise_for_status()
+        return answer.json()
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def demand(self, subject: str, compatibility: str) -> None:
+        """Let a subject take compatible schemas only: Apicurio's default is to take any."""
+        body = {"compatibility": compatibility}
+        requests.put(f"{self.url}/config/{subject}", json=body, timeout=20).raise_for_status()
 
-    def register(self, subject: str, schema: str) -> int:
-        for schema_id, known in self.schemas.items():
-            if known == schema:
-                return schema_id
-        schema_id = len(self.schemas) + 1
-        self.schemas[schema_id] = schema
-        self.subjects.setdefault(subject, []).append(schema_id)
-        return schema_id
+    def register(self, subject: str, schema: object) -> int:
+        body = {"schema": json.dumps(schema)}
+        answer = requests.post(f"{self.url}/subjects/{subject}/versions", json=body, timeout=20)
+        answer.raise_for_status()
+        return int(answer.json()["id"])
 
-    def __enter__(self) -> "RegistryDouble":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
 
-    def __exit__(self, *_: Any) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+@contextmanager
+def own_registry(folder: Path) -> Iterator[Registry]:
+    """A registry on a free port for as long as the block runs; it keeps nothing."""
+    port = free_port()
+    registry = Registry(f"http://127.0.0.1:{port}/apis/ccompat/v7")
+    command = [
+        *(str(brokers.find_java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"),
+        *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"),
+        *("-jar", str(next(brokers.installed(FOLDER, _unpack).glob("*-runner.jar")))),
+    ]
+    log = folder / "registry.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            _wait_until_ready(process, registry, log)
+            yield registry
+        finally:
+            process.kill()
+
+
+def _unpack(to: Path) -> None:
+    brokers.run_maven(_POM, ["dependency:copy", f"-Dcopy.to={to}"], "The schema registry")
+    # Not Maven's own unpacking: the plugin that resolves this artifact reads no long names.
+    for archive in to.glob("*.tar.gz"):
+        with tarfile.open(archive) as opened:
+            opened.extractall(to, filter="data")
+        archive.unlink()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], registry: Registry, log: Path) -> None:
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            registry.ask("/subjects")
+            return
+        except requests.RequestException:
+            assert process.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < deadline, log.read_text()[-2000:]
+            time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on."""
+    with socket.socket() as free:
+        free.bind((brokers.HOST, 0))
+        port: int = free.getsockname()[1]
+        return port

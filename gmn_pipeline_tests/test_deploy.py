@@ -1,23 +1,71 @@
-"""The compose file: nobody runs it here, so at least its shape is checked."""
+"""The files for Docker: nobody runs them here, so at least their shape is checked."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import yaml
+from dagster._core.instance.config import dagster_instance_config
 
-COMPOSE = Path(__file__).parents[1] / "deploy" / "compose.yaml"
+PROJECT = Path(__file__).parents[1]
+DEPLOY = PROJECT / "deploy"
+COMPOSE = DEPLOY / "compose.yaml"
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return found
 
 
 def test_the_compose_file_names_only_what_it_defines() -> None:
     compose = yaml.safe_load(COMPOSE.read_text())
-    services = compose["services"]
-    assert {"kafka", "registry", "postgres", "dagster"} == set(services)
-    for name, service in services.items():
+    assert {"kafka", "registry", "postgres", "dagster"} == set(services())
+    for name, service in services().items():
         assert ":" in service["image"], f"{name} has no fixed version"
-        assert set(service.get("depends_on", [])) <= set(services)
+        assert set(service.get("depends_on", [])) <= set(services())
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source.startswith(".") or source in compose["volumes"]
+            assert (DEPLOY / source).exists() or source in compose["volumes"], source
 
 
-def test_no_secret_stands_in_the_compose_file() -> None:
-    assert "PASSWORD: ${" in COMPOSE.read_text()
+def test_no_secret_stands_in_the_files() -> None:
+    for service in services().values():
+        for name, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in name or value.startswith("${"), name
+    assert "env: POSTGRES_PASSWORD" in (DEPLOY / "dagster.yaml").read_text()
+
+
+def test_dagster_takes_the_settings_that_keep_its_runs_in_the_postgres_of_the_compose_file() -> (
+    None
+):
+    config, _ = dagster_instance_config(str(DEPLOY))
+    stored = config.pop("storage")["postgres"]["postgres_db"]
+    postgres = services()["postgres"]["environment"]
+    assert stored["hostname"] == "postgres"
+    assert stored["username"] == postgres["POSTGRES_USER"]
+    assert stored["db_name"] == postgres["POSTGRES_DB"]
+    assert stored["password"] == {"env": "POSTGRES_PASSWORD"}
+    assert "POSTGRES_PASSWORD" in services()["dagster"]["environment"]
+    assert config == dagster_instance_config(str(PROJECT))[0], "all else is as without Docker"
+
+
+def test_the_pinned_storage_is_of_the_same_release_as_the_pinned_dagster() -> None:
+    command = services()["dagster"]["command"]
+    assert "requirements/postgres.txt" in command
+    pinned = [
+        (PROJECT / "requirements" / name).read_text() for name in ("lock.txt", "postgres.txt")
+    ]
+    duckdb, postgres = (
+        re.search(rf"^dagster-{name}==(\S+)", text, re.MULTILINE)
+        for name, text in zip(("duckdb", "postgres"), pinned, strict=True)
+    )
+    assert duckdb is not None
+    assert postgres is not None
+    assert duckdb[1] == postgres[1]
+
+
+def test_the_registry_of_the_compose_file_is_the_one_that_is_tested() -> None:
+    pom = (DEPLOY / "registry" / "pom.xml").read_text()
+    version = re.search(r"<registry\.version>(.+)</registry\.version>", pom)
+    assert version is not None
+    assert services()["registry"]["image"].endswith(f":{version[1]}")

@@ -1,6 +1,5 @@
 """Publications, with a real broker: what is sent, what is not, and what failures leave."""
 
-import io
 import os
 import signal
 import subprocess
@@ -10,19 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import confluent_kafka
-import fastavro
 import pytest
 
-from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.publications.publish import batches
 from gmn_pipeline.schemas.messages import schema_of
 from gmn_pipeline.streams.framing import fingerprint
 from gmn_pipeline.warehouse.stream_store import StreamStore
-from gmn_pipeline_tests.kafka import RunningBroker, admin, own_broker
-from gmn_pipeline_tests.registry import RegistryDouble
+from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample
-from gmn_pipeline_tests.stream_bench import ROWS, SECOND, THIRD, StreamBench
+from gmn_pipeline_tests.stream_bench import ROWS, SECOND, THIRD, StreamBench, assert_readable
 from gmn_pipeline_tests.warehouse import ask, count
 
 
@@ -86,60 +81,10 @@ def test_a_topic_made_anew_gets_everything_again(bench: StreamBench) -> None:
     assert len(bench.records()) == ROWS
 
 
-@pytest.mark.parametrize("with_registry", [False, True])
-def test_an_independent_consumer_reads_every_message(
-    bench: StreamBench, with_registry: bool
-) -> None:
-    with RegistryDouble() as registry:
-        if with_registry:
-            bench.settings = bench.settings.model_copy(update={"schema_registry_url": registry.url})
-        bench.load()
-        bench.publish()
-        prefix = b"\x00\x00\x00\x00\x01" if with_registry else b"\xc3\x01" + fingerprint("2.1")
-    messages = by_confluent_kafka(bench)
-    assert len(messages) == ROWS
-    schema = fastavro.parse_schema(schema_of())
-    for message in messages:
-        assert message.value().startswith(prefix)
-        opened = io.BytesIO(message.value()[len(prefix) :])
-        record = fastavro.schemaless_reader(opened, schema)
-        assert record["unique_trajectory_identifier"] == message.key().decode()
-        assert record["schema_version"] == "2.1"
-        assert record["beginning_utc_time"].tzinfo is not None
-        assert isinstance(record["participating_stations"], list)
-        assert dict(message.headers())["schema-version"] == b"2.1"
-
-
-def by_confluent_kafka(bench: StreamBench) -> list[Any]:
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": bench.broker.bootstrap_servers,
-            "group.id": bench.settings.kafka_topic,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    consumer.subscribe([bench.settings.kafka_topic])
-    try:
-        return consumer.consume(ROWS, timeout=30)
-    finally:
-        consumer.close()
-
-
-def test_a_broker_that_is_down_fails_clearly_and_a_later_run_catches_up(tmp_path: Path) -> None:
-    with own_broker(tmp_path / "broker") as broker:
-        bench = StreamBench(tmp_path / "one", broker)
-        bench.load()
-        bench.publish()
-        bench.load(sample().first(ROWS + 5).stamped(SECOND))
-        port = broker.port
-        broker.kill()
-        bench.settings = bench.settings.model_copy(update={"kafka_timeout_s": 2.0})
-        with pytest.raises(BrokerUnavailable, match="Nothing is lost"):
-            bench.publish()
-    with own_broker(tmp_path / "broker", port):
-        bench.settings = bench.settings.model_copy(update={"kafka_timeout_s": 20.0})
-        assert bench.publish().sent == 5
-        assert len({r.key for r in bench.records()}) == len(bench.records()) == ROWS + 5
+def test_an_independent_consumer_reads_every_message(bench: StreamBench) -> None:
+    bench.load()
+    bench.publish()
+    assert_readable(bench, b"\xc3\x01" + fingerprint("2.1"), schema_of())
 
 
 def test_two_publishers_at_once_send_everything_once(bench: StreamBench) -> None:

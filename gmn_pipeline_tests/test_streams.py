@@ -1,5 +1,6 @@
 """The topic into the warehouse, with a real broker: equal tables, poison, crashes, gaps."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 from kafka import TopicPartition
 
+from gmn_pipeline.config import Settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.schemas import messages
@@ -23,6 +25,7 @@ from gmn_pipeline.streams.codec import decode, encode
 from gmn_pipeline.streams.consumer import bounded, consuming
 from gmn_pipeline.streams.framing import single_object_framing
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.warehouse import stream_store
 from gmn_pipeline.warehouse.stream_store import Range, StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample
@@ -157,35 +160,54 @@ def impossible(value: bytes) -> bytes:
 
 # --- crashes and repeats -------------------------------------------------------------------------
 
-_KILLED = """
-import os, signal, sys
-from gmn_pipeline.config import load_settings
-from gmn_pipeline.streams import consumer
-from gmn_pipeline.warehouse import stream_store
-die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
-setattr(*{"arriving": (consumer, "arrive", die),
-          "merging": (consumer.StreamStore, "merge", die),
-          "dead letters": (stream_store, "_insert_dead_letters", die),
-          "offsets": (stream_store, "_move_offsets", die),
-          "after": (consumer.ConsumeReport, "rate", property(die))}[sys.argv[1]])
-report = consumer.consume(load_settings(data_dir=sys.argv[2], kafka_topic=sys.argv[3]))
-report.rate
-"""
+
+def consume_and_die(settings: Settings, step: str) -> None:
+    """Take the topic in, and be killed where the step begins."""
+
+    def die(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    steps: dict[str, tuple[Any, str]] = {
+        "arriving": (consuming_module, "arrive"),
+        "merging": (StreamStore, "merge"),
+        "dead letters": (stream_store, "_insert_dead_letters"),
+        "offsets": (stream_store, "_move_offsets"),
+    }
+    if step in steps:
+        setattr(*steps[step], die)
+    consuming_module.consume(settings)
+    die()
+
+
+# Forked from a process that has imported everything and started no threads yet.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
+
+
+@pytest.fixture(scope="module")
+def poisoned(tmp_path_factory: pytest.TempPathFactory, kafka: RunningBroker) -> StreamBench:
+    """A topic with a day and a dead letter, which tests read and do not write to."""
+    bench = StreamBench(tmp_path_factory.mktemp("poisoned"), kafka)
+    bench.load()
+    bench.publish()
+    bench.send((b"nothing", b"x"))
+    return bench
 
 
 @pytest.mark.parametrize("step", ["arriving", "merging", "dead letters", "offsets", "after"])
-def test_a_consumer_killed_at_a_step_comes_to_the_same(published: StreamBench, step: str) -> None:
-    published.send((b"nothing", b"x"))
-    other = published.beside("two")
-    killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, step, other.settings.data_dir, other.settings.kafka_topic],
-        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": other.broker.bootstrap_servers},
-    )
-    assert killed.returncode == -signal.SIGKILL
+def test_a_consumer_killed_at_a_step_comes_to_the_same(
+    poisoned: StreamBench, tmp_path: Path, step: str
+) -> None:
+    other = poisoned.elsewhere(tmp_path)
+    consumer = PROCESSES.Process(target=consume_and_die, args=(other.settings, step))
+    consumer.start()
+    consumer.join(timeout=120)
+    assert consumer.exitcode == -signal.SIGKILL
+    assert (sum(other.offsets().values()) > 0) is (step == "after")
     other.consume()
-    same_content(published, other)
+    same_content(poisoned, other)
     assert count(other.settings, "dead_letters") == 1
-    assert sum(offsets(other).values()) == ROWS + 1
+    assert sum(other.offsets().values()) == ROWS + 1
 
 
 def test_a_run_reads_exactly_its_range_and_repeating_it_changes_nothing(

@@ -25,27 +25,24 @@ def count(settings: Settings, table: str) -> int:
     return int(ask(settings, f"SELECT count(*) FROM {table}")[0][0])
 
 
-def state(settings: Settings) -> dict[str, pl.DataFrame]:
+_WITHOUT_TIMES = "EXCLUDE (valid_from_utc, first_loaded_at_utc)"
+_STATE = {
+    "trajectories": f"SELECT * {_WITHOUT_TIMES} FROM trajectories ORDER BY trajectory_identifier",
+    "revisions": "SELECT * EXCLUDE (valid_from_utc, first_loaded_at_utc, valid_until_utc) "
+    "FROM trajectory_revisions ORDER BY trajectory_identifier, revision",
+    "links": "FROM trajectory_stations ORDER BY ALL",
+    "stations": "SELECT station_code FROM stations ORDER BY 1",
+    "rejected": "FROM rejected_rows ORDER BY source_file_sha256, line_number",
+    "files": "SELECT DISTINCT bin_date, source_file_sha256, rows_read, rows_accepted, "
+    "rows_rejected FROM source_files ORDER BY ALL",
+}
+
+
+def state(settings: Settings, *names: str) -> dict[str, pl.DataFrame]:
     """What two loads of the same files have to agree on: all but the times of loading."""
-    without_times = "EXCLUDE (valid_from_utc, first_loaded_at_utc)"
-    return {
-        "trajectories": frame(
-            settings, f"SELECT * {without_times} FROM trajectories ORDER BY trajectory_identifier"
-        ),
-        "revisions": frame(
-            settings,
-            "SELECT * EXCLUDE (valid_from_utc, first_loaded_at_utc, valid_until_utc) "
-            "FROM trajectory_revisions ORDER BY trajectory_identifier, revision",
-        ),
-        "links": frame(settings, "FROM trajectory_stations ORDER BY ALL"),
-        "stations": frame(settings, "SELECT station_code FROM stations ORDER BY 1"),
-        "rejected": frame(settings, "FROM rejected_rows ORDER BY source_file_sha256, line_number"),
-        "files": frame(
-            settings,
-            "SELECT DISTINCT bin_date, source_file_sha256, rows_read, rows_accepted, rows_rejected "
-            "FROM source_files ORDER BY ALL",
-        ),
-    }
+    # In one session: opening one takes longer than asking.
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        return {name: connection.execute(_STATE[name]).pl() for name in names or _STATE}
 
 
 def assert_same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:

@@ -75,9 +75,10 @@ def streams_trajectory_summary_raw(
 def metadata(report: ConsumeReport) -> Mapping[str, Any]:
     """What the UI shows of a run, or of some time of the service."""
     counts = {f"messages_{name}": count for name, count in report.counts.as_dict().items()}
+    lag = {} if report.lag is None else {"lag": report.lag}
     return {
         **counts,
-        "lag": report.lag,
+        **lag,
         "next_offsets": {str(p): at for p, at in report.next_offsets.items()},
         "messages_per_second": round(report.rate, 1),
     }

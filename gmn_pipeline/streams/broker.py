@@ -31,7 +31,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -316,30 +316,39 @@ def default_libs_dir(data_dir: Path) -> Path:
 
 def install(libs_dir: Path) -> Path:
     """Have Kafka's jars in `libs_dir`, whole or not at all; return it."""
-    if libs_dir.is_dir():
-        return libs_dir
-    libs_dir.parent.mkdir(parents=True, exist_ok=True)
-    with libs_dir.with_name("libs.lock").open("a") as lock:
+    return installed(libs_dir, _copy_jars)
+
+
+def installed(folder: Path, fetch: Callable[[Path], None]) -> Path:
+    """Have what `fetch` puts into a folder, whole or not at all and once; return the folder."""
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name("libs.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not libs_dir.is_dir():
-            incoming = libs_dir.with_name(f"{libs_dir.name}.incoming")
+        if not folder.is_dir():
+            incoming = folder.with_name(f"{folder.name}.incoming")
             shutil.rmtree(incoming, ignore_errors=True)
-            _copy_jars(incoming)
-            incoming.rename(libs_dir)
-    return libs_dir
+            fetch(incoming)
+            incoming.rename(folder)
+    return folder
 
 
 def _copy_jars(to: Path) -> None:
+    options = [f"-DoutputDirectory={to}", "-DincludeScope=runtime"]
+    run_maven(_POM, ["dependency:copy-dependencies", *options], f"Kafka {kafka_version()}")
+
+
+def run_maven(pom: Path, arguments: Sequence[str], what: str) -> None:
+    """Let Maven fetch something; KafkaUnavailable if it cannot, or is not there."""
     maven = shutil.which("mvn")
     if maven is None:
         raise KafkaUnavailable(
-            "Kafka's jars are not on this machine, and neither is Maven, which fetches them.",
+            f"{what} is not on this machine, and neither is Maven, which fetches it.",
             remedy="Install Maven ('apt-get install maven', 'brew install maven').",
         )
-    goal = "dependency:copy-dependencies"
-    options = [f"-DoutputDirectory={to}", "-DincludeScope=runtime"]
-    command = [maven, "-q", "-B", "-f", str(_POM), goal, *options]
-    _run(command, f"Maven could not fetch Kafka {kafka_version()}", env=_maven_environment())
+    command = [maven, "-q", "-B", "-f", str(pom), *arguments]
+    _run(command, f"Maven could not fetch {what}", env=_maven_environment())
 
 
 def _maven_environment() -> dict[str, str]:

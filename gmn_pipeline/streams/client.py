@@ -4,7 +4,7 @@ What belongs here: everything that knows kafka-python's options and errors. What
 (`framing.py`), and starting a broker (`broker.py`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +106,8 @@ def kafka_errors(settings: Settings, doing: str) -> Iterator[None]:
         raise BrokerUnavailable(
             f"Kafka at {bootstrap_servers(settings)} failed while {doing}: {error}.",
             remedy="Nothing is lost: what is not done is done by the next run. See whether the "
-            "broker runs, and KAFKA_BOOTSTRAP_SERVERS.",
+            "broker runs, and KAFKA_BOOTSTRAP_SERVERS; a wrong password, certificate or protocol "
+            "(KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_..., KAFKA_SSL_...) looks the same.",
         ) from error
 
 
@@ -196,9 +197,28 @@ def topic_state(settings: Settings, reader: Any | None = None) -> TopicState | N
             topic,
             str(described[0]["topic_id"]),
             str(admin.describe_cluster()["cluster_id"]),
-            {place.partition: at for place, at in reader.beginning_offsets(places).items()},
-            {place.partition: at for place, at in reader.end_offsets(places).items()},
+            *_limits(reader, places),
         )
+
+
+def _limits(reader: Any, places: Sequence[TopicPartition]) -> tuple[dict[int, int], dict[int, int]]:
+    """The first offset of each partition and the next to be written."""
+    topic = places[0].topic
+    if not {place.partition for place in places} <= (reader.partitions_for_topic(topic) or set()):
+        # The client looks for new partitions every five minutes only; this makes it look.
+        reader.topics()
+    try:
+        begin, end = reader.beginning_offsets(places), reader.end_offsets(places)
+    except KeyError as error:
+        # The client's way of saying that it knows no leader of a partition.
+        raise BrokerUnavailable(
+            f"{topic} has a partition without a leader: {error}.",
+            remedy="If it is new it will have one in a moment; else see the brokers' logs.",
+        ) from error
+    return (
+        {place.partition: at for place, at in begin.items()},
+        {place.partition: at for place, at in end.items()},
+    )
 
 
 @contextmanager

@@ -58,13 +58,13 @@ _POLL_MS = 250
 
 @dataclass
 class ConsumeReport:
-    """What was taken in, and where the warehouse is on the topic now."""
+    """What was taken in, and where the warehouse is on the topic now; `lag` is None if unknown."""
 
     topic: str
     counts: MergeCounts = field(default_factory=MergeCounts)
     ranges: list[Range] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
-    lag: int = 0
+    lag: int | None = None
     seconds: float = 0.0
 
     @property

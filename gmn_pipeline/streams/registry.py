@@ -1,10 +1,11 @@
-"""A schema registry that speaks Confluent's API: register, check, look up.
+"""A schema registry that speaks Confluent's API: register, look up.
 
 What belongs here: HTTP to the registry, and a cache of what never changes. What does not: what an
 id in a message means (`framing.py`).
 """
 
 import json
+from functools import cache
 from typing import Any
 
 import requests
@@ -20,35 +21,30 @@ _JSON = {
 
 
 class SchemaRegistry:
-    """One registry. Ids and schemas are asked for once in a process: they never change."""
+    """One registry. The schema of an id is asked for once in a process: it never changes."""
 
     def __init__(self, url: str, basic_auth: str = "") -> None:
         self._url = url.rstrip("/")
         self._auth = tuple(basic_auth.split(":", 1)) if ":" in basic_auth else None
-        self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, dict[str, Any] | None] = {}
 
     def register(self, subject: str, schema: str) -> int:
         """The id of a schema under a subject, registered now if it was not yet.
 
+        The registry checks it by the subject's rule of compatibility, and says what does not fit.
+        Not remembered here: a registry that was emptied has to be told again.
         Raises SchemaRefused if it is not compatible with what is registered there.
         """
-        key = (subject, schema)
-        if key not in self._ids:
-            self._check_compatible(subject, schema)
-            answer = self._ask("POST", f"/subjects/{subject}/versions", {"schema": schema})
-            if answer.status_code in (409, 422):
-                raise self._refused(subject, answer)
-            self._ids[key] = int(self._json(answer)["id"])
-        return self._ids[key]
-
-    def _check_compatible(self, subject: str, schema: str) -> None:
-        path = f"/compatibility/subjects/{subject}/versions/latest"
-        answer = self._ask("POST", path, {"schema": schema})
-        if answer.status_code == 404:
-            return  # nothing is registered there yet
-        if not self._json(answer)["is_compatible"]:
-            raise self._refused(subject, answer)
+        answer = self._ask("POST", f"/subjects/{subject}/versions", {"schema": schema})
+        if answer.status_code in (409, 422):
+            raise SchemaRefused(
+                f"The schema registry refuses the message schema of this version under {subject}: "
+                f"{_why(answer)}.",
+                remedy="Another program registered its own schema there. Give the trajectories a "
+                "topic of their own (GMN_KAFKA_TOPIC), or let the subject take both "
+                f"(PUT /config/{subject}).",
+            )
+        return int(self._json(answer)["id"])
 
     def schema(self, schema_id: int) -> dict[str, Any] | None:
         """The record schema of an id; None if the registry has none, or none of Avro."""
@@ -87,12 +83,14 @@ class SchemaRegistry:
                 remedy="Is SCHEMA_REGISTRY_URL the address of a schema registry?",
             ) from error
 
-    def _refused(self, subject: str, answer: requests.Response) -> SchemaRefused:
-        return SchemaRefused(
-            f"The schema registry takes the message schema of this version to be incompatible "
-            f"with {subject}: {answer.text[:300]}",
-            remedy="See what is registered there; it is not from this pipeline.",
-        )
+
+def _why(answer: requests.Response) -> str:
+    """The registry's own words."""
+    try:
+        text = str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        text = answer.text
+    return text[:500].rstrip(". ")
 
 
 def _record_schema(answer: Any) -> dict[str, Any] | None:
@@ -110,4 +108,9 @@ def open_registry(settings: Settings) -> SchemaRegistry | None:
     if not settings.schema_registry_url:
         return None
     auth = settings.schema_registry_basic_auth
-    return SchemaRegistry(settings.schema_registry_url, auth.get_secret_value() if auth else "")
+    return _opened(settings.schema_registry_url, auth.get_secret_value() if auth else "")
+
+
+@cache
+def _opened(url: str, basic_auth: str) -> SchemaRegistry:
+    return SchemaRegistry(url, basic_auth)

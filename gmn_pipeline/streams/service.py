@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 import dagster as dg
+from kafka import TopicPartition  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
@@ -48,6 +49,7 @@ class StreamService:
         self._instance = instance
         self._store = StreamStore(settings)
         self._stopped = threading.Event()
+        self._next: dict[int, int] = {}
         self._report = ConsumeReport(settings.kafka_topic)
         self._reported_at = time.monotonic()
 
@@ -55,7 +57,13 @@ class StreamService:
         """Finish what is under way, and end."""
         self._stopped.set()
 
-    def run(self, *, once: bool = False, on_ready: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self,
+        *,
+        once: bool = False,
+        from_beginning: bool = False,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
         """Work until stopped, or (`once`) until the topic's end is reached.
 
         Kafka may come and go; a gap or any other lasting error ends the service.
@@ -63,6 +71,9 @@ class StreamService:
         pause_s = _PAUSE_S
         with consuming(self._settings):
             self._store.create()
+            if from_beginning:
+                # Only now: whoever has the lock would be put out of step.
+                self._store.forget_offsets(self._settings.kafka_topic)
             while not self._stopped.is_set():
                 try:
                     ensure_topics(self._settings)
@@ -85,17 +96,18 @@ class StreamService:
         while not self._stopped.is_set():
             found = pending(self._settings, kafka)
             if found is None:
-                return
+                break
             topic, planned = found
+            self._next = {r.partition: r.begin for r in planned}
             backlog = bounded(planned, self._settings.stream_records)
             if not backlog and once:
-                return
+                break
             if backlog:
                 self._catch_up(kafka, topic, backlog)
             else:
                 self._follow(kafka, topic, planned)
-            self._report.lag = 0
-            self._tell_dagster()
+            self._tell_dagster(kafka)
+        self._tell_dagster(kafka, now=True)
 
     def _catch_up(self, kafka: Any, topic: TopicState, ranges: list[Range]) -> None:
         began = time.monotonic()
@@ -115,25 +127,35 @@ class StreamService:
                 )
             if ranges:
                 self._take_in(topic, ranges, records, time.monotonic())
-            self._tell_dagster()
+            self._tell_dagster(kafka)
 
     def _take_in(
         self, topic: TopicState, ranges: list[Range], records: list[Any], began: float
     ) -> None:
         counts = take_in(self._settings, self._store, topic, ranges, records, "gmn stream")
         self._report.counts.add(counts)
-        self._report.next_offsets |= {r.partition: r.end for r in ranges}
+        self._next |= {r.partition: r.end for r in ranges}
         self._report.seconds += time.monotonic() - began
         _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
 
-    def _tell_dagster(self, *, now: bool = False) -> None:
+    def _tell_dagster(self, kafka: Any | None = None, *, now: bool = False) -> None:
         due = time.monotonic() - self._reported_at >= _REPORT_S
         if self._instance is None or not self._report.counts.read or not (due or now):
             return
+        self._report.next_offsets = dict(self._next)
+        self._report.lag = self._lag(kafka) if kafka else None
         event = dg.AssetMaterialization(KEY, metadata=metadata(self._report))
         self._instance.report_runless_asset_event(event)
         self._report = ConsumeReport(self._settings.kafka_topic)
         self._reported_at = time.monotonic()
+
+    def _lag(self, kafka: Any) -> int:
+        """How many offsets the topic is ahead right now."""
+        topic = self._settings.kafka_topic
+        at = {TopicPartition(topic, p): offset for p, offset in self._next.items()}
+        with kafka_errors(self._settings, f"asking for the end of {topic}"):
+            ends = kafka.end_offsets(list(at))
+        return sum(max(ends[place] - offset, 0) for place, offset in at.items())
 
 
 @contextmanager

@@ -8,7 +8,8 @@ them. The rules are those of files (`store.py`), for single trajectories:
   later message wins, so that all who read the topic come to the same.
 - A message of the warehouse's own changes nothing: it is known by its place on the topic.
 - A tombstone withdraws, unless the trajectory is of a newer generation.
-- Several messages of one trajectory in one range count as the newest of them.
+- Several messages of one trajectory in one range are merged one after the other, so that each
+  state becomes a revision as if the range had been read message by message.
 
 What the topic says last of a trajectory is noted in `publications`, whoever said it: what is to be
 published is what the topic does not say (`Unpublished`).
@@ -43,6 +44,8 @@ PUBLISHED, CONSUMED = "published", "consumed"
 INSERTED, REVISED, WITHDRAWN = "inserted", "revised", "withdrawn"
 _KEY = "trajectory_identifier"
 _NEIGHBOURS = timedelta(days=1)
+_MOST_STATES = 100
+"""So many messages of one trajectory are merged of a range, the newest: each takes a round."""
 
 ARRIVED_SCHEMA = pl.Schema(
     {
@@ -131,6 +134,10 @@ COUNTS = (
     "superseded",
     "dead",
 )
+
+
+_CHANGES = ("inserted", "revised", "withdrawn", "outdated")
+"""What a message may do to a trajectory; anything else leaves it as it is."""
 
 
 class StreamStore:
@@ -267,7 +274,7 @@ class _StreamLoad(_Load):
         self._arrival = arrival
         self._now = utc_now()
         self._folder = folder
-        self._values = {"now": self._now, "accepted": str(folder / "accepted.parquet")}
+        self._values = {"now": self._now}
 
     def merge(self) -> MergeCounts:
         """Merge, and tell what became of each message."""
@@ -279,28 +286,34 @@ class _StreamLoad(_Load):
         if not messages.height:
             return counts
         self._bound_days(messages)
-        self._choose()
-        chosen = self._count("incoming")
+        rounds = self._choose()
         counts.own = messages.height - self._count("foreign_message")
-        counts.superseded = messages.height - counts.own - chosen
-        if chosen:
-            self._classify_messages()
-            self._write_accepted()
-            changes = self._count_changes()
-            if changes.get("both"):
-                self._compare_contents()
-                changes = self._count_changes()
-            self._apply(changes)
-            self._note_what_the_topic_says()
-            counts.inserted = changes.get("inserted", 0)
-            counts.revised = changes.get("revised", 0)
-            counts.withdrawn = changes.get("withdrawn", 0)
-            counts.outdated = changes.get("outdated", 0)
-            counts.unchanged = chosen - counts.inserted - counts.revised - counts.withdrawn
-            counts.unchanged -= counts.outdated
-            counts.bins = self._changed_bins()
-        self._assert_adds_up(counts, changes if chosen else {})
+        counts.superseded = messages.height - counts.own - self._count("chosen_message")
+        for number in range(1, rounds + 1):
+            self._merge_round(number, counts)
+        self._assert_adds_up(counts)
         return counts
+
+    def _merge_round(self, number: int, counts: MergeCounts) -> None:
+        """Merge at most one message of each trajectory: its first, then its second, and so on."""
+        self._values["accepted"] = str(self._folder / f"accepted-{number}.parquet")
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE incoming AS "
+            f"SELECT * EXCLUDE (round) FROM chosen_message WHERE round = {number}"
+        )
+        self._classify_messages()
+        self._write_accepted()
+        changes = self._count_changes()
+        if changes.get("both"):
+            self._compare_contents()
+            changes = self._count_changes()
+        self._apply(changes)
+        self._note_what_the_topic_says()
+        told = {name: changes.get(name, 0) for name in _CHANGES}
+        told["unchanged"] = self._count("incoming") - sum(told.values()) - changes.get("both", 0)
+        for name, count in told.items():
+            setattr(counts, name, getattr(counts, name) + count)
+        counts.bins |= self._changed_bins()
 
     def _count(self, table: str) -> int:
         return int(self._run(f"SELECT count(*) FROM {table}")[0][0])
@@ -318,8 +331,12 @@ class _StreamLoad(_Load):
         self._values["first_sent"] = messages.get_column("sent_at_utc").min()
         self._values["last_sent"] = messages.get_column("sent_at_utc").max()
 
-    def _choose(self) -> None:
-        """`incoming`: of each trajectory the newest message that is not the warehouse's own."""
+    def _choose(self) -> int:
+        """`chosen_message`: those that are not the warehouse's own, and in which round; how many.
+
+        In the order of the topic: within a partition that of offsets, between partitions (which
+        only more partitions or another sender's hash make necessary) that of time.
+        """
         self._connection.register("arrived", self._arrival.messages.to_arrow())
         self._run(
             f"""
@@ -334,11 +351,22 @@ class _StreamLoad(_Load):
         self._connection.unregister("arrived")
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE incoming AS FROM foreign_message
-            QUALIFY row_number() OVER (PARTITION BY {_KEY}
-              ORDER BY generated_at_utc DESC, sent_at_utc DESC, topic_offset DESC) = 1
+            CREATE OR REPLACE TEMP TABLE chosen_message AS
+            WITH timed AS (
+              SELECT *, max(sent_at_utc) OVER (PARTITION BY topic_partition ORDER BY topic_offset)
+                AS topic_time
+              FROM foreign_message
+            ), newest AS (
+              FROM timed QUALIFY row_number() OVER (PARTITION BY {_KEY}
+                ORDER BY generated_at_utc DESC, topic_time DESC, topic_offset DESC)
+                <= {_MOST_STATES}
+            )
+            SELECT * EXCLUDE (topic_time), row_number() OVER (PARTITION BY {_KEY}
+              ORDER BY topic_time, topic_partition, topic_offset) AS round
+            FROM newest
             """
         )
+        return int(self._run("SELECT coalesce(max(round), 0) FROM chosen_message")[0][0])
 
     def _classify_messages(self) -> None:
         """`change`: what is to happen to each trajectory, as in a load of files."""
@@ -439,14 +467,12 @@ class _StreamLoad(_Load):
         )
         return {day for (day,) in rows}
 
-    def _assert_adds_up(self, counts: MergeCounts, changes: Mapping[str, int]) -> None:
+    def _assert_adds_up(self, counts: MergeCounts) -> None:
         """Every message has one fate, and the tables hold what was counted."""
         parts = sum(getattr(counts, name) for name in COUNTS[1:])
-        unsure = changes.get("both", 0)
-        if parts != counts.read or unsure or min(getattr(counts, name) for name in COUNTS) < 0:
+        if parts != counts.read or min(getattr(counts, name) for name in COUNTS) < 0:
             raise CountMismatch(
-                f"Messages of {self._arrival.topic} do not add up: {counts.as_dict()}, "
-                f"{dict(changes)}.",
+                f"Messages of {self._arrival.topic} do not add up: {counts.as_dict()}.",
                 remedy="Nothing was committed. This is a fault of this program: please report it "
                 f"with the offsets {list(self._arrival.ranges)}.",
             )
@@ -479,7 +505,7 @@ class Unpublished:
         """How many messages are to be sent for each day."""
         with self.store.reading() as connection:
             if connection is None:
-                return {}
+                return self._days_of_an_older_warehouse(first, last)
             rows = patiently(
                 lambda: connection.execute(
                     f"""
@@ -498,6 +524,20 @@ class Unpublished:
                     self._values(first, last),
                 ).fetchall()
             )
+        return dict(rows)
+
+    def _days_of_an_older_warehouse(self, first: date, last: date) -> dict[date, int]:
+        """One that was made before there were publications: nothing of it is published."""
+        if not self.store.connection.exists:
+            return {}
+        with self.store.connection.open(read_only=True) as connection:
+            if not layout.is_created(connection):
+                return {}
+            rows = connection.execute(
+                "SELECT bin_date, count(*) FROM trajectories "
+                "WHERE bin_date BETWEEN ? AND ? GROUP BY 1 ORDER BY 1",
+                [first, last],
+            ).fetchall()
         return dict(rows)
 
     def rows(self, first: date, last: date) -> pl.DataFrame:
