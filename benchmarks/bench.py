@@ -28,6 +28,7 @@ from rich.table import Table
 
 from benchmarks.archive import FIRST_DATE, LAST_DATE, Shares, generate, next_generation
 from gmn_pipeline.automation import range_tags, trajectory_days_job
+from gmn_pipeline.cli import prepare_dagster_home
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.schemas.derive import sql_text
@@ -37,6 +38,7 @@ from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 app = typer.Typer(add_completion=False)
 _NULLS = [f"'{word:>{width}}'" for word in ("None", "nan") for width in range(6, 12)]
+_BACKFILL_DAYS = (500, 2_900)
 _QUERIES = {
     "shower counts": "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1",
     "one date": "SELECT * FROM trajectories WHERE bin_date = DATE '{day}' ORDER BY vgeo_km_s",
@@ -87,16 +89,14 @@ def load(source: Path, folder: Path, first: str, last: str) -> dict[str, Any]:
 
 def dagster_overhead(source: Path, folder: Path, first: str, last: str) -> dict[str, Any]:
     """What a Dagster run over loaded days costs beyond the same days without Dagster."""
-    home = folder / "dagster"
-    home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     overrides = {"source_url": str(source), "data_dir": folder / "data", "run_retries": 0}
+    settings = load_settings(**overrides)
     days = _days(first, last)
     began = time.perf_counter()
-    load_days(days, load_settings(**overrides))
+    load_days(days, settings)
     without = time.perf_counter() - began
     began = time.perf_counter()
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
         result = (
             build_defs(overrides)
             .resolve_job_def(trajectory_days_job.name)
@@ -194,8 +194,10 @@ def _measure(work: Path, source: Path, solved_again: Path, runs: int) -> dict[st
             shutil.rmtree(ours)
         shutil.rmtree(bare)
     kept = work / f"ours{runs - 1}"
-    sixty_days = (LAST_DATE - timedelta(days=59)).isoformat()
-    overhead = run_task("dagster", solved_again, kept, sixty_days, last)
+    overhead = [
+        run_task("dagster", solved_again, kept, LAST_DATE - timedelta(days=days - 1), last)
+        for days in _BACKFILL_DAYS
+    ]
     return {"loads": timed, "dagster": overhead, "queries_ms": _queries(kept / "data")}
 
 
@@ -242,11 +244,11 @@ def _print(console: Console, results: dict[str, Any]) -> None:
                       f"{ratio:.2f}", f"{peak:,.0f}")  # fmt: skip
     console.print(table)
     console.print("Seconds in each stage of the first load:", loads["first load"][-1]["stages"])
-    dagster = results["dagster"]
-    console.print(
-        f"Dagster's own work in a run over {dagster['days']} days: "
-        f"{dagster['ms_a_day']:.0f} ms a day."
-    )
+    for backfill in results["dagster"]:
+        console.print(
+            f"Dagster's own work in a backfill of {backfill['days']:,} days: "
+            f"{backfill['ms_a_day']:.1f} ms a day."
+        )
     queries = Table(title="Queries on the warehouse just loaded", title_justify="left")
     queries.add_column("query")
     queries.add_column("ms", justify="right")

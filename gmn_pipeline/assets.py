@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 
 from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.day_events import add_metadata, log_materializations
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SourceUnavailable
 from gmn_pipeline.schemas.derive import dagster_schema
 from gmn_pipeline.schemas.tables import IAU_SHOWERS, TRAJECTORIES, VALIDATED_TRAJECTORIES
@@ -166,23 +167,13 @@ def gmn_trajectory_days(
     _log(context, report)
     selected = [_SPECS[stage] for stage in Stage if stage in stages]
     previews = _previews(settings, days)
-    if report.failed:
-        # Not as outputs: those would mark every day of the range as materialized.
-        for spec in selected:
-            for day in report.good:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        spec.key,
-                        partition=day.day.isoformat(),
-                        metadata=_metadata(day, report, previews),
-                    )
-                )
-    else:
-        for spec in selected:
-            for day in report.good:
-                context.add_asset_metadata(
-                    _metadata(day, report, previews), spec.key, day.day.isoformat()
-                )
+    metadata = {day.day.isoformat(): _metadata(day, report, previews) for day in report.good}
+    for spec in selected:
+        if report.failed:
+            # Not as an output: that would mark every day of the range as materialized.
+            log_materializations(context, spec.key, metadata)
+        else:
+            add_metadata(context, spec.key, metadata)
             yield dg.MaterializeResult(asset_key=spec.key)
     for check, result in _checks(report):
         if check.key in context.selected_asset_check_keys:

@@ -16,6 +16,7 @@ import dagster as dg
 from gmn_pipeline.assets import DAYS, WAREHOUSE, Pipeline
 from gmn_pipeline.automation import STATE_TAG, _Attempts, _is_under_way, range_tags
 from gmn_pipeline.config import Settings
+from gmn_pipeline.day_events import add_metadata
 from gmn_pipeline.errors import GmnError, RetryableError
 from gmn_pipeline.publications.publish import DayPublished, PublishReport, publish
 from gmn_pipeline.sources.bins import FIRST_DAY
@@ -56,9 +57,11 @@ def publications_trajectory_summary_raw(
         report = publish(settings, min(days), max(days), run_id=context.run.run_id)
     except GmnError as error:
         raise retry_or_fail(context, settings, error) from error
-    for day in days:
-        published = report.days.get(day, DayPublished())
-        context.add_asset_metadata(_metadata(published), KEY, day.isoformat())
+    add_metadata(
+        context,
+        KEY,
+        {day.isoformat(): _metadata(report.days.get(day, DayPublished())) for day in days},
+    )
     context.log.info(_summary(report))
     return dg.MaterializeResult(metadata={"topic": report.topic, "messages": report.sent})
 
