@@ -160,10 +160,8 @@ def gmn_trajectory_days(
     settings = pipeline.settings()
     try:
         report = load_days(days, settings, stages=stages, watch=pipeline.watch)
-    except RetryableError as error:
-        raise _retry_or_fail(context, settings, dg.Failure(str(error))) from error
     except GmnError as error:
-        raise dg.Failure(str(error)) from error
+        raise retry_or_fail(context, settings, [error]) from error
     _log(context, report)
     selected = [_SPECS[stage] for stage in Stage if stage in stages]
     previews = _previews(settings, days)
@@ -283,20 +281,27 @@ def _days_failure(
         f"{len(failed)} of {len(report.days)} days failed, the others came through. {shown}{more}",
         metadata={day.day.isoformat(): str(day.error) for day in failed},
     )
-    if any(isinstance(day.error, RetryableError) for day in failed):
-        return _retry_or_fail(context, settings, failure)
-    return failure
+    errors = [day.error for day in failed if day.error is not None]
+    return retry_or_fail(context, settings, errors, failure)
 
 
-def _retry_or_fail(
-    context: dg.AssetExecutionContext, settings: Settings, failure: dg.Failure
+def retry_or_fail(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    errors: Sequence[GmnError],
+    failure: dg.Failure | None = None,
 ) -> Exception:
-    """Another attempt, each after twice the pause, as long as the settings allow one."""
-    attempt = context.retry_number
-    if attempt >= settings.run_retries:
+    """What ends a run: another attempt if that may help with an error, else the failure.
+
+    Each attempt comes after twice the pause, as long as the settings allow one.
+    """
+    failure = failure or dg.Failure("; ".join(map(str, errors)))
+    may_pass = any(isinstance(error, RetryableError) for error in errors)
+    if not may_pass or context.retry_number >= settings.run_retries:
         return failure
     context.log.warning(f"{failure.description} Trying again.")
-    return dg.RetryRequested(settings.run_retries, settings.run_retry_pause_s * 2**attempt)
+    pause_s = settings.run_retry_pause_s * 2**context.retry_number
+    return dg.RetryRequested(settings.run_retries, pause_s)
 
 
 @dg.asset(

@@ -44,6 +44,7 @@ from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline.warehouse.stream_store import StreamStore
 
 app = typer.Typer(
@@ -397,9 +398,9 @@ def stream(
 
 def _pending(settings: Settings, ledger: Ledger) -> int:
     """Newest landed daily files that the warehouse has not taken."""
-    loaded = {sha for (sha,) in _query(settings, "SELECT source_file_sha256 FROM source_files")}
+    taken = Warehouse(settings).taken_files()
     return sum(
-        version.sha256 not in loaded
+        version.sha256 not in taken
         for version in ledger.newest_landed().values()
         if version.kind == "daily"
     )
