@@ -1,4 +1,4 @@
-"""The assets as Dagster shows them: trajectory days, showers, snapshot.
+"""The assets as Dagster shows them: trajectory days, showers, snapshot, maintenance.
 
 What belongs here: keys, partitions, metadata, checks, and how a run's outcome becomes events.
 What does not: the work itself (`trajectory_days.py` and the folders of the stages).
@@ -9,7 +9,7 @@ that one day is red, the others are green (docs/decisions/0003-one-operation-for
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from gmn_pipeline.trajectory_days import DayReport, Report, Stage, Watch, load_d
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 
@@ -361,4 +362,25 @@ def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeRe
     )
 
 
-ASSETS = [gmn_trajectory_days, warehouse_iau_showers, warehouse_snapshot]
+@dg.asset(
+    key=["warehouse", "maintenance"],
+    deps=[WAREHOUSE],
+    group_name="warehouse",
+    owners=_OWNERS,
+    kinds={"duckdb", "ducklake"},
+    description="Puts the rows and files of many small commits together, lets DuckLake's old "
+    "snapshots go and removes files that nothing needs. No query has another answer or fails.",
+    pool=WRITER_POOL,
+)
+def warehouse_maintenance(
+    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[None]:
+    settings = pipeline.settings()
+    try:
+        done = maintain(settings)
+    except GmnError as error:
+        raise retry_or_fail(context, settings, [error]) from error
+    return dg.MaterializeResult(metadata=asdict(done))
+
+
+ASSETS = [gmn_trajectory_days, warehouse_iau_showers, warehouse_snapshot, warehouse_maintenance]

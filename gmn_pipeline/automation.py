@@ -41,6 +41,12 @@ snapshot_job = dg.define_asset_job(
     description="Makes gmn.duckdb and Parquet for analysts from the warehouse as it is.",
 )
 
+maintenance_job = dg.define_asset_job(
+    "maintenance",
+    selection=dg.AssetSelection.assets(["warehouse", "maintenance"]),
+    description="Puts small files together and removes what nothing needs.",
+)
+
 
 def range_tags(first: date, last: date) -> dict[str, str]:
     """Tags that make a run take all days from `first` to `last` at once."""
@@ -70,6 +76,14 @@ monthly_iau_showers = dg.ScheduleDefinition(
     cron_schedule="30 2 1 * *",
     execution_timezone="UTC",
     description="Refreshes the meteor showers once a month.",
+)
+
+daily_maintenance = dg.ScheduleDefinition(
+    name="daily_maintenance",
+    job=maintenance_job,
+    cron_schedule="30 3 * * *",
+    execution_timezone="UTC",
+    description="Keeps the warehouse quick and small.",
 )
 
 
@@ -149,6 +163,6 @@ def _state(changed: Mapping[date, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-JOBS = [trajectory_days_job, iau_showers_job, snapshot_job]
-SCHEDULES = [nightly_refresh, monthly_iau_showers]
+JOBS = [trajectory_days_job, iau_showers_job, snapshot_job, maintenance_job]
+SCHEDULES = [nightly_refresh, monthly_iau_showers, daily_maintenance]
 SENSORS = [changed_files_sensor]

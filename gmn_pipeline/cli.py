@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
 from enum import StrEnum
 from importlib.util import find_spec
@@ -44,6 +45,7 @@ from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline.warehouse.stream_store import StreamStore
 
@@ -416,6 +418,17 @@ def _print_failures(ledger: Ledger) -> None:
         table.add_column(column, overflow="fold")
     for failure in failures[:20]:
         table.add_row(failure.day, failure.stage, failure.failed_at_utc[:19], failure.message)
+    _console.print(table)
+
+
+@app.command("maintain")
+def maintain_warehouse() -> None:
+    """Put small files together and remove what nothing needs. No query fails."""
+    table = Table(title="Maintenance", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(justify="right")
+    for name, value in asdict(maintain(load_settings())).items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
     _console.print(table)
 
 
