@@ -57,6 +57,13 @@ app = typer.Typer(
 _console = Console()
 _errors = Console(stderr=True)
 _SHOWN_SHOWERS = 8
+_EVENT_LOG = """
+event_log_storage:
+  module: gmn_pipeline.event_log
+  class: BatchingEventLogStorage
+  config:
+    base_dir: {home}
+"""
 
 
 def _day(text: str) -> date:
@@ -181,10 +188,12 @@ def _instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make DAGSTER_HOME and put dagster.yaml there."""
+    """Make DAGSTER_HOME and put dagster.yaml there, with our event log in it."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(Path(__file__).parents[1] / "dagster.yaml", home / "dagster.yaml")
+    common = (Path(__file__).parents[1] / "dagster.yaml").read_text("utf-8")
+    event_log = _EVENT_LOG.format(home=json.dumps(str(home)))
+    (home / "dagster.yaml").write_text(common + event_log, "utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

@@ -2,8 +2,9 @@
 
 Dagster's own SQLite storages open a connection for every statement and commit every event by
 itself; this one keeps its connections, and writes the events of a batch in one transaction
-(docs/decisions/0008-dagsters-bookkeeping.md). `dagster.yaml` names it. What belongs here: how
-events reach the file. What does not: their meaning; tables and queries are Dagster's.
+(docs/decisions/0008-dagsters-bookkeeping.md). `gmn run` and `gmn dev` put it into dagster.yaml.
+What belongs here: how events reach the file. What does not: their meaning; tables and queries are
+Dagster's.
 """
 
 import os
