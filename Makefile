@@ -43,7 +43,7 @@ check: setup  ## lint, format, types, Dagster definitions, generated docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/dagster definitions validate -w workspace.yaml 2>&1 | tail -n 1
+	@PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 	@$(BIN)/python -m gmn_pipeline.reference --check
 
 format: setup  ## put the code into its format

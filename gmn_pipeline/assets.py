@@ -1,4 +1,4 @@
-"""The assets as Dagster shows them: trajectory days, showers, snapshot.
+"""The assets as Dagster shows them: trajectory days, showers, snapshot, maintenance.
 
 What belongs here: keys, partitions, metadata, checks, and how a run's outcome becomes events.
 What does not: the work itself (`trajectory_days.py` and the folders of the stages).
@@ -9,13 +9,14 @@ that one day is red, the others are green (docs/decisions/0003-one-operation-for
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 
 from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.day_events import add_metadata, log_materializations
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SourceUnavailable
 from gmn_pipeline.schemas.derive import dagster_schema
 from gmn_pipeline.schemas.tables import IAU_SHOWERS, TRAJECTORIES, VALIDATED_TRAJECTORIES
@@ -25,6 +26,7 @@ from gmn_pipeline.trajectory_days import DayReport, Report, Stage, Watch, load_d
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 
@@ -159,30 +161,18 @@ def gmn_trajectory_days(
     settings = pipeline.settings()
     try:
         report = load_days(days, settings, stages=stages, watch=pipeline.watch)
-    except RetryableError as error:
-        raise _retry_or_fail(context, settings, dg.Failure(str(error))) from error
     except GmnError as error:
-        raise dg.Failure(str(error)) from error
+        raise retry_or_fail(context, settings, [error]) from error
     _log(context, report)
     selected = [_SPECS[stage] for stage in Stage if stage in stages]
     previews = _previews(settings, days)
-    if report.failed:
-        # Not as outputs: those would mark every day of the range as materialized.
-        for spec in selected:
-            for day in report.good:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        spec.key,
-                        partition=day.day.isoformat(),
-                        metadata=_metadata(day, report, previews),
-                    )
-                )
-    else:
-        for spec in selected:
-            for day in report.good:
-                context.add_asset_metadata(
-                    _metadata(day, report, previews), spec.key, day.day.isoformat()
-                )
+    metadata = {day.day.isoformat(): _metadata(day, report, previews) for day in report.good}
+    for spec in selected:
+        if report.failed:
+            # Not as an output: that would mark every day of the range as materialized.
+            log_materializations(context, spec.key, metadata)
+        else:
+            add_metadata(context, spec.key, metadata)
             yield dg.MaterializeResult(asset_key=spec.key)
     for check, result in _checks(report):
         if check.key in context.selected_asset_check_keys:
@@ -292,20 +282,27 @@ def _days_failure(
         f"{len(failed)} of {len(report.days)} days failed, the others came through. {shown}{more}",
         metadata={day.day.isoformat(): str(day.error) for day in failed},
     )
-    if any(isinstance(day.error, RetryableError) for day in failed):
-        return _retry_or_fail(context, settings, failure)
-    return failure
+    errors = [day.error for day in failed if day.error is not None]
+    return retry_or_fail(context, settings, errors, failure)
 
 
-def _retry_or_fail(
-    context: dg.AssetExecutionContext, settings: Settings, failure: dg.Failure
+def retry_or_fail(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    errors: Sequence[GmnError],
+    failure: dg.Failure | None = None,
 ) -> Exception:
-    """Another attempt, each after twice the pause, as long as the settings allow one."""
-    attempt = context.retry_number
-    if attempt >= settings.run_retries:
+    """What ends a run: another attempt if that may help with an error, else the failure.
+
+    Each attempt comes after twice the pause, as long as the settings allow one.
+    """
+    failure = failure or dg.Failure("; ".join(map(str, errors)))
+    may_pass = any(isinstance(error, RetryableError) for error in errors)
+    if not may_pass or context.retry_number >= settings.run_retries:
         return failure
     context.log.warning(f"{failure.description} Trying again.")
-    return dg.RetryRequested(settings.run_retries, settings.run_retry_pause_s * 2**attempt)
+    pause_s = settings.run_retry_pause_s * 2**context.retry_number
+    return dg.RetryRequested(settings.run_retries, pause_s)
 
 
 @dg.asset(
@@ -365,4 +362,25 @@ def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeRe
     )
 
 
-ASSETS = [gmn_trajectory_days, warehouse_iau_showers, warehouse_snapshot]
+@dg.asset(
+    key=["warehouse", "maintenance"],
+    deps=[WAREHOUSE],
+    group_name="warehouse",
+    owners=_OWNERS,
+    kinds={"duckdb", "ducklake"},
+    description="Puts the rows and files of many small commits together, lets DuckLake's old "
+    "snapshots go and removes files that nothing needs. No query has another answer or fails.",
+    pool=WRITER_POOL,
+)
+def warehouse_maintenance(
+    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[None]:
+    settings = pipeline.settings()
+    try:
+        done = maintain(settings)
+    except GmnError as error:
+        raise retry_or_fail(context, settings, [error]) from error
+    return dg.MaterializeResult(metadata=asdict(done))
+
+
+ASSETS = [gmn_trajectory_days, warehouse_iau_showers, warehouse_snapshot, warehouse_maintenance]

@@ -1,12 +1,12 @@
 """When things run by themselves: jobs, the nightly schedule, the sensor on the source's listing.
 
 What belongs here: what asks for runs, and for which days. What does not: what a run does.
-Sensors carry no data: they compare the listing with the ledger and ask for days.
+Sensors carry no data: they compare the listing with ledger and warehouse, and ask for days.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -15,14 +15,14 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
+from gmn_pipeline.asking import Asking
 from gmn_pipeline.assets import LANDING, VALIDATED, WAREHOUSE, Pipeline
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.landing.land import FOLDERS
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.sources.bins import FileKind, bin_of_name
 from gmn_pipeline.sources.directory import Directory, open_directory
-
-STATE_TAG = "gmn/source_state"
+from gmn_pipeline.warehouse.store import Warehouse
 
 trajectory_days_job = dg.define_asset_job(
     "trajectory_days",
@@ -39,6 +39,12 @@ snapshot_job = dg.define_asset_job(
     "snapshot",
     selection=dg.AssetSelection.assets(["warehouse", "snapshot"]),
     description="Makes gmn.duckdb and Parquet for analysts from the warehouse as it is.",
+)
+
+maintenance_job = dg.define_asset_job(
+    "maintenance",
+    selection=dg.AssetSelection.assets(["warehouse", "maintenance"]),
+    description="Puts small files together and removes what nothing needs.",
 )
 
 
@@ -72,46 +78,59 @@ monthly_iau_showers = dg.ScheduleDefinition(
     description="Refreshes the meteor showers once a month.",
 )
 
+daily_maintenance = dg.ScheduleDefinition(
+    name="daily_maintenance",
+    job=maintenance_job,
+    cron_schedule="30 3 * * *",
+    execution_timezone="UTC",
+    description="Keeps the warehouse quick and small.",
+)
+
 
 @dg.sensor(
     job=trajectory_days_job,
     minimum_interval_seconds=300,
-    description="Compares the source's directory listing with what was landed, and asks for the "
-    "days whose files changed or were never landed: this is also what fills gaps.",
+    description="Compares the source's directory listing with what was landed and loaded, and asks "
+    "for the days of which a file is new, changed, or did not get into the warehouse: this is also "
+    "what fills gaps.",
 )
 def changed_files_sensor(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.SensorResult | dg.SkipReason:
     settings = pipeline.settings()
     try:
-        changed = changed_days(open_directory(settings), Ledger(settings.data_dir))
+        changed = changed_days(
+            open_directory(settings), Ledger(settings.data_dir), Warehouse(settings).taken_files()
+        )
     except RetryableError as error:
         return dg.SkipReason(str(error))
-    attempts = _Attempts(context.cursor)
+    asking = Asking(context, settings.sensor_attempts)
     requests: list[dg.RunRequest] = []
-    waiting = 0
     for days in _ranges(sorted(changed), settings.sensor_days_per_run):
-        state = _state({day: changed[day] for day in days})
-        if _is_under_way(context.instance, state):
-            waiting += 1
-        elif attempts.count(state) >= settings.sensor_attempts:
-            context.log.error(
-                f"{days[0]} to {days[-1]}: given up after {settings.sensor_attempts} attempts. "
-                "Look at the failures in 'gmn status', then materialize the days by hand."
-            )
-        elif len(requests) + waiting < settings.sensor_runs_at_once:
-            requests.append(_request(days, state, attempts.next(state)))
+        if len(requests) + asking.under_way == settings.sensor_runs_at_once:
+            break
+        answer = asking.ask(
+            _state({day: changed[day] for day in days}),
+            f"{days[0]} to {days[-1]}",
+            tags=range_tags(days[0], days[-1]),
+        )
+        if isinstance(answer, dg.RunRequest):
+            requests.append(answer)
     if not requests:
         return dg.SkipReason(
-            f"{len(changed)} days differ from the listing; {waiting} runs under way."
+            f"{len(changed)} days are not in the warehouse as listed; {asking.under_way} runs "
+            "under way."
             if changed
-            else "Everything that the source lists is landed."
+            else "Everything that the source lists is in the warehouse."
         )
-    return dg.SensorResult(run_requests=requests, cursor=attempts.cursor())
+    return asking.result(requests)
 
 
-def changed_days(directory: Directory, ledger: Ledger) -> dict[date, str]:
-    """Days with a file that the listing shows in another state than the landed one, and how."""
+def changed_days(directory: Directory, ledger: Ledger, taken: Container[str]) -> dict[date, str]:
+    """Days with a listed file that was not landed in this state, or not taken in, and the files.
+
+    A file is landed before it is loaded: a process that ends in between leaves it landed only.
+    """
     landed = ledger.newest_landed()
     states: dict[date, list[str]] = {}
     for entry in directory.list(FOLDERS[FileKind.DAILY]):
@@ -119,7 +138,7 @@ def changed_days(directory: Directory, ledger: Ledger) -> dict[date, str]:
         if bin_ is None:
             continue
         known = landed.get(entry.path)
-        if known is None or known.listed_state != entry.state:
+        if known is None or known.listed_state != entry.state or known.sha256 not in taken:
             states.setdefault(bin_.date, []).append(f"{entry.path} {entry.state}")
     return {day: "; ".join(sorted(files)) for day, files in states.items()}
 
@@ -144,43 +163,6 @@ def _state(changed: Mapping[date, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _is_under_way(instance: dg.DagsterInstance, state: str) -> bool:
-    unfinished = [
-        dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    ]  # fmt: skip
-    runs = dg.RunsFilter(tags={STATE_TAG: state}, statuses=unfinished)
-    return instance.get_runs_count(runs) > 0
-
-
-def _request(days: Sequence[date], state: str, attempt: int) -> dg.RunRequest:
-    # Dagster never launches a run key twice: without the attempt a failure would be final.
-    return dg.RunRequest(
-        run_key=f"{state}-{attempt}", tags={**range_tags(days[0], days[-1]), STATE_TAG: state}
-    )
-
-
-class _Attempts:
-    """How often each state was asked for; kept in the sensor's cursor."""
-
-    _REMEMBERED = 200
-
-    def __init__(self, cursor: str | None) -> None:
-        self._counts: dict[str, int] = json.loads(cursor) if cursor else {}
-
-    def count(self, state: str) -> int:
-        return self._counts.get(state, 0)
-
-    def next(self, state: str) -> int:
-        self._counts[state] = self._counts.pop(state, 0) + 1
-        return self._counts[state]
-
-    def cursor(self) -> str:
-        newest = list(self._counts.items())[-self._REMEMBERED :]
-        return json.dumps(dict(newest))
-
-
-JOBS = [trajectory_days_job, iau_showers_job, snapshot_job]
-SCHEDULES = [nightly_refresh, monthly_iau_showers]
+JOBS = [trajectory_days_job, iau_showers_job, snapshot_job, maintenance_job]
+SCHEDULES = [nightly_refresh, monthly_iau_showers, daily_maintenance]
 SENSORS = [changed_files_sensor]

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
 from enum import StrEnum
 from importlib.util import find_spec
@@ -44,6 +45,8 @@ from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.maintenance import maintain
+from gmn_pipeline.warehouse.store import Warehouse
 
 app = typer.Typer(
     help="The data platform of the Global Meteor Network.",
@@ -53,6 +56,13 @@ app = typer.Typer(
 _console = Console()
 _errors = Console(stderr=True)
 _SHOWN_SHOWERS = 8
+_EVENT_LOG = """
+event_log_storage:
+  module: gmn_pipeline.event_log
+  class: BatchingEventLogStorage
+  config:
+    base_dir: {home}
+"""
 
 
 def _day(text: str) -> date:
@@ -177,10 +187,12 @@ def _instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make DAGSTER_HOME and put dagster.yaml there."""
+    """Make DAGSTER_HOME and put dagster.yaml there, with our event log in it."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(Path(__file__).parents[1] / "dagster.yaml", home / "dagster.yaml")
+    common = (Path(__file__).parents[1] / "dagster.yaml").read_text("utf-8")
+    event_log = _EVENT_LOG.format(home=json.dumps(str(home)))
+    (home / "dagster.yaml").write_text(common + event_log, "utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -395,9 +407,9 @@ def stream(
 
 def _pending(settings: Settings, ledger: Ledger) -> int:
     """Newest landed daily files that the warehouse has not taken."""
-    loaded = {sha for (sha,) in _query(settings, "SELECT source_file_sha256 FROM source_files")}
+    taken = Warehouse(settings).taken_files()
     return sum(
-        version.sha256 not in loaded
+        version.sha256 not in taken
         for version in ledger.newest_landed().values()
         if version.kind == "daily"
     )
@@ -413,6 +425,17 @@ def _print_failures(ledger: Ledger) -> None:
         table.add_column(column, overflow="fold")
     for failure in failures[:20]:
         table.add_row(failure.day, failure.stage, failure.failed_at_utc[:19], failure.message)
+    _console.print(table)
+
+
+@app.command("maintain")
+def maintain_warehouse() -> None:
+    """Put small files together and remove what nothing needs. No query fails."""
+    table = Table(title="Maintenance", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(justify="right")
+    for name, value in asdict(maintain(load_settings())).items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
     _console.print(table)
 
 

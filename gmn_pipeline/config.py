@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
     )
+    snapshot_keep_days: int = Field(
+        7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
+        "nothing names any more are kept; past states of trajectories stay for ever."
+    )  # fmt: skip
     iau_showers_url: str = Field(
         "https://www.ta3.sk/IAUC22DB/MDC2007/Etc/streamfulldata.txt",
         description="The IAU Meteor Data Center's list of all meteor showers.",

@@ -43,7 +43,7 @@ class FileIncomplete(RetryableError):
 
 
 class WarehouseBusy(RetryableError):
-    """Another writer held the warehouse for longer than the setting allows."""
+    """Others held the warehouse for longer than may be waited for."""
 
 
 class BrokerUnavailable(RetryableError):

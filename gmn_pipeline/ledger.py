@@ -143,6 +143,15 @@ class Ledger:
             )
             return [s for row in rows if (s := ValidatedSlice(*row)).bin_date in wanted]
 
+    def validated_paths(self) -> set[str]:
+        """Every validated Parquet file that is named, of accepted or of rejected rows."""
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT accepted_path FROM validated_slices "
+                "UNION SELECT rejected_path FROM validated_slices"
+            )
+            return {path for (path,) in rows}
+
     def record_days(self, failed: dict[date, tuple[str, str]], good: Iterable[date]) -> None:
         """Record (stage, message) of failed days, and forget former failures of good ones."""
         now = utc_now().isoformat()

@@ -19,6 +19,7 @@ from gmn_pipeline.automation import (
 )
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.sources.bins import bins_between
+from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline_tests.gmn_site import GmnSite, status
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.warehouse import ask, count
@@ -254,9 +255,47 @@ def test_the_sensor_asks_again_for_a_day_whose_file_changed(
     put_days(bench, MARCH_3, MARCH_4)
     operator.run(MARCH_3, MARCH_4)
     put_days(bench, MARCH_4, rows=5)
-    assert set(changed_days(bench.directory, bench.ledger)) == {MARCH_4}
+    taken = Warehouse(bench.settings).taken_files()
+    assert set(changed_days(bench.directory, bench.ledger, taken)) == {MARCH_4}
     (request,) = requests(operator).run_requests or []
     assert set(request.tags.values()) >= {"2022-03-04"}
+
+
+def test_the_sensor_asks_again_for_a_day_that_was_landed_and_not_loaded(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3, MARCH_4)
+    operator.run(MARCH_3, MARCH_3)
+    operator.run(MARCH_4, MARCH_4, assets=[LANDING.key])  # all that a killed run may leave
+    (request,) = requests(operator).run_requests or []
+    assert {"2022-03-04"} == set(request.tags.values()) & {"2022-03-03", "2022-03-04"}
+    operator.run(MARCH_4, MARCH_4)
+    assert isinstance(changed_files_sensor(operator.sensor_context()), dg.SkipReason)
+
+
+def test_the_sensor_is_content_with_a_file_older_than_the_loaded_one(
+    bench: Bench, operator: Operator
+) -> None:
+    bench.put(DAILY, sample().first(3))
+    assert operator.run(DAY, DAY).success
+    bench.put(DAILY, sample().first(2).stamped("2022-03-04 00:00:00.000000"))
+    assert operator.run(DAY, DAY).success
+    assert ask(bench.settings, "SELECT outcome FROM source_files ORDER BY loaded_at_utc") == [
+        ("loaded",), ("older_than_loaded",)]  # fmt: skip
+    assert isinstance(changed_files_sensor(operator.sensor_context()), dg.SkipReason)
+
+
+def test_the_sensor_asks_for_no_second_run_while_one_is_under_way(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3, MARCH_4)
+    result = requests(operator)
+    (request,) = result.run_requests or []
+    job = operator.defs.resolve_job_def(trajectory_days_job.name)
+    operator.instance.create_run_for_job(job, tags=dict(request.tags))
+    waiting = changed_files_sensor(operator.sensor_context(result.cursor))
+    assert isinstance(waiting, dg.SkipReason)
+    assert "1 runs under way" in (waiting.skip_message or "")
 
 
 def test_the_sensor_tries_a_failed_state_again_a_bounded_number_of_times(

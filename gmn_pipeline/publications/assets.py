@@ -13,9 +13,11 @@ from typing import Any
 
 import dagster as dg
 
-from gmn_pipeline.assets import DAYS, WAREHOUSE, Pipeline
-from gmn_pipeline.automation import STATE_TAG, _Attempts, _is_under_way, range_tags
+from gmn_pipeline.asking import Asking
+from gmn_pipeline.assets import DAYS, WAREHOUSE, Pipeline, retry_or_fail
+from gmn_pipeline.automation import range_tags
 from gmn_pipeline.config import Settings
+from gmn_pipeline.day_events import add_metadata
 from gmn_pipeline.errors import GmnError, RetryableError
 from gmn_pipeline.publications.publish import DayPublished, PublishReport, publish
 from gmn_pipeline.sources.bins import FIRST_DAY
@@ -55,10 +57,12 @@ def publications_trajectory_summary_raw(
     try:
         report = publish(settings, min(days), max(days), run_id=context.run.run_id)
     except GmnError as error:
-        raise retry_or_fail(context, settings, error) from error
-    for day in days:
-        published = report.days.get(day, DayPublished())
-        context.add_asset_metadata(_metadata(published), KEY, day.isoformat())
+        raise retry_or_fail(context, settings, [error]) from error
+    add_metadata(
+        context,
+        KEY,
+        {day.isoformat(): _metadata(report.days.get(day, DayPublished())) for day in days},
+    )
     context.log.info(_summary(report))
     return dg.MaterializeResult(metadata={"topic": report.topic, "messages": report.sent})
 
@@ -73,17 +77,6 @@ def _metadata(published: DayPublished) -> Mapping[str, Any]:
 
 def _summary(report: PublishReport) -> str:
     return f"{report.sent} messages sent to {report.topic}, last offsets {report.last_offsets}."
-
-
-def retry_or_fail(
-    context: dg.AssetExecutionContext, settings: Settings, error: GmnError
-) -> Exception:
-    """Another attempt, each after twice the pause, if that may help and the settings allow one."""
-    if not isinstance(error, RetryableError) or context.retry_number >= settings.run_retries:
-        return dg.Failure(str(error))
-    context.log.warning(f"{error} Trying again.")
-    pause_s = settings.run_retry_pause_s * 2**context.retry_number
-    return dg.RetryRequested(settings.run_retries, pause_s)
 
 
 publications_job = dg.define_asset_job(
@@ -124,17 +117,6 @@ def unpublished_sensor(
         return dg.SkipReason("Everything is published.")
     text = json.dumps({day.isoformat(): count for day, count in days.items()})
     state = hashlib.sha256(text.encode()).hexdigest()[:16]
-    attempts = _Attempts(context.cursor)
-    if _is_under_way(context.instance, state):
-        return dg.SkipReason("A run for these days is under way.")
-    if attempts.count(state) >= settings.sensor_attempts:
-        context.log.error(
-            f"{min(days)} to {max(days)}: given up after {settings.sensor_attempts} attempts to "
-            "publish them. See why those runs failed, then materialize the days by hand."
-        )
-        return dg.SkipReason("Given up.")
-    request = dg.RunRequest(
-        run_key=f"{state}-{attempts.next(state)}",
-        tags={**range_tags(min(days), max(days)), STATE_TAG: state},
+    return Asking(context, settings.sensor_attempts).one(
+        state, f"{min(days)} to {max(days)}", tags=range_tags(min(days), max(days))
     )
-    return dg.SensorResult(run_requests=[request], cursor=attempts.cursor())

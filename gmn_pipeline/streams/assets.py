@@ -10,12 +10,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from gmn_pipeline.assets import WRITER_POOL, Pipeline
-from gmn_pipeline.automation import STATE_TAG, _Attempts, _is_under_way
+from gmn_pipeline.asking import Asking
+from gmn_pipeline.assets import WRITER_POOL, Pipeline, retry_or_fail
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, RetryableError
 from gmn_pipeline.publications.assets import KEY as PUBLICATIONS_KEY
-from gmn_pipeline.publications.assets import retry_or_fail
 from gmn_pipeline.streams.client import bootstrap_servers
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
@@ -68,7 +67,7 @@ def streams_trajectory_summary_raw(
             settings, wanted, topic_id=config.topic_id or None, run_id=context.run.run_id
         )
     except GmnError as error:
-        raise retry_or_fail(context, settings, error) from error
+        raise retry_or_fail(context, settings, [error]) from error
     return dg.MaterializeResult(metadata=metadata(report))
 
 
@@ -125,22 +124,12 @@ def _request(
     # The beginnings name the state: an end that moves on is no reason for a second run.
     begins = "-".join(f"{r.partition}.{r.begin}" for r in ranges)
     state = f"{topic_id[:8]}-{begins}"
-    if _is_under_way(context.instance, state):
-        return dg.SkipReason("A run for these offsets is under way.")
-    attempts = _Attempts(context.cursor)
-    if attempts.count(state) >= settings.sensor_attempts:
-        context.log.error(
-            f"Offsets {begins}: given up after {settings.sensor_attempts} attempts. See why those "
-            "runs failed, then materialize the asset by hand."
-        )
-        return dg.SkipReason("Given up.")
     config = StreamConfig(
         topic_id=topic_id,
         ranges=[OffsetRange(partition=r.partition, begin=r.begin, end=r.end) for r in ranges],
     )
-    request = dg.RunRequest(
-        run_key=f"{state}-{attempts.next(state)}",
+    return Asking(context, settings.sensor_attempts).one(
+        state,
+        f"Offsets {begins}",
         run_config=dg.RunConfig(ops={KEY.to_python_identifier(): config}),
-        tags={STATE_TAG: state},
     )
-    return dg.SensorResult(run_requests=[request], cursor=attempts.cursor())

@@ -4,13 +4,14 @@ What belongs here: extensions, ATTACH, session settings, the writers' lock. What
 (`layout.py`) and rows (`store.py`).
 """
 
+import fcntl
 import importlib.util
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import duckdb
 from dagster_duckdb import DuckDBResource
@@ -28,6 +29,8 @@ _CATALOG_OPTIONS = "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
+# How long maintenance waits for queries that are under way; who comes meanwhile waits too.
+_READERS_PATIENCE_S = 10.0
 
 T = TypeVar("T")
 
@@ -40,6 +43,7 @@ class WarehouseConnection:
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
         self.catalog_path = self._folder / "catalog.sqlite"
         self.data_path = self._folder / "data"
+        self._readers_lock = self._folder / "readers.lock"
 
     @property
     def exists(self) -> bool:
@@ -49,7 +53,10 @@ class WarehouseConnection:
     def open(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A DuckDB session in UTC with the DuckLake attached and in use."""
         self.data_path.mkdir(parents=True, exist_ok=True)
-        with DuckDBResource(database=":memory:").get_connection() as connection:
+        with (
+            self._reading() if read_only else nullcontext(),
+            DuckDBResource(database=":memory:").get_connection() as connection,
+        ):
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET enable_progress_bar = false")
             for name in _EXTENSIONS:
@@ -72,7 +79,7 @@ class WarehouseConnection:
         """A session that is the only one to write. The lock goes with its process, come what may.
 
         DuckLake commits both of two concurrent inserts of the same bin, since neither touches
-        the other's files: writers have to take turns. Readers never wait.
+        the other's files: writers have to take turns. Readers do not wait for them.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "writer.lock")
@@ -86,6 +93,46 @@ class WarehouseConnection:
             ) from error
         with held, self.open() as connection:
             yield connection
+
+    @contextmanager
+    def without_readers(self) -> Iterator[None]:
+        """Wait until no session reads, and let none begin: they wait in turn.
+
+        For what DuckLake does to rows and files that a query may just be looking up
+        (docs/decisions/0009-maintenance-beside-readers.md).
+        """
+        with self._gate(fcntl.LOCK_EX), self._readers_lock.open("a") as readers:
+            deadline = time.monotonic() + _READERS_PATIENCE_S
+            while not _taken(readers):
+                if time.monotonic() > deadline:
+                    raise WarehouseBusy(
+                        f"A query has been reading {self._folder} for {_READERS_PATIENCE_S:g} s.",
+                        remedy="Nothing was done, and the query goes on. Try again later.",
+                    )
+                time.sleep(0.05)
+            yield
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._gate(fcntl.LOCK_SH):
+            pass  # closed as long as somebody waits for the readers to be gone
+        with self._readers_lock.open("a") as readers:
+            fcntl.flock(readers, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def _gate(self, how: int) -> Iterator[None]:
+        with (self._folder / "gate.lock").open("a") as gate:
+            fcntl.flock(gate, how)
+            yield
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def extension_path(name: str) -> Path:

@@ -90,6 +90,17 @@ class Warehouse:
             )
         return {(sha256, day, degree) for sha256, day, degree in rows}
 
+    def taken_files(self) -> set[str]:
+        """SHA-256 of every file that was ever taken in, be it that it changed nothing."""
+        if not self.connection.exists:
+            return set()
+        with self.connection.open(read_only=True) as connection:
+            if not layout.is_created(connection):
+                return set()
+            sql = "SELECT DISTINCT source_file_sha256 FROM source_files"
+            rows = patiently(lambda: connection.execute(sql).fetchall())
+        return {sha256 for (sha256,) in rows}
+
     def load(self, slices: Sequence[SliceToLoad]) -> list[LoadCounts]:
         """Load slices that share their Parquet files; all of them or, on any error, none.
 

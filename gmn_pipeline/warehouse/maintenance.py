@@ -1,0 +1,113 @@
+"""Keep the warehouse quick and small: few files, no former state longer than it is wanted.
+
+What belongs here: which files are put together, given up and removed, and when. What does not:
+rows; no query has another answer afterwards. No query fails either: readers wait while rows and
+files are put together, and what others may still have open is removed later
+(docs/decisions/0009-maintenance-beside-readers.md).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from gmn_pipeline.clock import from_timestamp, utc_now
+from gmn_pipeline.config import Settings
+from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
+
+_READERS_FINISH_WITHIN = timedelta(days=1)
+"""A file stays for so long after nothing needs it any more but queries that were under way."""
+
+_REWRITE_FROM_DELETED_SHARE = 0.01
+"""A data file of which so much is deleted is written anew without it."""
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What was done. Files are data files and files of deletions, as the catalogue names them."""
+
+    files_before: int
+    files_after: int
+    rows_flushed: int
+    snapshots_expired: int
+    files_removed: int
+    orphans_removed: int
+    validated_files_removed: int
+    bytes_freed: int
+
+
+def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
+    """All of it. Writers wait meanwhile, readers for a part of it.
+
+    Raises WarehouseBusy if a writer or a reader keeps the warehouse for too long.
+    """
+    now = now or utc_now()
+    warehouse = WarehouseConnection(settings)
+    with warehouse.writing() as connection:
+        layout.create(connection)
+        files_before = _file_count(connection)
+        with warehouse.without_readers():
+            rows_flushed = _put_together(connection)
+        files_after = _file_count(connection)
+        bytes_before = _bytes_in(settings.warehouse_dir)
+        keep = timedelta(days=settings.snapshot_keep_days)
+        expired = _call(connection, "expire_snapshots", _older_than(now - keep))
+        gone = _older_than(now - _READERS_FINISH_WITHIN)
+        removed = _call(connection, "cleanup_old_files", gone)
+        orphans = _call(connection, "delete_orphaned_files", gone)
+        bytes_freed = bytes_before - _bytes_in(settings.warehouse_dir)
+    validated = list(_forgotten(settings, now - keep))
+    bytes_freed += _remove(validated)
+    return Maintenance(
+        files_before, files_after, rows_flushed, len(expired), len(removed), len(orphans),
+        len(validated), bytes_freed,
+    )  # fmt: skip
+
+
+def _put_together(connection: duckdb.DuckDBPyConnection) -> int:
+    """Rows and files of many small commits into few files; how many rows left the catalogue."""
+    flushed = _call(connection, "flush_inlined_data")
+    _call(connection, "rewrite_data_files", f"delete_threshold => {_REWRITE_FROM_DELETED_SHARE}")
+    _call(connection, "merge_adjacent_files")
+    return sum(rows for *_, rows in flushed)
+
+
+def _call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]
+    given = ", ".join([f"'{CATALOG}'", *arguments])
+    sql = f"CALL ducklake_{function}({given})"
+    return patiently(lambda: connection.execute(sql).fetchall())
+
+
+def _older_than(when: datetime) -> str:
+    return f"older_than => TIMESTAMPTZ '{when.isoformat()}Z'"
+
+
+def _file_count(connection: duckdb.DuckDBPyConnection) -> int:
+    sql = f"SELECT sum(file_count + delete_file_count) FROM ducklake_table_info('{CATALOG}')"
+    row = patiently(lambda: connection.execute(sql).fetchone())
+    return int(row[0] or 0) if row else 0
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+
+
+def _forgotten(settings: Settings, before: datetime) -> Iterable[Path]:
+    """Validated Parquet that no entry of the ledger names: validated anew, or a run was killed."""
+    named = Ledger(settings.data_dir).validated_paths()
+    for path in settings.validated_dir.glob("*"):
+        if path.name not in named and from_timestamp(path.stat().st_mtime) < before:
+            yield path
+
+
+def _remove(paths: Iterable[Path]) -> int:
+    """Remove files; how many bytes they had."""
+    freed = 0
+    for path in paths:
+        freed += path.stat().st_size
+        path.unlink()
+    return freed
