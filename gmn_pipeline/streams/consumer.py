@@ -14,7 +14,8 @@ What belongs here: this order, and the places on the topic. What does not: who a
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,7 @@ from gmn_pipeline.publications.publish import GENERATED_AT_HEADER
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
 from gmn_pipeline.schemas.tables import DEAD_LETTERS
+from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import (
     TopicState,
     consumer,
@@ -140,6 +142,15 @@ def bounded(ranges: Sequence[Range], most: int) -> list[Range]:
             taken.append(Range(range_.partition, range_.begin, end))
         most -= end - range_.begin
     return sorted(taken, key=lambda r: r.partition)
+
+
+def steps(ranges: Sequence[Range], most: int) -> Iterator[list[Range]]:
+    """The same ranges in steps of at most so many offsets, each partition in its order."""
+    left = list(ranges)
+    while step := bounded(left, most):
+        yield step
+        reached = {r.partition: r.end for r in step}
+        left = [Range(r.partition, reached.get(r.partition, r.begin), r.end) for r in left]
 
 
 # --- read ----------------------------------------------------------------------------------------
@@ -404,25 +415,44 @@ def send_dead_letters(settings: Settings, topic: str, dead: Sequence[DeadLetter]
 
 
 def take_in(
-    settings: Settings,
-    store: StreamStore,
-    state: TopicState,
-    ranges: Sequence[Range],
-    records: Sequence[Any],
-    run_id: str | None = None,
+    settings: Settings, store: StreamStore, arrival: Arrival, dead: Sequence[DeadLetter]
 ) -> MergeCounts:
-    """Bring what was read into the warehouse."""
-    arrival, dead = arrive(records, state, ranges, open_registry(settings), run_id)
-    send_dead_letters(settings, state.topic, dead)
+    """Bring what arrived into the warehouse."""
+    send_dead_letters(settings, arrival.topic, dead)
     return store.merge(arrival)
 
 
-def pending(settings: Settings, reader: Any | None = None) -> tuple[TopicState, list[Range]] | None:
+def pending(
+    settings: Settings, reader: Any | None = None, store: StreamStore | None = None
+) -> tuple[TopicState, list[Range]] | None:
     """The topic as it is, and what is to be read of it; None if there is no topic yet."""
     state = topic_state(settings, reader)
     if state is None:
         return None
-    return state, plan(state, StreamStore(settings).offsets(state.topic))
+    return state, plan(state, (store or StreamStore(settings)).offsets(state.topic))
+
+
+def arrivals(
+    settings: Settings,
+    kafka: Any,
+    state: TopicState,
+    ranges: Sequence[Range],
+    run_id: str | None = None,
+) -> Generator[tuple[Arrival, list[DeadLetter]], None, None]:
+    """What the ranges hold, in bounded steps; the next ones are read and decoded meanwhile."""
+    registry = open_registry(settings)
+
+    def read() -> Generator[tuple[list[Range], list[Any]], None, None]:
+        reader = Reader(kafka, state.topic)
+        for step in steps(ranges, settings.stream_records):
+            with kafka_errors(settings, f"reading {state.topic}"):
+                yield step, reader.read(step, settings.kafka_timeout_s)
+
+    def decode() -> Generator[tuple[Arrival, list[DeadLetter]], None, None]:
+        for step, records in ahead(read()):
+            yield arrive(records, state, step, registry, run_id)
+
+    return ahead(decode())
 
 
 def consume(
@@ -440,46 +470,40 @@ def consume(
     report = ConsumeReport(settings.kafka_topic)
     began = time.monotonic()
     store = StreamStore(settings)
-    with consuming(settings), consumer(settings) as reader:
-        for state, ranges in _steps(settings, store, reader, wanted, topic_id):
-            with kafka_errors(settings, f"reading {state.topic}"):
-                records = Reader(reader, state.topic).read(ranges, settings.kafka_timeout_s)
-            report.counts.add(take_in(settings, store, state, ranges, records, run_id))
-            report.ranges += ranges
-        found = pending(settings, reader)
-        if found is not None:
-            report.next_offsets = {r.partition: r.begin for r in found[1]}
-            report.lag = sum(r.end - r.begin for r in found[1])
+    with consuming(settings), store.kept_open(), consumer(settings) as kafka:
+        state, ranges = _wanted(settings, store, kafka, wanted, topic_id)
+        if state is not None:
+            with closing(arrivals(settings, kafka, state, ranges, run_id)) as found:
+                for arrival, dead in found:
+                    report.counts.add(take_in(settings, store, arrival, dead))
+                    report.ranges += arrival.ranges
+        left = pending(settings, kafka, store)
+        if left is not None:
+            report.next_offsets = {r.partition: r.begin for r in left[1]}
+            report.lag = sum(r.end - r.begin for r in left[1])
     report.seconds = time.monotonic() - began
     return report
 
 
-def _steps(
+def _wanted(
     settings: Settings,
     store: StreamStore,
-    reader: Any,
+    kafka: Any,
     wanted: Sequence[Range] | None,
     topic_id: str | None,
-) -> Iterator[tuple[TopicState, list[Range]]]:
-    """What to read next, as long as there is something; planned anew after each step."""
-    state = topic_state(settings, reader)
-    if state is None or (topic_id is not None and topic_id != state.topic_id):
-        return
+) -> tuple[TopicState | None, list[Range]]:
+    """What of the wanted ranges is not in the warehouse yet."""
+    found = pending(settings, kafka, store)
+    if found is None or (topic_id is not None and topic_id != found[0].topic_id):
+        return None, []
+    state, planned = found
+    _check_attached(planned, wanted)
     limits = {r.partition: r.end for r in wanted} if wanted is not None else dict(state.end)
-    while True:
-        planned = plan(state, store.offsets(state.topic))
-        _check_attached(planned, wanted)
-        ranges = bounded(
-            [
-                Range(r.partition, r.begin, min(r.end, limits[r.partition]))
-                for r in planned
-                if r.partition in limits
-            ],
-            settings.stream_records,
-        )
-        if not ranges:
-            return
-        yield state, ranges
+    return state, [
+        Range(r.partition, r.begin, min(r.end, limits[r.partition]))
+        for r in planned
+        if r.partition in limits
+    ]
 
 
 def _check_attached(planned: Sequence[Range], wanted: Sequence[Range] | None) -> None:
