@@ -163,9 +163,12 @@ class Reader:
         self._kafka = kafka
         self._topic = topic
         self._at: dict[Any, int] = {}
+        # What a poll brought beyond the end of a range: the next range often begins there.
+        self._beyond: dict[Any, list[Any]] = {}
 
     def assign(self, ranges: Sequence[Range]) -> None:
         """Stand at the beginning of each range."""
+        self._beyond = {}
         self._at = {TopicPartition(self._topic, r.partition): r.begin for r in ranges}
         self._kafka.assign(list(self._at))
         # The client keeps a partition paused that is assigned again.
@@ -178,27 +181,41 @@ class Reader:
 
         Raises BrokerUnavailable if Kafka does not deliver for `timeout_s`.
         """
-        self.assign(ranges)
         ends = {TopicPartition(self._topic, r.partition): r.end for r in ranges}
-        records: list[Any] = []
+        if any(self._at.get(TopicPartition(self._topic, r.partition)) != r.begin for r in ranges):
+            self.assign(ranges)
+        records = [
+            record
+            for place, end in ends.items()
+            for record in self._within(place, self._beyond.pop(place, []), end)
+        ]
+        self._kafka.resume(*ends)
         unfinished = set(ends)
         deadline = time.monotonic() + timeout_s
         while unfinished:
-            for place, found in self._poll(_POLL_MS).items():
-                end = ends[place]
-                records += found if found[-1].offset < end else [r for r in found if r.offset < end]
-                deadline = time.monotonic() + timeout_s
             done = {place for place in unfinished if self._position(place) >= ends[place]}
             if done:
                 self._kafka.pause(*done)
                 unfinished -= done
+                continue
+            for place, found in self._poll(_POLL_MS).items():
+                records += self._within(place, found, ends[place])
+                deadline = time.monotonic() + timeout_s
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(
                     f"Kafka delivered nothing of {self._topic} for {timeout_s:g} s.",
                     remedy="Nothing was merged, and the next run reads the same. See the broker's "
                     "log.",
                 )
+        self._at |= ends
         return records
+
+    def _within(self, place: Any, found: list[Any], end: int) -> list[Any]:
+        """Of a partition's records those before `end`; the others are kept for the next range."""
+        if not found or found[-1].offset < end:
+            return found
+        self._beyond[place] = [record for record in found if record.offset >= end]
+        return [record for record in found if record.offset < end]
 
     def arrived(self, gather_s: float, most: int) -> tuple[list[Range], list[Any]]:
         """What comes now: waits a moment for a first record, and `gather_s` for more."""
