@@ -292,6 +292,8 @@ def _print(console: Console, results: dict[str, Any]) -> None:
         ours, bare, ratio = results[what].values()
         rates.add_row(what, f"{ours:,}", f"{bare:,}", f"{ratio:.2f}")
     console.print(rates)
+    if "gmn stream" not in results:
+        return
     names = ("messages", "p50_s", "p95_s", "p99_s", "p50_of_the_first_s", "p50_of_the_last_s")
     table = Table(title="From send to visible in a query, single messages", title_justify="left")
     for column in ("by", *names):
