@@ -1,52 +1,72 @@
 """Kafka as ratios in one run: publish and take in, each against a bare client, and latency.
 
-`make bench-kafka` runs it with a broker of its own. The references send and drop ready-made bytes
-of the same size with the same client, so that a ratio says what all the rest costs.
+What belongs here: timed work against a broker of its own. What does not: assertions. The
+references are kafka-python's own producer and consumer with the settings that the pipeline uses:
+one sends ready-made messages (the same keys, values and headers), the other drops what it reads.
+So a ratio says what all the rest costs.
+
+    python -m benchmarks.kafka_bench --messages 200000
 """
 
-import argparse
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import polars as pl
+import typer
 from kafka import TopicPartition  # type: ignore[import-untyped]
+from rich.console import Console
+from rich.table import Table
 
 from benchmarks.archive import generate
+from gmn_pipeline.cli import prepare_dagster_home
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.publications.publish import publish
+from gmn_pipeline.schemas.messages import KEY_FIELD
 from gmn_pipeline.streams import broker as brokers
 from gmn_pipeline.streams.client import consumer, ensure_topics, producer, topic_state
-from gmn_pipeline.streams.consumer import consume, pending
-from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.consumer import consume
+from gmn_pipeline.streams.framing import single_object_framing, unframe
 from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import patiently
 from gmn_pipeline.warehouse.stream_store import StreamStore
 
 _FIRST, _LAST = date(2025, 3, 1), date(2025, 5, 29)
 _LIBS = brokers.default_libs_dir(Path(__file__).parents[1] / "data")
+_RESULTS = Path(__file__).with_name("results-kafka.json")
+# How often a query looks for a message that is not visible yet.
+_LOOK_S = 0.01
+_SERVICE_LIMIT_S, _SENSOR_LIMIT_S = 60.0, 600.0
+# Latency at the beginning and at the end of as many small commits.
+_SOME = 100
+Message = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 
 
-def timed(act: Callable[[], Any]) -> tuple[float, Any]:
-    began = time.perf_counter()
-    answer = act()
-    return time.perf_counter() - began, answer
+# --- references ----------------------------------------------------------------------------------
 
 
-def bare_publish(settings: Settings, messages: list[tuple[bytes, bytes]]) -> None:
+def bare_publish(settings: Settings, messages: Sequence[Message]) -> int:
+    """Send ready-made messages with kafka-python alone."""
+    ensure_topics(settings)
     with producer(settings) as kafka:
-        for key, value in messages:
-            kafka.send(settings.kafka_topic, value, key)
+        for key, value, headers in messages:
+            kafka.send(settings.kafka_topic, value, key, headers)
         kafka.flush()
+    return len(messages)
 
 
-def bare_consume(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """Read everything, and drop all but enough to send it again."""
-    kept = []
+def bare_consume(settings: Settings, keep: Callable[[Any], None] | None = None) -> int:
+    """Read the whole topic with kafka-python alone, and drop it unless somebody keeps it."""
+    count = 0
     with consumer(settings) as kafka:
         state = topic_state(settings, kafka)
         assert state is not None
@@ -55,108 +75,182 @@ def bare_consume(settings: Settings) -> list[tuple[bytes, bytes]]:
         kafka.seek_to_beginning()
         while any(kafka.position(place) < end for place, end in places.items()):
             for records in kafka.poll(timeout_ms=500).values():
-                kept += [(r.key, r.value) for r in records]
+                count += len(records)
+                if keep:
+                    keep(records)
+    return count
+
+
+def messages_of(settings: Settings) -> list[Message]:
+    """Everything on the topic, as it was sent."""
+    kept: list[Message] = []
+    bare_consume(
+        settings, lambda records: kept.extend((r.key, r.value, r.headers) for r in records)
+    )
     return kept
 
 
-def percentiles(seconds: list[float]) -> str:
+# --- throughput ----------------------------------------------------------------------------------
+
+
+def timed(act: Callable[[], int]) -> float:
+    """Messages a second."""
+    began = time.perf_counter()
+    count = act()
+    return count / (time.perf_counter() - began)
+
+
+def publishing(one: Settings, count: int) -> tuple[dict[str, float], list[Message]]:
+    """A warehouse of so many trajectories to its topic, then the same messages bare."""
+    ours = timed(lambda: publish(one).sent)
+    messages = messages_of(one)
+    assert len(messages) == count
+
+    def bare(name: str) -> float:
+        settings = one.model_copy(update={"kafka_topic": name})
+        return timed(lambda: bare_publish(settings, messages))
+
+    return _ratio(ours, [bare("bare-1"), bare("bare-2")]), messages
+
+
+def consuming(two: Settings) -> dict[str, float]:
+    """The topic into an empty warehouse; the machine's speed drifts, so bare before and after."""
+    before = timed(lambda: bare_consume(two))
+    ours = timed(lambda: consume(two).counts.inserted)
+    return _ratio(ours, [before, timed(lambda: bare_consume(two))])
+
+
+def _ratio(ours: float, references: list[float]) -> dict[str, float]:
+    reference = statistics.mean(references)
+    return {
+        "messages_per_second": round(ours),
+        "bare_messages_per_second": round(reference),
+        "ratio": round(ours / reference, 2),
+    }
+
+
+# --- latency -------------------------------------------------------------------------------------
+
+
+def latencies(
+    settings: Settings, messages: Sequence[Message], pause_s: float | None, limit_s: float
+) -> list[float]:
+    """From sending each message until a query finds its trajectory, in seconds.
+
+    A message is sent `pause_s` after the one before or, without, once that one is visible.
+    """
+    query = "SELECT trajectory_identifier FROM trajectories WHERE list_contains(?, {})"
+    query = query.format(KEY_FIELD.name)
+    left = iter(messages)
+    waiting: dict[str, float] = {}
+    seconds: list[float] = []
+    due = time.perf_counter()
+    with producer(settings) as kafka, StreamStore(settings).connection.open(read_only=True) as sql:
+
+        def visible() -> list[tuple[str]]:
+            return sql.execute(query, [list(waiting)]).fetchall()
+
+        while len(seconds) < len(messages):
+            now = time.perf_counter()
+            if now >= due and not (pause_s is None and waiting):
+                if (message := next(left, None)) is not None:
+                    key, value, headers = message
+                    waiting[key.decode()] = now
+                    kafka.send(settings.kafka_topic, value, key, headers)
+                    kafka.flush()
+                due += pause_s or 0
+            found = patiently(visible)
+            now = time.perf_counter()
+            seconds += [now - waiting.pop(identifier) for (identifier,) in found]
+            if waiting and now - min(waiting.values()) > limit_s:
+                raise SystemExit(f"{len(waiting)} messages are not visible after {limit_s:.0f} s.")
+            time.sleep(_LOOK_S)
+    return seconds
+
+
+def of_latencies(seconds: list[float]) -> dict[str, float]:
     cut = statistics.quantiles(seconds, n=100)
-    return f"p50 {cut[49]:.2f} s, p95 {cut[94]:.2f} s, p99 {cut[98]:.2f} s"
+    return {
+        "messages": len(seconds),
+        "p50_s": round(cut[49], 3),
+        "p95_s": round(cut[94], 3),
+        "p99_s": round(cut[98], 3),
+        "p50_of_the_first_s": round(statistics.median(seconds[:_SOME]), 3),
+        "p50_of_the_last_s": round(statistics.median(seconds[-_SOME:]), 3),
+    }
 
 
-def visible_latencies(settings: Settings, messages: list[tuple[bytes, bytes]]) -> list[float]:
-    """Send messages one by one, each once the one before is in; the time from send to a query."""
-    store = StreamStore(settings)
-    query = "SELECT 1 FROM trajectories WHERE trajectory_identifier = ?"
-    seconds = []
-    with producer(settings) as kafka, store.connection.open(read_only=True) as connection:
-        for key, value in messages:
-            began = time.perf_counter()
-            kafka.send(settings.kafka_topic, value, key)
-            kafka.flush()
-            identifier = [key.decode()]
-
-            def is_visible(values: list[str] = identifier) -> bool:
-                return bool(connection.execute(query, values).fetchone())
-
-            while not patiently(is_visible):
-                time.sleep(0.005)
-            seconds.append(time.perf_counter() - began)
-    return seconds
+def new_messages(messages: Sequence[Message], mark: str) -> list[Message]:
+    """The same contents as other trajectories, which the warehouse does not have."""
+    fields = unframe([value for _, value, _ in messages if value is not None], None).rows
+    name = "unique_trajectory_identifier"
+    number = pl.int_range(pl.len()).cast(pl.String).str.zfill(4)
+    fields = fields.with_columns(
+        pl.concat_str(pl.col(name).str.head(15), pl.lit(mark), number).alias(name)
+    )
+    values = single_object_framing().frame(fields)
+    keys = fields.get_column(name).to_list()
+    return [(key.encode(), value, []) for key, value in zip(keys, values, strict=True)]
 
 
-def service_latency(settings: Settings, messages: list[tuple[bytes, bytes]]) -> list[float]:
-    service = StreamService(settings)
-    ready = threading.Event()
-    thread = threading.Thread(target=service.run, kwargs={"on_ready": ready.set})
-    thread.start()
-    ready.wait()
-    time.sleep(2)
-    try:
-        return visible_latencies(settings, messages)
-    finally:
-        service.stop()
-        thread.join()
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,
+        "GMN_DATA_DIR": str(settings.data_dir),
+        "GMN_KAFKA_TOPIC": settings.kafka_topic,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers or "",
+        "DAGSTER_HOME": str(prepare_dagster_home(settings)),
+    }
 
 
-def sensor_run_latency(settings: Settings, messages: list[tuple[bytes, bytes]]) -> list[float]:
-    """The sensor's own steps: look, then read; its tick and Dagster's launch come on top."""
-    seconds = []
-    for message in messages:
-        bare_publish(settings, [message])
-        began = time.perf_counter()
-        found = pending(settings)
-        assert found is not None
-        consume(settings, [r for r in found[1] if r.end > r.begin], topic_id=found[0].topic_id)
-        seconds.append(time.perf_counter() - began)
-    return seconds
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=200_000)
-    parser.add_argument("--latencies", type=int, default=1_000)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gmn-bench-") as folder:
-        root = Path(folder)
-        with brokers.own_broker(root, libs_dir=_LIBS) as broker:
-            measure(root, broker.bootstrap_servers, arguments.messages, arguments.latencies)
+@contextmanager
+def _running(command: list[str], settings: Settings) -> Iterator[None]:
+    """A program beside this one, ended with the block."""
+    log = settings.data_dir / f"{Path(command[0]).name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - no shell
+            command, env=_environment(settings), stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def service_latency(settings: Settings, messages: Sequence[Message]) -> dict[str, float]:
+    """`gmn stream` as a process of its own; the first message waits until it is ready."""
+    with _running([_program("gmn"), "stream"], settings):
+        latencies(settings, messages[:1], None, _SERVICE_LIMIT_S)
+        return of_latencies(latencies(settings, messages[1:], None, _SERVICE_LIMIT_S))
+
+
+def sensor_latency(
+    settings: Settings, messages: Sequence[Message], minutes: float
+) -> dict[str, float]:
+    """Dagster's daemon with the sensor on, and messages spread over some of its ticks."""
+    module = ["-m", "gmn_pipeline.definitions"]
+    subprocess.run(  # noqa: S603 - no shell
+        [_program("dagster"), "sensor", "start", "stream_sensor", *module],
+        env=_environment(settings), check=True, capture_output=True,
+    )  # fmt: skip
+    with _running([_program("dagster-daemon"), "run", *module], settings):
+        latencies(settings, messages[:1], None, _SENSOR_LIMIT_S)
+        pause_s = minutes * 60 / len(messages)
+        return of_latencies(latencies(settings, messages[1:], pause_s, _SENSOR_LIMIT_S))
+
+
+# --- all of it -----------------------------------------------------------------------------------
 
 
 def settings_for(root: Path, servers: str, name: str, topic: str, **more: Any) -> Settings:
     return load_settings(
         data_dir=root / name, kafka_bootstrap_servers=servers, kafka_topic=topic, **more
     )
-
-
-def measure(root: Path, servers: str, count: int, latencies: int) -> None:
-    one = settings_for(root, servers, "one", "bench", source_url=str(root / "site"))
-    fill(root, one, count)
-    seconds, report = timed(lambda: publish(one))
-    ours = report.sent / seconds
-    messages = bare_consume(one)
-    bare = one.model_copy(update={"kafka_topic": "bare"})
-    ensure_topics(bare)
-    seconds, _ = timed(lambda: bare_publish(bare, messages))
-    reference = len(messages) / seconds
-    print(f"publish  {ours:10,.0f} messages/s, bare {reference:10,.0f}: {ours / reference:.2f}")
-
-    two = settings_for(root, servers, "two", "bench")
-    seconds, taken = timed(lambda: consume(two))
-    ours = taken.counts.read / seconds
-    seconds, _ = timed(lambda: bare_consume(one))
-    reference = len(messages) / seconds
-    print(f"take in  {ours:10,.0f} messages/s, bare {reference:10,.0f}: {ours / reference:.2f}")
-
-    three = settings_for(root, servers, "three", "single", stream_wait_s=0.0)
-    ensure_topics(three)
-    StreamStore(three).create()
-    single = messages[:latencies]
-    print(f"latency of gmn stream, {len(single)} single messages:",
-          percentiles(service_latency(three, single)))  # fmt: skip
-    some = messages[latencies : latencies + max(latencies // 20, 5)]
-    print(f"latency of the sensor's look and read, {len(some)} messages (plus its tick, 30 s):",
-          percentiles(sensor_run_latency(three, some)))  # fmt: skip
 
 
 def fill(root: Path, settings: Settings, count: int) -> None:
@@ -168,5 +262,64 @@ def fill(root: Path, settings: Settings, count: int) -> None:
         raise SystemExit(str(report.failed[0].error))
 
 
+def measure(
+    root: Path, servers: str, count: int, singles: int, sensor_minutes: float
+) -> dict[str, Any]:
+    one = settings_for(root, servers, "one", "bench", source_url=str(root / "site"))
+    fill(root, one, count)
+    results: dict[str, Any] = {"messages": count}
+    results["publish"], messages = publishing(one, count)
+    results["message_bytes"] = round(
+        statistics.mean(len(key) + len(value or b"") for key, value, _ in messages)
+    )
+    two = settings_for(root, servers, "two", "bench")
+    results["take in"] = consuming(two)
+    if singles:
+        some = messages[: singles + 1]
+        results["gmn stream"] = service_latency(two, new_messages(some, "s"))
+        if sensor_minutes:
+            new = new_messages(some, "t")
+            results["stream_sensor"] = sensor_latency(two, new, sensor_minutes)
+    return results
+
+
+def _print(console: Console, results: dict[str, Any]) -> None:
+    rates = Table(title=f"{results['messages']:,} messages of {results['message_bytes']} bytes",
+                  title_justify="left")  # fmt: skip
+    for column in ("what", "messages/s", "bare kafka-python", "ratio"):
+        rates.add_column(column, justify="left" if column == "what" else "right")
+    for what in ("publish", "take in"):
+        ours, bare, ratio = results[what].values()
+        rates.add_row(what, f"{ours:,}", f"{bare:,}", f"{ratio:.2f}")
+    console.print(rates)
+    if "gmn stream" not in results:
+        return
+    names = ("messages", "p50_s", "p95_s", "p99_s", "p50_of_the_first_s", "p50_of_the_last_s")
+    table = Table(title="From send to visible in a query, single messages", title_justify="left")
+    for column in ("by", *names):
+        table.add_column(column.replace("_", " "), justify="left" if column == "by" else "right")
+    for what in ("gmn stream", "stream_sensor"):
+        if what in results:
+            table.add_row(what, *(f"{results[what][name]:g}" for name in names))
+    console.print(table)
+
+
+def main(
+    messages: Annotated[int, typer.Option(help="Trajectories published and taken in.")] = 200_000,
+    latencies: Annotated[int, typer.Option(help="Single messages; 0 leaves latency out.")] = 1_000,
+    sensor_minutes: Annotated[
+        float, typer.Option(help="Time over which the sensor's are spread; 0 leaves it out.")
+    ] = 5.0,
+    results: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = _RESULTS,
+) -> None:
+    """Measure with a broker of its own, print tables and write JSON."""
+    with tempfile.TemporaryDirectory(prefix="gmn-bench-") as folder:
+        root = Path(folder)
+        with brokers.own_broker(root, libs_dir=_LIBS) as broker:
+            found = measure(root, broker.bootstrap_servers, messages, latencies, sensor_minutes)
+    results.write_text(json.dumps(found, indent=2) + "\n")
+    _print(Console(width=100), found)
+
+
 if __name__ == "__main__":
-    main()
+    typer.run(main)

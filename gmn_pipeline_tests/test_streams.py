@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,10 @@ from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.streams import consumer as consuming_module
+from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.assets import KEY, stream_sensor
 from gmn_pipeline.streams.codec import decode, encode
-from gmn_pipeline.streams.consumer import bounded, consuming
+from gmn_pipeline.streams.consumer import bounded, consuming, steps
 from gmn_pipeline.streams.framing import single_object_framing
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse import stream_store
@@ -289,6 +292,32 @@ def test_bounded_ranges_share_what_may_be_read() -> None:
     ranges = [Range(0, 0, 100), Range(1, 5, 8), Range(2, 4, 4)]
     assert bounded(ranges, 20) == [Range(0, 0, 17), Range(1, 5, 8)]
     assert bounded([Range(0, 0, 9)], 0) == []
+
+
+def test_steps_cover_ranges_in_order_and_within_bounds() -> None:
+    found = list(steps([Range(0, 0, 100), Range(1, 5, 8), Range(2, 4, 4)], 20))
+    assert all(sum(r.end - r.begin for r in step) <= 20 for step in found)
+    for partition, begin, end in ((0, 0, 100), (1, 5, 8)):
+        read = [at for step in found for r in step if r.partition == partition
+                for at in range(r.begin, r.end)]  # fmt: skip
+        assert read == list(range(begin, end))
+
+
+def test_the_next_item_is_made_while_one_is_used_and_an_error_keeps_its_place() -> None:
+    made = threading.Event()
+
+    def items() -> Generator[int, None, None]:
+        yield 1
+        made.set()
+        yield 2
+        raise StreamGap("lost", remedy="none")
+
+    found = ahead(items())
+    assert next(found) == 1
+    assert made.wait(5)
+    assert next(found) == 2
+    with pytest.raises(StreamGap):
+        next(found)
 
 
 # --- Dagster and the service ---------------------------------------------------------------------

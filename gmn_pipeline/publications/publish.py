@@ -12,9 +12,9 @@ What belongs here: sending and recording. What does not: which trajectories thos
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -29,6 +29,7 @@ from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, KEY_FIELD, schema_text
 from gmn_pipeline.schemas.tables import PUBLICATIONS
+from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import ensure_topics, kafka_errors, only_one, producer, topic_state
 from gmn_pipeline.streams.codec import record_lengths
 from gmn_pipeline.streams.framing import Framing, confluent_framing, single_object_framing
@@ -96,21 +97,21 @@ def publish(
     wait_s = settings.warehouse_busy_timeout_s
     with only_one(settings, LOCK, "publishes to the topic", wait_s):
         store = StreamStore(settings)
-        store.create()
-        ensure_topics(settings)
-        state = topic_state(settings)
-        if state is None:
-            raise BrokerUnavailable(
-                f"Kafka has no topic {settings.kafka_topic}, though it was just made.",
-                remedy="See the broker's log.",
-            )
-        report = PublishReport(state.topic, state.topic_id)
-        unpublished = Unpublished(store, state.topic_id)
-        days = unpublished.days(first, last)
-        if days:
-            with producer(settings) as kafka:
-                sending = _Sending(settings, kafka, _framing(settings), report, run_id)
-                sending.send_all(unpublished, days)
+        with store.kept_open():
+            ensure_topics(settings)
+            state = topic_state(settings)
+            if state is None:
+                raise BrokerUnavailable(
+                    f"Kafka has no topic {settings.kafka_topic}, though it was just made.",
+                    remedy="See the broker's log.",
+                )
+            report = PublishReport(state.topic, state.topic_id)
+            unpublished = Unpublished(store, state.topic_id)
+            days = unpublished.days(first, last)
+            if days:
+                with producer(settings) as kafka:
+                    sending = _Sending(settings, kafka, store, report, run_id)
+                    sending.send_all(unpublished, days)
     return report
 
 
@@ -135,6 +136,17 @@ def batches(days: Mapping[date, int], most: int) -> Iterator[tuple[date, date]]:
         yield first, previous
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Messages of some days: `values` for the first of them, the rest are tombstones.
+
+    `messages` has what is to be recorded of each, but for its place on the topic.
+    """
+
+    messages: pl.DataFrame
+    values: list[bytes]
+
+
 class _Sending:
     """One run's work with one producer."""
 
@@ -142,58 +154,44 @@ class _Sending:
         self,
         settings: Settings,
         kafka: Any,
-        framing: Framing,
+        store: StreamStore,
         report: PublishReport,
         run_id: str | None,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
-        self._framing = framing
+        self._framing = _framing(settings)
         self._report = report
         self._run_id = run_id
-        self._store = StreamStore(settings)
+        self._store = store
 
     def send_all(self, unpublished: Unpublished, days: Mapping[date, int]) -> None:
-        """Send batch by batch. A batch is recorded while the next one is sent.
-
-        Not while it is read: a reader of the catalogue would hold up the commit.
-        """
+        """Send batch by batch: one is sent, the next is made, and the one before is recorded."""
         acknowledged: pl.DataFrame | None = None
-        with ThreadPoolExecutor(1, "record") as pool:
-            for first, last in batches(days, self._settings.publish_batch):
-                rows = unpublished.rows(first, last)
-                gone = unpublished.tombstones(first, last)
+        made = ahead(self._batches(unpublished, days))
+        with closing(made), ThreadPoolExecutor(1, "record") as pool:
+            for batch in made:
                 recording = pool.submit(self._record, acknowledged)
-                acknowledged, failure = self._send(rows, gone)
+                acknowledged, failure = self._send(batch)
                 recording.result()
                 if failure is not None:
                     self._record(acknowledged)
                     raise failure
         self._record(acknowledged)
 
+    def _batches(
+        self, unpublished: Unpublished, days: Mapping[date, int]
+    ) -> Generator[_Batch, None, None]:
+        for first, last in batches(days, self._settings.publish_batch):
+            yield self._batch(unpublished.rows(first, last), unpublished.tombstones(first, last))
+
     def _record(self, acknowledged: pl.DataFrame | None) -> None:
         if acknowledged is not None and acknowledged.height:
             self._store.record_publications(acknowledged)
             self._report.add(acknowledged)
 
-    def _send(
-        self, rows: pl.DataFrame, gone: pl.DataFrame
-    ) -> tuple[pl.DataFrame, BrokerUnavailable | None]:
-        """Send a batch: what was acknowledged of it, and what went wrong with the rest."""
-        values, hashes = self._messages(rows)
-        sent: list[Any] = []
-        failure: BrokerUnavailable | None = None
-        try:
-            with kafka_errors(self._settings, "sending"):
-                self._send_values(rows, values, sent)
-                self._send_tombstones(gone, sent)
-        except BrokerUnavailable as error:
-            failure = error
-        with suppress(KafkaTimeoutError):
-            self._kafka.flush(timeout=self._settings.kafka_timeout_s)
-        recorded, lost = _acknowledged(sent)
-        if lost is not None and failure is None:
-            failure = _not_acknowledged(len(sent) - len(recorded), lost)
+    def _batch(self, rows: pl.DataFrame, gone: pl.DataFrame) -> _Batch:
+        values, hashes = self._values(rows)
         messages = pl.concat([
             rows.select(KEY_FIELD.name, "bin_date", "change", "revision",
                         hashes.alias("content_sha256"),
@@ -202,21 +200,9 @@ class _Sending:
                         pl.lit(0, pl.Int32).alias("revision"),
                         pl.lit(None, pl.String).alias("content_sha256"), "generated_at_utc"),
         ])  # fmt: skip
-        return self._publications(messages, recorded), failure
+        return _Batch(messages, values)
 
-    def _send_values(self, rows: pl.DataFrame, values: Sequence[bytes], sent: list[Any]) -> None:
-        topic, headers, send = self._report.topic, self._headers(), self._kafka.send
-        keys = rows.get_column(KEY_FIELD.name).to_list()
-        for key, value in zip(keys, values, strict=True):
-            sent.append(send(topic, value, key.encode(), headers))
-
-    def _send_tombstones(self, gone: pl.DataFrame, sent: list[Any]) -> None:
-        topic, headers = self._report.topic, self._headers()
-        for key, generated_at in gone.select(KEY_FIELD.name, "generated_at_utc").iter_rows():
-            told = (GENERATED_AT_HEADER, generated_at.isoformat().encode())
-            sent.append(self._kafka.send(topic, None, key.encode(), [*headers, told]))
-
-    def _messages(self, rows: pl.DataFrame) -> tuple[list[bytes], pl.Series]:
+    def _values(self, rows: pl.DataFrame) -> tuple[list[bytes], pl.Series]:
         """The value of each row's message, and the hash of its content."""
         if not rows.height:
             return [], pl.Series([], dtype=pl.String)
@@ -229,6 +215,36 @@ class _Sending:
             sha256(value[begin:end]).hexdigest() for value, end in zip(values, ends, strict=True)
         ]
         return values, pl.Series(hashes, dtype=pl.String)
+
+    def _send(self, batch: _Batch) -> tuple[pl.DataFrame, BrokerUnavailable | None]:
+        """Send a batch: what was acknowledged of it, and what went wrong with the rest."""
+        sent: list[Any] = []
+        failure: BrokerUnavailable | None = None
+        try:
+            with kafka_errors(self._settings, "sending"):
+                self._send_values(batch, sent)
+                self._send_tombstones(batch, sent)
+        except BrokerUnavailable as error:
+            failure = error
+        with suppress(KafkaTimeoutError):
+            self._kafka.flush(timeout=self._settings.kafka_timeout_s)
+        recorded, lost = _acknowledged(sent)
+        if lost is not None and failure is None:
+            failure = _not_acknowledged(len(sent) - len(recorded), lost)
+        return self._publications(batch.messages, recorded), failure
+
+    def _send_values(self, batch: _Batch, sent: list[Any]) -> None:
+        topic, headers, send = self._report.topic, self._headers(), self._kafka.send
+        keys = batch.messages.get_column(KEY_FIELD.name).head(len(batch.values)).to_list()
+        for key, value in zip(keys, batch.values, strict=True):
+            sent.append(send(topic, value, key.encode(), headers))
+
+    def _send_tombstones(self, batch: _Batch, sent: list[Any]) -> None:
+        topic, headers = self._report.topic, self._headers()
+        gone = batch.messages.select(KEY_FIELD.name, "generated_at_utc")[len(batch.values) :]
+        for key, generated_at in gone.iter_rows():
+            told = (GENERATED_AT_HEADER, generated_at.isoformat().encode())
+            sent.append(self._kafka.send(topic, None, key.encode(), [*headers, told]))
 
     def _headers(self) -> Headers:
         headers = [

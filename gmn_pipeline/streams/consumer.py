@@ -14,7 +14,8 @@ What belongs here: this order, and the places on the topic. What does not: who a
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,7 @@ from gmn_pipeline.publications.publish import GENERATED_AT_HEADER
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
 from gmn_pipeline.schemas.tables import DEAD_LETTERS
+from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import (
     TopicState,
     consumer,
@@ -142,6 +144,15 @@ def bounded(ranges: Sequence[Range], most: int) -> list[Range]:
     return sorted(taken, key=lambda r: r.partition)
 
 
+def steps(ranges: Sequence[Range], most: int) -> Iterator[list[Range]]:
+    """The same ranges in steps of at most so many offsets, each partition in its order."""
+    left = list(ranges)
+    while step := bounded(left, most):
+        yield step
+        reached = {r.partition: r.end for r in step}
+        left = [Range(r.partition, reached.get(r.partition, r.begin), r.end) for r in left]
+
+
 # --- read ----------------------------------------------------------------------------------------
 
 
@@ -152,9 +163,12 @@ class Reader:
         self._kafka = kafka
         self._topic = topic
         self._at: dict[Any, int] = {}
+        # What a poll brought beyond the end of a range: the next range often begins there.
+        self._beyond: dict[Any, list[Any]] = {}
 
     def assign(self, ranges: Sequence[Range]) -> None:
         """Stand at the beginning of each range."""
+        self._beyond = {}
         self._at = {TopicPartition(self._topic, r.partition): r.begin for r in ranges}
         self._kafka.assign(list(self._at))
         # The client keeps a partition paused that is assigned again.
@@ -167,27 +181,41 @@ class Reader:
 
         Raises BrokerUnavailable if Kafka does not deliver for `timeout_s`.
         """
-        self.assign(ranges)
         ends = {TopicPartition(self._topic, r.partition): r.end for r in ranges}
-        records: list[Any] = []
+        if any(self._at.get(TopicPartition(self._topic, r.partition)) != r.begin for r in ranges):
+            self.assign(ranges)
+        records = [
+            record
+            for place, end in ends.items()
+            for record in self._within(place, self._beyond.pop(place, []), end)
+        ]
+        self._kafka.resume(*ends)
         unfinished = set(ends)
         deadline = time.monotonic() + timeout_s
         while unfinished:
-            for place, found in self._poll(_POLL_MS).items():
-                end = ends[place]
-                records += found if found[-1].offset < end else [r for r in found if r.offset < end]
-                deadline = time.monotonic() + timeout_s
             done = {place for place in unfinished if self._position(place) >= ends[place]}
             if done:
                 self._kafka.pause(*done)
                 unfinished -= done
+                continue
+            for place, found in self._poll(_POLL_MS).items():
+                records += self._within(place, found, ends[place])
+                deadline = time.monotonic() + timeout_s
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(
                     f"Kafka delivered nothing of {self._topic} for {timeout_s:g} s.",
                     remedy="Nothing was merged, and the next run reads the same. See the broker's "
                     "log.",
                 )
+        self._at |= ends
         return records
+
+    def _within(self, place: Any, found: list[Any], end: int) -> list[Any]:
+        """Of a partition's records those before `end`; the others are kept for the next range."""
+        if not found or found[-1].offset < end:
+            return found
+        self._beyond[place] = [record for record in found if record.offset >= end]
+        return [record for record in found if record.offset < end]
 
     def arrived(self, gather_s: float, most: int) -> tuple[list[Range], list[Any]]:
         """What comes now: waits a moment for a first record, and `gather_s` for more."""
@@ -404,25 +432,44 @@ def send_dead_letters(settings: Settings, topic: str, dead: Sequence[DeadLetter]
 
 
 def take_in(
-    settings: Settings,
-    store: StreamStore,
-    state: TopicState,
-    ranges: Sequence[Range],
-    records: Sequence[Any],
-    run_id: str | None = None,
+    settings: Settings, store: StreamStore, arrival: Arrival, dead: Sequence[DeadLetter]
 ) -> MergeCounts:
-    """Bring what was read into the warehouse."""
-    arrival, dead = arrive(records, state, ranges, open_registry(settings), run_id)
-    send_dead_letters(settings, state.topic, dead)
+    """Bring what arrived into the warehouse."""
+    send_dead_letters(settings, arrival.topic, dead)
     return store.merge(arrival)
 
 
-def pending(settings: Settings, reader: Any | None = None) -> tuple[TopicState, list[Range]] | None:
+def pending(
+    settings: Settings, reader: Any | None = None, store: StreamStore | None = None
+) -> tuple[TopicState, list[Range]] | None:
     """The topic as it is, and what is to be read of it; None if there is no topic yet."""
     state = topic_state(settings, reader)
     if state is None:
         return None
-    return state, plan(state, StreamStore(settings).offsets(state.topic))
+    return state, plan(state, (store or StreamStore(settings)).offsets(state.topic))
+
+
+def arrivals(
+    settings: Settings,
+    kafka: Any,
+    state: TopicState,
+    ranges: Sequence[Range],
+    run_id: str | None = None,
+) -> Generator[tuple[Arrival, list[DeadLetter]], None, None]:
+    """What the ranges hold, in bounded steps; the next is read and decoded while one is used.
+
+    Reading and decoding share a thread: both hold Python's lock, and taking turns costs more.
+    """
+    registry = open_registry(settings)
+    reader = Reader(kafka, state.topic)
+
+    def found() -> Generator[tuple[Arrival, list[DeadLetter]], None, None]:
+        for step in steps(ranges, settings.stream_records):
+            with kafka_errors(settings, f"reading {state.topic}"):
+                records = reader.read(step, settings.kafka_timeout_s)
+            yield arrive(records, state, step, registry, run_id)
+
+    return ahead(found())
 
 
 def consume(
@@ -440,46 +487,40 @@ def consume(
     report = ConsumeReport(settings.kafka_topic)
     began = time.monotonic()
     store = StreamStore(settings)
-    with consuming(settings), consumer(settings) as reader:
-        for state, ranges in _steps(settings, store, reader, wanted, topic_id):
-            with kafka_errors(settings, f"reading {state.topic}"):
-                records = Reader(reader, state.topic).read(ranges, settings.kafka_timeout_s)
-            report.counts.add(take_in(settings, store, state, ranges, records, run_id))
-            report.ranges += ranges
-        found = pending(settings, reader)
-        if found is not None:
-            report.next_offsets = {r.partition: r.begin for r in found[1]}
-            report.lag = sum(r.end - r.begin for r in found[1])
+    with consuming(settings), store.kept_open(), consumer(settings) as kafka:
+        state, ranges = _wanted(settings, store, kafka, wanted, topic_id)
+        if state is not None:
+            with closing(arrivals(settings, kafka, state, ranges, run_id)) as found:
+                for arrival, dead in found:
+                    report.counts.add(take_in(settings, store, arrival, dead))
+                    report.ranges += arrival.ranges
+        left = pending(settings, kafka, store)
+        if left is not None:
+            report.next_offsets = {r.partition: r.begin for r in left[1]}
+            report.lag = sum(r.end - r.begin for r in left[1])
     report.seconds = time.monotonic() - began
     return report
 
 
-def _steps(
+def _wanted(
     settings: Settings,
     store: StreamStore,
-    reader: Any,
+    kafka: Any,
     wanted: Sequence[Range] | None,
     topic_id: str | None,
-) -> Iterator[tuple[TopicState, list[Range]]]:
-    """What to read next, as long as there is something; planned anew after each step."""
-    state = topic_state(settings, reader)
-    if state is None or (topic_id is not None and topic_id != state.topic_id):
-        return
+) -> tuple[TopicState | None, list[Range]]:
+    """What of the wanted ranges is not in the warehouse yet."""
+    found = pending(settings, kafka, store)
+    if found is None or (topic_id is not None and topic_id != found[0].topic_id):
+        return None, []
+    state, planned = found
+    _check_attached(planned, wanted)
     limits = {r.partition: r.end for r in wanted} if wanted is not None else dict(state.end)
-    while True:
-        planned = plan(state, store.offsets(state.topic))
-        _check_attached(planned, wanted)
-        ranges = bounded(
-            [
-                Range(r.partition, r.begin, min(r.end, limits[r.partition]))
-                for r in planned
-                if r.partition in limits
-            ],
-            settings.stream_records,
-        )
-        if not ranges:
-            return
-        yield state, ranges
+    return state, [
+        Range(r.partition, r.begin, min(r.end, limits[r.partition]))
+        for r in planned
+        if r.partition in limits
+    ]
 
 
 def _check_attached(planned: Sequence[Range], wanted: Sequence[Range] | None) -> None:

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -26,18 +26,22 @@ from gmn_pipeline.streams.assets import KEY, metadata
 from gmn_pipeline.streams.client import TopicState, consumer, ensure_topics, kafka_errors
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
+    DeadLetter,
     Reader,
-    bounded,
+    arrivals,
+    arrive,
     consuming,
     pending,
     take_in,
 )
-from gmn_pipeline.warehouse.stream_store import Range, StreamStore
+from gmn_pipeline.streams.registry import open_registry
+from gmn_pipeline.warehouse.stream_store import Arrival, Range, StreamStore
 
 _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
 _PLAN_S = 10.0
 _REPORT_S = 10.0
+_RUN_ID = "gmn stream"
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
 
@@ -69,8 +73,7 @@ class StreamService:
         Kafka may come and go; a gap or any other lasting error ends the service.
         """
         pause_s = _PAUSE_S
-        with consuming(self._settings):
-            self._store.create()
+        with consuming(self._settings), self._store.kept_open():
             if from_beginning:
                 # Only now: whoever has the lock would be put out of step.
                 self._store.forget_offsets(self._settings.kafka_topic)
@@ -94,29 +97,35 @@ class StreamService:
     def _work(self, kafka: Any, *, once: bool) -> None:
         """Plan anew every some seconds, and read on in between."""
         while not self._stopped.is_set():
-            found = pending(self._settings, kafka)
+            found = pending(self._settings, kafka, self._store)
             if found is None:
                 break
             topic, planned = found
             self._next = {r.partition: r.begin for r in planned}
-            backlog = bounded(planned, self._settings.stream_records)
-            if not backlog and once:
+            if any(r.end > r.begin for r in planned):
+                self._catch_up(kafka, topic, planned)
+            elif once:
                 break
-            if backlog:
-                self._catch_up(kafka, topic, backlog)
             else:
                 self._follow(kafka, topic, planned)
             self._tell_dagster(kafka)
         self._tell_dagster(kafka, now=True)
 
-    def _catch_up(self, kafka: Any, topic: TopicState, ranges: list[Range]) -> None:
-        began = time.monotonic()
-        with kafka_errors(self._settings, f"reading {topic.topic}"):
-            records = Reader(kafka, topic.topic).read(ranges, self._settings.kafka_timeout_s)
-        self._take_in(topic, ranges, records, began)
+    def _catch_up(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
+        """Behind the topic: read on while what was read is merged."""
+        with closing(arrivals(self._settings, kafka, topic, planned, _RUN_ID)) as found:
+            began = time.monotonic()
+            for arrival, dead in found:
+                self._take_in(arrival, dead, began)
+                if self._stopped.is_set():
+                    return
+                # Without the lag: Kafka's client is at work in the thread that reads ahead.
+                self._tell_dagster()
+                began = time.monotonic()
 
     def _follow(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
         """At the end of the topic: wait for messages and take them in as they come."""
+        registry = open_registry(self._settings)
         reader = Reader(kafka, topic.topic)
         reader.assign(planned)
         until = time.monotonic() + _PLAN_S
@@ -126,15 +135,14 @@ class StreamService:
                     self._settings.stream_wait_s, self._settings.stream_records
                 )
             if ranges:
-                self._take_in(topic, ranges, records, time.monotonic())
+                began = time.monotonic()
+                self._take_in(*arrive(records, topic, ranges, registry, _RUN_ID), began)
             self._tell_dagster(kafka)
 
-    def _take_in(
-        self, topic: TopicState, ranges: list[Range], records: list[Any], began: float
-    ) -> None:
-        counts = take_in(self._settings, self._store, topic, ranges, records, "gmn stream")
+    def _take_in(self, arrival: Arrival, dead: list[DeadLetter], began: float) -> None:
+        counts = take_in(self._settings, self._store, arrival, dead)
         self._report.counts.add(counts)
-        self._next |= {r.partition: r.end for r in ranges}
+        self._next |= {r.partition: r.end for r in arrival.ranges}
         self._report.seconds += time.monotonic() - began
         _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
 

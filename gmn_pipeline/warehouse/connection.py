@@ -9,7 +9,7 @@ import importlib.util
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -44,6 +44,7 @@ class WarehouseConnection:
         self.catalog_path = self._folder / "catalog.sqlite"
         self.data_path = self._folder / "data"
         self._readers_lock = self._folder / "readers.lock"
+        self._kept: duckdb.DuckDBPyConnection | None = None
 
     @property
     def exists(self) -> bool:
@@ -53,20 +54,43 @@ class WarehouseConnection:
     def open(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A DuckDB session in UTC with the DuckLake attached and in use."""
         self.data_path.mkdir(parents=True, exist_ok=True)
-        with (
-            self._reading() if read_only else nullcontext(),
-            DuckDBResource(database=":memory:").get_connection() as connection,
-        ):
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = false")
-            for name in _EXTENSIONS:
-                connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
-            options = f"DATA_PATH {sql_text(str(self.data_path))}, {_CATALOG_OPTIONS}"
-            options += ", READ_ONLY" if read_only else ""
-            target = sql_text(f"ducklake:sqlite:{self.catalog_path}")
-            patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))
-            connection.execute(f"USE {CATALOG}")
-            yield connection
+        with self._reading() if read_only else nullcontext():
+            if self._kept is not None:
+                with closing(self._kept.cursor()) as connection:
+                    self._use(connection)
+                    yield connection
+            else:
+                with DuckDBResource(database=":memory:").get_connection() as connection:
+                    self._attach(connection, read_only=read_only)
+                    self._use(connection)
+                    yield connection
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        for name in _EXTENSIONS:
+            connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
+        options = f"DATA_PATH {sql_text(str(self.data_path))}, {_CATALOG_OPTIONS}"
+        options += ", READ_ONLY" if read_only else ""
+        target = sql_text(f"ducklake:sqlite:{self.catalog_path}")
+        patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Open sessions inside as further ones of one DuckDB, which may write.
+
+        DuckDB checks the signature of each extension that it loads, 0.2 s for a session of its
+        own; a further one takes less than a millisecond. They may be used in several threads.
+        """
+        with self.open() as self._kept:
+            try:
+                yield
+            finally:
+                self._kept = None
+
+    @staticmethod
+    def _use(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"USE {CATALOG}")
 
     def confine(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let a session reach no file but the warehouse's: for queries that people type."""

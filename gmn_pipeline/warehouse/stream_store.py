@@ -152,6 +152,16 @@ class StreamStore:
             layout.create(connection)
 
     @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Work in one DuckDB, with the tables there: opening one takes longer than a small merge.
+
+        Several threads may work at once.
+        """
+        with self.connection.kept_open():
+            self.create()
+            yield
+
+    @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """A session to read with; None as long as there is nothing to read."""
         if not self.connection.exists:
@@ -173,14 +183,13 @@ class StreamStore:
                 connection.execute("DELETE FROM stream_offsets WHERE topic = ?", [topic])
 
     def merge(self, arrival: Arrival) -> MergeCounts:
-        """Merge an arrival and move the offsets, in one transaction.
+        """Merge an arrival into tables that are there; move the offsets in the same transaction.
 
         Raises StreamBusy if the offsets are not where the arrival begins (any more).
         """
 
         def once() -> MergeCounts:
             with self.connection.writing() as connection:
-                layout.create(connection)
                 return merge(connection, arrival)
 
         # A reader may hold the catalogue at the very moment of the commit.
