@@ -164,16 +164,18 @@ def gmn_trajectory_days(
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
     _log(context, report)
-    selected = [_SPECS[stage] for stage in Stage if stage in stages]
     previews = _previews(settings, days)
-    metadata = {day.day.isoformat(): _metadata(day, report, previews) for day in report.good}
-    for spec in selected:
+    for stage in Stage:
+        if stage not in stages:
+            continue
+        asset = _SPECS[stage].key
+        metadata = {d.day.isoformat(): _metadata(stage, d, previews) for d in report.good}
         if report.failed:
             # Not as an output: that would mark every day of the range as materialized.
-            log_materializations(context, spec.key, metadata)
+            log_materializations(context, asset, metadata)
         else:
-            add_metadata(context, spec.key, metadata)
-            yield dg.MaterializeResult(asset_key=spec.key)
+            add_metadata(context, asset, metadata)
+            yield dg.MaterializeResult(asset_key=asset)
     for check, result in _checks(report):
         if check.key in context.selected_asset_check_keys:
             yield result
@@ -214,28 +216,31 @@ def _previews(settings: Settings, days: Sequence[date]) -> dict[date, str]:
     return {day: "\n".join(f"| {line} |" for line in found) for day, found in lines.items()}
 
 
-def _metadata(day: DayReport, report: Report, previews: Mapping[date, str]) -> Mapping[str, Any]:
-    """What the UI shows with a day."""
-    metadata: dict[str, Any] = {
-        "rows_read": day.read,
+def _metadata(stage: Stage, day: DayReport, previews: Mapping[date, str]) -> Mapping[str, Any]:
+    """What the UI shows with a day of an asset: what its stage did."""
+    if stage is Stage.LANDING:
+        if not day.files:
+            return {"note": "The network has no file of this date."}
+        return {
+            "files": ", ".join(file.version.path for file in day.files),
+            "source_sha256": ", ".join(file.version.sha256 for file in day.files),
+            "summary_generated_at": day.files[-1].version.generated_at_utc,
+        }
+    if stage is Stage.VALIDATED:
+        return {
+            "rows_read": day.read,
+            "dagster/partition_row_count": day.accepted,
+            "rows_rejected": day.rejected,
+        }
+    preview = {"preview": dg.MetadataValue.md(previews[day.day])} if day.day in previews else {}
+    return {
         "dagster/partition_row_count": day.accepted,
-        "rows_rejected": day.rejected,
         "rows_inserted": day.inserted,
         "rows_revised": day.revised,
         "rows_unchanged": day.unchanged,
         "rows_withdrawn": day.withdrawn,
+        **preview,
     }
-    if day.files:
-        metadata["source_sha256"] = ", ".join(file.version.sha256 for file in day.files)
-        metadata["files"] = ", ".join(file.version.path for file in day.files)
-        metadata["summary_generated_at"] = day.files[-1].version.generated_at_utc
-    else:
-        metadata["note"] = "The network has no file of this date."
-    if day.day in previews:
-        metadata["preview"] = dg.MetadataValue.md(previews[day.day])
-    seconds = {f"{step}_seconds": round(s, 3) for step, s in report.stopwatch.seconds.items()}
-    metadata["run"] = {"days": len(report.days), **seconds}
-    return metadata
 
 
 def _checks(report: Report) -> Iterator[tuple[dg.AssetCheckSpec, dg.AssetCheckResult]]:
@@ -256,9 +261,11 @@ def _checks(report: Report) -> Iterator[tuple[dg.AssetCheckSpec, dg.AssetCheckRe
     )
     yield _check(COUNTS_ADD_UP, sums_hold, {"rows_read": report.total("read")}, error=True)
     failed = {day.day.isoformat(): str(day.error) for day in report.failed}
+    seconds = {step: round(spent, 3) for step, spent in report.stopwatch.seconds.items()}
     yield _check(
-        DAYS_COMPLETE, not failed, {"days": len(report.days), "failed": failed}, error=True
-    )
+        DAYS_COMPLETE, not failed,
+        {"days": len(report.days), "failed": failed, "seconds": seconds}, error=True,
+    )  # fmt: skip
 
 
 def _check(

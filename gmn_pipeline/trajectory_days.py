@@ -145,7 +145,8 @@ def _take_through(
         if file.wanted.bin is not None:
             report.days[file.wanted.bin.date].files.append(file)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
-        _validate_and_load(report, landing.files, settings, ledger, warehouse, stages, watch)
+        with warehouse.connection.kept_open():
+            _validate_and_load(report, landing.files, settings, ledger, warehouse, stages, watch)
     failed = {d.day: (str(d.failed_stage), str(d.error)) for d in report.failed}
     ledger.record_days(failed, [d.day for d in report.good])
 

@@ -102,18 +102,20 @@ def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Ope
         533,
         1,
     )
+    changes = ("rows_inserted", "rows_revised", "rows_unchanged")
+    assert [day[name] for name in changes] == [533, 0, 0]
     assert metadata["2022-03-03"]["rows_inserted"] == 3
     assert len(day["source_sha256"]) == 64
 
 
 def metadata_by_day(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
-    """Metadata of the warehouse's materializations, by day."""
-    found = {}
+    """What the materializations of all stages say of each day."""
+    found: dict[str, dict[str, object]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
-        if materialization.asset_key == WAREHOUSE.key and materialization.partition:
+        if materialization.partition:
             values = {name: value.value for name, value in materialization.metadata.items()}
-            found[materialization.partition] = values
+            found.setdefault(materialization.partition, {}).update(values)
     return found
 
 

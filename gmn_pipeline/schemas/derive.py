@@ -34,6 +34,17 @@ _DUCKDB = {
     Kind.BOOLEAN: "BOOLEAN",
     Kind.TEXT_LIST: "VARCHAR[]",
 }
+# Some value of each type that is not null.
+_DUCKDB_ANY = {
+    Kind.TEXT: "''",
+    Kind.TIMESTAMP: "TIMESTAMP '2018-12-09'",
+    Kind.DATE: "DATE '2018-12-09'",
+    Kind.INTEGER: "0",
+    Kind.LONG: "0",
+    Kind.NUMBER: "0",
+    Kind.BOOLEAN: "false",
+    Kind.TEXT_LIST: "[]",
+}
 # What the CSV reader converts by itself; the rest it reads as text, padding and all.
 _ARROW_CSV: dict[Kind, arrow.DataType] = {
     Kind.INTEGER: arrow.int32(),
@@ -110,6 +121,11 @@ def duckdb_create_table(table: Table, *, catalog: str) -> str:
     """The CREATE TABLE statement, in the subset that DuckLake and a DuckDB file both take."""
     columns = ",\n  ".join(duckdb_column(field) for field in table.fields)
     return f"CREATE TABLE {catalog}.{table.name} (\n  {columns}\n)"
+
+
+def duckdb_any_row(table: Table) -> str:
+    """A row of some value in every column, for `VALUES`."""
+    return f"({', '.join(_DUCKDB_ANY[field.kind] for field in table.fields)})"
 
 
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:
