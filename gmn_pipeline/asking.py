@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-_STATE_TAG = "gmn/source_state"
+STATE_TAG = "gmn/source_state"
 _REMEMBERED_STATES = 200
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -40,7 +40,7 @@ class Asking:
         run_config: Any = None,
     ) -> dg.RunRequest | dg.SkipReason:
         """A request for a run that deals with the state, or why there is none."""
-        runs = dg.RunsFilter(tags={_STATE_TAG: state}, statuses=_UNFINISHED)
+        runs = dg.RunsFilter(tags={STATE_TAG: state}, statuses=_UNFINISHED)
         if self._context.instance.get_runs_count(runs):
             self.under_way += 1
             return dg.SkipReason(f"{subject}: a run is under way.")
@@ -57,7 +57,7 @@ class Asking:
         return dg.RunRequest(
             run_key=f"{state}-{attempt}",
             run_config=run_config,
-            tags={**(tags or {}), _STATE_TAG: state},
+            tags={**(tags or {}), STATE_TAG: state},
         )
 
     def result(self, requests: Sequence[dg.RunRequest]) -> dg.SensorResult:

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         4, ge=1, le=16, description="Files fetched from the source at once."
     )
     chunk_rows: int = Field(
-        150_000,
+        100_000,
         ge=1_000,
         description="Rows validated and merged at once: more is faster, and takes more memory.",
     )

@@ -257,7 +257,8 @@ def test_what_the_default_storage_knew_of_the_assets_is_taken_over(
         assert status(instance, WAREHOUSE)["green"] == days(FIRST, 20)
 
 
-QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "gmn_trajectory_files"]}) { ... on AssetNode {
+QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "gmn_trajectory_files"]}) {
+ ... on AssetNode {
   partitionStats { numMaterialized numFailed numMaterializing numPartitions }
   assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } }
   latestMaterializationByPartition(partitions: ["2022-03-03"]) {

@@ -16,6 +16,7 @@ from gmn_pipeline.schemas.derive import (
     duckdb_create_table,
     pandera_schema,
     polars_schema,
+    polars_within_limits,
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
 from gmn_pipeline.schemas.tables import (
@@ -129,11 +130,30 @@ def one_row(**changes: Any) -> pl.DataFrame:
 
 
 def refused(frame: pl.DataFrame) -> bool:
+    """Whether Pandera refuses the frame; the quick look at the same limits has to agree."""
     try:
         pandera_schema(VALIDATED_TRAJECTORIES).validate(frame, lazy=True)
+        is_refused = False
     except pandera.errors.SchemaErrors:
-        return True
-    return False
+        is_refused = True
+    if frame.schema == polars_schema(VALIDATED_TRAJECTORIES.fields):
+        within = frame.select(polars_within_limits(VALIDATED_TRAJECTORIES).all()).item()
+        assert within is not is_refused
+    return is_refused
+
+
+LIMITED = [f for f in VALIDATED_TRAJECTORIES.fields if f.kind in (Kind.NUMBER, Kind.INTEGER)]
+
+
+@pytest.mark.parametrize("field", LIMITED, ids=lambda field: field.name)
+def test_the_quick_look_agrees_with_pandera_at_every_limit(field: Field) -> None:
+    step = 1 if field.kind is Kind.INTEGER else 1e-9
+    values: list[Any] = [None]
+    values += [field.minimum - step, field.minimum] if field.minimum is not None else []
+    values += [field.maximum, field.maximum + step] if field.maximum is not None else []
+    values += [float("inf"), float("-inf")] if field.kind is Kind.NUMBER else [-(2**31), 2**31 - 1]
+    for value in values:
+        refused(one_row(**{field.name: int(value) if value and step == 1 else value}))
 
 
 def test_pandera_takes_a_sound_row() -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from benchmarks import archive
-from gmn_pipeline.automation import STATE_TAG
+from gmn_pipeline.asking import STATE_TAG
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.publications.assets import KEY, unpublished_sensor
 from gmn_pipeline.schemas.tables import STREAM_TABLES
@@ -102,12 +102,12 @@ def test_the_sensor_waits_for_a_run_under_way_and_gives_up_after_some_failures(
         assert isinstance(first, dg.RunRequest)
         assert isinstance(second, dg.RunRequest)
         assert first.run_key != second.run_key, "Dagster would not launch the same key again"
-        assert operator.tick() == "Given up."
+        assert "given up" in str(operator.tick())
         tags = {STATE_TAG: first.tags[STATE_TAG]}
         instance.add_run(
             dg.DagsterRun("publications", tags=tags, status=dg.DagsterRunStatus.STARTED)
         )
-        assert operator.tick() == "A run for these days is under way."
+        assert "under way" in str(operator.tick())
 
 
 def test_the_sensor_says_why_it_cannot_ask(bench: StreamBench) -> None:

@@ -81,6 +81,34 @@ def pandera_schema(table: Table) -> pa.DataFrameSchema:
     )
 
 
+def polars_within_limits(table: Table) -> pl.Expr:
+    """True for rows within the same hard limits, all of them in one pass.
+
+    It says only whether; Pandera says what, and takes 0.14 s to do so however few the rows.
+    """
+    return pl.all_horizontal(
+        *(pl.col(f.name).is_not_null() for f in table.fields if not f.nullable),
+        *(limit for f in table.fields for limit in _limits(f)),
+    )
+
+
+def _limits(field: Field) -> list[pl.Expr]:
+    """The conditions of `_pandera_checks`, null where the value is: that passes."""
+    column = pl.col(field.name)
+    limits = []
+    if field.kind is Kind.NUMBER:
+        limits.append(column.is_finite())
+    if field.minimum is not None:
+        limits.append(column >= field.minimum)
+    if field.maximum is not None:
+        limits.append(column <= field.maximum)
+    if field.earliest and field.latest:
+        limits.append(column.is_between(field.earliest, field.latest))
+    if field.pattern and field.kind is Kind.TEXT:
+        limits.append(column.str.contains(field.pattern))
+    return [limit.fill_null(value=True) for limit in limits]
+
+
 def _pandera_checks(field: Field) -> list[pa.Check]:
     checks = []
     if field.kind is Kind.NUMBER:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import pandera.errors
 import polars as pl
 
-from gmn_pipeline.schemas.derive import pandera_schema, polars_schema
+from gmn_pipeline.schemas.derive import pandera_schema, polars_schema, polars_within_limits
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.validated.quality import with_quality_flags
 
 _SCHEMA = pandera_schema(VALIDATED_TRAJECTORIES)
+_WITHIN_LIMITS = polars_within_limits(VALIDATED_TRAJECTORIES)
+_TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _NUMBERS = [f for f in TRAJECTORY_FIELDS if f.kind is Kind.NUMBER]
 _TRUTH = {"True": True, "False": False}
 # Why a row is rejected: its index, the column to blame (if one is) and the reason.
@@ -61,9 +63,7 @@ def _check_values(
     typed = with_quality_flags(typed).with_columns(
         pl.col([f.name for f in _NUMBERS]).fill_nan(None)
     )
-    typed = typed.select(VALIDATED_TRAJECTORIES.columns).cast(
-        polars_schema(VALIDATED_TRAJECTORIES.fields)
-    )
+    typed = typed.select(VALIDATED_TRAJECTORIES.columns).cast(_TYPES)
     misread = pl.concat([_NO_PROBLEMS, *problems])
     # What could not be read is null by now: its type is the reason, not that it is missing.
     beyond = _beyond_hard_limits(typed).join(misread, on=["row", "column"], how="anti")
@@ -122,6 +122,9 @@ def _none_where_a_number_must_be(rows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _beyond_hard_limits(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every value that the schema refuses. Most often there is none, which is soon seen."""
+    if rows.schema == _TYPES and rows.select(_WITHIN_LIMITS.all()).item():
+        return _NO_PROBLEMS
     try:
         _SCHEMA.validate(rows, lazy=True)
     except pandera.errors.SchemaErrors as errors:

@@ -57,6 +57,7 @@ _PARSERS = min(4, os.cpu_count() or 1)
 _OPEN_BINS = 2
 _UNREADABLE = (SummaryFormatError, SourceRefused, FileIncomplete)
 _BIN_COLUMNS = [f.name for f in BIN_FIELDS]
+_TIME = "beginning_utc_time"
 _SLICE_KEY = ["source_file_sha256", *_BIN_COLUMNS]
 _A_DAY = timedelta(days=1)
 
@@ -401,7 +402,10 @@ def _finish(parts: list[Part], failed: dict[date, GmnError], place: _Place) -> C
         read = pl.concat([rows.select(_SLICE_KEY), refused.select(_SLICE_KEY)])
         slices = _slices(parts, read, checked.accepted, rejected)
     with place.stopwatch.timed("write"):
-        _write(checked.accepted, place.settings.validated_dir / slices[0].accepted_path)
+        # What a station saw stands together: a query for one station then reads a part of the
+        # rows. The chunks follow each other in time.
+        accepted = checked.accepted.sort(pl.col("participating_stations").list.first(), _TIME)
+        _write(accepted, place.settings.validated_dir / slices[0].accepted_path)
         _write(rejected, place.settings.validated_dir / slices[0].rejected_path)
         place.ledger.record_validated(slices)
     return Chunk(slices, failed, _flag_counts(checked.accepted))

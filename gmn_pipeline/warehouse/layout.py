@@ -22,10 +22,7 @@ from gmn_pipeline.warehouse.connection import CATALOG, transaction
 LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
 
-ORDER_OF_TRAJECTORIES = "ORDER BY participating_stations[1], beginning_utc_time"
-"""How the rows of one commit lie in their file: what a station saw stands together, while the
-files follow each other in time (docs/decisions/0010-speed-of-the-load.md)."""
-
+# Measured: docs/decisions/0010-speed-of-the-load.md
 _PARQUET_OPTIONS = {"parquet_compression": "snappy", "parquet_row_group_size": 40_960}
 
 # Rows of a commit up to this many go into the catalogue instead of a Parquet file of their own.

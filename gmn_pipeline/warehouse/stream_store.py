@@ -440,7 +440,6 @@ class _StreamLoad(_Load):
             self._remove_current()
         if changes.get("inserted") or changes.get("revised"):
             self._insert_current()
-            self._insert_stations()
 
     def _note_what_the_topic_says(self) -> None:
         """What the topic says of each trajectory, and which revision that is, if it is one."""
