@@ -25,8 +25,7 @@ from benchmarks.archive import FIRST_DATE, LAST_DATE, Shares, generate, next_gen
 
 _REFRESHED_FROM = LAST_DATE - timedelta(days=9)
 _REFRESHED_ROWS = 20_000  # in the ten days, whatever the size of the rest
-_BACKFILL_DAYS = (500, 2_900)
-_COMMITS = 1_000
+_BACKFILL_DAYS = (500, 2_890)
 _ONE_IN_TWENTY = Shares(resolved=0.05, reidentified=0, withdrawn=0, duplicated=0, corrupted=0,
                         added=0)  # fmt: skip
 _console = Console()
@@ -36,6 +35,7 @@ Results = dict[str, Any]
 def bench(
     rows: Annotated[list[int] | None, typer.Option(help="Rows of an archive; several.")] = None,
     runs: Annotated[int, typer.Option(help="Runs of each load; the median counts.")] = 3,
+    commits: Annotated[int, typer.Option(help="Small commits; 0 leaves them out.")] = 1_000,
     out: Annotated[Path, typer.Option(help="Where to write the results.")] = Path(
         "benchmarks/results.json"
     ),
@@ -44,14 +44,14 @@ def bench(
     results: list[Results] = []
     for size in rows or [100_000, 1_000_000, 3_000_000]:
         with tempfile.TemporaryDirectory(prefix="gmn-bench-") as temporary:
-            results.append(_measure(Path(temporary), size, runs))
+            results.append(_measure(Path(temporary), size, runs, commits))
         _print(results[-1])
         out.write_text(json.dumps(results, indent=2) + "\n")
     _print_refreshes(results)
     _console.print(f"Written to {out}.")
 
 
-def _measure(work: Path, rows: int, runs: int) -> Results:
+def _measure(work: Path, rows: int, runs: int, commits: int) -> Results:
     _console.print(f"Generating {rows:,} rows and their next generation ...")
     source, solved_again = work / "source", work / "next"
     generate(source, rows, to_date=_REFRESHED_FROM - timedelta(days=1), kinds=("daily", "all"))
@@ -79,12 +79,23 @@ def _measure(work: Path, rows: int, runs: int) -> Results:
         measure("5 % re-solved", tasks.load, solved_again, ours, first, last)
         measure("ten more days", tasks.load, newest, ours, _REFRESHED_FROM, LAST_DATE)
         measure("ten-day refresh", tasks.load, refreshed, ours, _REFRESHED_FROM, LAST_DATE)
-    return {
+    results: Results = {
         "rows": rows,
         "loads": loads,
         "bookkeeping": [_bookkeeping(solved_again, work / "ours", days) for days in _BACKFILL_DAYS],
         "queries": fresh,
     }
+    if commits:
+        _commit(work / "ours", commits, results)
+    return results
+
+
+def _commit(folder: Path, commits: int, results: Results) -> None:
+    _console.print(f"  {commits:,} small commits and maintenance ...")
+    results["commits"] = tasks.run(tasks.commits, folder, commits)
+    results["queries"][f"after {commits:,} commits"] = tasks.run(tasks.queries, folder)
+    results["maintenance"] = tasks.run(tasks.maintenance, folder)
+    results["queries"]["after maintenance"] = tasks.run(tasks.queries, folder)
 
 
 def _bookkeeping(source: Path, folder: Path, days: int) -> Results:
@@ -131,6 +142,13 @@ def _print(results: Results) -> None:
             f"{backfill['ms_a_day']:.1f} ms a day."
         )
     _print_queries(results["queries"])
+    if commits := results.get("commits"):
+        files = results["maintenance"]
+        _console.print(
+            f"Small commits of 20 rows: {commits['first_ms']:.0f} ms each at first, "
+            f"{commits['last_ms']:.0f} at last; maintenance made {files['files_before']:,} files "
+            f"{files['files_after']:,} in {files['seconds']:.1f} s."
+        )
 
 
 def _print_steps(results: Results) -> None:

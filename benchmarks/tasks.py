@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import duckdb
@@ -27,13 +27,20 @@ from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.streams.client import TopicState
+from gmn_pipeline.streams.consumer import arrive
+from gmn_pipeline.streams.framing import single_object_framing
+from gmn_pipeline.streams.rows import to_message_fields
 from gmn_pipeline.trajectory_days import Report, Watch, load_days
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.maintenance import maintain
+from gmn_pipeline.warehouse.stream_store import Range, StreamStore
 
 Measured = dict[str, Any]
 _NULLS = [f"'{word:>{width}}'" for word in ("None", "nan") for width in range(6, 12)]
 _STATION_ROWS = 10_000
+_COMMIT_ROWS = 20
 QUERIES = {
     "shower counts": "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1",
     "one date": "SELECT * FROM trajectories WHERE bin_date = DATE '{day}' ORDER BY vgeo_km_s",
@@ -111,6 +118,59 @@ def plain_queries(folder: Path) -> Measured:
         return _query_times(connection)
 
 
+def commits(folder: Path, count: str) -> Measured:
+    """So many small merges, as of a stream: each revises 20 trajectories of the last days."""
+    store = StreamStore(load_settings(data_dir=folder / "data"))
+    number = int(count)
+    with store.connection.open(read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT * REPLACE (coalesce(vgeo_km_s, 0) + 1e-4 AS vgeo_km_s, (SELECT "
+            "max(summary_generated_at_utc) + INTERVAL 1 HOUR FROM trajectories) AS "
+            "summary_generated_at_utc), 'revised' AS change FROM trajectories "
+            f"ORDER BY beginning_utc_time DESC LIMIT {number * _COMMIT_ROWS}"
+        ).pl()
+    values = single_object_framing().frame(to_message_fields(rows))
+    keys = rows.get_column("trajectory_identifier").to_list()
+    sent = [
+        _Message(key.encode(), value, offset)
+        for offset, (key, value) in enumerate(zip(keys, values, strict=True))
+    ]
+    topic = TopicState("bench", "bench", "bench", {0: 0}, {0: len(sent)})
+    seconds = []
+    with store.kept_open():
+        for begin in range(0, len(sent), _COMMIT_ROWS):
+            began = time.perf_counter()
+            end = begin + _COMMIT_ROWS
+            arrival, dead = arrive(sent[begin:end], topic, [Range(0, begin, end)], None)
+            assert not dead
+            counts = store.merge(arrival)
+            assert counts.revised == _COMMIT_ROWS, counts
+            seconds.append(time.perf_counter() - began)
+    tenth = max(len(seconds) // 10, 1)
+    return {
+        "rows": len(sent),
+        "first_ms": statistics.median(seconds[:tenth]) * 1000,
+        "last_ms": statistics.median(seconds[-tenth:]) * 1000,
+    }
+
+
+def maintenance(folder: Path) -> Measured:
+    """The nightly maintenance."""
+    done = maintain(load_settings(data_dir=folder / "data"))
+    return {"rows": 0, "files_before": done.files_before, "files_after": done.files_after}
+
+
+class _Message(NamedTuple):
+    """What is read of a Kafka record."""
+
+    key: bytes
+    value: bytes
+    offset: int
+    partition: int = 0
+    timestamp: int = 1_767_225_600_000
+    headers: tuple[()] = ()
+
+
 def _settings(source: Path, folder: Path) -> Settings:
     return load_settings(source_url=str(source), data_dir=folder / "data", run_retries=0)
 
@@ -183,7 +243,16 @@ def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 TASKS: dict[str, Callable[..., Measured]] = {
     task.__name__: task
-    for task in (bare, load, load_without_dagster, bookkeeping, queries, plain_queries)
+    for task in (
+        bare,
+        load,
+        load_without_dagster,
+        bookkeeping,
+        queries,
+        plain_queries,
+        commits,
+        maintenance,
+    )
 }
 
 
@@ -243,7 +312,7 @@ def _resident_kb(pid: int) -> int:
 
 if __name__ == "__main__":
     name, *given = sys.argv[1:]
-    paths = 1 if name in ("queries", "plain_queries") else 2
+    paths = 2 if name in ("bare", "load", "load_without_dagster", "bookkeeping") else 1
     began = time.perf_counter()
     answer = TASKS[name](*map(Path, given[:paths]), *given[paths:])
     print("\n" + json.dumps({"seconds": time.perf_counter() - began} | answer))
