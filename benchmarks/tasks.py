@@ -75,9 +75,9 @@ def bare(source: Path, folder: Path) -> Measured:
     return {"rows": rows[0]}
 
 
-def load(source: Path, folder: Path, first: str, last: str) -> Measured:
+def load(source: Path, folder: Path, first: str, last: str, history: str = "daily") -> Measured:
     """Days from the source to the warehouse through Dagster, as `gmn run` takes them."""
-    return _measured(_run_job(_settings(source, folder), _days(first, last)))
+    return _measured(_run_job(_settings(source, folder, history), _days(first, last)))
 
 
 def load_without_dagster(source: Path, folder: Path, first: str, last: str) -> Measured:
@@ -171,8 +171,10 @@ class _Message(NamedTuple):
     headers: tuple[()] = ()
 
 
-def _settings(source: Path, folder: Path) -> Settings:
-    return load_settings(source_url=str(source), data_dir=folder / "data", run_retries=0)
+def _settings(source: Path, folder: Path, history: str = "daily") -> Settings:
+    return load_settings(
+        source_url=str(source), data_dir=folder / "data", history=history, run_retries=0
+    )
 
 
 def _days(first: str, last: str) -> list[date]:
@@ -189,7 +191,7 @@ class _Keep(Watch):
 
 def _run_job(settings: Settings, days: list[date]) -> Report:
     watch = _Keep()
-    overrides = settings.model_dump(include={"source_url", "data_dir", "run_retries"})
+    overrides = settings.model_dump(include={"source_url", "data_dir", "history", "run_retries"})
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
         result = (
             build_defs(overrides, watch=watch)

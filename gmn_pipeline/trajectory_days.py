@@ -11,6 +11,7 @@ not grow with the number of days and a crash leaves whole chunks only.
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -145,7 +146,8 @@ def _take_through(
         if file.wanted.bin is not None:
             report.days[file.wanted.bin.date].files.append(file)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
-        with warehouse.connection.kept_open():
+        kept = warehouse.connection.kept_open() if Stage.WAREHOUSE in stages else nullcontext()
+        with kept:
             _validate_and_load(report, landing.files, settings, ledger, warehouse, stages, watch)
     failed = {d.day: (str(d.failed_stage), str(d.error)) for d in report.failed}
     ledger.record_days(failed, [d.day for d in report.good])
