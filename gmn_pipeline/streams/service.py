@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
 _PLAN_S = 10.0
 _REPORT_S = 10.0
+# A DuckDB that stays open remembers something of every commit (0.3 MB each): it is opened anew.
+_SESSION_S = 120.0
 _RUN_ID = "gmn stream"
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
@@ -73,15 +75,18 @@ class StreamService:
         Kafka may come and go; a gap or any other lasting error ends the service.
         """
         pause_s = _PAUSE_S
-        with consuming(self._settings), self._store.kept_open():
+        is_ready = False
+        with consuming(self._settings):
             if from_beginning:
                 # Only now: whoever has the lock would be put out of step.
                 self._store.forget_offsets(self._settings.kafka_topic)
             while not self._stopped.is_set():
                 try:
                     ensure_topics(self._settings)
-                    with consumer(self._settings) as kafka:
-                        on_ready()
+                    with consumer(self._settings) as kafka, self._store.kept_open():
+                        if not is_ready:
+                            on_ready()
+                        is_ready = True
                         self._work(kafka, once=once)
                     pause_s = _PAUSE_S
                     if once:
@@ -95,8 +100,9 @@ class StreamService:
             self._tell_dagster(now=True)
 
     def _work(self, kafka: Any, *, once: bool) -> None:
-        """Plan anew every some seconds, and read on in between."""
-        while not self._stopped.is_set():
+        """Plan anew every some seconds, and read on in between, for the time of a session."""
+        until = time.monotonic() + _SESSION_S
+        while not self._stopped.is_set() and (once or time.monotonic() < until):
             found = pending(self._settings, kafka, self._store)
             if found is None:
                 break
