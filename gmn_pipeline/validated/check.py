@@ -6,6 +6,7 @@ reading files (`sources/summary_file.py`) and what is merely odd (`quality.py`).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import pandera.errors
 import polars as pl
@@ -16,7 +17,6 @@ from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.validated.quality import with_quality_flags
 
 _SCHEMA = pandera_schema(VALIDATED_TRAJECTORIES)
-_WITHIN_LIMITS = polars_within_limits(VALIDATED_TRAJECTORIES)
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _NUMBERS = [f for f in TRAJECTORY_FIELDS if f.kind is Kind.NUMBER]
 _TRUTH = {"True": True, "False": False}
@@ -121,9 +121,14 @@ def _none_where_a_number_must_be(rows: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
+@cache  # not at import: this starts Polars' threads, which a forked process would miss
+def _within_limits() -> pl.Expr:
+    return polars_within_limits(VALIDATED_TRAJECTORIES)
+
+
 def _beyond_hard_limits(rows: pl.DataFrame) -> pl.DataFrame:
     """Every value that the schema refuses. Most often there is none, which is soon seen."""
-    if rows.schema == _TYPES and rows.select(_WITHIN_LIMITS.all()).item():
+    if rows.schema == _TYPES and rows.select(_within_limits().all()).item():
         return _NO_PROBLEMS
     try:
         _SCHEMA.validate(rows, lazy=True)
