@@ -4,6 +4,8 @@ import importlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from datetime import date
 from functools import reduce
 from itertools import count
@@ -20,6 +22,7 @@ from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest
 from gmn_pipeline_tests.sample import Bench
 from gmn_pipeline_tests.warehouse import assert_same, state
+
 
 DAYS = [date(2022, 3, day) for day in range(1, 7)]
 
@@ -144,3 +147,14 @@ def test_killing_leaves_no_lock_behind(tmp_path: Path, source: Path) -> None:
     assert end(start(tmp_path, source, where, 1)) == -signal.SIGKILL
     bench = Bench(tmp_path, source_url=str(source), warehouse_busy_timeout_s=0.5)
     assert not load_days(DAYS, bench.settings).failed
+
+
+def test_importing_the_definitions_starts_no_thread_of_polars() -> None:
+    """Its threads do not live on in a forked process, which would wait for them for ever."""
+    code = (
+        "import pathlib, gmn_pipeline.definitions\n"
+        "names = [f.read_text() for f in pathlib.Path('/proc/self/task').glob('*/comm')]\n"
+        "print([n for n in names if n.startswith('polars-') and n.strip()[7:].isdigit()])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
