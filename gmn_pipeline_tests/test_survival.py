@@ -23,7 +23,6 @@ from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest
 from gmn_pipeline_tests.sample import Bench
 from gmn_pipeline_tests.warehouse import assert_same, state
 
-
 DAYS = [date(2022, 3, day) for day in range(1, 7)]
 
 STEPS = [
