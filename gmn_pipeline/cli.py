@@ -187,14 +187,20 @@ def _instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make DAGSTER_HOME and put dagster.yaml there, with our event log in it."""
+    """Make DAGSTER_HOME and put dagster.yaml there."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     common = (Path(__file__).parents[1] / "dagster.yaml").read_text("utf-8")
-    event_log = _EVENT_LOG.format(home=json.dumps(str(home)))
-    (home / "dagster.yaml").write_text(common + event_log, "utf-8")
+    (home / "dagster.yaml").write_text(dagster_yaml(common, home), "utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def dagster_yaml(common: str, home: Path) -> str:
+    """The settings with our event log in them, unless they keep all storage elsewhere."""
+    if any(line.startswith("storage:") for line in common.splitlines()):
+        return common
+    return common + _EVENT_LOG.format(home=json.dumps(str(home)))
 
 
 def _execute(

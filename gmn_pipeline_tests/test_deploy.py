@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
+from gmn_pipeline.cli import dagster_yaml
+
 PROJECT = Path(__file__).parents[1]
 DEPLOY = PROJECT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
@@ -47,6 +49,12 @@ def test_dagster_takes_the_settings_that_keep_its_runs_in_the_postgres_of_the_co
     assert stored["password"] == {"env": "POSTGRES_PASSWORD"}
     assert "POSTGRES_PASSWORD" in services()["dagster"]["environment"]
     assert config == dagster_instance_config(str(PROJECT))[0], "all else is as without Docker"
+
+
+def test_the_storage_of_the_compose_file_is_not_mixed_with_our_event_log(tmp_path: Path) -> None:
+    elsewhere = (DEPLOY / "dagster.yaml").read_text()
+    assert dagster_yaml(elsewhere, tmp_path) == elsewhere
+    assert "BatchingEventLogStorage" in dagster_yaml("telemetry:\n  enabled: false\n", tmp_path)
 
 
 def test_the_pinned_storage_is_of_the_same_release_as_the_pinned_dagster() -> None:
