@@ -45,6 +45,8 @@ from gmn_pipeline.warehouse.stream_store import (
 LOCK = "publish.lock"
 GENERATED_AT_HEADER = "summary_generated_at_utc"
 _CONTENT_FIELDS = len(TRAJECTORY_FIELDS)
+# The producer gives a message up one second after the timeout (`client.producer`).
+_GIVEN_UP_AFTER_S = 2.0
 Headers = list[tuple[str, bytes]]
 
 
@@ -227,7 +229,7 @@ class _Sending:
         except BrokerUnavailable as error:
             failure = error
         with suppress(KafkaTimeoutError):
-            self._kafka.flush(timeout=self._settings.kafka_timeout_s)
+            self._kafka.flush(timeout=self._settings.kafka_timeout_s + _GIVEN_UP_AFTER_S)
         recorded, lost = _acknowledged(sent)
         if lost is not None and failure is None:
             failure = _not_acknowledged(len(sent) - len(recorded), lost)

@@ -5,7 +5,7 @@ What belongs here: everything that knows kafka-python's options and errors. What
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from kafka import (  # type: ignore[import-untyped]
 from kafka.errors import (  # type: ignore[import-untyped]
     AuthorizationError,
     KafkaError,
+    KafkaTimeoutError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
 )
@@ -138,7 +139,9 @@ def producer(settings: Settings) -> Iterator[Any]:
     try:
         yield made
     finally:
-        made.close(timeout=1)
+        # Who sent has been told what is not acknowledged; this error would hide that one.
+        with suppress(KafkaTimeoutError):
+            made.close(timeout=1)
 
 
 @contextmanager
