@@ -6,6 +6,7 @@ run on what, and the tables (`bench.py`).
     python -m benchmarks.tasks load SOURCE FOLDER 2026-11-01 2026-11-20
 """
 
+import inspect
 import json
 import statistics
 import subprocess
@@ -80,11 +81,6 @@ def load(source: Path, folder: Path, first: str, last: str, history: str = "dail
     return _measured(_run_job(_settings(source, folder, history), _days(first, last)))
 
 
-def load_without_dagster(source: Path, folder: Path, first: str, last: str) -> Measured:
-    """The same work without a Dagster run around it."""
-    return _measured(load_days(_days(first, last), _settings(source, folder)))
-
-
 def bookkeeping(source: Path, folder: Path, first: str, last: str) -> Measured:
     """What a Dagster run over loaded days costs beyond the same days without Dagster."""
     settings, days = _settings(source, folder), _days(first, last)
@@ -118,16 +114,15 @@ def plain_queries(folder: Path) -> Measured:
         return _query_times(connection)
 
 
-def commits(folder: Path, count: str) -> Measured:
+def commits(folder: Path, count: int) -> Measured:
     """So many small merges, as of a stream: each revises 20 trajectories of the last days."""
     store = StreamStore(load_settings(data_dir=folder / "data"))
-    number = int(count)
     with store.connection.open(read_only=True) as connection:
         rows = connection.execute(
             "SELECT * REPLACE (coalesce(vgeo_km_s, 0) + 1e-4 AS vgeo_km_s, (SELECT "
             "max(summary_generated_at_utc) + INTERVAL 1 HOUR FROM trajectories) AS "
             "summary_generated_at_utc), 'revised' AS change FROM trajectories "
-            f"ORDER BY beginning_utc_time DESC LIMIT {number * _COMMIT_ROWS}"
+            f"ORDER BY beginning_utc_time DESC LIMIT {count * _COMMIT_ROWS}"
         ).pl()
     values = single_object_framing().frame(to_message_fields(rows))
     keys = rows.get_column("trajectory_identifier").to_list()
@@ -191,7 +186,7 @@ class _Keep(Watch):
 
 def _run_job(settings: Settings, days: list[date]) -> Report:
     watch = _Keep()
-    overrides = settings.model_dump(include={"source_url", "data_dir", "history", "run_retries"})
+    overrides = settings.model_dump(exclude_unset=True)
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
         result = (
             build_defs(overrides, watch=watch)
@@ -248,7 +243,6 @@ TASKS: dict[str, Callable[..., Measured]] = {
     for task in (
         bare,
         load,
-        load_without_dagster,
         bookkeeping,
         queries,
         plain_queries,
@@ -313,8 +307,9 @@ def _resident_kb(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    name, *given = sys.argv[1:]
-    paths = 2 if name in ("bare", "load", "load_without_dagster", "bookkeeping") else 1
+    task = TASKS[sys.argv[1]]
+    types = inspect.get_annotations(task).values()
+    given = [as_type(text) for as_type, text in zip(types, sys.argv[2:], strict=False)]
     began = time.perf_counter()
-    answer = TASKS[name](*map(Path, given[:paths]), *given[paths:])
+    answer = task(*given)
     print("\n" + json.dumps({"seconds": time.perf_counter() - began} | answer))

@@ -24,11 +24,11 @@ from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.trajectory_days import DayReport, Report, Stage, Watch, load_days
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
-from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot
+from gmn_pipeline.warehouse.store import ask
 
 # The bin of today begins today: its partition is there from midnight on.
 DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)
@@ -197,18 +197,15 @@ def _log(context: dg.AssetExecutionContext, report: Report) -> None:
 
 def _previews(settings: Settings, days: Sequence[date]) -> dict[date, str]:
     """A few trajectories of each day as Markdown, where the run has few days."""
-    warehouse = WarehouseConnection(settings)
-    if len(days) > _PREVIEW_DAYS or not warehouse.exists:
+    if len(days) > _PREVIEW_DAYS:
         return {}
-    with warehouse.open(read_only=True) as connection:
-        if not layout.is_created(connection):
-            return {}
-        rows = connection.execute(
-            f"SELECT bin_date, {', '.join(_PREVIEW_COLUMNS)} FROM trajectories "
-            "WHERE bin_date BETWEEN ? AND ? QUALIFY row_number() OVER "
-            f"(PARTITION BY bin_date ORDER BY beginning_utc_time) <= {_PREVIEW_ROWS}",
-            [min(days), max(days)],
-        ).fetchall()
+    rows = ask(
+        WarehouseConnection(settings),
+        f"SELECT bin_date, {', '.join(_PREVIEW_COLUMNS)} FROM trajectories "
+        "WHERE bin_date BETWEEN ? AND ? QUALIFY row_number() OVER "
+        f"(PARTITION BY bin_date ORDER BY beginning_utc_time) <= {_PREVIEW_ROWS}",
+        [min(days), max(days)],
+    )
     head = [" | ".join(_PREVIEW_COLUMNS), " | ".join("---" for _ in _PREVIEW_COLUMNS)]
     lines: dict[date, list[str]] = {}
     for day, *values in rows:

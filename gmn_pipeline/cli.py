@@ -43,10 +43,9 @@ from gmn_pipeline.streams.client import bootstrap_servers, topic_state
 from gmn_pipeline.streams.round_trip import a_broker, overview
 from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.trajectory_days import Report, Watch
-from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
-from gmn_pipeline.warehouse.store import Warehouse
+from gmn_pipeline.warehouse.store import Warehouse, ask
 
 app = typer.Typer(
     help="The data platform of the Global Meteor Network.",
@@ -142,7 +141,7 @@ def run(
         watch = ProgressBars(progress)
         defs = build_defs(overrides, watch=watch)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
-        if not _query(settings, f"FROM {IAU_SHOWERS.name} LIMIT 1"):
+        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWERS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, overrides, instance)
         _execute(defs, snapshot_job.name, instance)
@@ -223,17 +222,6 @@ def _execute(
     return result.success
 
 
-def _query(settings: Settings, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    """Rows of a query on the warehouse; none if there is no warehouse yet."""
-    warehouse = WarehouseConnection(settings)
-    if not warehouse.exists:
-        return []
-    with warehouse.open(read_only=True) as connection:
-        if not layout.is_created(connection):
-            return []
-        return connection.execute(sql, list(values)).fetchall()
-
-
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
     """What a person wants to know at the end of a run."""
     days = list(report.days)
@@ -261,8 +249,8 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
 
 
 def _print_showers(settings: Settings, days: Sequence[date]) -> None:
-    rows = _query(
-        settings,
+    rows = ask(
+        WarehouseConnection(settings),
         "SELECT iau_shower_code, coalesce(any_value(iau_shower_name), 'sporadic'), count(*) AS n, "
         "avg(vgeo_km_s) FROM trajectories LEFT JOIN iau_showers USING "
         "(iau_shower_number, iau_shower_code) WHERE bin_date BETWEEN ? AND ? "
@@ -338,8 +326,8 @@ def _print_relation(relation: duckdb.DuckDBPyRelation | None, output: Format) ->
 def status() -> None:
     """What is loaded, what waits, what failed."""
     settings = load_settings()
-    rows = _query(
-        settings,
+    rows = ask(
+        WarehouseConnection(settings),
         "SELECT count(*), min(bin_date), max(bin_date), max(valid_from_utc), "
         "(SELECT count(*) FROM trajectory_revisions), (SELECT count(*) FROM rejected_rows), "
         "(SELECT count(*) FROM source_files), (SELECT count(*) FROM stations) FROM trajectories",

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import confluent_kafka
+import dagster as dg
 import fastavro
 import polars as pl
 
+from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.publications.publish import PublishReport, publish
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService
@@ -56,6 +58,10 @@ class StreamBench(Bench):
     def set(self, **settings: Any) -> None:
         """Go on with other settings."""
         self.settings = self.settings.model_copy(update=settings)
+
+    def defs(self) -> dg.Definitions:
+        """What Dagster loads, with these settings."""
+        return build_defs(self.settings.model_dump(exclude_unset=True))
 
     def offsets(self) -> dict[int, int]:
         """The next offset of each partition."""

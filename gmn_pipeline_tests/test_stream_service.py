@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from gmn_pipeline.cli import app
-from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import StreamBusy
 from gmn_pipeline.streams.assets import KEY, stream_sensor
 from gmn_pipeline.streams.consumer import consuming
@@ -97,13 +96,7 @@ def not_taken_in(bench: StreamBench, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_while_a_service_works_no_other_consumes(published: StreamBench) -> None:
     other = published.beside("two")
-    overrides = {
-        "data_dir": other.settings.data_dir,
-        "kafka_bootstrap_servers": other.settings.kafka_bootstrap_servers,
-        "kafka_topic": other.settings.kafka_topic,
-        "run_retries": 0,
-    }
-    defs = build_defs(overrides)
+    defs = other.defs()
     with dg.DagsterInstance.ephemeral() as instance, serving(other) as merges:
         with pytest.raises(StreamBusy, match="takes the topic"):
             StreamService(other.settings).run(once=True)

@@ -17,7 +17,6 @@ import pytest
 from kafka import TopicPartition
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
@@ -330,13 +329,7 @@ def test_only_one_consumes_at_a_time(published: StreamBench) -> None:
 
 def test_the_sensor_asks_for_exact_ranges_and_the_run_takes_them_in(published: StreamBench) -> None:
     other = published.beside("two")
-    overrides = {
-        "data_dir": other.settings.data_dir,
-        "kafka_bootstrap_servers": other.settings.kafka_bootstrap_servers,
-        "kafka_topic": other.settings.kafka_topic,
-        "run_retries": 0,
-    }
-    defs = build_defs(overrides)
+    defs = other.defs()
     with dg.DagsterInstance.ephemeral() as instance:
 
         def tick(cursor: str | None = None) -> Any:

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import archive
 from gmn_pipeline.asking import STATE_TAG
-from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.publications.assets import KEY, unpublished_sensor
 from gmn_pipeline.schemas.tables import STREAM_TABLES
 from gmn_pipeline.streams.round_trip import overview
@@ -32,11 +31,7 @@ class Operator:
     def __init__(self, bench: StreamBench, instance: dg.DagsterInstance) -> None:
         self.bench = bench
         self.instance = instance
-        names = (
-            "data_dir", "kafka_bootstrap_servers", "kafka_topic", "kafka_timeout_s",
-            "run_retries", "run_retry_pause_s", "sensor_attempts",
-        )  # fmt: skip
-        self._defs = build_defs({name: getattr(bench.settings, name) for name in names})
+        self._defs = bench.defs()
         self._cursor: str | None = None
 
     def tick(self) -> dg.RunRequest | str:

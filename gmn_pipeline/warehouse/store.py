@@ -7,10 +7,11 @@ changes nothing; the same file again changes nothing. Former states move to
 commits: accepted = inserted + revised + unchanged, in every bin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -73,32 +74,22 @@ class Warehouse:
 
     def loaded_files(self, days: Sequence[date]) -> set[tuple[str, date, int]]:
         """(sha256, bin date, bin solar longitude) of files that are the newest of their bin."""
-        if not days or not self.connection.exists:
+        if not days:
             return set()
-        with self.connection.open(read_only=True) as connection:
-            if not layout.is_created(connection):
-                return set()
-            rows = patiently(
-                lambda: connection.execute(
-                    "SELECT source_file_sha256, bin_date, bin_solar_longitude_deg "
-                    "FROM source_files WHERE bin_date BETWEEN ? AND ? "
-                    "AND outcome = 'loaded' QUALIFY row_number() OVER (PARTITION BY bin_date, "
-                    "bin_solar_longitude_deg, covers_from_utc, covers_until_utc "
-                    "ORDER BY summary_generated_at_utc DESC, loaded_at_utc DESC) = 1",
-                    [min(days), max(days)],
-                ).fetchall()
-            )
+        rows = ask(
+            self.connection,
+            "SELECT source_file_sha256, bin_date, bin_solar_longitude_deg "
+            "FROM source_files WHERE bin_date BETWEEN ? AND ? "
+            "AND outcome = 'loaded' QUALIFY row_number() OVER (PARTITION BY bin_date, "
+            "bin_solar_longitude_deg, covers_from_utc, covers_until_utc "
+            "ORDER BY summary_generated_at_utc DESC, loaded_at_utc DESC) = 1",
+            [min(days), max(days)],
+        )
         return {(sha256, day, degree) for sha256, day, degree in rows}
 
     def taken_files(self) -> set[str]:
         """SHA-256 of every file that was ever taken in, be it that it changed nothing."""
-        if not self.connection.exists:
-            return set()
-        with self.connection.open(read_only=True) as connection:
-            if not layout.is_created(connection):
-                return set()
-            sql = "SELECT DISTINCT source_file_sha256 FROM source_files"
-            rows = patiently(lambda: connection.execute(sql).fetchall())
+        rows = ask(self.connection, "SELECT DISTINCT source_file_sha256 FROM source_files")
         return {sha256 for (sha256,) in rows}
 
     def load(self, slices: Sequence[SliceToLoad]) -> list[LoadCounts]:
@@ -117,6 +108,18 @@ class Warehouse:
                     f"The warehouse cannot be written: {error}.",
                     remedy="Nothing was committed. Is there space under the data folder?",
                 ) from error
+
+
+def ask(
+    warehouse: WarehouseConnection, sql: str, values: Sequence[object] = ()
+) -> list[tuple[Any, ...]]:
+    """Rows of a query; none as long as there is no warehouse."""
+    if not warehouse.exists:
+        return []
+    with warehouse.open(read_only=True) as connection:
+        if not layout.is_created(connection):
+            return []
+        return patiently(lambda: connection.execute(sql, list(values)).fetchall())
 
 
 _CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
@@ -167,14 +170,7 @@ class _Load:
         if changes.get("both"):
             self._compare_contents()
             changes = self._count_changes()
-        ended = changes.get("revised", 0) + changes.get("withdrawn", 0)
-        moved = changes.get("relabelled", 0)
-        if ended:
-            self._keep_former_states()
-        if ended or moved:
-            self._remove_current()
-        if changes.get("inserted") or changes.get("revised") or moved:
-            self._insert_current()
+        self._apply(changes)
         self._insert_rejected()
         counts = self._counts()
         self._assert_sums(counts)
@@ -283,6 +279,21 @@ class _Load:
             "accepted", "first_day", "last_day",
         )  # fmt: skip
 
+    def _apply(self, changes: Mapping[str, int]) -> None:
+        """Bring the tables from the former states to the current ones."""
+        revised, moved = changes.get("revised", 0), changes.get("relabelled", 0)
+        ended = revised + changes.get("withdrawn", 0)
+        coming = revised + moved + changes.get("inserted", 0)
+        if ended:
+            self._keep_former_states()
+        if coming:
+            self._number_revisions()
+        if ended or moved:
+            self._remove_current()
+        if coming:
+            self._insert_current()
+            self._insert_stations()
+
     def _keep_former_states(self) -> None:
         columns = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
         self._run(
@@ -296,28 +307,52 @@ class _Load:
             "now", "first_day", "last_day",
         )  # fmt: skip
 
-    def _remove_current(self) -> None:
-        """Take out what ended or comes back changed; its former numbers stay at hand."""
-        gone = f"""SELECT {_KEY} FROM change
-            WHERE change IN ('revised', 'withdrawn', 'relabelled')"""
+    def _number_revisions(self) -> None:
+        """`coming`: which rows of the file become current, as which revision and since when.
+
+        What was withdrawn once and comes back counts on. Rows are named by their number: to join
+        the wide rows by identifier and hash took half as long again.
+        """
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE former AS
-            SELECT {_KEY}, revision, valid_from_utc, first_loaded_at_utc FROM trajectories
-            WHERE bin_date BETWEEN $first_day AND $last_day AND {_KEY} IN ({gone})
+            CREATE OR REPLACE TEMP TABLE coming AS
+            WITH present AS (
+              SELECT {_KEY}, revision, valid_from_utc, first_loaded_at_utc
+              FROM trajectories WHERE bin_date BETWEEN $first_day AND $last_day
+            ), withdrawn AS (
+              SELECT {_KEY}, max(revision) AS revision,
+                min(first_loaded_at_utc) AS first_loaded_at_utc
+              FROM trajectory_revisions
+              WHERE bin_date BETWEEN $first_day AND $last_day GROUP BY ALL
+            )
+            SELECT i.file_row_number AS row,
+              CASE WHEN c.change = 'relabelled' THEN t.revision
+                ELSE 1 + coalesce(t.revision, w.revision, 0) END AS revision,
+              CASE WHEN c.change = 'relabelled' THEN t.valid_from_utc ELSE $now END
+                AS valid_from_utc,
+              coalesce(t.first_loaded_at_utc, w.first_loaded_at_utc, $now) AS first_loaded_at_utc
+            FROM read_parquet($accepted, file_row_number = true) i
+            JOIN change c ON i.{_KEY} = c.{_KEY}
+              AND i.source_file_sha256 = c.source_file_sha256
+              AND c.change IN ('inserted', 'revised', 'relabelled')
+            LEFT JOIN present t ON i.{_KEY} = t.{_KEY}
+            LEFT JOIN withdrawn w ON i.{_KEY} = w.{_KEY}
             """,
-            "first_day", "last_day",
+            "accepted", "now", "first_day", "last_day",
         )  # fmt: skip
+
+    def _remove_current(self) -> None:
+        """Take out what ended or comes back changed."""
         for table in ("trajectories", "trajectory_stations"):
             self._run(
                 f"DELETE FROM {table} WHERE bin_date BETWEEN $first_day AND $last_day "
-                f"AND {_KEY} IN ({gone})",
+                f"AND {_KEY} IN (SELECT {_KEY} FROM change "
+                "WHERE change IN ('revised', 'withdrawn', 'relabelled'))",
                 "first_day", "last_day",
             )  # fmt: skip
 
     def _insert_current(self) -> None:
-        """Insert what is new or changed, with its station links."""
-        self._number_revisions()
+        """Insert what is new or changed."""
         self._run(
             f"""
             INSERT INTO trajectories ({_INCOMING_COLUMNS.replace("i.", "")},
@@ -328,46 +363,6 @@ class _Load:
             """,
             "accepted",
         )
-        self._insert_stations()
-
-    def _number_revisions(self) -> None:
-        """`coming`: which rows of the file become current, as which revision and since when.
-
-        What was withdrawn once and comes back counts on. Rows are named by their number: to join
-        the wide rows by identifier and hash took half as long again.
-        """
-        self._run(
-            f"""
-            CREATE TEMP TABLE IF NOT EXISTS former AS
-            SELECT {_KEY}, revision, valid_from_utc, first_loaded_at_utc
-            FROM trajectories LIMIT 0
-            """
-        )
-        self._run(
-            f"""
-            CREATE OR REPLACE TEMP TABLE coming AS
-            WITH withdrawn AS (
-              SELECT {_KEY}, max(revision) AS revision,
-                min(first_loaded_at_utc) AS first_loaded_at_utc
-              FROM trajectory_revisions
-              WHERE bin_date BETWEEN $first_day AND $last_day GROUP BY ALL
-            )
-            SELECT i.file_row_number AS row,
-              CASE WHEN c.change = 'relabelled' THEN f.revision
-                ELSE 1 + coalesce(f.revision, w.revision, 0) END AS revision,
-              CASE WHEN c.change = 'relabelled' THEN f.valid_from_utc ELSE $now END
-                AS valid_from_utc,
-              coalesce(f.first_loaded_at_utc, w.first_loaded_at_utc, $now) AS first_loaded_at_utc
-            FROM read_parquet($accepted, file_row_number = true) i
-            JOIN change c ON i.{_KEY} = c.{_KEY}
-              AND i.source_file_sha256 = c.source_file_sha256
-              AND c.change IN ('inserted', 'revised', 'relabelled')
-            LEFT JOIN former f ON i.{_KEY} = f.{_KEY}
-            LEFT JOIN withdrawn w ON i.{_KEY} = w.{_KEY}
-            """,
-            "accepted", "now", "first_day", "last_day",
-        )  # fmt: skip
-        self._run("DROP TABLE temp.former")
 
     def _insert_stations(self) -> None:
         """Station links of what was inserted, and stations not seen before."""

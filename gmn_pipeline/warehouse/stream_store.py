@@ -16,7 +16,7 @@ published is what the topic does not say (`Unpublished`).
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -38,7 +38,7 @@ from gmn_pipeline.schemas.tables import (
 )
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
-from gmn_pipeline.warehouse.store import _Load
+from gmn_pipeline.warehouse.store import _Load, ask
 
 PUBLISHED, CONSUMED = "published", "consumed"
 INSERTED, REVISED, WITHDRAWN = "inserted", "revised", "withdrawn"
@@ -430,16 +430,12 @@ class _StreamLoad(_Load):
         rows = rows.select(VALIDATED_TRAJECTORIES.columns)
         rows.write_parquet(str(self._values["accepted"]), compression="uncompressed")
 
-    def _apply(self, changes: Mapping[str, int]) -> None:
+    def _compare_contents(self) -> None:
+        super()._compare_contents()
         # Other labels for the same content do not travel by message.
         self._run(
             "UPDATE change SET change = 'unchanged' WHERE change IN ('relabelled', 'elsewhere')"
         )
-        if changes.get("revised") or changes.get("withdrawn"):
-            self._keep_former_states()
-            self._remove_current()
-        if changes.get("inserted") or changes.get("revised"):
-            self._insert_current()
 
     def _note_what_the_topic_says(self) -> None:
         """What the topic says of each trajectory, and which revision that is, if it is one."""
@@ -496,8 +492,18 @@ FROM publications
 WHERE topic_id = $topic_id AND bin_date BETWEEN $first_neighbour AND $last_neighbour
 GROUP BY 1
 """
-_NEAR = f"""
-SELECT {_KEY} FROM trajectories WHERE bin_date BETWEEN $first_neighbour AND $last_neighbour
+# Trajectories of which the topic says nothing, something older, or that they are gone.
+_NOT_SAID = f"""
+FROM trajectories t LEFT JOIN said s ON t.{_KEY} = s.{_KEY}
+WHERE t.bin_date BETWEEN $first AND $last
+  AND (s.revision IS DISTINCT FROM t.revision OR s.change = '{WITHDRAWN}')
+"""
+# What the topic says of trajectories that are there no more.
+_SAID_OF_NONE = f"""
+FROM said s ANTI JOIN (
+  SELECT {_KEY} FROM trajectories WHERE bin_date BETWEEN $first_neighbour AND $last_neighbour
+) t ON s.{_KEY} = t.{_KEY}
+WHERE s.bin_date BETWEEN $first AND $last AND s.change <> '{WITHDRAWN}'
 """
 _CURRENT = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
 
@@ -520,13 +526,10 @@ class Unpublished:
                     WITH said AS ({_LAST_SAID})
                     SELECT bin_date, count(*) FROM (
                       SELECT t.bin_date
-                      FROM trajectories t LEFT JOIN said s ON t.{_KEY} = s.{_KEY}
-                      WHERE t.bin_date BETWEEN $first AND $last
-                        AND (s.revision IS DISTINCT FROM t.revision OR s.change = '{WITHDRAWN}')
+                      {_NOT_SAID}
                       UNION ALL
                       SELECT s.bin_date
-                      FROM said s ANTI JOIN ({_NEAR}) t ON s.{_KEY} = t.{_KEY}
-                      WHERE s.bin_date BETWEEN $first AND $last AND s.change <> '{WITHDRAWN}'
+                      {_SAID_OF_NONE}
                     ) GROUP BY 1 ORDER BY 1
                     """,
                     self._values(first, last),
@@ -536,17 +539,14 @@ class Unpublished:
 
     def _days_of_an_older_warehouse(self, first: date, last: date) -> dict[date, int]:
         """One that was made before there were publications: nothing of it is published."""
-        if not self.store.connection.exists:
-            return {}
-        with self.store.connection.open(read_only=True) as connection:
-            if not layout.is_created(connection):
-                return {}
-            rows = connection.execute(
+        return dict(
+            ask(
+                self.store.connection,
                 "SELECT bin_date, count(*) FROM trajectories "
                 "WHERE bin_date BETWEEN ? AND ? GROUP BY 1 ORDER BY 1",
                 [first, last],
-            ).fetchall()
-        return dict(rows)
+            )
+        )
 
     def rows(self, first: date, last: date) -> pl.DataFrame:
         """Trajectories to be sent, with `change`: inserted if the topic never told of it."""
@@ -559,9 +559,7 @@ class Unpublished:
                     SELECT {_CURRENT}, CASE
                       WHEN s.{_KEY} IS NULL OR s.change = '{WITHDRAWN}' THEN '{INSERTED}'
                       ELSE '{REVISED}' END AS change
-                    FROM trajectories t LEFT JOIN said s ON t.{_KEY} = s.{_KEY}
-                    WHERE t.bin_date BETWEEN $first AND $last
-                      AND (s.revision IS DISTINCT FROM t.revision OR s.change = '{WITHDRAWN}')
+                    {_NOT_SAID}
                     ORDER BY t.bin_date, t.{_KEY}
                     """,
                     self._values(first, last),
@@ -584,12 +582,11 @@ class Unpublished:
                         AND r.bin_date BETWEEN $first_neighbour AND $last_neighbour
                       GROUP BY 1
                     )
-                    SELECT s.{_KEY}, s.bin_date, coalesce(g.generated_at_utc, $now::TIMESTAMP)
+                    SELECT o.{_KEY}, o.bin_date, coalesce(g.generated_at_utc, $now::TIMESTAMP)
                       AS generated_at_utc
-                    FROM said s ANTI JOIN ({_NEAR}) t ON s.{_KEY} = t.{_KEY}
-                    LEFT JOIN gone g ON s.{_KEY} = g.{_KEY}
-                    WHERE s.bin_date BETWEEN $first AND $last AND s.change <> '{WITHDRAWN}'
-                    ORDER BY s.bin_date, s.{_KEY}
+                    FROM (SELECT s.{_KEY}, s.bin_date {_SAID_OF_NONE}) o
+                    LEFT JOIN gone g ON o.{_KEY} = g.{_KEY}
+                    ORDER BY o.bin_date, o.{_KEY}
                     """,
                     self._values(first, last) | {"now": utc_now()},
                 ).pl()
