@@ -64,6 +64,7 @@ def _spec(stage: Stage, name: str, description: str, **more: Any) -> dg.AssetSpe
         group_name=stage.value,
         owners=_OWNERS,
         partitions_def=DAYS,
+        skippable=True,
         tags={"domain": "meteors", "licence": "cc-by-4.0"},
         **more,
     )
@@ -166,9 +167,9 @@ def gmn_trajectory_days(
     _log(context, report)
     previews = _previews(settings, days)
     for stage in Stage:
-        if stage not in stages:
-            continue
         asset = _SPECS[stage].key
+        if stage not in stages or _is_shown(context, asset, report):
+            continue
         metadata = {d.day.isoformat(): _metadata(stage, d, previews) for d in report.good}
         if report.failed:
             # Not as an output: that would mark every day of the range as materialized.
@@ -181,6 +182,17 @@ def gmn_trajectory_days(
             yield result
     if report.failed:
         raise _days_failure(context, settings, report)
+
+
+def _is_shown(context: dg.AssetExecutionContext, asset: dg.AssetKey, report: Report) -> bool:
+    """Whether the run did nothing, and all its days are materialized already.
+
+    Then the asset is skipped, and so is what depends on it: thousands of days are not told anew.
+    """
+    if any(day.is_news for day in report.days.values()):
+        return False
+    shown: set[str] = context.instance.get_materialized_partitions(asset)
+    return shown.issuperset(context.partition_keys)
 
 
 def _log(context: dg.AssetExecutionContext, report: Report) -> None:

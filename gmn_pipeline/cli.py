@@ -91,6 +91,7 @@ class ProgressBars(Watch):
         self._progress = progress
         self._files = progress.add_task("fetching files", total=None)
         self._rows = progress.add_task("validating and loading rows", total=None, visible=False)
+        self._rows_wanted = 0
         self.report: Report | None = None
 
     def files_wanted(self, count: int) -> None:
@@ -100,7 +101,8 @@ class ProgressBars(Watch):
         self._progress.advance(self._files)
 
     def rows_wanted(self, count: int) -> None:
-        self._progress.update(self._rows, total=count, visible=count > 0)
+        self._rows_wanted += count
+        self._progress.update(self._rows, total=self._rows_wanted, visible=self._rows_wanted > 0)
 
     def rows_done(self, count: int) -> None:
         self._progress.advance(self._rows, count)

@@ -4,12 +4,13 @@ What belongs here: the order of the stages, what is skipped because nothing chan
 report of what happened to each day. What does not: how a stage works (its own folder), and
 Dagster (`assets.py`).
 
-Rows move in chunks of bounded size, one being loaded while the next is validated, so memory does
-not grow with the number of days and a crash leaves whole chunks only.
+Rows move in chunks of bounded size, so memory does not grow with the number of days and a crash
+leaves whole chunks only. While one chunk is loaded, the next is validated, and the files after it
+are fetched.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -51,12 +52,19 @@ class DayReport:
     unchanged: int = 0
     withdrawn: int = 0
     older_files: int = 0
+    went_through: bool = False
+    """Whether any file of it was validated or loaded, not only found to be there already."""
     error: GmnError | None = None
     failed_stage: Stage | None = None
 
     @property
     def changed(self) -> bool:
         return bool(self.inserted or self.revised or self.withdrawn)
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the run did anything for the day."""
+        return self.went_through or any(file.is_new for file in self.files)
 
 
 @dataclass
@@ -66,8 +74,8 @@ class Report:
     days: dict[date, DayReport]
     flag_counts: Counter[str] = field(default_factory=Counter)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    """Seconds of the run in all, and in its steps: land, parse, check, write, merge. The
-    merge of one chunk runs beside the other steps of the next."""
+    """Seconds of the run in all, and in its steps: land (waiting for files, which are fetched
+    beside the rest), parse, check, write, and merge (of one chunk beside the steps of the next)."""
 
     @property
     def failed(self) -> list[DayReport]:
@@ -97,7 +105,7 @@ class Watch:
         """A file was landed, found unchanged, or failed."""
 
     def rows_wanted(self, count: int) -> None:
-        """About so many rows are to be validated and loaded."""
+        """About so many more rows are to be validated and loaded."""
 
     def rows_done(self, count: int) -> None:
         """So many more rows have come through."""
@@ -129,28 +137,36 @@ def _take_through(
     report: Report, settings: Settings, stages: frozenset[Stage], watch: Watch
 ) -> None:
     ledger = Ledger(settings.data_dir)
-    objects = ObjectStore(settings.landing_dir)
-    warehouse = Warehouse(settings)
-    if Stage.LANDING in stages:
-        with report.stopwatch.timed("land"):
-            landing = land(
-                list(report.days), settings=settings, directory=open_directory(settings),
-                objects=objects, ledger=ledger, on_total=watch.files_wanted,
-                on_file=watch.file_done,
-            )  # fmt: skip
-    else:
-        landing = _recall(report.days.keys(), ledger, objects)
-    for day, error in landing.failed_days.items():
-        report.fail([day], Stage.LANDING, error)
-    for file in landing.files:
-        if file.wanted.bin is not None:
-            report.days[file.wanted.bin.date].files.append(file)
+    files = _landed(report, settings, ledger, stages, watch)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
-        kept = warehouse.connection.kept_open() if Stage.WAREHOUSE in stages else nullcontext()
-        with kept:
-            _validate_and_load(report, landing.files, settings, ledger, warehouse, stages, watch)
+        _validate_and_load(report, files, settings, ledger, stages, watch)
+    else:
+        deque(files, maxlen=0)
     failed = {d.day: (str(d.failed_stage), str(d.error)) for d in report.failed}
     ledger.record_days(failed, [d.day for d in report.good])
+
+
+def _landed(
+    report: Report, settings: Settings, ledger: Ledger, stages: frozenset[Stage], watch: Watch
+) -> Iterator[LandedFile]:
+    """The files of the days as they are landed, without those of days that failed."""
+    objects = ObjectStore(settings.landing_dir)
+    if Stage.LANDING in stages:
+        landings = land(
+            list(report.days), settings=settings, directory=open_directory(settings),
+            objects=objects, ledger=ledger, on_total=watch.files_wanted, on_file=watch.file_done,
+        )  # fmt: skip
+    else:
+        landings = iter([_recall(report.days.keys(), ledger, objects)])
+    for landing in report.stopwatch.each("land", landings):
+        for day, error in landing.failed_days.items():
+            report.fail([day], Stage.LANDING, error)
+        for file in landing.files:
+            day_report = report.days[file.wanted.bin.date] if file.wanted.bin else None
+            if day_report:
+                day_report.files.append(file)
+            if day_report is None or day_report.error is None:
+                yield file
 
 
 def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
@@ -169,44 +185,40 @@ def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
 
 def _validate_and_load(
     report: Report,
-    files: Sequence[LandedFile],
+    files: Iterable[LandedFile],
     settings: Settings,
     ledger: Ledger,
-    warehouse: Warehouse,
     stages: frozenset[Stage],
     watch: Watch,
 ) -> None:
-    days = list(report.days)
-    open_files = [
-        file for file in files
-        if file.wanted.bin is None or report.days[file.wanted.bin.date].error is None
-    ]  # fmt: skip
-    if Stage.WAREHOUSE in stages:
-        open_files = _leave_out_loaded(report, open_files, ledger, warehouse)
-    watch.rows_wanted(sum(file.version.size_bytes for file in open_files) // BYTES_A_ROW)
-    by_sha256 = {file.version.sha256: file for file in open_files}
+    warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
+    if warehouse:
+        files = _without_loaded(files, report, ledger, warehouse)
     chunks = validate(
-        open_files, days, settings=settings, ledger=ledger, stopwatch=report.stopwatch
-    )
-    # One chunk is loaded while the next is parsed and checked.
-    with ThreadPoolExecutor(1, "load") as loader:
+        _announced(files, watch), list(report.days),
+        settings=settings, ledger=ledger, stopwatch=report.stopwatch,
+    )  # fmt: skip
+    # One chunk is loaded while the next is landed, parsed and checked.
+    kept = warehouse.connection.kept_open() if warehouse else nullcontext()
+    with kept, ThreadPoolExecutor(1, "load") as loader:
         loading: Future[None] | None = None
         for chunk in chunks:
             for day, error in chunk.failed_days.items():
                 report.fail([day], Stage.VALIDATED, error)
             report.flag_counts += chunk.flag_counts
-            _add_slices(report, chunk.slices)
+            for day_report in _add_slices(report, chunk.slices):
+                day_report.went_through = True
             if loading:
                 loading.result()
-            loading = loader.submit(_load, report, chunk, by_sha256, warehouse, stages, watch)
+            loading = loader.submit(_load, report, chunk, warehouse, watch)
         if loading:
             loading.result()
 
 
-def _leave_out_loaded(
-    report: Report, files: Sequence[LandedFile], ledger: Ledger, warehouse: Warehouse
-) -> list[LandedFile]:
-    """Files that the warehouse does not hold yet; the others are reported as unchanged."""
+def _without_loaded(
+    files: Iterable[LandedFile], report: Report, ledger: Ledger, warehouse: Warehouse
+) -> Iterator[LandedFile]:
+    """Files that the warehouse did not hold at first; the others are reported as unchanged."""
     days = list(report.days)
     loaded = warehouse.loaded_files(days)
     slices = {
@@ -214,40 +226,42 @@ def _leave_out_loaded(
         for s in ledger.validated(days)
         if s.definition == DEFINITION
     }
-    todo = []
     for file in files:
         bin_ = file.wanted.bin
         key = (file.version.sha256, bin_.date, bin_.solar_longitude_deg) if bin_ else None
         if key in loaded and key in slices:
-            _add_slices(report, [slices[key]])
-            report.days[key[1]].unchanged += slices[key].rows_accepted
+            [day_report] = _add_slices(report, [slices[key]])
+            day_report.unchanged += slices[key].rows_accepted
         else:
-            todo.append(file)
-    return todo
+            yield file
 
 
-def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> None:
+def _announced(files: Iterable[LandedFile], watch: Watch) -> Iterator[LandedFile]:
+    """The files, telling the watch of their rows."""
+    for file in files:
+        watch.rows_wanted(file.version.size_bytes // BYTES_A_ROW)
+        yield file
+
+
+def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> list[DayReport]:
+    """Count the rows of slices; the reports of their days."""
+    days = []
     for slice_ in slices:
         day = report.days[date.fromisoformat(slice_.bin_date)]
         day.read += slice_.rows_read
         day.accepted += slice_.rows_accepted
         day.rejected += slice_.rows_rejected
+        days.append(day)
+    return days
 
 
-def _load(
-    report: Report,
-    chunk: Chunk,
-    files: dict[str, LandedFile],
-    warehouse: Warehouse,
-    stages: frozenset[Stage],
-    watch: Watch,
-) -> None:
+def _load(report: Report, chunk: Chunk, warehouse: Warehouse | None, watch: Watch) -> None:
     slices = [
         SliceToLoad(slice_, file.generated_at_utc, file.version.path)
         for slice_ in chunk.slices
-        for file in [files[slice_.source_file_sha256]]
+        for file in [chunk.files[slice_.source_file_sha256]]
     ]
-    if slices and Stage.WAREHOUSE in stages:
+    if slices and warehouse:
         try:
             with report.stopwatch.timed("merge"):
                 for counts in warehouse.load(slices):

@@ -171,10 +171,14 @@ class Bench:
         return file
 
     def land(self, *days: date) -> Landing:
-        return land(
+        landing = Landing()
+        for landed in land(
             days or (DAY,), settings=self.settings, directory=self.directory,
             objects=self.objects, ledger=self.ledger,
-        )  # fmt: skip
+        ):  # fmt: skip
+            landing.files += landed.files
+            landing.failed_days |= landed.failed_days
+        return landing
 
     def validate(self, *days: date) -> Validated:
         """Land and validate days; every file must land."""

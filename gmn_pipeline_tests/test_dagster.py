@@ -19,6 +19,7 @@ from gmn_pipeline.automation import (
 )
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.sources.bins import bins_between
+from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline_tests.gmn_site import GmnSite, status
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
@@ -330,9 +331,30 @@ def test_unchanged_days_do_no_work_downstream(bench: Bench, operator: Operator) 
     snapshot = ask(bench.settings, "FROM ducklake_current_snapshot('warehouse')")
     written = sorted(p.stat().st_mtime_ns for p in bench.settings.validated_dir.iterdir())
     result = operator.run(MARCH_3, MARCH_4)
-    assert metadata_by_day(result)["2022-03-04"]["rows_unchanged"] == 3
+    assert result.success
+    assert not result.get_asset_materialization_events()
+    assert all(operator.materialized(spec) == {"2022-03-03", "2022-03-04"} for spec in SPECS)
     assert ask(bench.settings, "FROM ducklake_current_snapshot('warehouse')") == snapshot
     assert sorted(p.stat().st_mtime_ns for p in bench.settings.validated_dir.iterdir()) == written
+
+
+def test_one_day_that_is_new_has_all_days_of_its_run_told(bench: Bench, operator: Operator) -> None:
+    put_days(bench, MARCH_3)
+    operator.run(MARCH_3, MARCH_3)
+    put_days(bench, MARCH_4)
+    counts = metadata_by_day(operator.run(MARCH_3, MARCH_4))
+    assert counts["2022-03-03"]["rows_unchanged"] == 3
+    assert counts["2022-03-04"]["rows_inserted"] == 3
+
+
+def test_days_loaded_by_a_run_that_died_before_it_told_of_them_show_after_the_next(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3)
+    load_days([MARCH_3], bench.settings)
+    assert not operator.materialized(WAREHOUSE)
+    operator.run(MARCH_3, MARCH_3)
+    assert all(operator.materialized(spec) == {"2022-03-03"} for spec in SPECS)
 
 
 def test_partitions_are_utc_days_from_the_first_of_the_network() -> None:

@@ -6,11 +6,13 @@ landed. What does not: what is in a row (`validated/`).
 A file that cannot be had fails the days it carries, and no others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
@@ -21,6 +23,7 @@ from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.sources.directory import Directory, Entry, Fetched, Version
 from gmn_pipeline.sources.summary_file import Head, check_whole
 
+_BATCH_FILES = 100  # noted in one transaction of the ledger, then handed on
 FOLDERS = {
     FileKind.DAILY: "daily",
     FileKind.MONTHLY: "monthly",
@@ -53,13 +56,15 @@ class LandedFile:
         return datetime.fromisoformat(self.version.generated_at_utc)
 
 
+_Taken: TypeAlias = tuple[Wanted, LandedFile | GmnError]
+
+
 @dataclass
 class Landing:
-    """What landing the wanted days came to."""
+    """What landing some whole days came to."""
 
     files: list[LandedFile] = field(default_factory=list)
     failed_days: dict[date, GmnError] = field(default_factory=dict)
-    days_without_file: set[date] = field(default_factory=set)
 
 
 def land(
@@ -71,8 +76,9 @@ def land(
     ledger: Ledger,
     on_total: Callable[[int], None] = lambda _: None,
     on_file: Callable[[], None] = lambda: None,
-) -> Landing:
-    """Land the files of `days`. Calls `on_total` with their number, `on_file` as each is done.
+) -> Iterator[Landing]:
+    """Land the files of `days` and give them in order, a few whole days at a time, while the
+    next are fetched. Calls `on_total` with their number, `on_file` as each is done.
 
     Raises SourceUnavailable or SourceRefused if the listing itself cannot be had.
     """
@@ -85,25 +91,45 @@ def land(
         )
     wanted = wanted_files(days, entries, kind)
     known = ledger.newest_landed()
-    landing = Landing()
     on_total(len(wanted))
 
-    def take(file: Wanted) -> tuple[Wanted, LandedFile | GmnError]:
+    def take(file: Wanted) -> LandedFile | GmnError:
         try:
-            return file, _take(file, known.get(file.entry.path), directory, objects)
+            return _take(file, known.get(file.entry.path), directory, objects)
         except GmnError as error:
-            return file, error
+            return error
+
+    def taken(pool: ThreadPoolExecutor) -> Iterator[_Taken]:
+        for file, result in zip(wanted, pool.map(take, wanted), strict=True):
+            on_file()
+            yield file, result
 
     with ThreadPoolExecutor(settings.http_concurrency, "fetch") as pool:
-        for file, result in pool.map(take, wanted):
-            if isinstance(result, GmnError):
-                landing.failed_days |= dict.fromkeys(days_of(file, days), result)
-            else:
-                landing.files.append(result)
-            on_file()
-    _record(landing.files, ledger)
-    carried = {day for file in wanted for day in days_of(file, days)}
-    landing.days_without_file = set(days) - carried
+        for batch in _batches(taken(pool)):
+            landing = _landing(batch, days)
+            _record(landing.files, ledger)
+            yield landing
+
+
+def _batches(taken: Iterable[_Taken]) -> Iterator[list[_Taken]]:
+    """Files in order, some at a time: those of a date together, a history file alone."""
+    batch: list[_Taken] = []
+    for _, files in groupby(taken, key=lambda pair: pair[0].bin.date if pair[0].bin else pair[0]):
+        batch += files
+        if len(batch) >= _BATCH_FILES or batch[-1][0].bin is None:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _landing(taken: Sequence[_Taken], days: Sequence[date]) -> Landing:
+    landing = Landing()
+    for file, result in taken:
+        if isinstance(result, GmnError):
+            landing.failed_days |= dict.fromkeys(days_of(file, days), result)
+        else:
+            landing.files.append(result)
     return landing
 
 

@@ -10,11 +10,12 @@ definition of the columns or flags has changed since.
 import hashlib
 import os
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -98,47 +99,58 @@ class Part:
 
 @dataclass
 class Chunk:
-    """Slices whose rows lie in the same Parquet files, ready to be loaded together."""
+    """Slices whose rows lie in the same Parquet files, ready to be loaded together; and the
+    files they are from, by SHA-256."""
 
     slices: list[ValidatedSlice] = field(default_factory=list)
+    files: Mapping[str, LandedFile] = field(default_factory=dict)
     failed_days: dict[date, GmnError] = field(default_factory=dict)
     flag_counts: Counter[str] = field(default_factory=Counter)
 
 
 def validate(
-    files: Sequence[LandedFile],
+    files: Iterable[LandedFile],
     days: Sequence[date],
     *,
     settings: Settings,
     ledger: Ledger,
     stopwatch: Stopwatch | None = None,
 ) -> Iterator[Chunk]:
-    """Validate landed files, chunk by chunk; slices known already come without any work.
+    """Validate landed files as they come, chunk by chunk; slices known already are no work.
 
     A file that cannot be read fails the days it carries (`Chunk.failed_days`), and no others.
     The stopwatch gets the seconds of the steps `parse`, `check` and `write`.
     """
     place = _Place(settings, ledger, stopwatch or Stopwatch())
     wanted = set(days)
-    daily = [file for file in files if file.wanted.bin is not None]
-    known = _known_slices(wanted, settings, ledger)
-    by_path: dict[str, list[ValidatedSlice]] = defaultdict(list)
-    fresh = []
-    for file in daily:
-        found = known.get(file.version.sha256)
-        if found and file.wanted.bin == _bin(found[0]):
-            by_path[found[0].accepted_path] += found
+    for is_daily, some in groupby(files, key=lambda file: file.wanted.bin is not None):
+        if is_daily:
+            yield from _validate_daily(some, wanted, place)
         else:
-            fresh.append(file)
-    for slices in by_path.values():
-        yield _recalled(slices, settings)
-    for group in _groups(fresh, settings.chunk_rows):
+            for file in some:
+                yield from _validate_history(file, wanted, place)
+
+
+def _validate_daily(
+    files: Iterable[LandedFile], wanted: set[date], place: _Place
+) -> Iterator[Chunk]:
+    known = _known_slices(wanted, place.settings, place.ledger)
+    recalled: dict[str, list[tuple[LandedFile, ValidatedSlice]]] = defaultdict(list)
+
+    def fresh() -> Iterator[LandedFile]:
+        for file in files:
+            found = known.get(file.version.sha256)
+            if found and file.wanted.bin == _bin(found[0]):
+                recalled[found[0].accepted_path] += [(file, slice_) for slice_ in found]
+            else:
+                yield file
+
+    for group in _groups(fresh(), place.settings.chunk_rows):
         with place.stopwatch.timed("parse"):
             parts, failed = _parse_daily(group)
         yield _finish(parts, failed, place)
-    for file in files:
-        if file.wanted.interval is not None:
-            yield from _validate_history(file, wanted, place)
+    for held in recalled.values():
+        yield _recalled(held, place.settings)
 
 
 def _known_slices(
@@ -157,7 +169,7 @@ def _bin(slice_: ValidatedSlice) -> Bin:
     return Bin(date.fromisoformat(slice_.bin_date), slice_.bin_solar_longitude_deg)
 
 
-def _groups(files: Sequence[LandedFile], chunk_rows: int) -> Iterator[list[LandedFile]]:
+def _groups(files: Iterable[LandedFile], chunk_rows: int) -> Iterator[list[LandedFile]]:
     """Files in order, in groups of about `chunk_rows` rows by their size; dates stay whole."""
     group: list[LandedFile] = []
     rows = 0
@@ -408,11 +420,17 @@ def _finish(parts: list[Part], failed: dict[date, GmnError], place: _Place) -> C
         _write(accepted, place.settings.validated_dir / slices[0].accepted_path)
         _write(rejected, place.settings.validated_dir / slices[0].rejected_path)
         place.ledger.record_validated(slices)
-    return Chunk(slices, failed, _flag_counts(checked.accepted))
+    return Chunk(slices, _files(parts), failed, _flag_counts(checked.accepted))
 
 
-def _recalled(slices: list[ValidatedSlice], settings: Settings) -> Chunk:
+def _files(parts: Iterable[Part]) -> dict[str, LandedFile]:
+    """The files of some parts by their SHA-256."""
+    return {file.version.sha256: file for part in parts for file in part.files}
+
+
+def _recalled(held: Sequence[tuple[LandedFile, ValidatedSlice]], settings: Settings) -> Chunk:
     """A chunk of slices that were validated before and share their Parquet files."""
+    slices = [slice_ for _, slice_ in held]
     keys = pl.DataFrame(
         [(s.source_file_sha256, *astuple(_bin(s))) for s in slices],
         schema=[_SLICE_KEY[0], *polars_schema(BIN_FIELDS).items()], orient="row",
@@ -421,7 +439,11 @@ def _recalled(slices: list[ValidatedSlice], settings: Settings) -> Chunk:
         settings.validated_dir / slices[0].accepted_path,
         columns=[*_SLICE_KEY, QUALITY_FLAGS_COLUMN.name],
     )
-    return Chunk(slices, flag_counts=_flag_counts(rows.join(keys, on=_SLICE_KEY, how="semi")))
+    return Chunk(
+        slices,
+        {file.version.sha256: file for file, _ in held},
+        flag_counts=_flag_counts(rows.join(keys, on=_SLICE_KEY, how="semi")),
+    )
 
 
 def _flag_counts(rows: pl.DataFrame) -> Counter[str]:
@@ -437,7 +459,7 @@ def _refused_by_check(rows: pl.DataFrame, checked: Checked, parts: list[Part]) -
     where = rows.select(*_SLICE_KEY, "line_number").with_row_index("row")
     found = checked.rejected.join(where, on="row").rows(named=True)
     raw = _raw_lines(parts, {(r["source_file_sha256"], r["line_number"]) for r in found})
-    files = {file.version.sha256: file for part in parts for file in part.files}
+    files = _files(parts)
     return _rejected_rows(
         (
             files[r["source_file_sha256"]],
@@ -490,7 +512,7 @@ def _slices(
         return {(a, b, c): n for a, b, c, n in frame.group_by(_SLICE_KEY).len().iter_rows()}
 
     accepted_rows, rejected_rows = counts(accepted), counts(rejected)
-    files = {file.version.sha256: file for part in parts for file in part.files}
+    files = _files(parts)
     # A daily file whose every line is blank is still the whole truth of its bin.
     read_rows = {
         (sha256, *astuple(file.wanted.bin)): 0
