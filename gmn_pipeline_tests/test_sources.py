@@ -1,8 +1,8 @@
 """The source: names of bins, the directory, and the text of a summary file."""
 
-import io
 import itertools
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -166,7 +166,8 @@ def http(site: GmnSite, **given: object) -> HttpDirectory:
 
 
 def fetch(site: GmnSite, known: Version | None = None, **given: object) -> Fetched | None:
-    return http(site, **given).fetch(DAILY, known, io.BytesIO())
+    with tempfile.TemporaryDirectory() as folder:
+        return http(site, **given).fetch(DAILY, known, Path(folder) / "got")
 
 
 @pytest.mark.parametrize("style", ["apache", "nginx"])
@@ -183,15 +184,16 @@ def test_a_folder_is_listed_and_fetched_as_a_web_server_is(folder: Path) -> None
     directory = open_directory(load_settings(source_url=str(folder)))
     assert [e.path for e in directory.list("daily")] == [DAILY, "daily/traj_summary_yesterday.txt"]
     assert directory.list("monthly") == []
-    got = io.BytesIO()
+    got, more = folder / "got", folder / "more"
     fetched = directory.fetch(DAILY, None, got)
     assert fetched
-    assert got.getvalue() == sample().first(3).to_bytes()
-    assert directory.fetch(DAILY, fetched.version, got) is None
+    assert got.read_bytes() == sample().first(3).to_bytes()
+    assert directory.fetch(DAILY, fetched.version, more) is None
+    assert not more.exists()
     (folder / DAILY).write_bytes(b"other")
-    assert directory.fetch(DAILY, fetched.version, io.BytesIO())
+    assert directory.fetch(DAILY, fetched.version, more)
     with pytest.raises(SourceFileMissing):
-        directory.fetch("daily/none.txt", None, got)
+        directory.fetch("daily/none.txt", None, folder / "none")
 
 
 def test_a_listing_changes_its_state_with_the_file(folder: Path) -> None:
@@ -209,11 +211,11 @@ def test_a_place_that_is_neither_address_nor_folder_is_a_wrong_setting(tmp_path:
 
 def test_a_file_is_fetched_once_and_then_asked_for_by_its_version(folder: Path) -> None:
     with GmnSite(folder) as site:
-        got = io.BytesIO()
+        got = folder / "got"
         fetched = http(site).fetch(DAILY, None, got)
         assert fetched
-        assert got.getvalue() == (folder / DAILY).read_bytes()
-        assert fetched.size_bytes == len(got.getvalue())
+        assert got.read_bytes() == (folder / DAILY).read_bytes()
+        assert fetched.size_bytes == len(got.read_bytes())
         assert fetch(site, fetched.version) is None
         first, second = site.asked(DAILY)
         assert not {"If-None-Match", "If-Modified-Since"} & first.headers.keys()
@@ -297,7 +299,7 @@ def test_a_path_does_not_lead_out_of_the_directory(folder: Path, path: str) -> N
     with GmnSite(folder) as site:
         for directory in (http(site), open_directory(load_settings(source_url=str(folder)))):
             with pytest.raises((SourceRefused, SourceFileMissing)):
-                directory.fetch(path, None, io.BytesIO())
+                directory.fetch(path, None, folder / "got")
         assert all(request.path.startswith("daily/") or "http" in request.path
                    for request in site.requests)  # fmt: skip
 

@@ -180,12 +180,11 @@ def _take(
         version = Version(known.etag, known.last_modified)
     path = file.entry.path
     try:
-        with objects.incoming() as (incoming, to):
-            fetched = directory.fetch(path, version, to)
+        with objects.incoming() as incoming:
+            fetched = directory.fetch(path, version, incoming)
             if fetched is None:
                 assert known is not None
                 return LandedFile(file, known, objects.path(known.sha256), is_new=False)
-            to.close()
             head = _checked(path, incoming, fetched, objects)
             object_path = objects.keep(incoming, fetched.sha256)
     except OSError as error:

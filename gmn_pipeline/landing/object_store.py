@@ -4,12 +4,10 @@ A file is written under a temporary name and renamed, so an object is there whol
 The same bytes are kept once, however often they come.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from uuid import uuid4
 
 
 class ObjectStore:
@@ -30,13 +28,11 @@ class ObjectStore:
         return path.is_file() and path.stat().st_size == size_bytes
 
     @contextmanager
-    def incoming(self) -> Iterator[tuple[Path, BinaryIO]]:
-        """A new file to write to; it is gone afterwards unless it was kept."""
-        descriptor, name = tempfile.mkstemp(dir=self._incoming)
-        path = Path(name)
+    def incoming(self) -> Iterator[Path]:
+        """Where a file may be written to; it is gone afterwards unless it was kept."""
+        path = self._incoming / uuid4().hex
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield path, file
+            yield path
         finally:
             path.unlink(missing_ok=True)
 

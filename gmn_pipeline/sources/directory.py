@@ -12,7 +12,7 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import requests
@@ -75,8 +75,8 @@ class Directory(Protocol):
         """Entries of `folder` (`""` for the base). A folder that is not there is empty."""
         ...
 
-    def fetch(self, path: str, known: Version | None, to: BinaryIO) -> Fetched | None:
-        """Copy `path` to the open file `to`; None if it is still the known version."""
+    def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
+        """Copy `path` to the new file `to`; None if it is still the known version."""
         ...
 
 
@@ -115,7 +115,7 @@ class FolderDirectory:
                 entries.append(Entry(path, modified, str(status.st_size)))
         return entries
 
-    def fetch(self, path: str, known: Version | None, to: BinaryIO) -> Fetched | None:
+    def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
         file = (self._folder / path).resolve()
         if not file.is_relative_to(self._folder) or not file.is_file():
             raise SourceFileMissing(f"{path}: there is no such file in {self._folder}.")
@@ -154,7 +154,7 @@ class HttpDirectory:
             )
         return page.entries
 
-    def fetch(self, path: str, known: Version | None, to: BinaryIO) -> Fetched | None:
+    def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
         url = urljoin(self.base, quote(path))
         if not url.startswith(self.base):
             raise SourceRefused(f"{path!r} leads out of {self.base}.")
@@ -229,13 +229,14 @@ def _session(settings: Settings) -> requests.Session:
     return session
 
 
-def _copy(chunks: Iterator[bytes], to: BinaryIO) -> tuple[int, str]:
+def _copy(chunks: Iterator[bytes], to: Path) -> tuple[int, str]:
     """Write all chunks; size in bytes and SHA-256 of what was written."""
     digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        to.write(chunk)
-        digest.update(chunk)
-        size += len(chunk)
+    with to.open("xb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
     return size, digest.hexdigest()
 
 

@@ -23,7 +23,7 @@ LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
 
 # Measured: docs/decisions/0010-speed-of-the-load.md
-_PARQUET_OPTIONS = {"parquet_compression": "snappy", "parquet_row_group_size": 40_960}
+_PARQUET_OPTIONS = {"parquet_compression": "uncompressed", "parquet_row_group_size": 20_480}
 
 # Rows of a commit up to this many go into the catalogue instead of a Parquet file of their own.
 _INLINED_ROWS = 100
