@@ -6,7 +6,7 @@ landed. What does not: what is in a row (`validated/`).
 A file that cannot be had fails the days it carries, and no others.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -107,7 +107,7 @@ def land(
     with ThreadPoolExecutor(settings.http_concurrency, "fetch") as pool:
         for batch in _batches(taken(pool)):
             landing = _landing(batch, days)
-            _record(landing.files, ledger)
+            _record(landing.files, known, ledger)
             yield landing
 
 
@@ -219,10 +219,16 @@ def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
     )
 
 
-def _record(files: Sequence[LandedFile], ledger: Ledger) -> None:
-    ledger.record_landed(file.version for file in files if file.is_new)
-    ledger.record_seen(
+def _record(
+    files: Sequence[LandedFile], known: Mapping[str, LandedVersion], ledger: Ledger
+) -> None:
+    """Note new versions, and known ones that the source labels in another way now."""
+    if new := [file.version for file in files if file.is_new]:
+        ledger.record_landed(new)
+    seen = (
         replace(file.version, listed_state=file.wanted.entry.state)
         for file in files
         if not file.is_new
     )
+    if relabelled := [version for version in seen if version != known[version.path]]:
+        ledger.record_seen(relabelled)
