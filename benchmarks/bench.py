@@ -28,6 +28,7 @@ _REFRESHED_ROWS = 20_000  # in the ten days, whatever the size of the rest
 _BACKFILL_DAYS = (500, 2_890)
 _ONE_IN_TWENTY = Shares(resolved=0.05, reidentified=0, withdrawn=0, duplicated=0, corrupted=0,
                         added=0)  # fmt: skip
+_STEPS = ("land", "parse", "check", "write", "merge")
 _console = Console()
 Results = dict[str, Any]
 
@@ -154,13 +155,16 @@ def _print(results: Results) -> None:
 
 
 def _print_steps(results: Results) -> None:
-    table = _table("Seconds of each step (merging runs beside the others)", "load",
-                   "land", "parse", "check", "write", "merge", "the rest: Dagster")  # fmt: skip
+    table = _table(
+        "Each step in seconds, and to the bare load (merging and fetching run beside the others)",
+        "load", "waiting for files", *_STEPS[1:], "the rest: Dagster",
+    )  # fmt: skip
+    bare = results["loads"]["bare DuckDB load"][-1]["seconds"]
     for what, taken in results["loads"].items():
         if steps := taken[-1].get("steps"):
-            spent = [steps.get(name, 0.0) for name in ("land", "parse", "check", "write", "merge")]
-            rest = taken[-1]["seconds"] - steps["total"]
-            table.add_row(what, *(f"{s:.2f}" for s in spent), f"{rest:.2f}")
+            spent = [steps.get(name, 0.0) for name in _STEPS]
+            spent.append(taken[-1]["seconds"] - steps["total"])
+            table.add_row(what, *(f"{s:.2f} ({s / bare:.2f})" for s in spent))
     _console.print(table)
 
 

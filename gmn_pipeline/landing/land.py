@@ -104,11 +104,15 @@ def land(
             on_file()
             yield file, result
 
-    with ThreadPoolExecutor(settings.http_concurrency, "fetch") as pool:
+    pool = ThreadPoolExecutor(settings.http_concurrency, "fetch")
+    try:
         for batch in _batches(taken(pool)):
             landing = _landing(batch, days)
             _record(landing.files, known, ledger)
             yield landing
+    finally:
+        # Whoever stops taking does not wait until thousands of files more are fetched.
+        pool.shutdown(cancel_futures=True)
 
 
 def _batches(taken: Iterable[_Taken]) -> Iterator[list[_Taken]]:
