@@ -16,8 +16,14 @@ from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.trajectory_days import load_days
+from gmn_pipeline.warehouse import maintenance
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
-from gmn_pipeline.warehouse.maintenance import Maintenance, maintain
+from gmn_pipeline.warehouse.maintenance import (
+    Maintenance,
+    flush_small_commits,
+    inlined_rows,
+    maintain,
+)
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.warehouse import ask, assert_same, count, state
 
@@ -53,18 +59,9 @@ def files(settings: Settings) -> set[Path]:
     return set(settings.warehouse_dir.rglob("*.parquet"))
 
 
-def inlined_rows(settings: Settings) -> int:
-    """Rows in the tables in which DuckLake keeps the rows of small commits."""
-    schema = f"__ducklake_metadata_{CATALOG}"
+def inlined(settings: Settings) -> int:
     with WarehouseConnection(settings).open(read_only=True) as connection:
-        tables = connection.execute(
-            f"SELECT table_name FROM {schema}.ducklake_inlined_data_tables"
-        ).fetchall()
-        return sum(
-            row[0]
-            for (table,) in tables
-            if (row := connection.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone())
-        )
+        return inlined_rows(connection)
 
 
 def file_counts(settings: Settings) -> dict[str, int]:
@@ -77,15 +74,30 @@ def file_counts(settings: Settings) -> dict[str, int]:
 
 def test_afterwards_there_are_few_files_and_the_same_rows(settings: Settings) -> None:
     before = state(settings)
-    assert inlined_rows(settings) > 0
+    assert inlined(settings) > 0
     done = maintain(settings)
     assert done.rows_flushed >= COMMITS
-    assert inlined_rows(settings) == 0
+    assert inlined(settings) == 0
     assert set(file_counts(settings).values()) == {1}
     assert done.files_after == len(file_counts(settings)) <= done.files_before
     assert_same(state(settings), before)
     again = maintain(settings)
     assert (again.rows_flushed, again.files_after) == (0, done.files_after)
+
+
+def test_small_commits_are_written_to_files_once_they_are_many(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rows, warehouse = state(settings), inlined(settings), WarehouseConnection(settings)
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows)
+    assert flush_small_commits(warehouse) == 0
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows - 1)
+    with warehouse.open(read_only=True):
+        assert flush_small_commits(warehouse) == 0
+    assert inlined(settings) == rows
+    assert flush_small_commits(warehouse) > 0
+    assert inlined(settings) == 0
+    assert_same(state(settings), before)
 
 
 def test_files_stay_a_day_and_snapshots_as_long_as_is_set(settings: Settings) -> None:
@@ -116,7 +128,7 @@ def read_slowly(data_dir: str, pipe: Connection) -> None:
 def test_a_query_under_way_is_left_alone_and_maintenance_comes_later(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gmn_pipeline.warehouse.connection._READERS_PATIENCE_S", 0.0)
+    monkeypatch.setattr(maintenance, "_PATIENCE_S", 0.0)
     links = count(settings, "trajectory_stations")
     pipe, theirs = SPAWN.Pipe()
     reader = SPAWN.Process(target=read_slowly, args=(str(settings.data_dir), theirs))

@@ -29,8 +29,6 @@ _CATALOG_OPTIONS = "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
-# How long maintenance waits for queries that are under way; who comes meanwhile waits too.
-_READERS_PATIENCE_S = 10.0
 
 T = TypeVar("T")
 
@@ -119,18 +117,18 @@ class WarehouseConnection:
             yield connection
 
     @contextmanager
-    def without_readers(self) -> Iterator[None]:
+    def without_readers(self, patience_s: float) -> Iterator[None]:
         """Wait until no session reads, and let none begin: they wait in turn.
 
         For what DuckLake does to rows and files that a query may just be looking up
         (docs/decisions/0009-maintenance-beside-readers.md).
         """
         with self._gate(fcntl.LOCK_EX), self._readers_lock.open("a") as readers:
-            deadline = time.monotonic() + _READERS_PATIENCE_S
+            deadline = time.monotonic() + patience_s
             while not _taken(readers):
                 if time.monotonic() > deadline:
                     raise WarehouseBusy(
-                        f"A query has been reading {self._folder} for {_READERS_PATIENCE_S:g} s.",
+                        f"A query has been reading {self._folder} for {patience_s:g} s.",
                         remedy="Nothing was done, and the query goes on. Try again later.",
                     )
                 time.sleep(0.05)

@@ -15,7 +15,9 @@ import duckdb
 
 from gmn_pipeline.clock import from_timestamp, utc_now
 from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.schemas.tables import TRAJECTORIES
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
 
@@ -24,6 +26,15 @@ _READERS_FINISH_WITHIN = timedelta(days=1)
 
 _REWRITE_FROM_DELETED_SHARE = 0.01
 """A data file of which so much is deleted is written anew without it."""
+
+_MOST_INLINED_ROWS = 1_000
+"""So many trajectories of small commits may stand in the catalogue: fifty commits of 20. With the
+rows of a thousand commits there, a query took up to eleven times as long."""
+
+_PATIENCE_S = 10.0
+"""So long maintenance waits for readers to be gone, and new ones for it."""
+
+_PATIENCE_OF_A_COMMIT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
     with warehouse.writing() as connection:
         layout.create(connection)
         files_before = _file_count(connection)
-        with warehouse.without_readers():
+        with warehouse.without_readers(_PATIENCE_S):
             rows_flushed = _put_together(connection)
         files_after = _file_count(connection)
         bytes_before = _bytes_in(settings.warehouse_dir)
@@ -68,12 +79,46 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
     )  # fmt: skip
 
 
+def flush_small_commits(warehouse: WarehouseConnection) -> int:
+    """Write rows that small commits left in the catalogue into files, if they are many and nobody
+    is reading; how many rows. If somebody is, the next commit or the night brings another chance.
+    """
+    try:
+        with warehouse.writing() as connection:
+            if inlined_rows(connection) <= _MOST_INLINED_ROWS:
+                return 0
+            with warehouse.without_readers(_PATIENCE_OF_A_COMMIT_S):
+                return _flush(connection)
+    except WarehouseBusy:
+        return 0
+
+
+def inlined_rows(connection: duckdb.DuckDBPyConnection) -> int:
+    """Rows of `trajectories` that stand in the catalogue instead of a file."""
+    schema = f"__ducklake_metadata_{CATALOG}"
+
+    def rows(sql: str, *values: str) -> list[tuple]:  # type: ignore[type-arg]
+        return patiently(lambda: connection.execute(sql, list(values)).fetchall())
+
+    tables = rows(
+        f"SELECT i.table_name FROM {schema}.ducklake_inlined_data_tables i "
+        f"JOIN {schema}.ducklake_table t USING (table_id) WHERE t.table_name = ?",
+        TRAJECTORIES.name,
+    )
+    counts = [rows(f"SELECT count(*) FROM {schema}.{table}") for (table,) in tables]
+    return sum(count for ((count,),) in counts)
+
+
+def _flush(connection: duckdb.DuckDBPyConnection) -> int:
+    return sum(rows for *_, rows in _call(connection, "flush_inlined_data"))
+
+
 def _put_together(connection: duckdb.DuckDBPyConnection) -> int:
     """Rows and files of many small commits into few files; how many rows left the catalogue."""
-    flushed = _call(connection, "flush_inlined_data")
+    flushed = _flush(connection)
     _call(connection, "rewrite_data_files", f"delete_threshold => {_REWRITE_FROM_DELETED_SHARE}")
     _call(connection, "merge_adjacent_files")
-    return sum(rows for *_, rows in flushed)
+    return flushed
 
 
 def _call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]

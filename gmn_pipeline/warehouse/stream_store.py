@@ -38,6 +38,7 @@ from gmn_pipeline.schemas.tables import (
 )
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse.maintenance import flush_small_commits
 from gmn_pipeline.warehouse.store import _Load, ask
 
 PUBLISHED, CONSUMED = "published", "consumed"
@@ -193,7 +194,9 @@ class StreamStore:
                 return merge(connection, arrival)
 
         # A reader may hold the catalogue at the very moment of the commit.
-        return patiently(once)
+        counts = patiently(once)
+        flush_small_commits(self.connection)
+        return counts
 
     def record_publications(self, sent: pl.DataFrame) -> None:
         """Record acknowledged messages (columns of `publications`)."""
