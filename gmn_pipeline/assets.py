@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from gmn_pipeline.config import Settings, load_settings
-from gmn_pipeline.day_events import add_metadata, log_materializations
+from gmn_pipeline.day_events import add_metadata, log_materializations, shown_days
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SourceUnavailable
 from gmn_pipeline.schemas.derive import dagster_schema
 from gmn_pipeline.schemas.tables import IAU_SHOWERS, TRAJECTORIES, VALIDATED_TRAJECTORIES
@@ -185,14 +185,14 @@ def gmn_trajectory_days(
 
 
 def _is_shown(context: dg.AssetExecutionContext, asset: dg.AssetKey, report: Report) -> bool:
-    """Whether the run did nothing, and all its days are materialized already.
+    """Whether the run did nothing, and all its days show as materialized already.
 
     Then the asset is skipped, and so is what depends on it: thousands of days are not told anew.
+    Not where a day failed: those that are not told of would show as failed with it.
     """
-    if any(day.is_news for day in report.days.values()):
+    if report.failed or any(day.is_news for day in report.days.values()):
         return False
-    shown: set[str] = context.instance.get_materialized_partitions(asset)
-    return shown.issuperset(context.partition_keys)
+    return shown_days(context, asset, DAYS).issuperset(context.partition_keys)
 
 
 def _log(context: dg.AssetExecutionContext, report: Report) -> None:

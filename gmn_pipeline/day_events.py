@@ -1,4 +1,4 @@
-"""Tell Dagster of many days at once.
+"""Tell Dagster of many days at once, and ask which it shows already.
 
 Dagster's own `add_asset_metadata` and `log_event` take one day at a time; the first goes through
 all days of the run for each of them, the second commits each by itself. Here is the same for all
@@ -15,9 +15,22 @@ from dagster._core.execution.context.metadata_logging import (
     AssetMetadataHandle,
     OutputMetadataAccumulator,
 )
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 MetadataByDay: TypeAlias = Mapping[str, Mapping[str, Any]]
 """What the UI shows with a day, by the key of its partition."""
+
+
+def shown_days(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, days: dg.PartitionsDefinition[str]
+) -> set[str]:
+    """Days that the UI shows as materialized, without those that failed since."""
+    cached = get_and_update_asset_status_cache_value(context.instance, asset, days)
+    if cached is None:
+        return set()
+    materialized = cached.deserialize_materialized_partition_subsets(days).get_partition_keys()
+    failed = cached.deserialize_failed_partition_subsets(days).get_partition_keys()
+    return set(materialized).difference(failed)
 
 
 def add_metadata(

@@ -133,6 +133,22 @@ def test_a_failed_day_stays_red_until_it_comes_through(
     assert status(instance, WAREHOUSE)["red"] == set()
 
 
+def test_a_day_that_fails_over_days_shown_already_is_red_alone_until_found_unchanged(
+    bench: Bench, instance: dg.DagsterInstance
+) -> None:
+    last, whole = FIRST + timedelta(days=9), sample().first(3).to_bytes()
+    bench.put(DAILY, whole)
+    assert run(bench, instance, FIRST, last).success
+    bench.put(DAILY, whole[:-100])
+    assert not run(bench, instance, FIRST, last).success
+    for spec in SPECS:
+        assert status(instance, spec)["red"] == {"2022-03-04"}
+    bench.put(DAILY, whole)
+    assert run(bench, instance, FIRST, last).success
+    for spec in SPECS:
+        assert status(instance, spec) == {"green": days(FIRST, 10), "red": set(), "running": set()}
+
+
 def test_a_check_of_a_run_is_one_row_that_its_evaluation_completes(
     bench: Bench, instance: dg.DagsterInstance
 ) -> None:
