@@ -23,7 +23,13 @@ LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
 
 # Measured: docs/decisions/0010-speed-of-the-load.md
-_PARQUET_OPTIONS = {"parquet_compression": "uncompressed", "parquet_row_group_size": 20_480}
+_FILE_OPTIONS = {
+    "parquet_compression": "uncompressed",
+    "parquet_row_group_size": 20_480,
+    # Maintenance puts files together up to this. A query reads the footer of each file it needs:
+    # where a million rows were one file, that took longer than finding a trajectory in it.
+    "target_file_size": "100MB",
+}
 
 # Rows of a commit up to this many go into the catalogue instead of a Parquet file of their own.
 _INLINED_ROWS = 100
@@ -38,7 +44,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
         connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
-        for name, value in _PARQUET_OPTIONS.items():
+        for name, value in _FILE_OPTIONS.items():
             connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
     with transaction(connection):
         create_tables(connection, CATALOG, missing)
