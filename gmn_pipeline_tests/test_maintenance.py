@@ -18,12 +18,7 @@ from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse import maintenance
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
-from gmn_pipeline.warehouse.maintenance import (
-    Maintenance,
-    flush_small_commits,
-    inlined_rows,
-    maintain,
-)
+from gmn_pipeline.warehouse.maintenance import Maintenance, flush_small_commits, maintain
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.warehouse import ask, assert_same, count, state
 
@@ -59,9 +54,18 @@ def files(settings: Settings) -> set[Path]:
     return set(settings.warehouse_dir.rglob("*.parquet"))
 
 
-def inlined(settings: Settings) -> int:
+def inlined_rows(settings: Settings) -> int:
+    """Rows in all the tables in which DuckLake keeps the rows of small commits."""
+    schema = f"__ducklake_metadata_{CATALOG}"
     with WarehouseConnection(settings).open(read_only=True) as connection:
-        return inlined_rows(connection)
+        tables = connection.execute(
+            f"SELECT table_name FROM {schema}.ducklake_inlined_data_tables"
+        ).fetchall()
+        return sum(
+            row[0]
+            for (table,) in tables
+            if (row := connection.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone())
+        )
 
 
 def file_counts(settings: Settings) -> dict[str, int]:
@@ -74,10 +78,10 @@ def file_counts(settings: Settings) -> dict[str, int]:
 
 def test_afterwards_there_are_few_files_and_the_same_rows(settings: Settings) -> None:
     before = state(settings)
-    assert inlined(settings) > 0
+    assert inlined_rows(settings) > 0
     done = maintain(settings)
     assert done.rows_flushed >= COMMITS
-    assert inlined(settings) == 0
+    assert inlined_rows(settings) == 0
     assert set(file_counts(settings).values()) == {1}
     assert done.files_after == len(file_counts(settings)) <= done.files_before
     assert_same(state(settings), before)
@@ -88,15 +92,19 @@ def test_afterwards_there_are_few_files_and_the_same_rows(settings: Settings) ->
 def test_small_commits_are_written_to_files_once_they_are_many(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, rows, warehouse = state(settings), inlined(settings), WarehouseConnection(settings)
+    before, inlined = state(settings), inlined_rows(settings)
+    warehouse = WarehouseConnection(settings)
+    with warehouse.open(read_only=True) as connection:
+        rows = maintenance.inlined_rows(connection)
+    assert 0 < rows < inlined
     monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows)
     assert flush_small_commits(warehouse) == 0
     monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows - 1)
     with warehouse.open(read_only=True):
         assert flush_small_commits(warehouse) == 0
-    assert inlined(settings) == rows
-    assert flush_small_commits(warehouse) > 0
-    assert inlined(settings) == 0
+    assert inlined_rows(settings) == inlined
+    assert flush_small_commits(warehouse) == inlined
+    assert inlined_rows(settings) == 0
     assert_same(state(settings), before)
 
 
