@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.archive import generate
-from gmn_pipeline.cli import prepare_dagster_home
 from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.publish import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD
 from gmn_pipeline.streams import broker as brokers

@@ -24,9 +24,9 @@ import dagster as dg
 import duckdb
 
 from gmn_pipeline.automation import range_tags, trajectory_days_job
-from gmn_pipeline.cli import prepare_dagster_home
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES

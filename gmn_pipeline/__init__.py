@@ -10,5 +10,5 @@ The way of the data, and the folder where each step lives:
     streams     the topic back into the warehouse, exactly once in effect
 
 `schemas` defines every column once. `trajectory_days.py` takes days along the way, `assets.py`
-shows it to Dagster, `automation.py` says when, `cli.py` is the command `gmn`.
+shows it to Dagster, `automation.py` says when, `cli` is the command `gmn`.
 """

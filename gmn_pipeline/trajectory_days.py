@@ -96,7 +96,7 @@ class Report:
 
 
 class Watch:
-    """Told of progress as it happens. This one keeps quiet; see `cli.py` for one that shows."""
+    """Told of progress as it happens. This one keeps quiet; see `cli.run` for one that shows."""
 
     def files_wanted(self, count: int) -> None:
         """So many files are about to be fetched."""

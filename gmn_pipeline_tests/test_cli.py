@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from gmn_pipeline import reference
-from gmn_pipeline.cli import app
+from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.main import app
 from gmn_pipeline.config import Settings, variable
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -26,7 +26,7 @@ def gmn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> "Gmn":
     monkeypatch.setenv("GMN_DATA_DIR", str(bench.settings.data_dir))
     monkeypatch.setenv("GMN_OWN_KAFKA", "false")
     monkeypatch.setenv("GMN_IAU_SHOWERS_URL", "http://127.0.0.1:1/list.txt")
-    monkeypatch.setattr("gmn_pipeline.cli._console", Console(width=250))
+    monkeypatch.setattr(console, "width", 250)
     return Gmn()
 
 

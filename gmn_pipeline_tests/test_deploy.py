@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
-from gmn_pipeline.cli import dagster_yaml
+from gmn_pipeline.orchestration.home import dagster_yaml
 
 PROJECT = Path(__file__).parents[1]
 DEPLOY = PROJECT / "deploy"

@@ -22,10 +22,10 @@ from dagster_graphql.schema import create_schema
 
 from gmn_pipeline.assets import DAYS, LANDING, NO_ROWS_REJECTED, VALIDATED, WAREHOUSE
 from gmn_pipeline.automation import range_tags, trajectory_days_job
-from gmn_pipeline.cli import prepare_dagster_home
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.event_log import BatchingEventLogStorage
+from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline_tests.sample import DAILY, Bench, sample
 

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from gmn_pipeline.cli import app
+from gmn_pipeline.cli.main import app
 from gmn_pipeline.errors import StreamBusy
 from gmn_pipeline.streams.assets import KEY, stream_sensor
 from gmn_pipeline.streams.consumer import consuming

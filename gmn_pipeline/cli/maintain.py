@@ -1,0 +1,19 @@
+"""`gmn maintain`: keep the warehouse quick and small."""
+
+from dataclasses import asdict
+
+from rich.table import Table
+
+from gmn_pipeline.cli.console import console
+from gmn_pipeline.config import load_settings
+from gmn_pipeline.warehouse.maintenance import maintain
+
+
+def maintain_warehouse() -> None:
+    """Put small files together and remove what nothing needs. No query fails."""
+    table = Table(title="Maintenance", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(justify="right")
+    for name, value in asdict(maintain(load_settings())).items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
+    console.print(table)

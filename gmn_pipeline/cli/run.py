@@ -1,0 +1,232 @@
+"""`gmn run`: take days from the source to the warehouse, and sum up what came of it."""
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import dagster as dg
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gmn_pipeline.automation import (
+    iau_showers_job,
+    range_tags,
+    snapshot_job,
+    trajectory_days_job,
+)
+from gmn_pipeline.cli.console import console, errors
+from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.errors import GmnError, SettingsError
+from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.publications.assets import publications_job, unpublished_days
+from gmn_pipeline.schemas.tables import IAU_SHOWERS
+from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.streams.assets import streams_job
+from gmn_pipeline.streams.client import topic_state
+from gmn_pipeline.streams.round_trip import a_broker
+from gmn_pipeline.trajectory_days import Report, Watch
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.store import ask
+
+_SHOWN_SHOWERS = 8
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a day: write it as 2022-03-04.") from error
+
+
+class History(StrEnum):
+    DAILY = "daily"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+    ALL = "all"
+
+
+class ProgressBars(Watch):
+    """Shows files and rows as bars on a terminal, and keeps the report."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._files = progress.add_task("fetching files", total=None)
+        self._rows = progress.add_task("validating and loading rows", total=None, visible=False)
+        self._rows_wanted = 0
+        self.report: Report | None = None
+
+    def files_wanted(self, count: int) -> None:
+        self._progress.update(self._files, total=count)
+
+    def file_done(self) -> None:
+        self._progress.advance(self._files)
+
+    def rows_wanted(self, count: int) -> None:
+        self._rows_wanted += count
+        self._progress.update(self._rows, total=self._rows_wanted, visible=self._rows_wanted > 0)
+
+    def rows_done(self, count: int) -> None:
+        self._progress.advance(self._rows, count)
+
+    def finished(self, report: Report) -> None:
+        self.report = report
+
+
+def run(
+    first: Annotated[
+        Any, typer.Option("--from", parser=_day, metavar="YYYY-MM-DD", help="First day.")
+    ] = None,
+    last: Annotated[
+        Any, typer.Option("--to", parser=_day, metavar="YYYY-MM-DD", help="Last day.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="GMN data directory: address or folder.")
+    ] = None,
+    history: Annotated[
+        History | None, typer.Option(help="Read days from these files instead of the daily ones.")
+    ] = None,
+) -> None:
+    """Take days from the source to the warehouse and make the analysts' snapshot."""
+    overrides = {"source_url": source, "history": history and history.value, "run_retries": 0}
+    settings = load_settings(**overrides)
+    today = date.today()
+    last = last or first or today
+    first = first or last - timedelta(days=settings.refresh_days - 1)
+    if not FIRST_DAY <= first <= last <= today:
+        raise SettingsError(
+            f"No days from {first} to {last}.",
+            remedy=f"The network's data begins on {FIRST_DAY}; --to is not before --from, nor in "
+            "the future.",
+        )
+    began = time.monotonic()
+    with _progress() as progress, dagster_instance(settings) as instance:
+        watch = ProgressBars(progress)
+        defs = build_defs(overrides, watch=watch)
+        succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
+        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWERS.name} LIMIT 1"):
+            _execute(defs, iau_showers_job.name, instance)
+        streamed = _stream_round_trip(settings, overrides, instance)
+        _execute(defs, snapshot_job.name, instance)
+    if watch.report is not None:
+        _summary(settings, watch.report, time.monotonic() - began, streamed)
+    if not succeeded:
+        raise typer.Exit(1)
+
+
+def _stream_round_trip(
+    settings: Settings, overrides: dict[str, Any], instance: dg.DagsterInstance
+) -> str:
+    """Publish what is not published and take the topic in; what to tell of it."""
+    with a_broker(settings) as kafka:
+        if kafka.servers is None:
+            return kafka.note
+        settings = settings.model_copy(update={"kafka_bootstrap_servers": kafka.servers})
+        defs = build_defs({**overrides, "kafka_bootstrap_servers": kafka.servers})
+        try:
+            topic = topic_state(settings)
+            days = unpublished_days(settings, topic.topic_id if topic else None)
+        except GmnError as error:
+            return f"Nothing was published, the rest is done: {error}"
+        done = not days or _execute(
+            defs, publications_job.name, instance, range_tags(min(days), max(days))
+        )
+        done = _execute(defs, streams_job.name, instance) and done
+        sent = f"{sum(days.values()):,} messages published" if days else "Nothing to publish"
+        return f"{sent if done else 'Publishing failed'}. {kafka.note}"
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True,
+    )  # fmt: skip
+
+
+def _execute(
+    defs: dg.Definitions,
+    job: str,
+    instance: dg.DagsterInstance,
+    tags: dict[str, str] | None = None,
+) -> bool:
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        tags=tags or {},
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            said = failure.user_failure_data.description if failure.user_failure_data else None
+            errors.print(said or failure.error, style="red", markup=False)
+    return result.success
+
+
+def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
+    """What a person wants to know at the end of a run."""
+    days = list(report.days)
+    files = sum(len(day.files) for day in report.days.values())
+    new = sum(file.is_new for day in report.days.values() for file in day.files)
+    console.print()
+    if not report.failed and not any(d.changed for d in report.days.values()) and not new:
+        console.print("[bold green]Nothing changed[/] since the last run.")
+    table = Table(title=f"{days[0]} to {days[-1]}", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(justify="right")
+    table.add_row("days", f"{len(days)}, of which {len(report.failed)} failed")
+    table.add_row("files", f"{files}, of which {new} new")
+    for name in ("read", "accepted", "rejected"):
+        table.add_row(f"rows {name}", f"{report.total(name):,}")
+    table.add_section()
+    for name in ("inserted", "revised", "unchanged", "withdrawn"):
+        table.add_row(f"trajectories {name}", f"{report.total(name):,}")
+    console.print(table)
+    _print_showers(settings, days)
+    for day in report.failed:
+        console.print(f"[red]{day.day} failed[/] in {day.failed_stage}: {day.error}")
+    console.print(streamed, soft_wrap=True, markup=False)
+    _print_where(settings, seconds)
+
+
+def _print_showers(settings: Settings, days: Sequence[date]) -> None:
+    rows = ask(
+        WarehouseConnection(settings),
+        "SELECT iau_shower_code, coalesce(any_value(iau_shower_name), 'sporadic'), count(*) AS n, "
+        "avg(vgeo_km_s) FROM trajectories LEFT JOIN iau_showers USING "
+        "(iau_shower_number, iau_shower_code) WHERE bin_date BETWEEN ? AND ? "
+        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {_SHOWN_SHOWERS}",
+        [days[0], days[-1]],
+    )
+    if not rows:
+        return
+    table = Table(title="Commonest showers", title_justify="left")
+    for column, justify in (("code", "left"), ("name", "left"), ("trajectories", "right"),
+                            ("mean Vgeo, km/s", "right")):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for code, name, count, vgeo in rows:
+        table.add_row(code, name, f"{count:,}", f"{vgeo:.1f}" if vgeo is not None else "")
+    console.print(table)
+
+
+def _print_where(settings: Settings, seconds: float) -> None:
+    database = settings.snapshot_dir / "gmn.duckdb"
+    console.print(f"Done in {seconds:.1f} s.")
+    console.print(f"  analysts' database  {database}", soft_wrap=True)
+    console.print(f"  warehouse           {settings.warehouse_dir}", soft_wrap=True)
+    console.print("Next:")
+    query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
+    console.print(f'  {_self()} sql "{query}"', soft_wrap=True)
+    console.print(f"  {_self()} status      what is loaded, what failed", soft_wrap=True)
+    console.print("  make dev                  the Dagster UI on http://127.0.0.1:3000")
+
+
+def _self() -> str:
+    """This command as a person can type it here."""
+    path = Path(sys.argv[0]).absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name)

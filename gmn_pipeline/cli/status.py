@@ -1,0 +1,85 @@
+"""`gmn status`: what is loaded, what waits, what failed."""
+
+from rich.table import Table
+
+from gmn_pipeline.cli.console import console
+from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.streams.round_trip import overview
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.store import Warehouse, ask
+
+
+def status() -> None:
+    """What is loaded, what waits, what failed."""
+    settings = load_settings()
+    rows = ask(
+        WarehouseConnection(settings),
+        "SELECT count(*), min(bin_date), max(bin_date), max(valid_from_utc), "
+        "(SELECT count(*) FROM trajectory_revisions), (SELECT count(*) FROM rejected_rows), "
+        "(SELECT count(*) FROM source_files), (SELECT count(*) FROM stations) FROM trajectories",
+    )
+    if not rows:
+        console.print("There is no warehouse yet: 'make run' (or 'gmn run') makes one.")
+        return
+    count, oldest, newest, changed, former, rejected, files, stations = rows[0]
+    ledger = Ledger(settings.data_dir)
+    table = Table(title="Warehouse", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column()
+    for name, value in (
+        ("newest day", newest), ("oldest day", oldest), ("trajectories", f"{count:,}"),
+        ("former states", f"{former:,}"), ("rejected rows", f"{rejected:,}"),
+        ("stations", f"{stations:,}"), ("files loaded", f"{files:,}"),
+        ("last change", f"{changed:%Y-%m-%d %H:%M:%S} UTC" if changed else "never"),
+        ("landed, not loaded", f"{_pending(settings, ledger):,} files"),
+    ):  # fmt: skip
+        table.add_row(name, str(value))
+    console.print(table)
+    _print_stream(settings)
+    _print_failures(ledger)
+
+
+def _print_stream(settings: Settings) -> None:
+    stream = overview(settings)
+    table = Table(title=f"Topic {settings.kafka_topic}", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(overflow="fold")
+    last = stream.last_published_at_utc
+    offsets = ", ".join(f"{partition}: {at:,}" for partition, (at, _) in stream.offsets.items())
+    reason = f", last: {stream.last_dead_letter}" if stream.last_dead_letter else ""
+    for name, value in (
+        ("Kafka", stream.kafka),
+        ("published", f"{stream.published:,} messages"
+         + (f", last {last:%F %T} UTC" if last else "")),
+        ("not published", f"{stream.unpublished:,} messages"),
+        ("next offsets", offsets or "none"),
+        ("not taken in", "unknown" if stream.lag is None else f"{stream.lag:,} offsets"),
+        ("gmn stream", stream.consumer),
+        ("dead letters", f"{stream.dead_letters:,}{reason}"),
+    ):  # fmt: skip
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _pending(settings: Settings, ledger: Ledger) -> int:
+    """Newest landed daily files that the warehouse has not taken."""
+    taken = Warehouse(settings).taken_files()
+    return sum(
+        version.sha256 not in taken
+        for version in ledger.newest_landed().values()
+        if version.kind == "daily"
+    )
+
+
+def _print_failures(ledger: Ledger) -> None:
+    failures = ledger.failures()
+    if not failures:
+        console.print("No day failed when last tried.")
+        return
+    table = Table(title="Days that failed when last tried", title_justify="left")
+    for column in ("day", "stage", "when (UTC)", "why"):
+        table.add_column(column, overflow="fold")
+    for failure in failures[:20]:
+        table.add_row(failure.day, failure.stage, failure.failed_at_utc[:19], failure.message)
+    console.print(table)

@@ -1,0 +1,35 @@
+"""`gmn stream`: take the topic into the warehouse as it comes."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+from gmn_pipeline.cli.console import console
+from gmn_pipeline.config import load_settings
+from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.streams.client import bootstrap_servers
+from gmn_pipeline.streams.service import StreamService, stopping_on_signals
+
+
+def stream(
+    once: Annotated[bool, typer.Option("--once", help="End at the end of the topic.")] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Read all that the topic has once more.")
+    ] = False,
+) -> None:
+    """Take the topic into the warehouse as it comes; ends on Ctrl-C or SIGTERM."""
+    settings = load_settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("kafka").setLevel(logging.ERROR)
+    with dagster_instance(settings) as instance:
+        service = StreamService(settings, instance)
+        with stopping_on_signals(service):
+            service.run(
+                once=once,
+                from_beginning=from_beginning,
+                on_ready=lambda: console.print(
+                    f"Taking in {settings.kafka_topic} from {bootstrap_servers(settings)}."
+                ),
+            )
+    console.print("Stopped.")
