@@ -151,21 +151,34 @@ def duckdb_create_table(table: Table, *, catalog: str) -> str:
     return f"CREATE TABLE {catalog}.{table.name} (\n  {columns}\n)"
 
 
+def duckdb_add_column(table: Table, field: Field, *, catalog: str) -> str:
+    """The ALTER TABLE statement for a column that came later; null in the rows that are there."""
+    return f"ALTER TABLE {catalog}.{table.name} ADD COLUMN {field.name} {_DUCKDB[field.kind]}"
+
+
 def duckdb_any_row(table: Table) -> str:
     """A row of some value in every column, for `VALUES`."""
     return f"({', '.join(_DUCKDB_ANY[field.kind] for field in table.fields)})"
 
 
+def duckdb_is_any_row(table: Table) -> str:
+    """The condition that finds that row, and no real one: no table has two of its values."""
+    texts = [field for field in table.fields if field.kind is Kind.TEXT]
+    return " AND ".join(f"{field.name} = ''" for field in texts)
+
+
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:
     """COMMENT ON statements for the table and each column: unit and meaning."""
-    name = f"{catalog}.{table.name}"
     return [
-        f"COMMENT ON TABLE {name} IS {sql_text(table.meaning)}",
-        *(
-            f"COMMENT ON COLUMN {name}.{field.name} IS {sql_text(describe(field))}"
-            for field in table.fields
-        ),
+        f"COMMENT ON TABLE {catalog}.{table.name} IS {sql_text(table.meaning)}",
+        *(duckdb_comment(table, field, catalog=catalog) for field in table.fields),
     ]
+
+
+def duckdb_comment(table: Table, field: Field, *, catalog: str) -> str:
+    """The COMMENT ON statement for a column."""
+    text = sql_text(describe(field))
+    return f"COMMENT ON COLUMN {catalog}.{table.name}.{field.name} IS {text}"
 
 
 def sql_text(text: str) -> str:
