@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.archive import generate
 from gmn_pipeline.config import Settings
-from gmn_pipeline.trajectory_days import load_days
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest

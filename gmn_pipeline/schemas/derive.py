@@ -1,12 +1,11 @@
 """From the one definition of a column to the forms that each library wants.
 
-What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera, DuckDB and
-Dagster. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
+What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera and
+DuckDB. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
 """
 
 from collections.abc import Iterable
 
-import dagster as dg
 import pandera.polars as pa
 import polars as pl
 import pyarrow as arrow
@@ -140,9 +139,14 @@ def field_range(field: Field) -> str:
     return f"{low}, {high}" + (f" {field.unit}" if field.unit else "")
 
 
+def duckdb_type(field: Field) -> str:
+    """The type of the column in DuckDB."""
+    return _DUCKDB[field.kind]
+
+
 def duckdb_column(field: Field) -> str:
     """`name TYPE [NOT NULL]` for a CREATE TABLE."""
-    return f"{field.name} {_DUCKDB[field.kind]}" + ("" if field.nullable else " NOT NULL")
+    return f"{field.name} {duckdb_type(field)}" + ("" if field.nullable else " NOT NULL")
 
 
 def duckdb_create_table(table: Table, *, catalog: str) -> str:
@@ -189,18 +193,3 @@ def sql_text(text: str) -> str:
 def describe(field: Field) -> str:
     """Unit and meaning in one line."""
     return f"[{field.unit}] {field.meaning}" if field.unit else field.meaning
-
-
-def dagster_schema(table: Table) -> dg.TableSchema:
-    """The column schema that the Dagster UI shows with an asset."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                field.name,
-                _DUCKDB[field.kind],
-                description=describe(field),
-                constraints=dg.TableColumnConstraints(nullable=field.nullable),
-            )
-            for field in table.fields
-        ]
-    )
