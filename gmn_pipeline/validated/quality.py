@@ -9,6 +9,9 @@ within the rounding of the file (largest deviations measured on real rows stand 
 docs/quality.md), so such a row is probably corrupted. LIMIT: the row would not pass the quality
 limits that the network applies today; older files precede some of them. NOTE: worth knowing,
 nothing wrong.
+
+Most flags follow from the values of a row. A few (`MARKS`) say how its file spelled the row or
+came by it: the reader knows that, the values do not tell.
 """
 
 from dataclasses import dataclass
@@ -163,8 +166,21 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
     QualityFlag("uncertainty_not_computed", Family.NOTE,
                 "an uncertainty was not computed (`None`)",
                 pl.any_horizontal(pl.col(_SIGMAS).is_null())),
+    QualityFlag("bin_computed", Family.NOTE,
+                "the bin was computed from the time, since no daily file named it (the row came "
+                "from a monthly, yearly or all-file)", _c("bin_computed")),
 )  # fmt: skip
 """In the order in which a row names them. At most 63: they are gathered as bits."""
+
+MARKS = ("bin_computed",)
+"""Flags that the reader of the file sets, as a column of truths of the same name; rows without
+the column do not carry the flag."""
+
+FLAGS_OF_THE_FILE = (
+    "value_undefined", "uncertainty_undefined", "uncertainty_not_computed", *MARKS,
+)  # fmt: skip
+"""Flags that only the file can tell, by its spelling or kind: rows without it (those of messages)
+carry them as they were given. Both spellings of a missing number are NULL in the warehouse."""
 
 
 def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
@@ -177,7 +193,8 @@ def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(flag.condition).then(1 << bit).otherwise(0).cast(pl.Int64)
         for bit, flag in enumerate(QUALITY_FLAGS)
     )
-    rows = rows.with_columns(bits.alias("quality_bits"))
+    unmarked = [pl.lit(value=False).alias(mark) for mark in MARKS if mark not in rows.columns]
+    rows = rows.with_columns(unmarked).with_columns(bits.alias("quality_bits"))
     seen = rows.get_column("quality_bits").unique()
     names = pl.DataFrame(
         {
@@ -190,5 +207,5 @@ def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
         schema={"quality_bits": pl.Int64, "quality_flags": pl.List(pl.String)},
     )
     return rows.join(names, on="quality_bits", how="left", maintain_order="left").drop(
-        "quality_bits"
+        "quality_bits", *MARKS
     )

@@ -62,7 +62,7 @@ _TIME = "beginning_utc_time"
 _SLICE_KEY = ["source_file_sha256", *_BIN_COLUMNS]
 _A_DAY = timedelta(days=1)
 
-_RULES = 1  # raise it when check.py changes what it accepts or how it converts
+_RULES = 2  # raise it when check.py changes what it accepts or how it converts
 
 DEFINITION = hashlib.sha256(
     repr((_RULES, TRAJECTORY_FIELDS, [(f.name, str(f.condition)) for f in QUALITY_FLAGS])).encode()
@@ -312,6 +312,7 @@ def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date])
     rows = rows.filter(pl.col("bin_date").is_in(sorted(wanted))).with_columns(
         pl.lit(file.generated_at_utc, pl.Datetime("us")).alias("summary_generated_at_utc"),
         pl.lit(file.version.sha256).alias("source_file_sha256"),
+        pl.lit(value=True).alias("bin_computed"),
     )
     return Part([file], rows, rejected, [(file, block)])
 
@@ -548,19 +549,19 @@ def _chunk_name(keys: Iterable[tuple[str, date, int]]) -> str:
 
 
 def _covered(file: LandedFile, bin_: Bin) -> tuple[datetime | None, datetime | None]:
-    """Which part of the bin the file is the whole truth about; None where it is unbounded.
+    """Which part of the bin the file is the whole truth about; None for a daily file: all of it.
 
-    A month's file ends at midnight, in the middle of a bin.
+    A history file names no bin: it has the computed one, or the part of it in the months of the
+    file, which end at midnight, in the middle of a bin.
     """
     if file.wanted.interval is None:
         return None, None
     begin, end = file.wanted.interval
     midnight = datetime.combine(bin_.date, datetime.min.time())
     timed = next(b for b in bins_between(midnight, midnight + _A_DAY) if b.bin == bin_)
-    return (
-        begin if begin > timed.begins_at else None,
-        end if end < timed.ends_at else None,
-    )
+    covers_from = max(begin, timed.begins_at)
+    # A row that the file has of after its months lies in a bin of which it claims nothing.
+    return covers_from, max(covers_from, min(end, timed.ends_at))
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
