@@ -333,6 +333,7 @@ def refused(summary: Summary) -> str:
     [
         ("2022-03-16 17:49:26.628043", datetime(2022, 3, 16, 17, 49, 26, 628043)),
         ("2026-09-16 06:06:14.542816+00:00", datetime(2026, 9, 16, 6, 6, 14, 542816)),
+        ("2026-09-16 06:06:14.542816+02:00", datetime(2026, 9, 16, 4, 6, 14, 542816)),
     ],
 )
 def test_both_forms_of_the_first_line_are_read(stamp: str, when: datetime) -> None:

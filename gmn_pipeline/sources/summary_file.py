@@ -12,7 +12,7 @@ an accepted value always comes from that one reader.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -130,8 +130,9 @@ def read_head(data: bytes, name: str) -> Head:
 
 def _utc(text: str, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as error:
+        when = datetime.fromisoformat(text)
+        return (when.astimezone(UTC) if when.tzinfo else when).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
         raise SummaryFormatError(
             f"{name}, line 1: {text!r} is not a time.",
             remedy="The format has changed: adapt gmn_pipeline/sources/summary_file.py.",
