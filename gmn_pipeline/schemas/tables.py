@@ -169,7 +169,11 @@ SOURCE_FILES = Table(
         *SOURCE_FIELDS,
         _text("source_path", "path below the source's base, or the file name"),
         _utc("covers_from_utc", "the file is the whole truth of the bin from here", Null.UNDEFINED),
-        _utc("covers_until_utc", "... until before here; null where unbounded", Null.UNDEFINED),
+        _utc(
+            "covers_until_utc",
+            "... until before here; both null for a daily file, which has all of its bin",
+            Null.UNDEFINED,
+        ),
         _text("outcome", "loaded, or older_than_loaded: a newer file was there first"),
         _integer("rows_read", "rows of the file that belong to the bin"),
         _integer("rows_accepted", "of these, accepted"),
