@@ -488,11 +488,11 @@ class Unpublished:
     store: StreamStore
     topic_id: str
 
-    def days(self) -> dict[date, int]:
+    def days(self, first: date = date.min, last: date = date.max) -> dict[date, int]:
         """How many messages are to be sent for each day."""
         with self.store.reading() as connection:
             if connection is None:
-                return self._days_of_an_older_warehouse()
+                return self._days_of_an_older_warehouse(first, last)
             rows = patiently(
                 lambda: connection.execute(
                     f"""
@@ -505,15 +505,21 @@ class Unpublished:
                       {_SAID_OF_NONE}
                     ) GROUP BY 1 ORDER BY 1
                     """,
-                    self._values(date.min, date.max),
+                    self._values(first, last),
                 ).fetchall()
             )
         return dict(rows)
 
-    def _days_of_an_older_warehouse(self) -> dict[date, int]:
+    def _days_of_an_older_warehouse(self, first: date, last: date) -> dict[date, int]:
         """One that was made before there were publications: nothing of it is published."""
-        sql = "SELECT bin_date, count(*) FROM trajectories GROUP BY 1 ORDER BY 1"
-        return dict(ask(self.store.connection, sql))
+        return dict(
+            ask(
+                self.store.connection,
+                "SELECT bin_date, count(*) FROM trajectories "
+                "WHERE bin_date BETWEEN ? AND ? GROUP BY 1 ORDER BY 1",
+                [first, last],
+            )
+        )
 
     def rows(self, first: date, last: date) -> pl.DataFrame:
         """Trajectories to be sent, with `change`: inserted if the topic never told of it."""
