@@ -17,16 +17,15 @@ import dagster as dg
 
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.day_events import add_metadata, log_materializations, shown_days
-from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SourceUnavailable
+from gmn_pipeline.errors import GmnError, RetryableError
 from gmn_pipeline.schemas.derive import dagster_schema
 from gmn_pipeline.schemas.tables import IAU_SHOWERS, TRAJECTORIES, VALIDATED_TRAJECTORIES
-from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.trajectory_days import DayReport, Report, Stage, Watch, load_days
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
-from gmn_pipeline.warehouse.showers import load_showers
+from gmn_pipeline.warehouse.showers import refresh_showers, unknown_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.store import ask
 
@@ -321,33 +320,49 @@ def retry_or_fail(
     return dg.RetryRequested(settings.run_retries, pause_s)
 
 
+ALL_SHOWERS_KNOWN = dg.AssetCheckSpec(
+    "all_showers_known",
+    asset=dg.AssetKey(["warehouse", "iau_showers"]),
+    description="The list has every shower that trajectories belong to, under the same code.",
+)
+
+
 @dg.asset(
-    key=["warehouse", "iau_showers"],
+    key=ALL_SHOWERS_KNOWN.asset_key,
     group_name="warehouse",
     owners=_OWNERS,
     kinds={"duckdb", "ducklake"},
-    description="Number, code and name of every meteor shower of the IAU Meteor Data Center; "
-    "from its list if that can be reached, else from the copy that comes along.",
+    description="Every meteor shower of the IAU Meteor Data Center, and in iau_shower_solutions "
+    "its radiants, speeds and orbits; from its list if that can be had, else from the copy that "
+    "comes along.",
     metadata={"dagster/column_schema": dagster_schema(IAU_SHOWERS)},
+    check_specs=[ALL_SHOWERS_KNOWN],
     pool=WRITER_POOL,
 )
 def warehouse_iau_showers(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster refuses [None]
     settings = pipeline.settings()
-    try:
-        showers = iau_showers.download(settings.iau_showers_url, settings.user_agent)
-    except (SourceUnavailable, SourceRefused) as error:
-        context.log.warning(str(error))
-        showers = iau_showers.bundled()
-    changed = load_showers(WarehouseConnection(settings), showers)
-    return dg.MaterializeResult(
+    refresh = refresh_showers(settings)
+    for warning in refresh.warnings:
+        context.log.warning(warning)
+    context.log.info(f"The IAU shower list in use: {refresh.edition}.")
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        unknown = unknown_showers(connection)
+    check = dg.AssetCheckResult(
+        check_name=ALL_SHOWERS_KNOWN.name,
+        passed=not unknown,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(map(str, unknown[:20])) or None,
         metadata={
-            "dagster/row_count": len(showers.showers),
-            "edition": showers.edition,
-            "changed": changed,
-        }
+            "showers": len(unknown),
+            "trajectories": sum(shower.trajectories for shower in unknown),
+            "trajectories_by_shower": {
+                f"{shower.number} {shower.code}": shower.trajectories for shower in unknown
+            },
+        },
     )
+    return dg.MaterializeResult(metadata=refresh.metadata(), check_results=[check])
 
 
 @dg.asset(

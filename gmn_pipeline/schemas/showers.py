@@ -39,9 +39,7 @@ _NUMBER = _integer("iau_shower_number", "IAU number", Null.NEVER)
 _CODE = _text("iau_shower_code", "IAU code", Null.NEVER)
 _SOURCE = _text("source", "the edition of the IAU list this row was read from", Null.NEVER)
 _LOADED = Field("loaded_at_utc", "when this edition came into the warehouse", Kind.TIMESTAMP)
-_EDITION_DATE = Field(
-    "edition_date", "date of that edition", Kind.DATE, null=_OPEN
-)
+_EDITION_DATE = Field("edition_date", "date of that edition", Kind.DATE, null=_OPEN)
 _STATUS_FLAG = (
     "1 established, 0 on the working list, 2 to be established, -1 to be removed, -2 and below "
     "removed; until 2022 also 4 and 6: member of a group, working list and established, 10 pro "

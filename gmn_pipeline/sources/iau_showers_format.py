@@ -100,6 +100,8 @@ _OF_SHOWER = (*NEEDED, "provisional_name")
 # The header of some lists goes on after the last column of their rows.
 _BEYOND_ROWS = {"lt", "sd"}
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+# Not splitlines: characters of Latin-1 that it takes for ends are none.
+_LINE_END = re.compile(r"\r?\n\r?|\r")
 _UPDATED = re.compile(r"last\s+update[d]?\s*:?(.{0,80})", re.IGNORECASE)
 
 
@@ -148,7 +150,7 @@ def _read_text(text: str, origin: str, rows: Rows) -> str:
     """Read the rows of the text form; what it says of its last update."""
     header: list[str] = []
     columns: dict[int, list[str]] = {}  # by the number of a row's fields
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_LINE_END.split(text), 1):
         if {"IAUNo", "Code", "LP"} <= set(re.findall(r"\w+", line)):
             header = _NAME_IN_HEADER.findall(line)
         if not line.strip() or line.startswith((":", "+")):
@@ -192,7 +194,7 @@ def _read_json(text: str, origin: str, rows: Rows) -> str:
     """Read the showers of the JSON form; what it says of its version."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceRefused(
             f"{origin} is cut off or not JSON: {error}.", remedy="Try again later."
         ) from error

@@ -32,6 +32,7 @@ _UNREADABLE_IN_ROW = 2
 # What stands in a field before somebody fills it in.
 _PLACEHOLDERS = {"lookup_table": {"lt", "lookuptablefilename"}, "submitted": {"sd"}}
 _CIRCLE = (0, 360)
+_INT32 = 2**31 - 1
 _CODE = re.compile(r"^[0-9A-Za-z]{3,5}$")
 _BRACKETS = "()[]"  # around a value that was not given but worked out
 _BEYOND_NUMBERS = {"inf", "inf.", "nan", "none", "-", "?"}
@@ -81,7 +82,7 @@ class Rows:
     def add(self, place: str, texts: Mapping[str, str], *, alone: bool = False) -> None:
         """Take a row with the list's own texts by our column names."""
         number, code = texts.get("iau_shower_number", ""), texts.get("iau_shower_code", "")
-        if not number.strip().isdecimal():
+        if not re.fullmatch(r"\d{1,6}", number.strip()):
             return self.refuse(place, f"its IAU number is {number.strip()!r}")
         if not _CODE.match(code.strip()):
             return self.refuse(place, f"its code is {code.strip()!r}")
@@ -175,8 +176,8 @@ def _as_number(field: Field, text: str) -> tuple[float | int | None, bool]:
         return None, True
     if (field.minimum, field.maximum) == _CIRCLE and -360 < value < 720:
         value = value if 0 <= value <= 360 else round(value % 360, 6)  # means go beyond at times
-    low = float("-inf") if field.minimum is None else field.minimum
-    high = float("inf") if field.maximum is None else field.maximum
+    low = -_INT32 if field.minimum is None else field.minimum
+    high = _INT32 if field.maximum is None else field.maximum
     if not low <= value <= high or (field.kind is Kind.INTEGER and not value.is_integer()):
         return None, True
     return (int(value) if field.kind is Kind.INTEGER else value), False
