@@ -287,7 +287,7 @@ def loaded(mdc: MeteorDataCenter) -> MeteorDataCenter:
     """The sample's day, one trajectory of it put into a shower that no list has."""
     unknown = sample().first(40).with_fields(0, iau_shower_number=" 65001", iau_shower_code=" ZZZ ")
     mdc.bench.put(DAILY, unknown)
-    load_days(mdc.bench.settings, [DAY])
+    load_days([DAY], mdc.bench.settings)
     return mdc
 
 
