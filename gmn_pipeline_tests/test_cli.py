@@ -59,7 +59,8 @@ def test_a_run_ends_with_its_counts_and_a_second_one_says_that_nothing_changed(
     assert row(first, "rows rejected") == "1"
     assert row(first, "trajectories inserted") == "533"
     assert "February Leonids" in first
-    assert "names from IAU MDC streamfulldata as of 2023-04-18, bundled" in first
+    assert "names from IAU MDC streamfulldata as of 2023-04-18, bundled, " in first
+    assert "years old: newer showers have no name" in first
     names = {line.split("│")[1].strip(): line for line in first.splitlines() if "│" in line}
     assert "65001: name not in the list" in names["ZZZ"]
     assert "sporadic" in names["..."]

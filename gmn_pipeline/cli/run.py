@@ -25,7 +25,7 @@ from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.publications.assets import publications_job, unpublished_days
-from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS
+from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.streams.assets import streams_job
 from gmn_pipeline.streams.client import topic_state
@@ -33,6 +33,7 @@ from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
+from gmn_pipeline.warehouse.showers import edition_in_use
 from gmn_pipeline.warehouse.store import ask
 
 _SHOWN_SHOWERS = 8
@@ -206,11 +207,7 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
     )
     if not rows:
         return
-    editions = ask(warehouse, f"SELECT source FROM {IAU_SHOWERS.name} GROUP BY 1 ORDER BY count(*)")
-    caption = f"names from {editions[-1][0]}" if editions else "no list of showers is loaded"
-    table = Table(
-        title="Commonest showers", title_justify="left", caption=caption, caption_justify="left"
-    )
+    table = Table(title="Commonest showers", title_justify="left")
     for column, justify in (("code", "left"), ("name", "left"), ("trajectories", "right"),
                             ("mean Vgeo, km/s", "right")):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
@@ -220,6 +217,9 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
             f"{vgeo:.1f}" if vgeo is not None else "",
         )  # fmt: skip
     console.print(table)
+    with warehouse.open(read_only=True) as connection:
+        edition = edition_in_use(connection)
+    console.print(f"names from {edition or 'no list: none could be loaded'}", soft_wrap=True)
 
 
 def _print_where(settings: Settings, seconds: float) -> None:

@@ -121,6 +121,16 @@ def load_showers(warehouse: WarehouseConnection, found: ShowerList) -> Refresh:
                    differs and not kept, changes, warnings)  # fmt: skip
 
 
+def edition_in_use(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Which edition the list at hand is, and how old if more than a year; None without a list."""
+    showers = _rows(connection, IAU_SHOWERS)
+    if showers.is_empty():
+        return None
+    edition, edition_date = _edition(showers)
+    old = _too_old(edition_date)
+    return f"{edition}, {old}: newer showers have no name" if old else edition
+
+
 def unknown_showers(connection: duckdb.DuckDBPyConnection) -> list[UnknownShower]:
     """Showers of trajectories whose number and code the list does not have as a pair.
 
@@ -193,6 +203,12 @@ def _edition(showers: pl.DataFrame) -> tuple[str, date | None]:
     return edition, oldest
 
 
+def _too_old(edition_date: date | None) -> str | None:
+    """How old a list is, if more than a year."""
+    age_days = (utc_now().date() - edition_date).days if edition_date else 0
+    return f"{age_days / 365.25:.1f} years old" if age_days > _STALE_DAYS else None
+
+
 def _doubts(
     found: ShowerList, edition: str, edition_date: date | None, kept: str | None
 ) -> Iterable[str]:
@@ -203,9 +219,9 @@ def _doubts(
         yield f"{kept} {edition} stays in use."
     if edition_date is None:
         yield f"How old the IAU shower list in use is cannot be told: {edition}."
-    elif (age := (utc_now().date() - edition_date).days) > _STALE_DAYS:
+    elif old := _too_old(edition_date):
         yield (
-            f"The IAU shower list in use is {age / 365.25:.1f} years old ({edition}): newer "
+            f"The IAU shower list in use is {old} ({edition}): newer "
             "showers have no name. GMN_IAU_SHOWERS_URL sets where it is fetched, or a file."
         )
 
