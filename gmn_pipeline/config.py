@@ -81,8 +81,18 @@ class Settings(BaseSettings):
         "nothing names any more are kept; past states of trajectories stay for ever."
     )  # fmt: skip
     iau_showers_url: str = Field(
-        "https://www.ta3.sk/IAUC22DB/MDC2007/Etc/streamfulldata.txt",
-        description="The IAU Meteor Data Center's list of all meteor showers.",
+        "https://www.ta3.sk/IAUC22DB/MDC2022/Etc/streamfulldata{year}.txt "
+        "https://ceresiaumdc.ta3.sk/downloads/lists_shw_data/streamfulldata.json",
+        description="The IAU Meteor Data Center's list of all meteor showers, text or JSON: "
+        "addresses (or a file) tried in turn; {year} is this year, then the three before. If none "
+        "answers, the copy that comes along.",
+    )
+    iau_showers_min_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of the showers at hand that a new list must have: a shorter one is "
+        "taken for half a page and refused.",
     )
     kafka_bootstrap_servers: str | None = Field(
         None,

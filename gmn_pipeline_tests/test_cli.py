@@ -49,13 +49,21 @@ def row(output: str, name: str) -> str:
 def test_a_run_ends_with_its_counts_and_a_second_one_says_that_nothing_changed(
     bench: Bench, gmn: Gmn
 ) -> None:
-    bench.put(DAILY, sample().with_fields(5, begin_latitude_deg="   +91.000000"))
+    summary = sample().with_fields(5, begin_latitude_deg="   +91.000000")
+    for number in range(10, 30):
+        summary = summary.with_fields(number, iau_shower_number="65001", iau_shower_code="ZZZ")
+    bench.put(DAILY, summary)
     first = gmn.says("run", "--from", "2022-03-04")
     assert row(first, "rows read") == "534"
     assert row(first, "rows accepted") == "533"
     assert row(first, "rows rejected") == "1"
     assert row(first, "trajectories inserted") == "533"
     assert "February Leonids" in first
+    assert "names from IAU MDC streamfulldata as of 2023-04-18, bundled, " in first
+    assert "years old: newer showers have no name" in first
+    names = {line.split("│")[1].strip(): line for line in first.splitlines() if "│" in line}
+    assert "65001: name not in the list" in names["ZZZ"]
+    assert "sporadic" in names["..."]
     assert str(bench.settings.snapshot_dir / "gmn.duckdb") in first
     assert (bench.settings.snapshot_dir / "gmn.duckdb").exists()
     second = gmn.says("run", "--from", "2022-03-04")

@@ -28,11 +28,13 @@ from gmn_pipeline.orchestration.jobs import (
 )
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
-from gmn_pipeline.schemas.tables import IAU_SHOWERS
+from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
+from gmn_pipeline.warehouse.showers import edition_in_use
 from gmn_pipeline.warehouse.store import ask
 
 _SHOWN_SHOWERS = 8
@@ -110,7 +112,7 @@ def run(
         watch = ProgressBars(progress)
         defs = build_defs(overrides, watch=watch)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
-        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWERS.name} LIMIT 1"):
+        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, overrides, instance)
         _execute(defs, snapshot_job.name, instance)
@@ -196,12 +198,12 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
 
 
 def _print_showers(settings: Settings, days: Sequence[date]) -> None:
+    warehouse = WarehouseConnection(settings)
     rows = ask(
-        WarehouseConnection(settings),
-        "SELECT iau_shower_code, coalesce(any_value(iau_shower_name), 'sporadic'), count(*) AS n, "
-        "avg(vgeo_km_s) FROM trajectories LEFT JOIN iau_showers USING "
-        "(iau_shower_number, iau_shower_code) WHERE bin_date BETWEEN ? AND ? "
-        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {_SHOWN_SHOWERS}",
+        warehouse,
+        f"SELECT iau_shower_number, iau_shower_code, any_value({SHOWER_NAME}), count(*) AS n, "
+        f"avg(vgeo_km_s) FROM trajectories {JOIN_SHOWERS} WHERE bin_date BETWEEN ? AND ? "
+        f"GROUP BY 1, 2 ORDER BY n DESC, 2 LIMIT {_SHOWN_SHOWERS}",
         [days[0], days[-1]],
     )
     if not rows:
@@ -210,9 +212,15 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
     for column, justify in (("code", "left"), ("name", "left"), ("trajectories", "right"),
                             ("mean Vgeo, km/s", "right")):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for code, name, count, vgeo in rows:
-        table.add_row(code, name, f"{count:,}", f"{vgeo:.1f}" if vgeo is not None else "")
+    for number, code, name, count, vgeo in rows:
+        table.add_row(
+            code, name or f"{number}: {NOT_IN_LIST}", f"{count:,}",
+            f"{vgeo:.1f}" if vgeo is not None else "",
+        )  # fmt: skip
     console.print(table)
+    with warehouse.open(read_only=True) as connection:
+        edition = edition_in_use(connection)
+    console.print(f"names from {edition or 'no list: none could be loaded'}", soft_wrap=True)
 
 
 def _print_where(settings: Settings, seconds: float) -> None:
