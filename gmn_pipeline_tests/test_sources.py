@@ -1,9 +1,11 @@
 """The source: names of bins, the directory, and the text of a summary file."""
 
+import codecs
 import itertools
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -350,6 +352,26 @@ def test_any_line_end_gives_the_same_rows(line_end: str) -> None:
     if line_end.count("\n") == 1:
         assert_frame_equal(rows, expected)
     assert rows.get_column("line_number").is_unique().all()
+
+
+@every_line_end
+def test_a_byte_order_mark_in_front_of_a_file_changes_nothing(
+    line_end: str, tmp_path: Path
+) -> None:
+    data = sample().first(3).to_bytes(line_end)
+    marked = codecs.BOM_UTF8 + data
+    whole(marked, tmp_path)
+    head, plain = read_head(marked, "file.txt"), read_head(data, "file.txt")
+    assert head == replace(plain, size_bytes=plain.size_bytes + 3)
+    rows, wrong = read_rows(marked)
+    assert not wrong
+    assert_frame_equal(rows, read_rows(data)[0])
+
+
+@pytest.mark.parametrize("data", [codecs.BOM_UTF8, codecs.BOM_UTF8 + b"# Summ"])
+def test_a_file_cut_after_its_byte_order_mark_is_incomplete(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(FileIncomplete):
+        whole(data, tmp_path)
 
 
 def test_blanks_around_line_ends_do_no_harm(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ at one by one, the bad ones set aside with their reasons, and the rest parsed by
 an accepted value always comes from that one reader.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -108,9 +109,10 @@ def read_head(data: bytes, name: str) -> Head:
     Raises FileIncomplete for a file that ends within its head, SourceRefused for what is no
     summary file, SummaryFormatError for a head that cannot be read.
     """
+    marked, data = len(data), data.removeprefix(codecs.BOM_UTF8)  # an editor may have put it there
     if not data.strip():
         raise FileIncomplete(f"{name} is empty.", remedy="It is taken again later.")
-    comments, position, lines = [], 0, 0
+    comments, position, lines = [], marked - len(data), 0
     for line in data.splitlines(keepends=True):
         content = line.strip()
         if content and not content.startswith(b"#"):
