@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gmn_pipeline.cli.console import console, errors
+from gmn_pipeline.cli.console import console, errors, print_some
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
@@ -191,6 +191,7 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
         table.add_row(f"trajectories {name}", f"{report.total(name):,}")
     console.print(table)
     _print_showers(settings, days)
+    print_some(report.warnings, style="yellow")
     for day in report.failed:
         console.print(f"[red]{day.day} failed[/] in {day.failed_stage}: {day.error}")
     console.print(streamed, soft_wrap=True, markup=False)

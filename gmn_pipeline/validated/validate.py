@@ -47,10 +47,10 @@ from gmn_pipeline.sources.summary_file import (
     parse_together,
     read_head,
 )
+from gmn_pipeline.sources.times import utc_time
 from gmn_pipeline.validated.check import Checked, check_rows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
 from gmn_pipeline.validated.shower_codes import iau_codes
-from gmn_pipeline.validated.times import utc_time
 
 _HEAD_BYTES = 1 << 14
 BYTES_A_ROW = 925  # of a summary file, on average
