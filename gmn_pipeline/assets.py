@@ -18,7 +18,7 @@ import dagster as dg
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.day_events import add_metadata, log_materializations, shown_days
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SourceUnavailable
-from gmn_pipeline.schemas.derive import dagster_schema
+from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.schemas.tables import IAU_SHOWERS, TRAJECTORIES, VALIDATED_TRAJECTORIES
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.sources.bins import FIRST_DAY
@@ -98,7 +98,7 @@ VALIDATED = _spec(
     "carry quality flags. Fails if a file has other columns than the known ones.",
     deps=[LANDING],
     kinds={"polars", "parquet"},
-    metadata={"dagster/column_schema": dagster_schema(VALIDATED_TRAJECTORIES)},
+    metadata={"dagster/column_schema": column_schema(VALIDATED_TRAJECTORIES)},
 )
 WAREHOUSE = _spec(
     Stage.WAREHOUSE,
@@ -109,7 +109,7 @@ WAREHOUSE = _spec(
     deps=[VALIDATED],
     kinds={"duckdb", "ducklake"},
     metadata={
-        "dagster/column_schema": dagster_schema(TRAJECTORIES),
+        "dagster/column_schema": column_schema(TRAJECTORIES),
         "dagster/column_lineage": _same_columns(VALIDATED),
     },
     freshness_policy=dg.FreshnessPolicy.time_window(
@@ -328,7 +328,7 @@ def retry_or_fail(
     kinds={"duckdb", "ducklake"},
     description="Number, code and name of every meteor shower of the IAU Meteor Data Center; "
     "from its list if that can be reached, else from the copy that comes along.",
-    metadata={"dagster/column_schema": dagster_schema(IAU_SHOWERS)},
+    metadata={"dagster/column_schema": column_schema(IAU_SHOWERS)},
     pool=WRITER_POOL,
 )
 def warehouse_iau_showers(

@@ -11,8 +11,9 @@ from functools import cache
 import pandera.errors
 import polars as pl
 
-from gmn_pipeline.schemas.derive import pandera_schema, polars_schema, polars_within_limits
+from gmn_pipeline.schemas.derive import polars_schema, polars_within_limits
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.validated.quality import with_quality_flags
 

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import duckdb
-from dagster_duckdb import DuckDBResource
 from filelock import FileLock, Timeout
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
-from gmn_pipeline.schemas.derive import sql_text
+from gmn_pipeline.schemas.sql import sql_text
 
 CATALOG = "warehouse"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
@@ -58,7 +57,7 @@ class WarehouseConnection:
                     self._use(connection)
                     yield connection
             else:
-                with DuckDBResource(database=":memory:").get_connection() as connection:
+                with duckdb.connect(":memory:") as connection:
                     self._attach(connection, read_only=read_only)
                     self._use(connection)
                     yield connection
