@@ -19,6 +19,7 @@ from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer
+from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -39,10 +40,11 @@ def print_answer(worker: subprocess.Popen[bytes], query: str, output: str) -> No
             )
         limits = _limits(settings, output)
         answer = process.ask(settings, query, limits=limits, exact_types=True)
-        if output == "table":
-            _print_table(answer)
-        else:
-            formats.write(answer, formats.Format(output), sys.stdout.buffer)
+        with without_pandas():
+            if output == "table":
+                _print_table(answer)
+            else:
+                formats.write(answer, formats.Format(output), sys.stdout.buffer)
         if answer.truncated:
             more = " '--format csv' gives all." if limits.rows == _TABLE_ROWS else ""
             errors.print(limits.rows_reached() + more, style="yellow", markup=False)

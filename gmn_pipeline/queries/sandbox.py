@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Beside what DuckDB counts as its memory: the program, its libraries, stacks of its threads.
-# Measured: a small query has 1.0 GB of address space reserved, of which it uses 0.2 GB.
-_OWN_MB = 1_536
+# Beside what DuckDB counts as its memory: what Arrow and the functions take for a batch.
+_BESIDE_MB = 512
+# Address space of a process with an open warehouse, most of it only reserved, if it cannot be read.
+_OPEN_MB = 2_048
 
 # linux/landlock.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -27,9 +28,17 @@ _NO_NEW_PRIVS = 38
 
 
 def limit_memory(memory_mb: int) -> None:
-    """Memory that cannot be had is an error of the query, however a function asks for it."""
-    _lower(resource.RLIMIT_AS, (memory_mb + _OWN_MB) << 20)
+    """So much more than the process has now; what cannot be had is an error of the query."""
+    _lower(resource.RLIMIT_AS, _address_space() + ((memory_mb + _BESIDE_MB) << 20))
     _lower(resource.RLIMIT_CORE, 0)
+
+
+def _address_space() -> int:
+    try:
+        pages = Path("/proc/self/statm").read_text("ascii").split()[0]
+    except OSError:
+        return _OPEN_MB << 20
+    return int(pages) * resource.getpagesize()
 
 
 def limit_processor(seconds: float) -> None:

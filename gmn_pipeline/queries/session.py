@@ -152,14 +152,12 @@ class _Query:
         self._left_s = limits.seconds
         self._ended = False
         self._working = threading.Lock()
+        self._run: Callable[[], pa.RecordBatchReader]
 
-    def begin(
-        self, statement: duckdb.Statement, parameters: Parameters
-    ) -> pa.RecordBatchReader:
+    def begin(self, statement: duckdb.Statement, parameters: Parameters) -> pa.RecordBatchReader:
         values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        return self._in_time(
-            lambda: self.cursor.execute(statement, values).to_arrow_reader(_BATCH_ROWS)
-        )
+        self._run = lambda: self.cursor.execute(statement, values).to_arrow_reader(_BATCH_ROWS)
+        return self._in_time(self._run)
 
     def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         while (batch := self._in_time(lambda: next(reader, None))) is not None:
@@ -180,27 +178,41 @@ class _Query:
         timer.daemon = True
         with self._working:
             if self._ended:
-                raise QueryFailed("The query was cancelled.")
+                raise _cancelled()
             begun = time.monotonic()
             timer.start()
             try:
                 return work()
-            except (duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:
-                raise self._reason(error, time.monotonic() - begun) from error
+            except _ERRORS as error:
+                raise self._reason(error, begun + self._left_s) from error
             finally:
                 timer.cancel()
                 self._left_s -= time.monotonic() - begun
 
-    def _reason(self, error: BaseException, seconds: float) -> GmnError:
+    def _reason(self, error: BaseException, deadline: float, tries: int = 3) -> GmnError:
         text = str(error)
-        if "INTERRUPT" in text:
-            if self._ended or seconds < self._left_s:
-                return QueryFailed("The query was cancelled.")
-            return self._limits.time_reached()
-        if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or _is_memory(text):
+        if isinstance(error, MemoryError) or any(word in text for word in _MEMORY):
             return self._limits.memory_reached()
-        return failed(error)
+        if "INTERRUPT" not in text:
+            return failed(text)
+        if self._ended:
+            return _cancelled()
+        if time.monotonic() >= deadline:
+            return self._limits.time_reached()
+        # One of DuckDB's threads failed, and what is left is that it interrupted the others:
+        # so it was for one of twenty queries with an error in a late row. Look for it again.
+        if tries:
+            try:
+                for _ in self._run():
+                    pass
+            except _ERRORS as again:
+                return self._reason(again, deadline, tries - 1)
+        return QueryFailed("A row of the answer cannot be computed, and DuckDB does not say why.")
 
 
-def _is_memory(text: str) -> bool:
-    return any(word in text for word in ("Out of Memory", "bad_alloc", "could not allocate"))
+_ERRORS = (duckdb.Error, pa.ArrowException, MemoryError, OSError)
+_MEMORY = ("Out of Memory", "bad_alloc", "could not allocate", "Cannot allocate memory")
+
+
+def _cancelled() -> QueryFailed:
+    return QueryFailed("The query was cancelled.")

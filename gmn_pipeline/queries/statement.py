@@ -101,7 +101,7 @@ def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[Any]:
     try:
         row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
     except duckdb.Error as error:
-        raise failed(error) from error
+        raise failed(str(error)) from error
     assert row is not None
     try:
         answer = json.loads(row[0])
@@ -165,6 +165,8 @@ class _Walk:
         kind = node.get("type") if isinstance(node.get("type"), str) else None
         if "class" in node:
             self._expression(node)
+            if node["class"] == "CONSTANT":
+                return  # a value and its type
         elif kind in _QUERIES:
             self.query(node, names)
             return
@@ -175,7 +177,7 @@ class _Walk:
             self._table(node, names)
         elif kind == "SHOW_REF":
             self._show(node)
-        elif kind is not None and kind not in _TABLES | _PARTS:
+        elif kind is not None and kind not in _TABLES | _PARTS and not kind.endswith("_TYPE_INFO"):
             raise _unknown(kind)
         for child in node.values():
             self._any(child, names)
@@ -238,9 +240,9 @@ def _unknown(kind: object) -> QueryRefused:
     return QueryRefused(f"The query has a part that is not known to be harmless ({kind}).")
 
 
-def failed(error: duckdb.Error) -> QueryFailed:
+def failed(message: str) -> QueryFailed:
     """DuckDB's own error as a sentence."""
-    return QueryFailed(_sentence(str(error)))
+    return QueryFailed(_sentence(message))
 
 
 _KIND = re.compile(r"[A-Z][\w ]* Error: ")

@@ -19,6 +19,7 @@ import pyarrow as pa
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, QueryFailed
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
+from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.sandbox import limit_memory, limit_processor
 from gmn_pipeline.queries.session import read_session
 
@@ -28,7 +29,8 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints is no part of the answer
     request: Request = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that began this
     try:
-        _answer(request, frames)
+        with without_pandas():
+            _answer(request, frames)
     except GmnError as error:
         frames.error(error)
     except MemoryError:
@@ -39,7 +41,6 @@ def main() -> None:
 
 
 def _answer(request: Request, frames: "_Frames") -> None:
-    limit_memory(request.limits.memory_mb)
     limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
     temporary = _made(request.temporary) if request.limits.disk_mb else None
     session = read_session(
@@ -48,6 +49,7 @@ def _answer(request: Request, frames: "_Frames") -> None:
     )  # fmt: skip
     with session as reading:
         threading.Thread(target=_end_with_parent, daemon=True).start()
+        limit_memory(request.limits.memory_mb)
         frames.send(OPEN)
         with reading.run(request.sql, request.parameters) as answer:
             with pa.ipc.new_stream(frames, answer.schema) as stream:
