@@ -39,8 +39,7 @@ STATEMENTS = {
     "pragma": "PRAGMA database_list",
     "pragma with a value": "PRAGMA memory_limit = '100GB'",
     "pragma that prints": "PRAGMA enable_profiling",
-    "pragma that runs SQL": "PRAGMA json_execute_serialized_sql("
-    "json_serialize_sql('SELECT 1'))",
+    "pragma that runs SQL": "PRAGMA json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
     "checkpoint": "CHECKPOINT warehouse",
     "force checkpoint": "FORCE CHECKPOINT",
     "vacuum": "VACUUM",
@@ -143,7 +142,8 @@ SELECTS = {
     "file in a window": "SELECT sum(1) OVER (ORDER BY (SELECT 1 FROM 'x.csv'))",
     "file in a pivot": "FROM 'x.csv' PIVOT (count(*) FOR a IN ('x'))",
     "file at a version": "SELECT * FROM stations AT (VERSION => (SELECT 1 FROM 'x.csv'))",
-    "file named as a CTE elsewhere": "SELECT * FROM (WITH \"x.csv\" AS (SELECT 1) SELECT 1), 'x.csv'",
+    "file named as a CTE elsewhere": 'SELECT * FROM (WITH "x.csv" AS (SELECT 1) '
+    "SELECT 1), 'x.csv'",
     "file named as a later CTE": "WITH a AS (FROM 'x.csv'), \"x.csv\" AS (SELECT 1) FROM a",
     "file named as its own CTE": "WITH \"x.csv\" AS (FROM 'x.csv') SELECT * FROM 'x.csv'",
     "file where recursion begins": "WITH RECURSIVE \"x.csv\" AS (SELECT 1 FROM 'x.csv' UNION ALL "
@@ -158,7 +158,7 @@ SELECTS = {
     "query_table": "SELECT * FROM query_table('/etc/passwd')",
     "query_table by name": "SELECT * FROM query_table(['duckdb_settings'])",
     "serialized SQL": "SELECT * FROM json_execute_serialized_sql("
-    "'{{\"error\":false,\"statements\":[]}}')",
+    '\'{{"error":false,"statements":[]}}\')',
     "serialize SQL": "SELECT json_serialize_sql('SELECT 1')",
     "plan of SQL": "SELECT json_serialize_plan('FROM read_text(''/etc/passwd'')')",
     "deserialize SQL": "SELECT json_deserialize_sql('x')",

@@ -33,6 +33,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.start import start_worker
 
 _STARTS_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 2.0
 
 
 def ask(
@@ -62,6 +63,7 @@ class QueryProcess:
         self._process = process or start_worker()
         self._temporary: Path | None = None
         self._reading = threading.Lock()
+        self._frames: _Frames | None = None
 
     def ask(
         self,
@@ -75,7 +77,7 @@ class QueryProcess:
     ) -> Answer:
         """See the function of this name; once in the life of a process."""
         cancellation = cancellation or Cancellation()
-        folder = settings.data_dir / "temporary"
+        folder = settings.data_dir / "tmp"
         self._temporary = folder / f"query-{self._process.pid}"
         _remove_left_over(folder)
         request = Request(
@@ -83,7 +85,7 @@ class QueryProcess:
         )
         try:
             cancellation.ends_with(self._process.kill)
-            frames = _Frames(self._process, limits, cancellation, self._reading)
+            self._frames = frames = _Frames(self._process, limits, cancellation, self._reading)
             frames.request(request, settings.warehouse_busy_timeout_s)
             stream = pa.ipc.open_stream(frames)
         except BaseException:
@@ -96,8 +98,13 @@ class QueryProcess:
 
     def close(self) -> None:
         """End the process, and remove what it left."""
-        self._process.kill()
-        self._process.wait()
+        if self._frames is None or not self._frames.done:
+            self._process.kill()
+        try:
+            self._process.wait(_ENDS_WITHIN_S)  # having answered, it closes what it opened
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         with self._reading:  # which ends now, if another thread is at it
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
@@ -142,7 +149,7 @@ class _Frames:
         self._reading = reading
         self._left_s = limits.seconds
         self._bytes = b""
-        self._done = False
+        self.done = False
         self.truncated = False
         assert process.stdout is not None
         self._pipe = process.stdout
@@ -164,12 +171,12 @@ class _Frames:
 
     def batches(self, stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         yield from stream
-        while not self._done:  # the stream has an end of its own before that of the answer
+        while not self.done:  # the stream has an end of its own before that of the answer
             self._more()
 
     def read(self, size: int = -1) -> bytes:
         """For Arrow: bytes of its stream."""
-        while (size < 0 or len(self._bytes) < size) and not self._done:
+        while (size < 0 or len(self._bytes) < size) and not self.done:
             self._more()
         size = len(self._bytes) if size < 0 else size
         found, self._bytes = self._bytes[:size], self._bytes[size:]
@@ -180,7 +187,7 @@ class _Frames:
         if kind == BYTES:
             self._bytes += data
         elif kind == DONE:
-            self._done = True
+            self.done = True
             self.truncated = json.loads(data)["truncated"]
 
     def _next(self) -> tuple[bytes, bytes]:

@@ -56,9 +56,10 @@ def read_session(
     warehouse = WarehouseConnection(settings)
     with warehouse.open(read_only=True) as connection:
         catalogue = Catalogue.of(connection, CATALOG)
+        catalog = _catalog_file(connection)
         if alone:
-            _give_up_writing(connection, warehouse, temporary)
-        for statement in _confinement(warehouse, limits, temporary):
+            _give_up_writing(connection, catalog, settings.data_dir / "tmp")
+        for statement in _confinement(catalog, warehouse.data_path, limits, temporary):
             connection.execute(statement)
         exact = "true" if exact_types else "false"
         connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
@@ -66,9 +67,15 @@ def read_session(
         yield ReadSession(connection, catalogue, limits, hungry=alone)
 
 
-def _confinement(
-    warehouse: WarehouseConnection, limits: Limits, temporary: Path | None
-) -> Iterator[str]:
+def _catalog_file(connection: duckdb.DuckDBPyConnection) -> str:
+    row = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = ?", [CATALOG]
+    ).fetchone()
+    assert row is not None
+    return str(row[0]).removeprefix("sqlite:")
+
+
+def _confinement(catalog: str, data: Path, limits: Limits, temporary: Path | None) -> Iterator[str]:
     yield "SET GLOBAL TimeZone = 'UTC'"  # that of a session is not its cursors'
     yield f"SET memory_limit = '{limits.memory_mb}MB'"
     yield f"SET temp_directory = {sql_text(str(temporary) if temporary else '')}"
@@ -79,24 +86,20 @@ def _confinement(
     yield "SET autoload_known_extensions = false"
     yield "SET allow_community_extensions = false"
     # Folders in this list may be written to as well: only the lake's own is there.
-    yield f"SET allowed_directories = [{sql_text(str(warehouse.data_path))}]"
-    catalog = str(warehouse.catalog_path)
+    yield f"SET allowed_directories = [{sql_text(str(data))}]"
     files = ", ".join(sql_text(catalog + suffix) for suffix in ("", "-wal", "-shm"))
     yield f"SET allowed_paths = [{files}]"
     yield "SET enable_external_access = false"
 
 
-def _give_up_writing(
-    connection: duckdb.DuckDBPyConnection, warehouse: WarehouseConnection, temporary: Path | None
-) -> None:
+def _give_up_writing(connection: duckdb.DuckDBPyConnection, catalog: str, temporary: Path) -> None:
     """Only threads that begin from now on are bound by it: DuckDB begins them anew."""
     row = connection.execute("SELECT current_setting('threads')").fetchone()
     assert row is not None
     connection.execute("SET threads = 1")
     # SQLite's readers write down in these that they read.
-    catalog = str(warehouse.catalog_path)
     shared = [Path(f"{catalog}{suffix}") for suffix in ("-wal", "-shm")]
-    forbid_writing([path for path in (*shared, temporary) if path is not None and path.exists()])
+    forbid_writing([path for path in (*shared, temporary) if path.exists()])
     connection.execute(f"SET threads = {row[0]}")
 
 

@@ -35,7 +35,7 @@ def main() -> None:
         frames.error(error)
     except MemoryError:
         frames.error(request.limits.memory_reached())
-    except Exception as error:  # noqa: BLE001 - whatever it is, who asked is told
+    except Exception as error:
         frames.error(QueryFailed(f"{type(error).__name__}: {error}"))
     os._exit(0)  # without waiting for what DuckDB may still be at
 

@@ -2,7 +2,7 @@
 
 What belongs here: pure functions from `Field` and `Table` to Arrow, Polars and DuckDB. What does
 not: definitions (`fields.py`, `tables.py`), anything that reads data, and the forms of libraries
-that take long to import: Pandera's is in `hard_limits.py`, Dagster's in `orchestration/metadata.py`.
+that take long to import: Pandera's (`hard_limits.py`), Dagster's (`orchestration/metadata.py`).
 """
 
 from collections.abc import Iterable
@@ -103,7 +103,7 @@ def field_range(field: Field) -> str:
 
 
 def duckdb_type(field: Field) -> str:
-    """The type of a column in SQL."""
+    """The type of the column in DuckDB."""
     return _DUCKDB[field.kind]
 
 
@@ -118,21 +118,35 @@ def duckdb_create_table(table: Table, *, catalog: str) -> str:
     return f"CREATE TABLE {catalog}.{table.name} (\n  {columns}\n)"
 
 
+def duckdb_add_column(table: Table, field: Field, *, catalog: str) -> str:
+    """The ALTER TABLE statement for a column that came later; null in the rows that are there."""
+    return f"ALTER TABLE {catalog}.{table.name} ADD COLUMN {field.name} {_DUCKDB[field.kind]}"
+
+
 def duckdb_any_row(table: Table) -> str:
-    """A row of some value in every column, for `VALUES`."""
-    return f"({', '.join(_DUCKDB_ANY[field.kind] for field in table.fields)})"
+    """The INSERT statement of a row of some value in every column, whatever their order."""
+    values = ", ".join(_DUCKDB_ANY[field.kind] for field in table.fields)
+    return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({values})"
+
+
+def duckdb_is_any_row(table: Table) -> str:
+    """The condition that finds that row, and no real one: no table has two of its values."""
+    texts = [field for field in table.fields if field.kind is Kind.TEXT]
+    return " AND ".join(f"{field.name} = ''" for field in texts)
 
 
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:
     """COMMENT ON statements for the table and each column: unit and meaning."""
-    name = f"{catalog}.{table.name}"
     return [
-        f"COMMENT ON TABLE {name} IS {sql_text(table.meaning)}",
-        *(
-            f"COMMENT ON COLUMN {name}.{field.name} IS {sql_text(describe(field))}"
-            for field in table.fields
-        ),
+        f"COMMENT ON TABLE {catalog}.{table.name} IS {sql_text(table.meaning)}",
+        *(duckdb_comment(table, field, catalog=catalog) for field in table.fields),
     ]
+
+
+def duckdb_comment(table: Table, field: Field, *, catalog: str) -> str:
+    """The COMMENT ON statement for a column."""
+    text = sql_text(describe(field))
+    return f"COMMENT ON COLUMN {catalog}.{table.name}.{field.name} IS {text}"
 
 
 def describe(field: Field) -> str:

@@ -21,6 +21,8 @@ from gmn_pipeline.errors import SettingsError, WarehouseBusy
 from gmn_pipeline.schemas.sql import sql_text
 
 CATALOG = "warehouse"
+METADATA = f"__ducklake_metadata_{CATALOG}"
+"""DuckLake's own tables, to be read only."""
 # The same lake once more, read-only: for those who read beside a writer in one DuckDB.
 _READING = "warehouse_reading"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
