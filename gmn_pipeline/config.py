@@ -80,6 +80,19 @@ class Settings(BaseSettings):
         7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
         "nothing names any more are kept; past states of trajectories stay for ever."
     )  # fmt: skip
+    query_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds that a query ('gmn sql') may work."
+    )
+    query_memory_mb: int = Field(2_000, ge=64, description="Memory (MB) that a query may take.")
+    query_disk_mb: int = Field(
+        2_000, ge=0, description="Temporary files (MB), under the data folder, that a query may "
+        "write while it sorts or joins more than its memory holds; 0 for none."
+    )  # fmt: skip
+    query_max_rows: int = Field(
+        5_000_000,
+        ge=1,
+        description="Rows of a query's answer; more are cut off, and it says so.",
+    )
     iau_showers_url: str = Field(
         "https://www.ta3.sk/IAUC22DB/MDC2022/Etc/streamfulldata{year}.txt "
         "https://ceresiaumdc.ta3.sk/downloads/lists_shw_data/streamfulldata.json",

@@ -14,6 +14,9 @@
         |-- SourceRefused         the source answers something that is not its data
         |-- SummaryFormatError    a file is not in the format that this version knows
         |-- SchemaRefused         the schema registry takes our schema to be incompatible
+        |-- QueryRefused          a query is anything but one SELECT of the warehouse's tables
+        |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
+        |-- QueryLimit            a query needs more time or memory than it may have
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -80,6 +83,18 @@ class SummaryFormatError(PermanentError):
 
 class SchemaRefused(PermanentError):
     """The schema registry takes our message schema to be incompatible with what it has."""
+
+
+class QueryRefused(PermanentError):
+    """A query is anything but one SELECT of the warehouse's tables."""
+
+
+class QueryFailed(PermanentError):
+    """DuckDB cannot answer a query: its syntax, a name in it, a value; or it was cancelled."""
+
+
+class QueryLimit(PermanentError):
+    """A query needs more time or memory than it may have."""
 
 
 class StreamGap(PermanentError):

@@ -14,11 +14,11 @@ from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.schemas.derive import (
     arrow_csv_types,
     duckdb_create_table,
-    pandera_schema,
     polars_schema,
     polars_within_limits,
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import (
     REJECTED_ROWS,
     VALIDATED_TRAJECTORIES,

@@ -34,9 +34,9 @@ class _Commands(TyperGroup):
             return None
         module, function = _COMMANDS[cmd_name]
         command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        command.command(cmd_name)(
-            getattr(importlib.import_module(f"gmn_pipeline.cli.{module}"), function)
-        )
+        found = importlib.import_module(f"gmn_pipeline.cli.{module}")
+        context = getattr(found, "CONTEXT", None)  # what the command says of its arguments
+        command.command(cmd_name, context_settings=context)(getattr(found, function))
         return typer.main.get_command(command)
 
 

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 import duckdb
-from dagster_duckdb import DuckDBResource
 from filelock import FileLock, Timeout
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
-from gmn_pipeline.schemas.derive import sql_text
+from gmn_pipeline.schemas.sql import sql_text
 
 CATALOG = "warehouse"
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
+# The same lake once more, read-only: for those who read beside a writer in one DuckDB.
+_READING = "warehouse_reading"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 # A write-ahead log lets readers of the catalogue work beside a writer; who meets the moment of a
 # commit waits.
@@ -57,10 +58,10 @@ class WarehouseConnection:
         with self._reading() if read_only else nullcontext():
             if self._kept is not None:
                 with closing(self._kept.cursor()) as connection:
-                    self._use(connection)
+                    self._use(connection, _READING if read_only else CATALOG)
                     yield connection
             else:
-                with DuckDBResource(database=":memory:").get_connection() as connection:
+                with duckdb.connect(":memory:") as connection:
                     self._attach(connection, read_only=read_only)
                     self._use(connection)
                     yield connection
@@ -68,35 +69,36 @@ class WarehouseConnection:
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         for name in _EXTENSIONS:
             connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
+        self._attach_as(CATALOG, connection, read_only=read_only)
+
+    def _attach_as(
+        self, name: str, connection: duckdb.DuckDBPyConnection, *, read_only: bool
+    ) -> None:
         options = f"DATA_PATH {sql_text(str(self.data_path))}, {_CATALOG_OPTIONS}"
         options += ", READ_ONLY" if read_only else ""
         target = sql_text(f"ducklake:sqlite:{self.catalog_path}")
-        patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))
+        patiently(lambda: connection.execute(f"ATTACH {target} AS {name} ({options})"))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Open sessions inside as further ones of one DuckDB, which may write.
+        """Open sessions inside as further ones of one DuckDB.
 
         DuckDB checks the signature of each extension that it loads, 0.2 s for a session of its
         own; a further one takes less than a millisecond. They may be used in several threads.
+        Those opened to read cannot write here either.
         """
         with self.open() as self._kept:
             try:
+                self._attach_as(_READING, self._kept, read_only=True)
                 yield
             finally:
                 self._kept = None
 
     @staticmethod
-    def _use(connection: duckdb.DuckDBPyConnection) -> None:
+    def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"USE {CATALOG}")
-
-    def confine(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let a session reach no file but the warehouse's: for queries that people type."""
-        connection.execute(f"SET allowed_directories = [{sql_text(str(self._folder))}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        connection.execute(f"USE {catalog}")
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
