@@ -210,7 +210,18 @@ def load_settings(**overrides: object) -> Settings:
             f"Settings without a usable value: {wrong}.",
             remedy="Correct them; 'gmn settings' lists every setting with its default.",
         ) from error
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+    return settings.model_copy(update={"data_dir": resolved(settings.data_dir)})
+
+
+def resolved(folder: Path) -> Path:
+    """A folder by its full path; `~` in front is a home."""
+    try:
+        return folder.expanduser().resolve()
+    except (RuntimeError, OSError) as error:  # a user or a home that is not there; links in a ring
+        raise SettingsError(
+            f"There is no such folder as {folder}: {error}.",
+            remedy="Where its name begins with ~, write ./ before it.",
+        ) from error
 
 
 def _variable_of(place: object) -> str:

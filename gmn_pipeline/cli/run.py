@@ -27,6 +27,7 @@ from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.publications.assets import publications_job, unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWERS
 from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.storage.problems import explained_text, unknown
 from gmn_pipeline.streams.assets import streams_job
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
@@ -164,8 +165,21 @@ def _execute(
         if event.is_step_failure:
             failure = event.step_failure_data
             said = failure.user_failure_data.description if failure.user_failure_data else None
-            errors.print(said or failure.error, style="red", markup=False)
+            said = said or _in_a_sentence(failure.error, instance)
+            errors.print(said, style="red", markup=False, soft_wrap=True)
     return result.success
+
+
+def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
+    """What Dagster hands on of an error that no part of this project raised on purpose."""
+    data_dir = Path(instance.root_directory).parent
+    causes = [error]
+    while causes[-1].cause or causes[-1].context:
+        causes.append(causes[-1].cause or causes[-1].context)
+    known = explained_text("\n".join(cause.message for cause in causes), data_dir)
+    if known is not None:
+        return str(known)
+    return unknown(causes[-1].message.strip().splitlines()[0], error.to_string(), data_dir)
 
 
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:

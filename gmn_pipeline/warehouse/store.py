@@ -28,6 +28,7 @@ from gmn_pipeline.schemas.tables import (
     TRAJECTORIES,
     TRAJECTORY_REVISIONS,
 )
+from gmn_pipeline.storage.files import literal
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 
@@ -151,8 +152,8 @@ class _Load:
         days = [date.fromisoformat(s.slice.bin_date) for s in slices]
         # An identifier holds its time to the second, so it can only stand in a neighbouring bin.
         self._values: dict[str, object] = {
-            "accepted": str(validated_dir / slices[0].slice.accepted_path),
-            "rejected": str(validated_dir / slices[0].slice.rejected_path),
+            "accepted": literal(validated_dir / slices[0].slice.accepted_path),
+            "rejected": literal(validated_dir / slices[0].slice.rejected_path),
             "first_day": min(days) - timedelta(days=1),
             "last_day": max(days) + timedelta(days=1),
             "now": self._now,
