@@ -5,6 +5,7 @@ them. What does not: constants of the data format, and reading settings at impor
 made where a resource or a command is made.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -214,13 +215,15 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def resolved(folder: Path) -> Path:
-    """A folder by its full path; `~` in front is a home."""
+    """A folder by its full path. `~` in front is a home; of nobody's, a letter, as in a shell."""
+    with suppress(RuntimeError):
+        folder = folder.expanduser()
     try:
-        return folder.expanduser().resolve()
-    except (RuntimeError, OSError) as error:  # a user or a home that is not there; links in a ring
+        return folder.resolve()
+    except (RuntimeError, OSError) as error:
         raise SettingsError(
-            f"There is no such folder as {folder}: {error}.",
-            remedy="Where its name begins with ~, write ./ before it.",
+            f"{folder} cannot be followed: {error}.",
+            remedy="A link in it leads back to itself: give the folder's own path.",
         ) from error
 
 

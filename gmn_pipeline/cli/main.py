@@ -78,7 +78,7 @@ def main() -> None:
 def _tell(error: BaseException) -> int:
     """Tell a person of an error; the exit code."""
     if isinstance(error, BrokenPipeError):
-        # Whoever reads has had enough (`gmn sql ... | head`): nothing to tell, nobody to tell it to.
+        # Whoever reads has had enough (`gmn sql ... | head`): there is nobody to tell.
         _close_output()
         return 1
     if _is_interruption(error):
@@ -90,9 +90,8 @@ def _tell(error: BaseException) -> int:
 
 def _is_interruption(error: BaseException) -> bool:
     """Ctrl-C, also where DuckDB or Dagster made something of their own of it."""
-    names = {cause.__name__ for cause in type(error).__mro__}
-    return bool(names & {"KeyboardInterrupt", "InterruptException"} or
-                "DagsterExecutionInterruptedError" in names)  # fmt: skip
+    names = {"KeyboardInterrupt", "InterruptException", "DagsterExecutionInterruptedError"}
+    return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
 def _data_dir() -> Path:

@@ -113,7 +113,7 @@ def run(
         if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWERS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, overrides, instance)
-        _execute(defs, snapshot_job.name, instance)
+        succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
     if watch.report is not None:
         _summary(settings, watch.report, time.monotonic() - began, streamed)
     if not succeeded:
@@ -231,8 +231,8 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
 def _print_where(settings: Settings, seconds: float) -> None:
     database = settings.snapshot_dir / "gmn.duckdb"
     console.print(f"Done in {seconds:.1f} s.")
-    console.print(f"  analysts' database  {database}", soft_wrap=True)
-    console.print(f"  warehouse           {settings.warehouse_dir}", soft_wrap=True)
+    for name, path in (("analysts' database", database), ("warehouse", settings.warehouse_dir)):
+        console.print(f"  {name:<20}{path}", soft_wrap=True, markup=False)
     console.print("Next:")
     query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
     console.print(f'  {_self()} sql "{query}"', soft_wrap=True)

@@ -208,6 +208,23 @@ def temporary_place_of_user() -> Path:
     return place
 
 
+@contextmanager
+def without_question_mark(folder: Path) -> Iterator[Path]:
+    """`folder`, or one to build in whose path has no `?`; what is built there is moved over.
+
+    DuckDB puts the `.wal` of a database's log before the first `?` of its path, as if what follows
+    were the parameters of an address: the log lies beside the data folder, or cannot be made. It
+    looks through links too.
+    """
+    if "?" not in str(folder):
+        yield folder
+        return
+    with working_folder(temporary_place_of_user()) as place:
+        yield place
+        for path in place.iterdir():
+            shutil.move(path, folder / path.name)
+
+
 def literal(path: Path) -> str:
     """A path for DuckDB's `read_...` functions, which take `*`, `?` and `[` for patterns: a file
     under `data?/` would be read together with its like under `data1/`."""

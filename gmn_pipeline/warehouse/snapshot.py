@@ -22,7 +22,7 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
-from gmn_pipeline.storage.files import literal, working_folder
+from gmn_pipeline.storage.files import literal, without_question_mark, working_folder
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 
@@ -73,15 +73,16 @@ def make_snapshot(settings: Settings) -> tuple[Manifest, bool]:
         versions = settings.snapshot_dir / "versions"
         folder = versions / f"{snapshot_id}-{created_at:%Y%m%dT%H%M%S%f}"
         with working_folder(versions / ".building") as unfinished:
-            building = unfinished / folder.name
-            (building / "parquet").mkdir(parents=True)
-            rows = _copy(connection, building)
-            manifest = Manifest(
-                snapshot_id, created_at.isoformat(), LICENCE, rows, _checksums(building)
-            )
-            text = json.dumps(asdict(manifest), indent=2)
-            (building / "manifest.json").write_text(text, "utf-8")
-            building.replace(folder)
+            with without_question_mark(unfinished) as place:
+                building = place / folder.name
+                (building / "parquet").mkdir(parents=True)
+                rows = _copy(connection, building)
+                manifest = Manifest(
+                    snapshot_id, created_at.isoformat(), LICENCE, rows, _checksums(building)
+                )
+                text = json.dumps(asdict(manifest), indent=2)
+                (building / "manifest.json").write_text(text, "utf-8")
+            (unfinished / folder.name).replace(folder)
     _point_to(settings.snapshot_dir, folder)
     _remove_old(versions, folder)
     return manifest, True
