@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.storage.files import atomic_write, exclusive
 from gmn_pipeline.storage.problems import explaining
 
@@ -41,6 +42,11 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 def prepare_dagster_home(settings: Settings) -> Path:
     """Make DAGSTER_HOME and put dagster.yaml there."""
     home = settings.dagster_home
+    if "[" in str(home):
+        raise SettingsError(
+            f"Dagster looks for its settings in {home} by a pattern, in which [ means something.",
+            remedy="Give the data folder a path without [ (GMN_DATA_DIR).",
+        )
     common = (Path(__file__).parents[2] / "dagster.yaml").read_text("utf-8")
     with explaining(settings.data_dir):
         home.mkdir(parents=True, exist_ok=True)
