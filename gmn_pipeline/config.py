@@ -5,6 +5,7 @@ them. What does not: constants of the data format, and reading settings at impor
 made where a resource or a command is made.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -233,7 +234,20 @@ def load_settings(**overrides: object) -> Settings:
             f"Settings without a usable value: {wrong}.",
             remedy="Correct them; 'gmn settings' lists every setting with its default.",
         ) from error
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+    return settings.model_copy(update={"data_dir": resolved(settings.data_dir)})
+
+
+def resolved(folder: Path) -> Path:
+    """A folder by its full path. `~` in front is a home; of nobody's, a letter, as in a shell."""
+    with suppress(RuntimeError):
+        folder = folder.expanduser()
+    try:
+        return folder.resolve()
+    except (RuntimeError, OSError) as error:
+        raise SettingsError(
+            f"{folder} cannot be followed: {error}.",
+            remedy="A link in it leads back to itself: give the folder's own path.",
+        ) from error
 
 
 def _variable_of(place: object) -> str:

@@ -5,11 +5,15 @@
     |   |-- SourceUnavailable     the source is down, slow or answers 5xx
     |   |-- FileIncomplete        a file caught half written, or changed while it was read
     |   |-- WarehouseBusy         another writer held the warehouse for too long
+    |   |-- DiskFull              no space is left where something was to be written
     |   |-- BrokerUnavailable     Kafka is down, slow, or lost a message on its way
     |   |-- RegistryUnavailable   the schema registry is down or answers an error
     |   `-- StreamBusy            another process reads the topic, or publishes to it
     `-- PermanentError            the same call will fail again: somebody has to look
         |-- SettingsError         a setting has no usable value
+        |-- NotPermitted          the data folder may not be written, or not be read
+        |-- DataDamaged           a file of the warehouse is missing or not readable
+        |-- ServiceRunning        another one works on the data folder, or has the port
         |-- SourceFileMissing     the source answers that there is no such file
         |-- SourceRefused         the source answers something that is not its data
         |-- SummaryFormatError    a file is not in the format that this version knows
@@ -49,6 +53,10 @@ class WarehouseBusy(RetryableError):
     """Others held the warehouse for longer than may be waited for."""
 
 
+class DiskFull(RetryableError):
+    """No space is left where something was to be written."""
+
+
 class BrokerUnavailable(RetryableError):
     """Kafka is down, slow, or did not acknowledge a message."""
 
@@ -67,6 +75,18 @@ class PermanentError(GmnError):
 
 class SettingsError(PermanentError):
     """A setting has no usable value."""
+
+
+class NotPermitted(PermanentError):
+    """The data folder may not be written, or not be read."""
+
+
+class DataDamaged(PermanentError):
+    """A file of the warehouse is missing, or is not what it should be."""
+
+
+class ServiceRunning(PermanentError):
+    """Another process works on this data folder already, or has the port."""
 
 
 class SourceFileMissing(PermanentError):

@@ -60,7 +60,7 @@ def objects(bench: Bench) -> list[Path]:
 
 
 def left_over(bench: Bench) -> list[Path]:
-    return list((bench.settings.landing_dir / "incoming").iterdir())
+    return list((bench.settings.landing_dir / "incoming").glob("**/*"))
 
 
 def versions(bench: Bench) -> list[LandedVersion]:

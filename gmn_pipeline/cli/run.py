@@ -30,6 +30,7 @@ from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.storage.problems import explained_text, unknown
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -115,7 +116,7 @@ def run(
         if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, overrides, instance)
-        _execute(defs, snapshot_job.name, instance)
+        succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
     if watch.report is not None:
         _summary(settings, watch.report, time.monotonic() - began, streamed)
     if not succeeded:
@@ -167,8 +168,21 @@ def _execute(
         if event.is_step_failure:
             failure = event.step_failure_data
             said = failure.user_failure_data.description if failure.user_failure_data else None
-            errors.print(said or failure.error, style="red", markup=False)
+            said = said or _in_a_sentence(failure.error, instance)
+            errors.print(said, style="red", markup=False, soft_wrap=True)
     return result.success
+
+
+def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
+    """What Dagster hands on of an error that no part of this project raised on purpose."""
+    data_dir = Path(instance.root_directory).parent
+    causes = [error]
+    while causes[-1].cause or causes[-1].context:
+        causes.append(causes[-1].cause or causes[-1].context)
+    known = explained_text("\n".join(cause.message for cause in causes), data_dir)
+    if known is not None:
+        return str(known)
+    return unknown(causes[-1].message.strip().splitlines()[0], error.to_string(), data_dir)
 
 
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
@@ -227,8 +241,8 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
 def _print_where(settings: Settings, seconds: float) -> None:
     database = settings.snapshot_dir / "gmn.duckdb"
     console.print(f"Done in {seconds:.1f} s.")
-    console.print(f"  analysts' database  {database}", soft_wrap=True)
-    console.print(f"  warehouse           {settings.warehouse_dir}", soft_wrap=True)
+    for name, path in (("analysts' database", database), ("warehouse", settings.warehouse_dir)):
+        console.print(f"  {name:<20}{path}", soft_wrap=True, markup=False)
     console.print("Next:")
     query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
     console.print(f'  {_self()} sql "{query}"', soft_wrap=True)
