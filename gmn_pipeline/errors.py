@@ -10,6 +10,8 @@
     |   `-- StreamBusy            another process reads the topic, or publishes to it
     `-- PermanentError            the same call will fail again: somebody has to look
         |-- SettingsError         a setting has no usable value
+        |   `-- BrokerNotSet      no Kafka is set, and the data folder's own does not run
+        |-- KafkaUnavailable      no broker can be started on this machine as it is
         |-- SourceFileMissing     the source answers that there is no such file
         |-- SourceRefused         the source answers something that is not its data
         |-- SummaryFormatError    a file is not in the format that this version knows
@@ -64,6 +66,14 @@ class PermanentError(GmnError):
 
 class SettingsError(PermanentError):
     """A setting has no usable value."""
+
+
+class BrokerNotSet(SettingsError):
+    """No Kafka is set, and the data folder's own broker does not run."""
+
+
+class KafkaUnavailable(PermanentError):
+    """No broker can be started on this machine as it is."""
 
 
 class SourceFileMissing(PermanentError):

@@ -42,7 +42,7 @@ import typer
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from gmn_pipeline.errors import GmnError, PermanentError
+from gmn_pipeline.errors import GmnError, KafkaUnavailable
 
 HOST = "127.0.0.1"
 MIN_JAVA_MAJOR = 17
@@ -60,10 +60,6 @@ _POLL_S = 0.05
 _QUICK_JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # A look at the lock takes it for an instant; longer than this, somebody has it.
 _LOCK_TIMEOUT_S = 1.0
-
-
-class KafkaUnavailable(PermanentError):
-    """No broker can be had on this machine as it is."""
 
 
 @dataclass(frozen=True)
