@@ -130,7 +130,7 @@ def gmn_stream(data_dir: Path, servers: str) -> Iterator[subprocess.Popen[str]]:
         "KAFKA_BOOTSTRAP_SERVERS": servers,
         "GMN_KAFKA_TIMEOUT_S": "100",
     }
-    command = [sys.executable, "-c", "from gmn_pipeline.cli.main import main; main()", "stream"]
+    command = [Path(sys.executable).with_name("gmn"), "stream"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
