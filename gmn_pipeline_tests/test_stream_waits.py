@@ -158,7 +158,7 @@ def test_a_signal_ends_a_service_that_waits_for_its_broker(
         first = process.stdout.readline()
         assert AWAY in first
         output, took_s = ended(process, number)
-    assert took_s < 5
+    assert took_s < 30  # of the 100 that the client may take
     assert output.splitlines()[-1] == "Stopped."
     assert AWAY not in output
 
@@ -171,5 +171,5 @@ def test_a_signal_ends_a_service_whose_broker_does_not_answer(tmp_path: Path) ->
             # Its first request is there, and it waits for the answer.
             assert connection.recv(4)
             output, took_s = ended(process, signal.SIGTERM)
-    assert took_s < 5
+    assert took_s < 30  # of the 100 that the client may take
     assert output.splitlines()[-1] == "Stopped."

@@ -285,7 +285,8 @@ class StreamService:
         if self._instance is None or not self._report.counts.read or not (due or now):
             return
         self._report.next_offsets = dict(self._next)
-        self._report.lag = self._lag(kafka) if kafka else None
+        is_there = kafka is not None and is_reachable(self._settings)
+        self._report.lag = self._lag(kafka) if is_there else None
         event = dg.AssetMaterialization(KEY, metadata=metadata(self._report))
         self._instance.report_runless_asset_event(event)
         self._report = ConsumeReport(self._settings.kafka_topic)
