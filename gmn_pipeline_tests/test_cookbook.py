@@ -187,6 +187,17 @@ def test_the_python_of_the_page_runs(archive: Loaded, monkeypatch: pytest.Monkey
     assert len(names["frame"]) > 1_000  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("page", ["analysts.md", "quality.md"])
+def test_the_queries_of_other_pages_run(archive: Loaded, page: str) -> None:
+    text = (PAGE.parent / page).read_text("utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert queries
+    with duckdb.connect(archive.database, read_only=True) as connection:
+        for query in queries:
+            for statement in connection.extract_statements(query):
+                connection.execute(statement)
+
+
 # What is plausible --------------------------------------------------------------------------------
 
 Answers = list[pl.DataFrame]

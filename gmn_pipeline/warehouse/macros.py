@@ -177,7 +177,7 @@ _ANGLE_MACROS = (
     Macro(
         "sun_centred_longitude_deg", ("lamgeo_deg", "solar_longitude_deg"),
         "ecliptic longitude less the solar longitude, from 0 to below 360 deg: 0 is the direction "
-        "of the Sun, 180 that of the antihelion source, 270 that of the apex",
+        "of the Sun, 180 the one away from it, 270 that of the apex",
         _positive_deg("(lamgeo_deg)::DOUBLE - solar_longitude_deg"),
     ),
     Macro(
