@@ -128,6 +128,21 @@ def test_functions_work_by_their_full_name_in_a_file_that_is_attached(loaded: Be
     assert hyperbolic == (32,)
 
 
+def test_a_column_that_came_later_to_the_warehouse_keeps_its_values(loaded: Bench) -> None:
+    columns = "station_code, country_code"
+    before = frame(loaded.settings, f"SELECT {columns} FROM stations ORDER BY 1")
+    with WarehouseConnection(loaded.settings).writing() as connection:
+        connection.execute("ALTER TABLE stations DROP COLUMN country_code")
+        connection.execute("ALTER TABLE stations ADD COLUMN country_code VARCHAR")
+        connection.execute("UPDATE stations SET country_code = station_code[:2]")
+    make_snapshot(loaded.settings)
+    with duckdb.connect(database(loaded), read_only=True) as connection:
+        copied = connection.execute(f"SELECT {columns} FROM stations ORDER BY 1").pl()
+    assert copied.equals(before)
+    by_arrow = pl.read_parquet(parquet(loaded, "stations")).select("station_code", "country_code")
+    assert by_arrow.sort("station_code").equals(before)
+
+
 # Parquet files say what their columns are ---------------------------------------------------------
 
 

@@ -45,7 +45,8 @@ def write_parquet(
     DuckDB writes it, in all its threads. What it knows nothing of, metadata of a field, is in the
     Arrow schema that Arrow's readers look for in the metadata of the file.
     """
-    schema = connection.execute(f"FROM {relation} LIMIT 0").to_arrow_table().schema
+    query = f"SELECT {', '.join(field.name for field in fields)} FROM {relation}"
+    schema = connection.execute(f"{query} LIMIT 0").to_arrow_table().schema
     metadata = {**about, **_for_pandas(fields, about), **_for_astropy(fields, about)}
     schema = arrow.schema(
         [
@@ -57,7 +58,7 @@ def write_parquet(
     metadata["ARROW:schema"] = base64.b64encode(schema.serialize().to_pybytes()).decode("ascii")
     pairs = ", ".join(f"{sql_text(key)}: {sql_text(text)}" for key, text in metadata.items())
     connection.execute(
-        f"COPY {relation} TO {sql_text(str(target))} "
+        f"COPY ({query}) TO {sql_text(str(target))} "
         f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
     )
 

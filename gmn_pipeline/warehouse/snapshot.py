@@ -100,7 +100,11 @@ def _copy(connection: duckdb.DuckDBPyConnection, folder: Path, snapshot_id: int)
     rows = {}
     for table in WAREHOUSE_TABLES:
         name = table.name
-        connection.execute(f"INSERT INTO {_COPY}.{name} FROM {CATALOG}.{name}")
+        # By name: a column that came later stands last in a warehouse that was there before.
+        columns = ", ".join(table.columns)
+        connection.execute(
+            f"INSERT INTO {_COPY}.{name} ({columns}) SELECT {columns} FROM {CATALOG}.{name}"
+        )
         parquet = folder / "parquet" / f"{name}.parquet"
         write_parquet(
             connection, f"{CATALOG}.{name}", parquet, table.fields,
