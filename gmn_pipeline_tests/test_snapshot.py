@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.sources import iau_showers
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers

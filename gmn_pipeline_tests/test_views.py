@@ -5,12 +5,12 @@ from dataclasses import replace
 import duckdb
 import pytest
 
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import STREAM_TABLES, TRAJECTORIES, WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import TRAJECTORIES
 from gmn_pipeline.sources.iau_showers import IauShower, ShowerList
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family, QualityFlag
-from gmn_pipeline.warehouse import macros, views
+from gmn_pipeline.warehouse import layout, macros, views
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers
@@ -50,7 +50,7 @@ def test_every_table_view_and_column_of_the_lake_says_what_it_is(created: Bench)
         "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'warehouse' "
         "AND NOT internal",
     )
-    names = {t.name for t in (*WAREHOUSE_TABLES, *STREAM_TABLES)} | {v.name for v in VIEWS}
+    names = {t.name for t in layout.TABLES} | {v.name for v in VIEWS}
     assert {name for name, comment in of_tables if comment} == names
     silent = ask(
         created.settings,
