@@ -64,6 +64,7 @@ _BIN_COLUMNS = [f.name for f in BIN_FIELDS]
 _TIME = "beginning_utc_time"
 _SLICE_KEY = ["source_file_sha256", *_BIN_COLUMNS]
 _A_DAY = timedelta(days=1)
+_CUT_US = 2_000_000  # an identifier's time is cut to seconds
 
 _RULES = 2  # raise it when check.py changes what it accepts or how it converts
 
@@ -346,7 +347,13 @@ def _with_bin_of_time(rows: pl.DataFrame, file: LandedFile) -> pl.DataFrame:
     begin, end = file.wanted.interval
     earliest, latest = TRAJECTORY_FIELD["beginning_utc_time"].earliest, file.generated_at_utc
     assert earliest is not None
-    when = utc_time(pl.col("beginning_utc_time").str.strip_chars(" "))
+    begins = utc_time(pl.col("beginning_utc_time").str.strip_chars(" "))
+    # To the second, as in the identifier: the same in each solution of a trajectory.
+    named = pl.col("trajectory_identifier").str.strip_chars(" ").str.head(14).str.to_datetime(
+        "%Y%m%d%H%M%S", time_unit="us", strict=False
+    )  # fmt: skip
+    is_cut = (named - begins).dt.total_microseconds().abs() < _CUT_US
+    when = pl.when(is_cut).then(named).otherwise(begins)
     # A day of grace: a bin reaches over the edges of a month.
     can_be = when.is_between(max(begin, earliest + _A_DAY) - _A_DAY, min(end, latest) + _A_DAY)
     timed = rows.with_columns(pl.when(can_be).then(when).alias("when").forward_fill()).with_columns(

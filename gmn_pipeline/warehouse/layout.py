@@ -5,18 +5,26 @@ What belongs here: definitions in SQL, made from `schemas/`. What does not: movi
 the analysts' snapshot is made from the same statements.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import duckdb
 
 from gmn_pipeline.schemas.derive import (
-    duckdb_any_row,
+    duckdb_add_column,
+    duckdb_comment,
     duckdb_comments,
     duckdb_create_table,
     sql_text,
 )
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import STREAM_TABLES, TRAJECTORIES, WAREHOUSE_TABLES, Table
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field
+from gmn_pipeline.schemas.tables import (
+    STREAM_TABLES,
+    TRAJECTORIES,
+    WAREHOUSE_TABLES,
+    WORKING_TABLES,
+    Table,
+)
+from gmn_pipeline.warehouse import statistics
 from gmn_pipeline.warehouse.connection import CATALOG, transaction
 
 LEGACY_SCHEMA_VERSION = "2.0"
@@ -35,49 +43,68 @@ _FILE_OPTIONS = {
 _INLINED_ROWS = 100
 
 
+TABLES = (*WAREHOUSE_TABLES, *WORKING_TABLES)
+"""All that the lake holds."""
+
+
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create everything that is not there yet, in one transaction."""
-    present = _tables(connection)
-    missing = [t for t in (*WAREHOUSE_TABLES, *STREAM_TABLES) if t.name not in present]
-    if not missing:
+    """Create everything that is not there yet: tables, columns of warehouses made before, views."""
+    present = _columns(connection)
+    missing = [t for t in TABLES if t.name not in present]
+    added = _missing_columns(present)
+    if not missing and not added:
         return
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
         connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
         for name, value in _FILE_OPTIONS.items():
             connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
+    statistics.make_empty(connection, missing)
     with transaction(connection):
-        create_tables(connection, CATALOG, missing)
-        create_views(connection, CATALOG)
         for table in missing:
-            _give_statistics(connection, table)
+            statistics.put_in_place(connection, table)
+        for table, field in added:
+            connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
+            connection.execute(duckdb_comment(table, field, catalog=CATALOG))
+        create_views(connection, CATALOG)
+    if added:
+        statistics.leave_open(connection, TABLES)
 
 
-def _give_statistics(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Let a row come and go, so that the table has statistics.
+def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is nothing that `create` would have to do."""
+    present = _columns(connection)
+    return present.keys() >= {table.name for table in TABLES} and not _missing_columns(present)
 
-    To plan a query on a table that never had a row, DuckLake asks its catalogue column by column:
-    344 ms for trajectory_revisions, 8 ms once it has statistics.
-    """
-    connection.execute(f"INSERT INTO {table.name} VALUES {duckdb_any_row(table)}")
-    connection.execute(f"DELETE FROM {table.name}")
+
+def _missing_columns(present: Mapping[str, Set[str]]) -> list[tuple[Table, Field]]:
+    """Columns that tables of an earlier version lack."""
+    return [
+        (table, field)
+        for table in TABLES
+        for field in table.fields
+        if table.name in present and field.name not in present[table.name]
+    ]
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether all tables of the file's way are there."""
-    return _tables(connection) >= {table.name for table in WAREHOUSE_TABLES}
+    return _columns(connection).keys() >= {table.name for table in WAREHOUSE_TABLES}
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns of each table that is there."""
     rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [CATALOG]
+        "SELECT table_name, list(column_name) FROM duckdb_columns() JOIN duckdb_tables() "
+        "USING (database_name, table_name) WHERE database_name = ? GROUP BY 1",
+        [CATALOG],
     ).fetchall()
-    return {name for (name,) in rows}
+    return {name: set(columns) for name, columns in rows}
 
 
 def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the tables of the work with Kafka are there: they came later than the others."""
-    return _tables(connection) >= {table.name for table in STREAM_TABLES}
+    return _columns(connection).keys() >= {table.name for table in STREAM_TABLES}
 
 
 def create_tables(
