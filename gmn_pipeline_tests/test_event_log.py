@@ -22,7 +22,7 @@ from dagster_graphql.schema import create_schema
 
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.flows.trajectory_days import Report, Watch
+from gmn_pipeline.flows.trajectory_days import Watch
 from gmn_pipeline.orchestration.asset_checks import NO_ROWS_REJECTED
 from gmn_pipeline.orchestration.assets.trajectories import LANDING, VALIDATED, WAREHOUSE
 from gmn_pipeline.orchestration.event_log import BatchingEventLogStorage
@@ -163,9 +163,9 @@ def test_a_check_of_a_run_is_one_row_that_its_evaluation_completes(
 
 
 class Killer(Watch):
-    """Kills the process when the days are loaded, before Dagster is told of one."""
+    """Kills the process when rows are loaded, before Dagster is told of their day."""
 
-    def finished(self, report: Report) -> None:
+    def rows_done(self, count: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
