@@ -1,5 +1,7 @@
 """A run tells of its days as they come through, and tries again those alone that may yet."""
 
+import html
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -7,10 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.storage.tags import BACKFILL_ID_TAG
+from markdown_it import MarkdownIt
 
 from gmn_pipeline.flows.trajectory_days import DayReport, load_days
 from gmn_pipeline.orchestration.assets.trajectories import LANDING, VALIDATED, WAREHOUSE
-from gmn_pipeline.orchestration.markdown import cell
+from gmn_pipeline.orchestration.markdown import cell, table
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline_tests.gmn_site import GmnSite, status
 from gmn_pipeline_tests.operator import (
@@ -211,6 +214,10 @@ def test_rejected_rows_stand_on_their_day_in_the_check_and_in_the_log(
 )  # fmt: skip
 def test_a_cell_cannot_break_out_of_its_table(text: str) -> None:
     made = cell(text)
+    shown = MarkdownIt("commonmark").enable("table").render(table(("x", "y"), [(made, "z")]))
+    cells = re.findall(r"<td>(.*)</td>", shown)
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    assert [html.unescape(each).replace("\u200b", "") for each in cells] == [printable, "z"]
     assert not set(made) & set("|<>[]`\\*_~\n\r\"'")
     assert "&lt;" not in made
 

@@ -65,6 +65,7 @@ def day_metadata(
             "dagster/partition_row_count": day.accepted,
             "rows_rejected": day.rejected,
             **rows,
+            **_note(day),
         }
     preview = {"preview": dg.MetadataValue.md(shown[day.day])} if day.day in shown else {}
     return {
@@ -75,7 +76,12 @@ def day_metadata(
         "rows_superseded": day.superseded,
         "rows_withdrawn": day.withdrawn,
         **preview,
+        **_note(day),
     }
+
+
+def _note(day: DayReport) -> Mapping[str, Any]:
+    return {} if day.files else {"note": "No file of this date is landed."}
 
 
 def failure_metadata(day: DayReport) -> Mapping[str, Any]:

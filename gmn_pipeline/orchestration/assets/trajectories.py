@@ -104,6 +104,11 @@ def load_trajectory_days(
     settings = pipeline.settings()
     stages = [s for s in Stage if _SPECS[s].key in context.selected_asset_keys]
     days = [date.fromisoformat(key) for key in context.partition_keys]
+    if Stage.LANDING not in stages:
+        context.log.warning(
+            "Nothing is fetched: the run is of later stages alone, and takes what was landed "
+            "before. The job trajectory_days takes days from the source to the warehouse."
+        )
     telling = _Telling(context, settings, stages)
     try:
         report = load_days(
