@@ -1,0 +1,155 @@
+"""What a real warehouse holds, as plain tuples, and whether its answers agree with each other.
+
+What belongs here: asking. What does not: what the answers should be (`world.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+import duckdb
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
+from gmn_pipeline.sources.bins import Bin
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
+
+CLAIMS = "trajectory_claims"
+TABLES = [table.name for table in WAREHOUSE_TABLES]
+_CONTENT = [field.name for field in TRAJECTORY_FIELDS[1:]]
+Answer = list[dict[str, Any]]
+
+
+@contextmanager
+def one_session(settings: Settings) -> Iterator[None]:
+    """Open the warehouse once for all that is done inside: opening takes longer than a load."""
+    held = WarehouseConnection(settings)
+    opened = WarehouseConnection.open
+
+    def open_held(_: WarehouseConnection, **options: Any) -> Any:
+        return opened(held, **options)
+
+    with held.kept_open(), patch.object(WarehouseConnection, "open", open_held):
+        yield
+
+
+@dataclass
+class Lake:
+    """All tables at one moment."""
+
+    tables: dict[str, Answer]
+
+    def __getattr__(self, name: str) -> Answer:
+        try:
+            return self.tables[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def has_claims(self) -> bool:
+        return CLAIMS in self.tables
+
+
+def bin_of(row: dict[str, Any]) -> Bin:
+    return Bin(row["bin_date"], row["bin_solar_longitude_deg"])
+
+
+def content_of(row: dict[str, Any]) -> str:
+    """All 85 columns after the identifier, as text."""
+    return repr([row[name] for name in _CONTENT])
+
+
+def fetched(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> Answer:
+    cursor = connection.execute(sql, list(values))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def read(settings: Settings) -> Lake:
+    """Every table of the warehouse; empty ones as long as there is none."""
+    names = [*TABLES, *(table.name for table in STREAM_TABLES)]
+    warehouse = WarehouseConnection(settings)
+    if not warehouse.exists:
+        return Lake({name: [] for name in names})
+    with warehouse.open(read_only=True) as connection:
+        return Lake({name: fetched(connection, f"FROM {name}") for name in _present(connection)})
+
+
+def _present(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    return [name for (name,) in connection.execute(sql).fetchall()]
+
+
+def as_of(settings: Settings, when: datetime) -> Answer:
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        return fetched(connection, "FROM trajectories_as_of(?::TIMESTAMP)", when)
+
+
+# --- statistics ----------------------------------------------------------------------------------
+
+
+def wrong_statistics(settings: Settings, lake: Lake) -> list[str]:
+    """Columns whose least, greatest or count DuckDB answers differently than the rows themselves,
+    with its statistics or without."""
+    wrong = []
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        for optimizers in ("", "statistics_propagation"):
+            connection.execute(f"SET disabled_optimizers = '{optimizers}'")
+            try:
+                for name, rows in lake.tables.items():
+                    wrong += _wrong_of(connection, name, rows, optimizers)
+            finally:
+                connection.execute("RESET disabled_optimizers")
+    return wrong
+
+
+def _wrong_of(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Answer, without: str
+) -> list[str]:
+    columns = [
+        (name, kind)
+        for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()
+        if not kind.endswith("[]")
+    ]
+    asked = ", ".join(f"min({name}), max({name}), count({name})" for name, _ in columns)
+    [answer] = connection.execute(f"SELECT count(*), {asked} FROM {table}").fetchall()
+    found = []
+    if answer[0] != len(rows):
+        found.append(f"count(*) of {table} is {answer[0]}, not {len(rows)} (without: {without!r})")
+    for at, (name, _) in enumerate(columns):
+        values = [row[name] for row in rows if row[name] is not None]
+        true = (min(values, default=None), max(values, default=None), len(values))
+        told = answer[1 + 3 * at : 4 + 3 * at]
+        if told != true:
+            found.append(f"{table}.{name} has (min, max, count) {told}, not {true} "
+                         f"(without: {without!r})")  # fmt: skip
+    return found
+
+
+# --- the analysts' file --------------------------------------------------------------------------
+
+
+def unlike_the_snapshot(settings: Settings, lake: Lake) -> list[str]:
+    """Tables of `gmn.duckdb` and of the Parquet files that are not those of the lake."""
+    folder = settings.snapshot_dir / "current"
+    wrong = []
+    with ExitStack() as stack:
+        database = duckdb.connect(str(folder / DATABASE_NAME), read_only=True)
+        stack.callback(database.close)
+        for table in TABLES:
+            parquet = folder / "parquet" / f"{table}.parquet"
+            for where, asked in ((DATABASE_NAME, table), (parquet.name, f"'{parquet}'")):
+                rows = fetched(database, f"FROM {asked}")
+                if _sorted(rows) != _sorted(lake.tables[table]):
+                    wrong.append(f"{table} in {where} is not that of the lake")
+    return wrong
+
+
+def _sorted(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return sorted(repr(sorted(row.items())) for row in rows)
+
