@@ -66,7 +66,6 @@ def test_an_older_neighbour_does_not_override_a_newer_confirmation(checker: Chec
 
 
 def test_least_and_greatest_are_those_of_the_rows(checker: Checker) -> None:
-    checker.files_from(1)
     checker.daily(280, 5, d=1, e=1)
     checker.load()
     checker.daily(280, 6, d=1)
