@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.archive import generate
 from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.publish import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD
@@ -36,7 +37,6 @@ from gmn_pipeline.streams import broker as brokers
 from gmn_pipeline.streams.client import consumer, ensure_topics, producer, topic_state
 from gmn_pipeline.streams.consumer import consume
 from gmn_pipeline.streams.framing import single_object_framing, unframe
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import patiently
 from gmn_pipeline.warehouse.stream_store import StreamStore
 

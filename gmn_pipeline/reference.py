@@ -12,7 +12,7 @@ from gmn_pipeline.config import Settings, variable
 from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
-from gmn_pipeline.schemas.tables import STREAM_TABLES, VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
 
 _DOCS = Path(__file__).parents[1] / "docs"
@@ -53,7 +53,7 @@ def columns_page() -> str:
         _table(("#", "column", "legacy name", "head in the file", "unit", "type", "limits",
                 "null", "meaning"), rows),
     ]  # fmt: skip
-    for table in (*WAREHOUSE_TABLES, *STREAM_TABLES, VALIDATED_TRAJECTORIES):
+    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, VALIDATED_TRAJECTORIES):
         own = [f for f in table.fields if f not in TRAJECTORY_FIELDS]
         has_all = len(own) < len(table.fields)
         parts += [

@@ -18,10 +18,10 @@ import fastavro
 import polars as pl
 
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.flows.trajectory_days import Report, load_days
 from gmn_pipeline.publications.publish import PublishReport, publish
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService
-from gmn_pipeline.trajectory_days import Report, load_days
 from gmn_pipeline.warehouse.stream_store import StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, records, send
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, Summary, sample

@@ -7,19 +7,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gmn_pipeline.assets import DAYS, LANDING, VALIDATED, WAREHOUSE, gmn_trajectory_days
-from gmn_pipeline.automation import (
-    changed_days,
-    changed_files_sensor,
-    iau_showers_job,
-    nightly_refresh,
-    range_tags,
-    snapshot_job,
-    trajectory_days_job,
-)
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.assets.trajectories import (
+    LANDING,
+    VALIDATED,
+    WAREHOUSE,
+    load_trajectory_days,
+)
+from gmn_pipeline.orchestration.jobs import iau_showers_job, snapshot_job, trajectory_days_job
+from gmn_pipeline.orchestration.partitions import DAYS, range_tags
+from gmn_pipeline.orchestration.schedules import nightly_refresh
+from gmn_pipeline.orchestration.sensors.trajectories import changed_days, changed_files_sensor
 from gmn_pipeline.sources.bins import bins_between
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline_tests.gmn_site import GmnSite, status
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
@@ -89,7 +89,7 @@ def test_a_range_of_days_is_one_run_and_every_day_shows_as_materialized(
     assert operator.run(MARCH_3, MARCH_5).success
     for spec in SPECS:
         assert operator.materialized(spec) == {"2022-03-03", "2022-03-04", "2022-03-05"}
-    assert gmn_trajectory_days.backfill_policy == dg.BackfillPolicy.single_run()
+    assert load_trajectory_days.backfill_policy == dg.BackfillPolicy.single_run()
 
 
 def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Operator) -> None:

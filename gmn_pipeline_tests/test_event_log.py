@@ -20,13 +20,15 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster_graphql.schema import create_schema
 
-from gmn_pipeline.assets import DAYS, LANDING, NO_ROWS_REJECTED, VALIDATED, WAREHOUSE
-from gmn_pipeline.automation import range_tags, trajectory_days_job
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.event_log import BatchingEventLogStorage
+from gmn_pipeline.flows.trajectory_days import Report, Watch
+from gmn_pipeline.orchestration.asset_checks import NO_ROWS_REJECTED
+from gmn_pipeline.orchestration.assets.trajectories import LANDING, VALIDATED, WAREHOUSE
+from gmn_pipeline.orchestration.event_log import BatchingEventLogStorage
 from gmn_pipeline.orchestration.home import prepare_dagster_home
-from gmn_pipeline.trajectory_days import Report, Watch
+from gmn_pipeline.orchestration.jobs import trajectory_days_job
+from gmn_pipeline.orchestration.partitions import DAYS, range_tags
 from gmn_pipeline_tests.sample import DAILY, Bench, sample
 
 SPECS = (LANDING, VALIDATED, WAREHOUSE)
@@ -273,7 +275,7 @@ def test_what_the_default_storage_knew_of_the_assets_is_taken_over(
         assert status(instance, WAREHOUSE)["green"] == days(FIRST, 20)
 
 
-QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "gmn_trajectory_files"]}) {
+QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "trajectories"]}) {
  ... on AssetNode {
   partitionStats { numMaterialized numFailed numMaterializing numPartitions }
   assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } }

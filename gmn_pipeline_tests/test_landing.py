@@ -5,11 +5,12 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gmn_pipeline import clock
 from gmn_pipeline.errors import (
     FileIncomplete,
     RetryableError,
@@ -29,7 +30,7 @@ from gmn_pipeline_tests.gmn_site import (
     status,
     truncated,
 )
-from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample, sample_bytes
+from gmn_pipeline_tests.sample import CASES, DAILY, DAY, Bench, sample, sample_bytes
 
 NEXT_DAY = date(2022, 3, 5)
 TWO_FILES, NO_FILE = date(2019, 1, 1), date(2019, 5, 3)
@@ -172,6 +173,50 @@ def test_a_page_that_is_no_data_is_kept_where_a_person_can_look(
     [kept] = (bench.settings.landing_dir / "refused").iterdir()
     assert kept.read_text() == LOGIN_PAGE
     assert str(kept) in str(error)
+
+
+def case(bench: Bench, name: str) -> None:
+    """The daily file of a case, in place of what is there."""
+    bench.put(DAILY, (CASES / name / DAILY).read_bytes())
+
+
+def test_a_file_from_the_future_is_refused_and_kept_and_the_next_sound_version_lands(
+    bench: Bench,
+) -> None:
+    case(bench, "future_header/first")
+    error = bench.land().failed_days[DAY]
+    assert isinstance(error, SourceRefused)
+    assert "generated on 2096-03-16 17:49:26 UTC, which is more than a day ahead" in str(error)
+    [kept] = (bench.settings.landing_dir / "refused").iterdir()
+    assert kept.read_bytes() == (bench.site / DAILY).read_bytes()
+    assert str(kept) in str(error)
+    assert not objects(bench)
+    assert not versions(bench)
+    case(bench, "future_header/second")
+    assert not (landing := bench.land()).failed_days
+    assert landing.files[0].generated_at_utc.year == 2022
+
+
+@pytest.mark.parametrize(("seconds_ahead", "lands"), [(86_399, True), (86_401, False)])
+def test_a_file_may_be_a_day_ahead_of_the_clock_and_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds_ahead: int, lands: bool
+) -> None:
+    now = datetime(2022, 3, 5, 12)
+    monkeypatch.setattr(clock, "utc_now", lambda: now)
+    stamp = now + timedelta(seconds=seconds_ahead)
+    bench.put(DAILY, sample().first(3).stamped(str(stamp)))
+    landing = bench.land()
+    assert bool(landing.files) is lands
+    assert bool(landing.failed_days) is not lands
+
+
+def test_a_version_that_the_clock_has_fallen_behind_is_not_taken_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put(DAILY, sample().first(3))
+    assert bench.land().files
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime(2022, 3, 5, 12))
+    assert "ahead of this machine's clock" in str(bench.land().failed_days[DAY])
 
 
 def test_a_listing_that_cannot_be_had_stops_the_run(bench: Bench, site: GmnSite) -> None:

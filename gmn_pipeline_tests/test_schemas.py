@@ -10,9 +10,9 @@ import pandera.errors
 import polars as pl
 import pytest
 
+from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.schemas.derive import (
     arrow_csv_types,
-    dagster_schema,
     duckdb_create_table,
     pandera_schema,
     polars_schema,
@@ -91,7 +91,7 @@ def test_each_form_of_a_table_has_exactly_its_columns(table: Table) -> None:
     assert len(set(table.columns)) == len(table.columns)
     assert tuple(polars_schema(table.fields)) == table.columns
     assert tuple(pandera_schema(table).columns) == table.columns
-    assert tuple(column.name for column in dagster_schema(table).columns) == table.columns
+    assert tuple(column.name for column in column_schema(table).columns) == table.columns
     assert tuple(arrow_csv_types(table.fields)) == table.columns
 
 
@@ -104,7 +104,7 @@ def test_duckdb_makes_the_table_with_the_types_that_polars_has(table: Table) -> 
     assert [(row[0], row[2] == "YES") for row in described] == [
         (field.name, field.nullable) for field in table.fields
     ]
-    shown = dagster_schema(table).columns
+    shown = column_schema(table).columns
     assert [(c.name, c.type, c.constraints.nullable) for c in shown] == [
         (row[0], row[1], row[2] == "YES") for row in described
     ]

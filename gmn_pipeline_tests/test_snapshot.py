@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.sources import iau_showers
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.layout import VIEWS
 from gmn_pipeline.warehouse.showers import load_showers

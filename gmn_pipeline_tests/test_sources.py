@@ -56,6 +56,7 @@ from gmn_pipeline_tests.sample import (
     read_rows,
     sample,
     sample_bytes,
+    with_source,
 )
 
 LINE_ENDS = {"LF CR": "\n\r", "LF": "\n", "CR LF": "\r\n", "blank lines": "\n\n\r\n"}
@@ -332,6 +333,7 @@ def refused(summary: Summary) -> str:
     [
         ("2022-03-16 17:49:26.628043", datetime(2022, 3, 16, 17, 49, 26, 628043)),
         ("2026-09-16 06:06:14.542816+00:00", datetime(2026, 9, 16, 6, 6, 14, 542816)),
+        ("2026-09-16 06:06:14.542816+02:00", datetime(2026, 9, 16, 4, 6, 14, 542816)),
     ],
 )
 def test_both_forms_of_the_first_line_are_read(stamp: str, when: datetime) -> None:
@@ -536,7 +538,7 @@ def test_files_parsed_together_give_what_each_gives_alone(
         head = len(summary.first(0).to_bytes(line_end))
         data = summary.to_bytes(line_end)[head:] + odd.get(oddity, b"")
         together.append(Block(data, 5 + oddity))
-    alone = [parse(block, "file") for block in together]
+    alone = [parse(block) for block in together]
     parsed = parse_together(together)
     if all(line_end == "\n" and oddity < 7 for _, line_end, oddity in files):
         assert parsed is not None
@@ -585,17 +587,11 @@ read_rows_columns = read_rows(sample_bytes())[0].columns
 
 
 def assert_all_go_one_way(rows: pl.DataFrame) -> None:
-    checked = check_rows(
-        rows.with_columns(
-            pl.lit(DAY).alias("bin_date"), pl.lit(344, pl.Int32).alias("bin_solar_longitude_deg"),
-            pl.lit(datetime(2022, 3, 16)).alias("summary_generated_at_utc"),
-            pl.lit("sha").alias("source_file_sha256"),
-        )
-    )  # fmt: skip
+    checked = check_rows(with_source(rows))
     assert checked.accepted.height + checked.rejected.height == rows.height
     assert checked.rejected.get_column("reasons").list.len().min() != 0
 
 
 def test_parsing_nothing_gives_no_rows() -> None:
-    parsed = parse(Block(b"\r", 1), "file.txt")
+    parsed = parse(Block(b"\r", 1))
     assert (parsed.rows.height, parsed.rejected) == (0, [])

@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.errors import StreamBusy
-from gmn_pipeline.streams.assets import KEY, stream_sensor
+from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
+from gmn_pipeline.orchestration.assets.streams import reporter
+from gmn_pipeline.orchestration.sensors.streams import stream_sensor
 from gmn_pipeline.streams.consumer import consuming
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse.stream_store import StreamStore
@@ -67,7 +69,7 @@ def test_a_service_that_is_behind_says_how_far(
 ) -> None:
     other = published.beside("two", stream_records=10)
     with dg.DagsterInstance.ephemeral() as instance:
-        service = StreamService(other.settings, instance)
+        service = StreamService(other.settings, reporter(instance))
         with hearing(Merges(on_merge=service.stop)):
             service.run()
         event = instance.get_latest_materialization_event(KEY)

@@ -8,11 +8,12 @@ import dagster as dg
 import pytest
 
 from benchmarks import archive
-from gmn_pipeline.asking import STATE_TAG
-from gmn_pipeline.publications.assets import KEY, unpublished_sensor
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.assets.keys import PUBLICATIONS_TRAJECTORIES as KEY
+from gmn_pipeline.orchestration.run_requests import STATE_TAG
+from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
 from gmn_pipeline.schemas.tables import STREAM_TABLES
 from gmn_pipeline.streams.round_trip import overview
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.kafka import RunningBroker, own_broker
 from gmn_pipeline_tests.registry import free_port

@@ -21,7 +21,7 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Fie
 from gmn_pipeline.sources.bins import Bin, TimedBin, bins_between
 from gmn_pipeline.sources.summary_file import blocks
 from gmn_pipeline.validated import validate as validate_module
-from gmn_pipeline.validated.quality import A_JUPITER_AU, QUALITY_FLAGS, Family
+from gmn_pipeline.validated.quality import A_JUPITER_AU, MARKS, QUALITY_FLAGS, Family
 from gmn_pipeline_tests.sample import (
     DAILY,
     DAY,
@@ -338,7 +338,7 @@ ODD: dict[str, dict[str, str]] = {
 
 
 def test_each_flag_is_raised_by_the_row_that_breaks_just_it(bench: Bench) -> None:
-    assert list(ODD) == [flag.name for flag in QUALITY_FLAGS]
+    assert [*ODD, *MARKS] == [flag.name for flag in QUALITY_FLAGS]
     one = replace(sample(), rows=sample().rows[:1] * len(ODD))
     for number, (flag, texts) in enumerate(ODD.items()):
         identifier = {"trajectory_identifier": f"20220304220741_{number:05d}"}
@@ -475,6 +475,13 @@ def content(done: Validated) -> pl.DataFrame:
     return done.accepted.drop("source_file_sha256", "line_number").sort("trajectory_identifier")
 
 
+def without_bin_computed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a history file, every one flagged so, as a daily file has them."""
+    flags = pl.col("quality_flags")
+    assert rows.select(flags.list.contains("bin_computed").all()).item()
+    return rows.with_columns(flags.list.set_difference(["bin_computed"]))
+
+
 @pytest.mark.parametrize("chunk_rows", [5, 20, 150_000])
 @pytest.mark.parametrize("kind", ["monthly", "yearly", "all"])
 @pytest.mark.usefixtures("small_blocks")
@@ -483,23 +490,35 @@ def test_a_history_file_splits_into_the_rows_of_the_daily_files(
 ) -> None:
     expected = daily_accepted(Bench(tmp_path))
     done = history(Bench(tmp_path, chunk_rows=chunk_rows), kind).validate(*DAYS)
-    assert_frame_equal(content(done), expected)
+    assert_frame_equal(without_bin_computed(content(done)), expected)
+    assert not expected.select(pl.col("quality_flags").list.contains("bin_computed").any()).item()
     keys = [(s.source_file_sha256, s.bin_date, s.bin_solar_longitude_deg) for s in done.slices]
     assert len(set(keys)) == len(keys) == len(BINS) + (kind == "monthly")
     assert sum(s.rows_read for s in done.slices) == ROWS_A_BIN * len(BINS)
 
 
-def test_a_bin_on_the_edge_of_two_months_is_covered_by_both(bench: Bench) -> None:
-    done = history(bench, "monthly").validate(*DAYS)
+def covers(done: Validated) -> set[tuple[str, str | None, str | None]]:
+    return {(s.bin_date, s.covers_from_utc, s.covers_until_utc) for s in done.slices}
+
+
+def test_a_history_file_covers_the_computed_limits_of_its_bins_and_a_daily_one_all(
+    bench: Bench,
+) -> None:
+    limits = {(str(t.bin.date), t.begins_at.isoformat(), t.ends_at.isoformat()) for t in BINS}
+    assert covers(history(bench, "all").validate(*DAYS)) == limits
+    assert covers(history(bench, "yearly").validate(*DAYS)) == limits
+    bench.settings = bench.settings.model_copy(update={"history": "daily"})
+    put_days(bench, *((t.bin.date, t.bin.solar_longitude_deg, bin_rows(t)) for t in BINS))
+    assert covers(bench.validate(*DAYS)) == {(str(day), None, None) for day in DAYS}
+
+
+def test_a_bin_on_the_edge_of_two_months_is_covered_by_both_up_to_midnight(bench: Bench) -> None:
     midnight = FEBRUARY_END.isoformat()
-    covers = {
-        (s.bin_date, s.covers_from_utc, s.covers_until_utc) for s in done.slices
-        if s.covers_from_utc or s.covers_until_utc
-    }  # fmt: skip
-    edge = str(BINS[EDGE].bin.date)
-    assert covers == {(edge, None, midnight), (edge, midnight, None)}
-    assert all(not (s.covers_from_utc or s.covers_until_utc)
-               for s in history(bench, "all").validate(*DAYS).slices)  # fmt: skip
+    edge = BINS[EDGE]
+    assert {c for c in covers(history(bench, "monthly").validate(*DAYS)) if midnight in c} == {
+        (str(edge.bin.date), edge.begins_at.isoformat(), midnight),
+        (str(edge.bin.date), midnight, edge.ends_at.isoformat()),
+    }
 
 
 def test_only_the_wanted_days_of_a_history_file_are_taken(bench: Bench) -> None:

@@ -13,24 +13,25 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gmn_pipeline.automation import (
-    iau_showers_job,
-    range_tags,
-    snapshot_job,
-    trajectory_days_job,
-)
 from gmn_pipeline.cli.console import console, errors
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
+from gmn_pipeline.flows.trajectory_days import Report, Watch
 from gmn_pipeline.orchestration.home import dagster_instance
-from gmn_pipeline.publications.assets import publications_job, unpublished_days
+from gmn_pipeline.orchestration.jobs import (
+    iau_showers_job,
+    publications_job,
+    snapshot_job,
+    streams_job,
+    trajectory_days_job,
+)
+from gmn_pipeline.orchestration.partitions import range_tags
+from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWERS
 from gmn_pipeline.sources.bins import FIRST_DAY
-from gmn_pipeline.streams.assets import streams_job
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
-from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
 

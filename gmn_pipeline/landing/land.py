@@ -14,15 +14,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from gmn_pipeline.clock import utc_now
+from gmn_pipeline import clock
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused
+from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SummaryFormatError
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import LandedVersion, Ledger
 from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.sources.directory import Directory, Entry, Fetched, Version
 from gmn_pipeline.sources.summary_file import Head, check_whole
 
+_AHEAD = timedelta(days=1)  # of the clock: so far may two machines be apart
 _BATCH_FILES = 100  # noted in one transaction of the ledger, then handed on
 FOLDERS = {
     FileKind.DAILY: "daily",
@@ -188,6 +189,7 @@ def _take(
             fetched = directory.fetch(path, version, incoming)
             if fetched is None:
                 assert known is not None
+                _refuse_future(path, datetime.fromisoformat(known.generated_at_utc))
                 return LandedFile(file, known, objects.path(known.sha256), is_new=False)
             head = _checked(path, incoming, fetched, objects)
             object_path = objects.keep(incoming, fetched.sha256)
@@ -201,11 +203,26 @@ def _take(
 
 
 def _checked(path: str, incoming: Path, fetched: Fetched, objects: ObjectStore) -> Head:
+    """The head of a fetched file that is whole; what is refused is kept apart."""
     try:
-        return check_whole(incoming, path)
-    except SourceRefused as error:
+        head = check_whole(incoming, path)
+        _refuse_future(path, head.generated_at_utc)
+    except (SourceRefused, SummaryFormatError) as error:
         kept = objects.refuse(incoming, fetched.sha256)
-        raise SourceRefused(f"{error.message} It is kept as {kept}.", remedy=error.remedy) from None
+        raise type(error)(f"{error.message} It is kept as {kept}.", remedy=error.remedy) from None
+    return head
+
+
+def _refuse_future(path: str, generated_at_utc: datetime) -> None:
+    """A file from the future would be the newest of its bin for ever, and bar all that follow."""
+    now = clock.utc_now()
+    if generated_at_utc > now + _AHEAD:
+        raise SourceRefused(
+            f"{path} says that it was generated on {generated_at_utc:%Y-%m-%d %H:%M:%S} UTC, which "
+            f"is more than a day ahead of this machine's clock ({now:%Y-%m-%d %H:%M:%S} UTC).",
+            remedy="If the clock is right, the file's first line is wrong: the day is loaded from "
+            "the next version of the file.",
+        )
 
 
 def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
@@ -219,7 +236,7 @@ def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
         generated_at_utc=head.generated_at_utc.isoformat(),
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
-        fetched_at_utc=utc_now().isoformat(),
+        fetched_at_utc=clock.utc_now().isoformat(),
     )
 
 

@@ -10,7 +10,7 @@ from gmn_pipeline.config import Settings
 
 _EVENT_LOG = """
 event_log_storage:
-  module: gmn_pipeline.event_log
+  module: gmn_pipeline.orchestration.event_log
   class: BatchingEventLogStorage
   config:
     base_dir: {home}

@@ -8,7 +8,7 @@ between acknowledgement and record, it sends that batch (`GMN_PUBLISH_BATCH`) on
 stream was read meanwhile: messages read back are recorded too.
 
 What belongs here: sending and recording. What does not: which trajectories those are
-(`warehouse/stream_store.py`), bytes (`streams/`), and Dagster (`assets.py`).
+(`warehouse/stream_store.py`), bytes (`streams/`), and Dagster (`orchestration/`).
 """
 
 import hashlib

@@ -1,12 +1,11 @@
 """From the one definition of a column to the forms that each library wants.
 
-What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera, DuckDB and
-Dagster. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
+What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera and
+DuckDB. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
 """
 
 from collections.abc import Iterable
 
-import dagster as dg
 import pandera.polars as pa
 import polars as pl
 import pyarrow as arrow
@@ -140,9 +139,14 @@ def field_range(field: Field) -> str:
     return f"{low}, {high}" + (f" {field.unit}" if field.unit else "")
 
 
+def duckdb_type(field: Field) -> str:
+    """The type of the column in DuckDB."""
+    return _DUCKDB[field.kind]
+
+
 def duckdb_column(field: Field) -> str:
     """`name TYPE [NOT NULL]` for a CREATE TABLE."""
-    return f"{field.name} {_DUCKDB[field.kind]}" + ("" if field.nullable else " NOT NULL")
+    return f"{field.name} {duckdb_type(field)}" + ("" if field.nullable else " NOT NULL")
 
 
 def duckdb_create_table(table: Table, *, catalog: str) -> str:
@@ -151,21 +155,34 @@ def duckdb_create_table(table: Table, *, catalog: str) -> str:
     return f"CREATE TABLE {catalog}.{table.name} (\n  {columns}\n)"
 
 
+def duckdb_add_column(table: Table, field: Field, *, catalog: str) -> str:
+    """The ALTER TABLE statement for a column that came later; null in the rows that are there."""
+    return f"ALTER TABLE {catalog}.{table.name} ADD COLUMN {field.name} {_DUCKDB[field.kind]}"
+
+
 def duckdb_any_row(table: Table) -> str:
     """A row of some value in every column, for `VALUES`."""
     return f"({', '.join(_DUCKDB_ANY[field.kind] for field in table.fields)})"
 
 
+def duckdb_is_any_row(table: Table) -> str:
+    """The condition that finds that row, and no real one: no table has two of its values."""
+    texts = [field for field in table.fields if field.kind is Kind.TEXT]
+    return " AND ".join(f"{field.name} = ''" for field in texts)
+
+
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:
     """COMMENT ON statements for the table and each column: unit and meaning."""
-    name = f"{catalog}.{table.name}"
     return [
-        f"COMMENT ON TABLE {name} IS {sql_text(table.meaning)}",
-        *(
-            f"COMMENT ON COLUMN {name}.{field.name} IS {sql_text(describe(field))}"
-            for field in table.fields
-        ),
+        f"COMMENT ON TABLE {catalog}.{table.name} IS {sql_text(table.meaning)}",
+        *(duckdb_comment(table, field, catalog=catalog) for field in table.fields),
     ]
+
+
+def duckdb_comment(table: Table, field: Field, *, catalog: str) -> str:
+    """The COMMENT ON statement for a column."""
+    text = sql_text(describe(field))
+    return f"COMMENT ON COLUMN {catalog}.{table.name}.{field.name} IS {text}"
 
 
 def sql_text(text: str) -> str:
@@ -176,18 +193,3 @@ def sql_text(text: str) -> str:
 def describe(field: Field) -> str:
     """Unit and meaning in one line."""
     return f"[{field.unit}] {field.meaning}" if field.unit else field.meaning
-
-
-def dagster_schema(table: Table) -> dg.TableSchema:
-    """The column schema that the Dagster UI shows with an asset."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                field.name,
-                _DUCKDB[field.kind],
-                description=describe(field),
-                constraints=dg.TableColumnConstraints(nullable=field.nullable),
-            )
-            for field in table.fields
-        ]
-    )

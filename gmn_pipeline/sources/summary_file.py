@@ -12,7 +12,7 @@ an accepted value always comes from that one reader.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from gmn_pipeline.errors import FileIncomplete, SourceRefused, SummaryFormatError
+from gmn_pipeline.isolate import BROKEN, by_halves, in_words
 from gmn_pipeline.schemas.derive import arrow_csv_types
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 
@@ -129,8 +130,9 @@ def read_head(data: bytes, name: str) -> Head:
 
 def _utc(text: str, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as error:
+        when = datetime.fromisoformat(text)
+        return (when.astimezone(UTC) if when.tzinfo else when).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
         raise SummaryFormatError(
             f"{name}, line 1: {text!r} is not a time.",
             remedy="The format has changed: adapt gmn_pipeline/sources/summary_file.py.",
@@ -217,24 +219,37 @@ def blocks(path: Path, head: Head, block_bytes: int = _BLOCK_BYTES) -> Iterator[
             line_number += _line_feeds(data)
 
 
-def parse(block: Block, name: str) -> ParsedBlock:
+def parse(block: Block) -> ParsedBlock:
     """Rows of a block. Lines that are not rows come back as rejected, with every reason."""
     if not _has_return_within_line(block.data):
         try:
             rows = _read_csv(block.data)
-        except pa.ArrowInvalid:
+        except BROKEN:
             pass  # it says what is wrong with the first bad line only
         else:
             return ParsedBlock(rows.with_columns(_line_numbers(block, rows.height)))
     good, rejected = _set_aside(block.lines())
-    try:
-        rows = _read_csv(b"\n".join(line for _, line in good))
-    except pa.ArrowInvalid as error:
-        raise SummaryFormatError(
-            f"{name}: {error}", remedy="Please report the file: its bad line was not found."
-        ) from error
-    numbers = pl.Series("line_number", [number for number, _ in good], pl.Int32)
-    return ParsedBlock(rows.with_columns(numbers), rejected)
+    rows, unreadable = _read_lines(good)
+    return ParsedBlock(rows, sorted(rejected + unreadable, key=lambda line: line.line_number))
+
+
+def _read_lines(
+    lines: list[tuple[int, bytes]],
+) -> tuple[pl.DataFrame, list[RejectedLine]]:
+    """Rows of lines in which no fault was found, and those that the reader refuses all the same."""
+
+    def read(first: int, size: int) -> pl.DataFrame:
+        part = lines[first : first + size]
+        numbers = pl.Series("line_number", [number for number, _ in part], pl.Int32)
+        return _read_csv(b"\n".join(line for _, line in part)).with_columns(numbers)
+
+    rows, refused = [], []
+    for first, _, result in by_halves(read, len(lines)):
+        if isinstance(result, BaseException):
+            refused.append(RejectedLine(*lines[first], [f"unreadable: {in_words(result)}"]))
+        else:
+            rows.append(result)
+    return pl.concat(rows or [read(0, 0)]), refused
 
 
 def parse_together(blocks: Sequence[Block]) -> ParsedBlock | None:
@@ -251,7 +266,7 @@ def parse_together(blocks: Sequence[Block]) -> ParsedBlock | None:
         return None
     try:
         rows = _read_csv(data)
-    except pa.ArrowInvalid:
+    except BROKEN:
         return None
     if rows.height != sizes.sum():
         return None

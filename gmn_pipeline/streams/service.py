@@ -1,11 +1,10 @@
 """`gmn stream`: take the topic in as it comes, without waiting for a sensor.
 
 The same steps as a run of the sensor's (`consumer.py`), with the connections kept open, and the
-same lock: only one of the two works at a time. What it did is reported to Dagster as
-materializations of `streams/trajectory_summary_raw`, gathered over some seconds, since each takes
-Dagster longer than a merge takes the warehouse.
+same lock: only one of the two works at a time. What it did goes to a reporter (Dagster), gathered
+over some seconds, since each report takes Dagster longer than a merge takes the warehouse.
 
-What belongs here: the loop, signals, reporting. What does not: what a message means.
+What belongs here: the loop and signals. What does not: what a message means, and Dagster.
 """
 
 import logging
@@ -17,12 +16,10 @@ from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
-import dagster as dg
 from kafka import TopicPartition  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
-from gmn_pipeline.streams.assets import KEY, metadata
 from gmn_pipeline.streams.client import TopicState, consumer, ensure_topics, kafka_errors
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
@@ -50,9 +47,11 @@ _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 class StreamService:
     """Takes the topic in until it is stopped."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
+    def __init__(
+        self, settings: Settings, reporter: Callable[[ConsumeReport], None] | None = None
+    ) -> None:
         self._settings = settings
-        self._instance = instance
+        self._reporter = reporter
         self._store = StreamStore(settings)
         self._stopped = threading.Event()
         self._next: dict[int, int] = {}
@@ -97,7 +96,7 @@ class StreamService:
                     _log.warning("%s Trying again in %.0f s.", error, pause_s)
                     self._stopped.wait(pause_s)
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            self._tell_dagster(now=True)
+            self._tell(now=True)
 
     def _work(self, kafka: Any, *, once: bool) -> None:
         """Plan anew every some seconds, and read on in between, for the time of a session."""
@@ -114,8 +113,8 @@ class StreamService:
                 break
             else:
                 self._follow(kafka, topic, planned)
-            self._tell_dagster(kafka)
-        self._tell_dagster(kafka, now=True)
+            self._tell(kafka)
+        self._tell(kafka, now=True)
 
     def _catch_up(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
         """Behind the topic: read on while what was read is merged."""
@@ -126,7 +125,7 @@ class StreamService:
                 if self._stopped.is_set():
                     return
                 # Without the lag: Kafka's client is at work in the thread that reads ahead.
-                self._tell_dagster()
+                self._tell()
                 began = time.monotonic()
 
     def _follow(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
@@ -143,7 +142,7 @@ class StreamService:
             if ranges:
                 began = time.monotonic()
                 self._take_in(*arrive(records, topic, ranges, registry, _RUN_ID), began)
-            self._tell_dagster(kafka)
+            self._tell(kafka)
 
     def _take_in(self, arrival: Arrival, dead: list[DeadLetter], began: float) -> None:
         counts = take_in(self._settings, self._store, arrival, dead)
@@ -152,14 +151,13 @@ class StreamService:
         self._report.seconds += time.monotonic() - began
         _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
 
-    def _tell_dagster(self, kafka: Any | None = None, *, now: bool = False) -> None:
+    def _tell(self, kafka: Any | None = None, *, now: bool = False) -> None:
         due = time.monotonic() - self._reported_at >= _REPORT_S
-        if self._instance is None or not self._report.counts.read or not (due or now):
+        if self._reporter is None or not self._report.counts.read or not (due or now):
             return
         self._report.next_offsets = dict(self._next)
         self._report.lag = self._lag(kafka) if kafka else None
-        event = dg.AssetMaterialization(KEY, metadata=metadata(self._report))
-        self._instance.report_runless_asset_event(event)
+        self._reporter(self._report)
         self._report = ConsumeReport(self._settings.kafka_topic)
         self._reported_at = time.monotonic()
 

@@ -22,6 +22,8 @@ from gmn_pipeline.errors import SettingsError, WarehouseBusy
 from gmn_pipeline.schemas.derive import sql_text
 
 CATALOG = "warehouse"
+METADATA = f"__ducklake_metadata_{CATALOG}"
+"""DuckLake's own tables, to be read only."""
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 # A write-ahead log lets readers of the catalogue work beside a writer; who meets the moment of a
 # commit waits.

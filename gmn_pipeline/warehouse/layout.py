@@ -10,14 +10,23 @@ from collections.abc import Sequence
 import duckdb
 
 from gmn_pipeline.schemas.derive import (
+    duckdb_add_column,
     duckdb_any_row,
+    duckdb_comment,
     duckdb_comments,
     duckdb_create_table,
+    duckdb_is_any_row,
     sql_text,
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import STREAM_TABLES, TRAJECTORIES, WAREHOUSE_TABLES, Table
-from gmn_pipeline.warehouse.connection import CATALOG, transaction
+from gmn_pipeline.schemas.tables import (
+    STREAM_TABLES,
+    TRAJECTORIES,
+    WAREHOUSE_TABLES,
+    WORKING_TABLES,
+    Table,
+)
+from gmn_pipeline.warehouse.connection import CATALOG, METADATA, transaction
 
 LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
@@ -36,48 +45,76 @@ _INLINED_ROWS = 100
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create everything that is not there yet, in one transaction."""
-    present = _tables(connection)
-    missing = [t for t in (*WAREHOUSE_TABLES, *STREAM_TABLES) if t.name not in present]
-    if not missing:
-        return
+    """Create everything that is not there yet: tables, columns of warehouses made before, views."""
+    present = _columns(connection)
+    tables = (*WAREHOUSE_TABLES, *WORKING_TABLES)
+    missing = [t for t in tables if t.name not in present]
+    added = [
+        (table, field)
+        for table in tables
+        for field in table.fields
+        if table.name in present and field.name not in present[table.name]
+    ]
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
         connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
         for name, value in _FILE_OPTIONS.items():
             connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
-    with transaction(connection):
-        create_tables(connection, CATALOG, missing)
-        create_views(connection, CATALOG)
-        for table in missing:
-            _give_statistics(connection, table)
+    if missing or added:
+        with transaction(connection):
+            create_tables(connection, CATALOG, missing)
+            for table, field in added:
+                connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
+                connection.execute(duckdb_comment(table, field, catalog=CATALOG))
+            create_views(connection, CATALOG)
+    for name in _with_exact_statistics(connection):
+        _leave_statistics_open(connection, next(t for t in tables if t.name == name))
 
 
-def _give_statistics(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Let a row come and go, so that the table has statistics.
+def _with_exact_statistics(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Tables of which DuckLake has no statistics, or takes them for exact."""
+    rows = connection.execute(
+        f"""
+        SELECT table_name FROM {METADATA}.ducklake_table
+        LEFT JOIN {METADATA}.ducklake_table_stats USING (table_id)
+        WHERE end_snapshot IS NULL AND coalesce(record_count = next_row_id, true)
+        """
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _leave_statistics_open(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Let a row come and go, so that the table has statistics, and they do not count as exact.
 
     To plan a query on a table that never had a row, DuckLake asks its catalogue column by column:
-    344 ms for trajectory_revisions, 8 ms once it has statistics.
+    344 ms for trajectory_revisions, 8 ms once it has statistics. As long as no row was deleted it
+    answers `min` and `max` from them; where a row comes and goes in the very transaction that
+    makes the table, it goes on doing so with that row's values in them. A transaction of its own
+    is counted, and mends a table that was made so.
     """
-    connection.execute(f"INSERT INTO {table.name} VALUES {duckdb_any_row(table)}")
-    connection.execute(f"DELETE FROM {table.name}")
+    with transaction(connection):
+        connection.execute(f"INSERT INTO {table.name} VALUES {duckdb_any_row(table)}")
+        connection.execute(f"DELETE FROM {table.name} WHERE {duckdb_is_any_row(table)}")
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether all tables of the file's way are there."""
-    return _tables(connection) >= {table.name for table in WAREHOUSE_TABLES}
+    return _columns(connection).keys() >= {table.name for table in WAREHOUSE_TABLES}
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns of each table that is there."""
     rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [CATALOG]
+        "SELECT table_name, list(column_name) FROM duckdb_columns() JOIN duckdb_tables() "
+        "USING (database_name, table_name) WHERE database_name = ? GROUP BY 1",
+        [CATALOG],
     ).fetchall()
-    return {name for (name,) in rows}
+    return {name: set(columns) for name, columns in rows}
 
 
 def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the tables of the work with Kafka are there: they came later than the others."""
-    return _tables(connection) >= {table.name for table in STREAM_TABLES}
+    return _columns(connection).keys() >= {table.name for table in STREAM_TABLES}
 
 
 def create_tables(

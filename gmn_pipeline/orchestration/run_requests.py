@@ -21,7 +21,7 @@ _UNFINISHED = [
 ]
 
 
-class Asking:
+class RunRequests:
     """One look of a sensor. How often each state was asked for is kept in the sensor's cursor."""
 
     def __init__(self, context: dg.SensorEvaluationContext, most_attempts: int) -> None:
@@ -31,7 +31,7 @@ class Asking:
         self.under_way = 0
         """States of this look that a run deals with already."""
 
-    def ask(
+    def request(
         self,
         state: str,
         subject: str,
@@ -65,7 +65,7 @@ class Asking:
         newest = list(self._attempts.items())[-_REMEMBERED_STATES:]
         return dg.SensorResult(run_requests=requests, cursor=json.dumps(dict(newest)))
 
-    def one(self, state: str, subject: str, **more: Any) -> dg.SensorResult | dg.SkipReason:
+    def single(self, state: str, subject: str, **more: Any) -> dg.SensorResult | dg.SkipReason:
         """The answer of a sensor that has one state to ask for."""
-        answer = self.ask(state, subject, **more)
+        answer = self.request(state, subject, **more)
         return answer if isinstance(answer, dg.SkipReason) else self.result([answer])

@@ -2,7 +2,7 @@
 
 What belongs here: the order of the stages, what is skipped because nothing changed, and the
 report of what happened to each day. What does not: how a stage works (its own folder), and
-Dagster (`assets.py`).
+Dagster (`orchestration/`).
 
 Rows move in chunks of bounded size, so memory does not grow with the number of days and a crash
 leaves whole chunks only. While one chunk is loaded, the next is validated, and the files after it

@@ -1,0 +1,77 @@
+"""Dagster's asset checks: what a run found to be so, or not.
+
+What belongs here: specs, and results made from the report of a run. What does not: the rules
+themselves (`validated/`, `warehouse/`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from gmn_pipeline.flows.trajectory_days import Report
+from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+
+NO_ROWS_REJECTED = dg.AssetCheckSpec(
+    "no_rows_rejected",
+    asset=keys.VALIDATED_TRAJECTORIES,
+    description="No row of the run's days was rejected. Rejected rows stand in rejected_rows.",
+)
+IDENTITIES_HOLD = dg.AssetCheckSpec(
+    "identities_hold",
+    asset=keys.VALIDATED_TRAJECTORIES,
+    description="No accepted row breaks a physical identity (such rows are probably corrupted).",
+)
+LIMITS_HOLD = dg.AssetCheckSpec(
+    "quality_limits_hold",
+    asset=keys.VALIDATED_TRAJECTORIES,
+    description="All accepted rows would pass the quality limits that the network applies today.",
+)
+COUNTS_ADD_UP = dg.AssetCheckSpec(
+    "counts_add_up",
+    asset=keys.WAREHOUSE_TRAJECTORIES,
+    description="Rows read = accepted + rejected, and accepted = inserted + revised + unchanged.",
+)
+DAYS_COMPLETE = dg.AssetCheckSpec(
+    "all_days_came_through",
+    asset=keys.LANDING_TRAJECTORIES,
+    description="Every day of the run came through; the message names those that did not.",
+)
+
+DAY_CHECKS = [NO_ROWS_REJECTED, IDENTITIES_HOLD, LIMITS_HOLD, COUNTS_ADD_UP, DAYS_COMPLETE]
+
+
+def check_results(report: Report) -> Iterator[tuple[dg.AssetCheckSpec, dg.AssetCheckResult]]:
+    """Every check of the run's days, with counts."""
+    rejecting = {d.day.isoformat(): d.rejected for d in report.days.values() if d.rejected}
+    yield _check(
+        NO_ROWS_REJECTED, not rejecting,
+        {"rows_rejected": report.total("rejected"), "by_day": rejecting},
+    )  # fmt: skip
+    for spec, family in ((IDENTITIES_HOLD, Family.IDENTITY), (LIMITS_HOLD, Family.LIMIT)):
+        flags = [f.name for f in QUALITY_FLAGS if f.family is family]
+        counts = {name: report.flag_counts.get(name, 0) for name in flags}
+        yield _check(spec, not any(counts.values()), counts)
+    sums_hold = all(
+        d.read == d.accepted + d.rejected
+        and (d.older_files or d.accepted == d.inserted + d.revised + d.unchanged)
+        for d in report.good
+    )
+    yield _check(COUNTS_ADD_UP, sums_hold, {"rows_read": report.total("read")}, error=True)
+    failed = {day.day.isoformat(): str(day.error) for day in report.failed}
+    seconds = {step: round(spent, 3) for step, spent in report.stopwatch.seconds.items()}
+    yield _check(
+        DAYS_COMPLETE, not failed,
+        {"days": len(report.days), "failed": failed, "seconds": seconds}, error=True,
+    )  # fmt: skip
+
+
+def _check(
+    spec: dg.AssetCheckSpec, passed: bool, metadata: Mapping[str, Any], *, error: bool = False
+) -> tuple[dg.AssetCheckSpec, dg.AssetCheckResult]:
+    severity = dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
+    return spec, dg.AssetCheckResult(
+        passed=passed, check_name=spec.name, asset_key=spec.asset_key, severity=severity,
+        metadata=metadata,
+    )  # fmt: skip
