@@ -6,7 +6,7 @@ done and compared (`checker.py`).
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -249,9 +249,14 @@ def draw(seed: int, steps: int, *, slow: bool = True) -> list[Action]:
 # --- running and shrinking -----------------------------------------------------------------------
 
 
-def run(actions: Sequence[Action]) -> tuple[int, Exception | None]:
+def run(
+    actions: Sequence[Action], ignored: Collection[str] = ()
+) -> tuple[int, Exception | None]:
     """Do it in an empty folder; how many actions were done, and what went wrong with the next."""
-    with tempfile.TemporaryDirectory(prefix="gmn-model-") as folder, Checker(Path(folder)) as one:
+    with (
+        tempfile.TemporaryDirectory(prefix="gmn-model-") as folder,
+        Checker(Path(folder), ignored=ignored) as one,
+    ):
         for at, action in enumerate(actions):
             try:
                 action.do(one)
@@ -265,14 +270,17 @@ def kind_of(error: Exception) -> str:
 
 
 def shrunk(
-    actions: Sequence[Action], kind: str, said: Callable[[str], None] = lambda _: None
+    actions: Sequence[Action],
+    kind: str,
+    said: Callable[[str], None] = lambda _: None,
+    ignored: Collection[str] = (),
 ) -> tuple[list[Action], Exception]:
     """The shortest sequence found that goes wrong in the same way, and how."""
     best, error = list(actions), None
 
     def fails(tried: list[Action]) -> bool:
         nonlocal best, error
-        done, found = run(tried)
+        done, found = run(tried, ignored)
         if found is None or kind_of(found) != kind:
             return False
         best, error = tried[: done + 1], found
