@@ -16,29 +16,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gmn_pipeline_tests.model", description=__doc__)
     parser.add_argument("--steps", type=int, default=20_000, help="steps in all")
     parser.add_argument("--seed", type=int, default=1, help="the first sequence's")
-    parser.add_argument("--fast", action="store_true", help="no kills, maintenance, snapshots")
+    parser.add_argument("--plain", action="store_true",
+                        help="the merge alone, in a plain DuckDB in memory: fast")  # fmt: skip
     parser.add_argument("--ignore", action="append", default=[], metavar="KIND",
                         help="a kind of difference that is known and not wanted now")  # fmt: skip
     given = parser.parse_args()
     began, done, seed = time.monotonic(), 0, given.seed
     while done < given.steps:
-        actions = draw(seed, _STEPS_OF_A_SEQUENCE, slow=not given.fast)
-        at, error = run(actions, given.ignore)
+        actions = draw(seed, _STEPS_OF_A_SEQUENCE, slow=not given.plain)
+        at, error = run(actions, given.ignore, plain=given.plain)
         done += sum(action.name in COMPARING for action in actions[:at])
         rate = done / (time.monotonic() - began)
         print(f"seed {seed}: {done} of {given.steps} steps, {rate:.1f} a second", flush=True)
         if error is not None:
-            _tell(actions[: at + 1], error, seed, given.ignore)
+            _tell(actions[: at + 1], error, seed, given)
             return 1
         seed += 1
     return 0
 
 
-def _tell(actions: list, error: Exception, seed: int, ignored: list[str]) -> None:  # type: ignore[type-arg]
+def _tell(actions: list, error: Exception, seed: int, given: argparse.Namespace) -> None:  # type: ignore[type-arg]
     print(f"Seed {seed} went wrong after {len(actions)} actions:\n{error!r}\nShrinking ...")
     try:
         actions, error = shrunk(
-            actions, kind_of(error), lambda how: print(f"  {how}", flush=True), ignored
+            actions, kind_of(error), lambda how: print(f"  {how}", flush=True), given.ignore,
+            plain=given.plain,
         )
     except AssertionError as again:
         print(again)

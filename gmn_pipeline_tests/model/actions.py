@@ -59,7 +59,7 @@ class _Drawing:
 
     def sequence(self, steps: int) -> Iterator[Action]:
         done = 0
-        if self.random.random() < 0.5:
+        if self.slow and self.random.random() < 0.5:
             yield Action("files_from", (self.random.choice((1, 3)),))
         while done < steps:
             for action in self._next():
@@ -250,12 +250,12 @@ def draw(seed: int, steps: int, *, slow: bool = True) -> list[Action]:
 
 
 def run(
-    actions: Sequence[Action], ignored: Collection[str] = ()
+    actions: Sequence[Action], ignored: Collection[str] = (), *, plain: bool = False
 ) -> tuple[int, Exception | None]:
     """Do it in an empty folder; how many actions were done, and what went wrong with the next."""
     with (
         tempfile.TemporaryDirectory(prefix="gmn-model-") as folder,
-        Checker(Path(folder), ignored=ignored) as one,
+        Checker(Path(folder), ignored=ignored, plain=plain) as one,
     ):
         for at, action in enumerate(actions):
             try:
@@ -274,13 +274,15 @@ def shrunk(
     kind: str,
     said: Callable[[str], None] = lambda _: None,
     ignored: Collection[str] = (),
+    *,
+    plain: bool = False,
 ) -> tuple[list[Action], Exception]:
     """The shortest sequence found that goes wrong in the same way, and how."""
     best, error = list(actions), None
 
     def fails(tried: list[Action]) -> bool:
         nonlocal best, error
-        done, found = run(tried, ignored)
+        done, found = run(tried, ignored, plain=plain)
         if found is None or kind_of(found) != kind:
             return False
         best, error = tried[: done + 1], found

@@ -4,7 +4,7 @@ What belongs here: asking. What does not: what the answers should be (`world.py`
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,14 @@ import duckdb
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas import tables
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
 from gmn_pipeline.sources.bins import Bin
-from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
+_WORKING = getattr(tables, "WORKING_TABLES", STREAM_TABLES)
 CLAIMS = "trajectory_claims"
 TABLES = [table.name for table in WAREHOUSE_TABLES]
 _CONTENT = [field.name for field in TRAJECTORY_FIELDS[1:]]
@@ -36,6 +39,31 @@ def one_session(settings: Settings) -> Iterator[None]:
 
     with held.kept_open(), patch.object(WarehouseConnection, "open", open_held):
         yield
+
+
+@contextmanager
+def plain_session(settings: Settings) -> Iterator[None]:
+    """Let the warehouse be a plain DuckDB in memory: the rules of the merge without DuckLake, many
+    times as fast."""
+    with duckdb.connect(":memory:", config={"threads": 1}) as held:
+        held.execute(f"ATTACH ':memory:' AS {CATALOG}")
+        held.execute(f"USE {CATALOG}")
+        layout.create_tables(held, CATALOG, (*WAREHOUSE_TABLES, *_WORKING))
+        layout.create_views(held, CATALOG)
+
+        @contextmanager
+        def open_held(_: WarehouseConnection, **options: Any) -> Iterator[Any]:
+            with closing(held.cursor()) as connection:
+                connection.execute(f"USE {CATALOG}")
+                yield connection
+
+        with (
+            patch.object(WarehouseConnection, "open", open_held),
+            patch.object(WarehouseConnection, "exists", True),
+            patch.object(layout, "create", lambda _: None),
+            patch("gmn_pipeline.warehouse.stream_store.flush_small_commits", lambda *_: 0),
+        ):
+            yield
 
 
 @dataclass
@@ -72,17 +100,20 @@ def fetched(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) ->
 
 def read(settings: Settings) -> Lake:
     """Every table of the warehouse; empty ones as long as there is none."""
-    names = [*TABLES, *(table.name for table in STREAM_TABLES)]
+    names = [*TABLES, *(table.name for table in _WORKING)]
     warehouse = WarehouseConnection(settings)
     if not warehouse.exists:
         return Lake({name: [] for name in names})
     with warehouse.open(read_only=True) as connection:
-        return Lake({name: fetched(connection, f"FROM {name}") for name in _present(connection)})
+        connection.execute("BEGIN")  # all as of one moment, and the catalogue asked once
+        found = {name: fetched(connection, f"FROM {name}") for name in _present(connection)}
+        connection.execute("COMMIT")
+    return Lake(found)
 
 
 def _present(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
-    return [name for (name,) in connection.execute(sql).fetchall()]
+    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
+    return [name for (name,) in connection.execute(sql, [CATALOG]).fetchall()]
 
 
 def as_of(settings: Settings, when: datetime) -> Answer:
