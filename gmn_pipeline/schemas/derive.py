@@ -161,8 +161,9 @@ def duckdb_add_column(table: Table, field: Field, *, catalog: str) -> str:
 
 
 def duckdb_any_row(table: Table) -> str:
-    """A row of some value in every column, for `VALUES`."""
-    return f"({', '.join(_DUCKDB_ANY[field.kind] for field in table.fields)})"
+    """The INSERT statement of a row of some value in every column, whatever their order."""
+    values = ", ".join(_DUCKDB_ANY[field.kind] for field in table.fields)
+    return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({values})"
 
 
 def duckdb_is_any_row(table: Table) -> str:

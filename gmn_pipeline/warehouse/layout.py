@@ -5,20 +5,18 @@ What belongs here: definitions in SQL, made from `schemas/`. What does not: movi
 the analysts' snapshot is made from the same statements.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import duckdb
 
 from gmn_pipeline.schemas.derive import (
     duckdb_add_column,
-    duckdb_any_row,
     duckdb_comment,
     duckdb_comments,
     duckdb_create_table,
-    duckdb_is_any_row,
     sql_text,
 )
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field
 from gmn_pipeline.schemas.tables import (
     STREAM_TABLES,
     TRAJECTORIES,
@@ -26,7 +24,8 @@ from gmn_pipeline.schemas.tables import (
     WORKING_TABLES,
     Table,
 )
-from gmn_pipeline.warehouse.connection import CATALOG, METADATA, transaction
+from gmn_pipeline.warehouse import statistics
+from gmn_pipeline.warehouse.connection import CATALOG, transaction
 
 LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
@@ -44,57 +43,48 @@ _FILE_OPTIONS = {
 _INLINED_ROWS = 100
 
 
+TABLES = (*WAREHOUSE_TABLES, *WORKING_TABLES)
+"""All that the lake holds."""
+
+
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Create everything that is not there yet: tables, columns of warehouses made before, views."""
     present = _columns(connection)
-    tables = (*WAREHOUSE_TABLES, *WORKING_TABLES)
-    missing = [t for t in tables if t.name not in present]
-    added = [
-        (table, field)
-        for table in tables
-        for field in table.fields
-        if table.name in present and field.name not in present[table.name]
-    ]
+    missing = [t for t in TABLES if t.name not in present]
+    added = _missing_columns(present)
+    if not missing and not added:
+        return
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
         connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
         for name, value in _FILE_OPTIONS.items():
             connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
-    if missing or added:
-        with transaction(connection):
-            create_tables(connection, CATALOG, missing)
-            for table, field in added:
-                connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
-                connection.execute(duckdb_comment(table, field, catalog=CATALOG))
-            create_views(connection, CATALOG)
-    for name in _with_exact_statistics(connection):
-        _leave_statistics_open(connection, next(t for t in tables if t.name == name))
-
-
-def _with_exact_statistics(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Tables of which DuckLake has no statistics, or takes them for exact."""
-    rows = connection.execute(
-        f"""
-        SELECT table_name FROM {METADATA}.ducklake_table
-        LEFT JOIN {METADATA}.ducklake_table_stats USING (table_id)
-        WHERE end_snapshot IS NULL AND coalesce(record_count = next_row_id, true)
-        """
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-def _leave_statistics_open(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Let a row come and go, so that the table has statistics, and they do not count as exact.
-
-    To plan a query on a table that never had a row, DuckLake asks its catalogue column by column:
-    344 ms for trajectory_revisions, 8 ms once it has statistics. As long as no row was deleted it
-    answers `min` and `max` from them; where a row comes and goes in the very transaction that
-    makes the table, it goes on doing so with that row's values in them. A transaction of its own
-    is counted, and mends a table that was made so.
-    """
+    statistics.make_empty(connection, missing)
     with transaction(connection):
-        connection.execute(f"INSERT INTO {table.name} VALUES {duckdb_any_row(table)}")
-        connection.execute(f"DELETE FROM {table.name} WHERE {duckdb_is_any_row(table)}")
+        for table in missing:
+            statistics.put_in_place(connection, table)
+        for table, field in added:
+            connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
+            connection.execute(duckdb_comment(table, field, catalog=CATALOG))
+        create_views(connection, CATALOG)
+    if added:
+        statistics.leave_open(connection, TABLES)
+
+
+def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is nothing that `create` would have to do."""
+    present = _columns(connection)
+    return present.keys() >= {table.name for table in TABLES} and not _missing_columns(present)
+
+
+def _missing_columns(present: Mapping[str, Set[str]]) -> list[tuple[Table, Field]]:
+    """Columns that tables of an earlier version lack."""
+    return [
+        (table, field)
+        for table in TABLES
+        for field in table.fields
+        if table.name in present and field.name not in present[table.name]
+    ]
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:

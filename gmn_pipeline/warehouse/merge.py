@@ -44,6 +44,18 @@ CASE WHEN abs(epoch_us(try_strptime(left({KEY}, 14), '%Y%m%d%H%M%S'))
 """When a trajectory was, to the second, the same in each of its solutions: the time in its
 identifier. Its beginning where the two have nothing to do with each other."""
 
+_NEAR_DEG = 0.01
+NEIGHBOUR_DEG = f"""
+CASE WHEN abs(solar_longitude_deg - round(solar_longitude_deg)) < {_NEAR_DEG} THEN
+  CASE bin_solar_longitude_deg
+    WHEN round(solar_longitude_deg)::INTEGER % 360
+      THEN (round(solar_longitude_deg)::INTEGER + 359) % 360
+    WHEN (round(solar_longitude_deg)::INTEGER + 359) % 360
+      THEN round(solar_longitude_deg)::INTEGER % 360 END END
+"""
+"""The other bin that a trajectory may belong to: limits are computed to some three minutes, 0.002
+deg, and near one only a daily file tells the bin. Null for most."""
+
 IS_INSIDE = f"NOT list_contains(quality_flags, '{OUTSIDE_BIN}')"
 IS_NAMED = f"NOT list_contains(quality_flags, '{BIN_COMPUTED}')"
 
@@ -57,7 +69,7 @@ SPEAKER_COLUMNS = (
 ARRIVING_COLUMNS = (
     f"row BIGINT, speaker INTEGER, {KEY} VARCHAR, generated_at_utc TIMESTAMP, cause VARCHAR, "
     "is_named BOOLEAN, bin_date DATE, bin_solar_longitude_deg INTEGER, at_utc TIMESTAMP, "
-    "is_inside BOOLEAN"
+    "is_inside BOOLEAN, neighbour_deg INTEGER"
 )
 """Temporary table `arriving`: a row for each row of `arriving_row`, which has the columns of the
 validated table and `row`."""
@@ -127,6 +139,7 @@ class TrajectoryMerge:
         )[0]
         columns = (
             f"{KEY}, {_BIN}, {AT_UTC} AS at_utc, {IS_NAMED} AS is_named, {IS_INSIDE} AS is_inside, "
+            f"CASE WHEN NOT {IS_NAMED} THEN {NEIGHBOUR_DEG} END AS neighbour_deg, "
             "summary_generated_at_utc, source_file_sha256"
         )
         # Two scans, each of which DuckLake can confine to the files it needs.
@@ -156,8 +169,8 @@ class TrajectoryMerge:
             f"""
             CREATE OR REPLACE TEMP TABLE present AS
             SELECT n.*, d.generated_at_utc AS named_at_utc,
-              greatest(n.summary_generated_at_utc, d.generated_at_utc, h.generated_at_utc)
-                AS generated_at_utc
+              greatest(n.summary_generated_at_utc, h.generated_at_utc,
+                CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
             FROM near n
             LEFT JOIN (FROM spoken WHERE is_daily) d USING ({_BIN})
             LEFT JOIN ({self._spoken_of("near")}) h USING ({KEY})
@@ -212,6 +225,7 @@ class TrajectoryMerge:
         lacking = "NOT EXISTS (FROM arriving a WHERE a.{key} = p.{key} AND a.cause = s.cause)"
         lacking = lacking.format(key=KEY)
         here = "p.bin_date = s.bin_date AND p.bin_solar_longitude_deg = s.bin_solar_longitude_deg"
+        self._find_namings()
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE dropped AS
@@ -221,6 +235,18 @@ class TrajectoryMerge:
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
               FROM present p JOIN speaker s ON s.is_daily AND {here}
               WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
+                AND (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
+                AND {self._neighbour_lacks("p", ">=")}
+              UNION ALL
+              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
+              FROM present p JOIN speaker s ON s.is_daily
+                AND s.bin_solar_longitude_deg = p.neighbour_deg
+                AND s.bin_date BETWEEN p.bin_date - 2 AND p.bin_date + 2
+              WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
+                AND p.{KEY} NOT IN (FROM named_elsewhere)
+                AND EXISTS (FROM daily_speaker d WHERE d.bin_date = p.bin_date
+                  AND d.bin_solar_longitude_deg = p.bin_solar_longitude_deg
+                  AND d.generated_at_utc >= p.generated_at_utc)
               UNION ALL
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
               FROM present p JOIN speaker s ON NOT s.is_daily AND {covers("s", "p.at_utc", "p")}
@@ -260,6 +286,35 @@ class TrajectoryMerge:
             """
         )
 
+    def _find_namings(self) -> None:
+        """`daily_speaker`: the newest daily file of each bin, those that are loaded included;
+        `named_elsewhere`: trajectories that a current daily file or a claim names a bin of."""
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE daily_speaker AS
+            SELECT {_BIN}, max(generated_at_utc) AS generated_at_utc FROM (
+              SELECT {_BIN}, generated_at_utc FROM spoken WHERE is_daily
+              UNION ALL SELECT {_BIN}, generated_at_utc FROM speaker WHERE is_daily) GROUP BY ALL
+            """
+        )
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE named_elsewhere AS
+            SELECT a.{KEY} FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({_BIN})
+            WHERE a.is_named AND NOT coalesce(d.generated_at_utc > a.generated_at_utc, false)
+            UNION SELECT {KEY} FROM claim
+            """
+        )
+
+    @staticmethod
+    def _neighbour_lacks(row: str, newer: str, speakers: str = "daily_speaker") -> str:
+        """Whether the daily file of the other bin that a row may belong to is newer too. It does
+        not have the row, which would be named."""
+        return f"""({row}.neighbour_deg IS NULL OR EXISTS (FROM {speakers} d
+            WHERE d.bin_solar_longitude_deg = {row}.neighbour_deg
+              AND d.bin_date BETWEEN {row}.bin_date - 2 AND {row}.bin_date + 2
+              AND d.generated_at_utc {newer} {row}.generated_at_utc))"""
+
     def _find_candidates(self) -> None:
         """`candidate`: what may be said of each trajectory that is spoken of, at its place."""
         self.rows(
@@ -289,8 +344,9 @@ class TrajectoryMerge:
             WHERE NOT coalesce(g.generated_at_utc > a.generated_at_utc, false)
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
-                OR NOT coalesce(greatest(d.generated_at_utc, h.generated_at_utc)
-                  > a.generated_at_utc, false))
+                OR NOT (coalesce(h.generated_at_utc > a.generated_at_utc, false)
+                  OR (coalesce(d.generated_at_utc > a.generated_at_utc, false)
+                    AND (a.is_named OR {self._neighbour_lacks("a", ">", "spoken")}))))
             """
         )
         self.rows(

@@ -30,6 +30,7 @@ from gmn_pipeline.warehouse.merge import (
     IS_DAILY,
     IS_INSIDE,
     KEY,
+    NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
     TrajectoryMerge,
 )
@@ -216,7 +217,8 @@ class _FileLoad:
             f"""
             INSERT INTO arriving
             SELECT row, speaker, {KEY}, summary_generated_at_utc, source_file_sha256, {IS_DAILY},
-              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE}
+              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE},
+              {NEIGHBOUR_DEG}
             FROM arriving_row JOIN slice USING ({_SPEAKER_OF_SLICE})
             """
         )

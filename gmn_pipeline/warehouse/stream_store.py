@@ -42,6 +42,7 @@ from gmn_pipeline.warehouse.merge import (
     GONE_COLUMNS,
     IS_INSIDE,
     KEY,
+    NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
     TrajectoryMerge,
 )
@@ -381,7 +382,8 @@ class _MessageLoad:
             f"""
             INSERT INTO arriving
             SELECT row, row, {KEY}, generated_at_utc, source_file_sha256, has_bin,
-              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE}
+              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE},
+              {NEIGHBOUR_DEG}
             FROM arriving_row
             WHERE row IN (SELECT message FROM incoming WHERE NOT is_tombstone)
             """
