@@ -20,10 +20,12 @@ def main() -> int:
                         help="the merge alone, in a plain DuckDB in memory: fast")  # fmt: skip
     parser.add_argument("--ignore", action="append", default=[], metavar="KIND",
                         help="a kind of difference that is known and not wanted now")  # fmt: skip
+    parser.add_argument("--without", action="append", default=[],
+                        help="load_daily, load_history, messages, gone, same_bytes, again or seldom")
     given = parser.parse_args()
     began, done, seed = time.monotonic(), 0, given.seed
     while done < given.steps:
-        actions = draw(seed, _STEPS_OF_A_SEQUENCE, slow=not given.plain)
+        actions = draw(seed, _STEPS_OF_A_SEQUENCE, slow=not given.plain, without=given.without)
         at, error = run(actions, given.ignore, plain=given.plain)
         done += sum(action.name in COMPARING for action in actions[:at])
         rate = done / (time.monotonic() - began)

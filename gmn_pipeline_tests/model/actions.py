@@ -56,6 +56,7 @@ class _Drawing:
     history: dict[str, File] = field(default_factory=dict)
     generation: int = 10
     slow: bool = True
+    without: Collection[str] = ()
 
     def sequence(self, steps: int) -> Iterator[Action]:
         done = 0
@@ -77,6 +78,7 @@ class _Drawing:
         ]
         if self.slow:
             weighed.append((1, self._seldom))
+        weighed = [(w, m) for w, m in weighed if m.__name__.strip("_") not in self.without]
         [made] = self.random.choices([m for _, m in weighed], [w for w, _ in weighed])
         return made()
 
@@ -241,9 +243,11 @@ def _is_in(covers: str, x: str) -> bool:
     return covers == "all" or f"{TIMES[x]:%Y-%m}".startswith(covers)
 
 
-def draw(seed: int, steps: int, *, slow: bool = True) -> list[Action]:
-    """The sequence of a seed."""
-    return list(_Drawing(random.Random(seed), slow=slow).sequence(steps))
+def draw(
+    seed: int, steps: int, *, slow: bool = True, without: Collection[str] = ()
+) -> list[Action]:
+    """The sequence of a seed; `without` some of the ways in which sources change."""
+    return list(_Drawing(random.Random(seed), slow=slow, without=without).sequence(steps))
 
 
 # --- running and shrinking -----------------------------------------------------------------------
@@ -279,9 +283,13 @@ def shrunk(
 ) -> tuple[list[Action], Exception]:
     """The shortest sequence found that goes wrong in the same way, and how."""
     best, error = list(actions), None
+    tried_before: set[tuple[Action, ...]] = set()
 
     def fails(tried: list[Action]) -> bool:
         nonlocal best, error
+        if tuple(tried) in tried_before:
+            return False
+        tried_before.add(tuple(tried))
         done, found = run(tried, ignored, plain=plain)
         if found is None or kind_of(found) != kind:
             return False

@@ -9,7 +9,7 @@ occurrence is what the warehouse shows.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -128,7 +128,35 @@ class Counts:
 
 
 def _newest(occurrences: Sequence[Occurrence]) -> Occurrence:
+    """The newest of one place: at equal generation the one that was loaded later."""
     return max(occurrences, key=lambda o: (o.speaker.generated_at, o.order))
+
+
+def _first(placed: Mapping[Bin, Occurrence]) -> tuple[Bin, Occurrence]:
+    """The newest of several places: at equal generation the one inside its bin, then the one that
+    was loaded later, then the one of the earlier bin."""
+    return min(
+        sorted(placed.items()),
+        key=lambda item: (
+            -item[1].speaker.generated_at.timestamp(), item[1].row.is_outside(item[0]),
+            -item[1].order,
+        ),
+    )  # fmt: skip
+
+
+def _named_place(o: Occurrence) -> Bin:
+    assert o.speaker.bin is not None
+    return o.speaker.bin
+
+
+def _by_place(
+    occurrences: Sequence[Occurrence], place: Callable[[Occurrence], Bin]
+) -> dict[Bin, Occurrence]:
+    """The newest occurrence at each place."""
+    places: dict[Bin, list[Occurrence]] = defaultdict(list)
+    for o in occurrences:
+        places[place(o)].append(o)
+    return {bin_: _newest(some) for bin_, some in places.items()}
 
 
 class World:
@@ -173,6 +201,11 @@ class World:
     @staticmethod
     def _denied(speaker: Speaker, x: str, state: State) -> bool:
         return speaker.denies(state.row, state.bin)
+
+    def is_current(self, speaker: Speaker) -> bool:
+        """Whether this very daily file is the newest of its bin."""
+        current = self._current.get(speaker.bin) if speaker.bin else None
+        return speaker.kind == DAILY and current is not None and current.source == speaker.source
 
     def knows(self, speaker: Speaker) -> bool:
         """Whether to hear it again would change nothing."""
@@ -260,7 +293,7 @@ class World:
     @staticmethod
     def _place_of_unnamed(naming: Sequence[Occurrence], before: State | None) -> Bin | None:
         if naming:
-            return _newest(naming).speaker.bin
+            return _first(_by_place(naming, _named_place))[0]
         return before.bin if before else None
 
     def _become(
@@ -274,20 +307,15 @@ class World:
             return
         named = [o for o in alive if o.is_named]
         where = self._place_of_unnamed(named, before)
-        by_place: dict[Bin, list[Occurrence]] = defaultdict(list)
-        for o in alive:
-            bin_ = (o.speaker.bin if o.is_named else where) or o.row.computed_bin
-            by_place[bin_].append(o)
-        best = {bin_: _newest(some) for bin_, some in by_place.items()}
-        bin_, winner = max(
-            best.items(),
-            key=lambda item: (
-                item[1].speaker.generated_at, not item[1].row.is_outside(item[0]),
-                item[1].order, [-ord(c) for c in str(item[0])],
-            ),
-        )  # fmt: skip
+
+        def place(o: Occurrence) -> Bin:
+            return (o.speaker.bin if o.is_named else where) or o.row.computed_bin
+
+        bin_, winner = _first(_by_place(alive, place))
         self.winners[x] = winner
-        naming = winner if winner.is_named or not named else _newest(named)
+        naming = winner
+        if named and not winner.is_named:
+            naming = _first(_by_place(named, _named_place))[1]
         label = (bin_, not named, naming.row.is_outside(bin_))
         if before and before.row.content == winner.row.content:
             moved = before.moved_by
