@@ -21,7 +21,8 @@ def main() -> int:
     parser.add_argument("--ignore", action="append", default=[], metavar="KIND",
                         help="a kind of difference that is known and not wanted now")  # fmt: skip
     parser.add_argument("--without", action="append", default=[],
-                        help="load_daily, load_history, messages, gone, same_bytes, again or seldom")
+                        help="load_history, messages, gone, same_bytes, again, seldom, equal "
+                        "(generations) or same (trajectory in several messages)")  # fmt: skip
     given = parser.parse_args()
     began, done, seed = time.monotonic(), 0, given.seed
     while done < given.steps:

@@ -57,6 +57,7 @@ class _Drawing:
     generation: int = 10
     slow: bool = True
     without: Collection[str] = ()
+    used: set[int] = field(default_factory=set)
 
     def sequence(self, steps: int) -> Iterator[Action]:
         done = 0
@@ -86,8 +87,13 @@ class _Drawing:
         """Mostly newer than all before, sometimes older or the same."""
         if self.random.random() < 0.7:
             self.generation += self.random.randint(1, 2)
+            self.used.add(self.generation)
             return self.generation
-        return self.random.randint(1, self.generation)
+        older = range(1, self.generation + 1)
+        if "equal" in self.without:
+            older = [g for g in older if g not in self.used] or [0]
+        self.used.add(drawn := self.random.choice(older))
+        return drawn
 
     def _rows_of(self, degree: int) -> dict[str, int]:
         """The rows of a bin's next file: the former ones, changed a little, or new ones."""
@@ -145,7 +151,9 @@ class _Drawing:
         if self.random.random() < 0.5:
             left = {k: v for k, v in self.daily[degree].solutions.items() if k != x}
             if left:
-                other = self.random.choice((generation, self._some_generation()))
+                other = self._some_generation()
+                if "equal" not in self.without:
+                    other = self.random.choice((generation, other))
                 made.append(self._put_file(degree, File(other, left)))
         return made
 
@@ -164,7 +172,9 @@ class _Drawing:
         if self.daily and self.random.random() < 0.3:
             return [*self._move(), self._load()]
         some = self.random.sample(DEGREES, self.random.choice((1, 1, 2, 2, 3, 5)))
-        together = self._some_generation() if self.random.random() < 0.4 else None
+        together = None
+        if "equal" not in self.without and self.random.random() < 0.4:
+            together = self._some_generation()
         return [*(self._put(degree, together) for degree in sorted(some)), self._load()]
 
     def _load_history(self) -> list[Action]:
@@ -198,6 +208,8 @@ class _Drawing:
             if solution and self.random.random() < 0.5:
                 near = [d for d in DEGREES if abs(d - _degree(x)) <= 1]
                 degree = self.random.choice(near)
+            if "same" in self.without and x in [other for other, *_ in some]:
+                continue
             some.append((x, solution, self._some_generation(), degree))
         return [Action("messages", tuple(some))]
 
