@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= $(or $(GMN_DATA_DIR),data)
-export GMN_DATA_DIR := $(abspath $(DATA_DIR))
+# Recipes name it by its variable in quotes: its path may hold spaces and what else it likes.
+export GMN_DATA_DIR := $(DATA_DIR)
 
 # Without SOURCE, `make run` takes the real file of 2022-03-04 that a PyPI package carries.
 SOURCE ?=
@@ -32,9 +33,9 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 
 run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)
 ifeq ($(SOURCE),)
-	@$(BIN)/gmn sample $(DATA_DIR)/sample_source
+	@$(BIN)/gmn sample "$$GMN_DATA_DIR/sample_source"
 endif
-	@$(BIN)/gmn run --source "$(or $(SOURCE),$(DATA_DIR)/sample_source)" $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+	@$(BIN)/gmn run --source $(if $(SOURCE),"$(SOURCE)","$$GMN_DATA_DIR/sample_source") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 test: setup  ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -60,10 +61,10 @@ dev: setup  ## the Dagster UI on 127.0.0.1:3000, with schedule and sensors
 	@$(BIN)/gmn dev
 
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
-	@$(BIN)/python -m gmn_pipeline.streams.broker start --data-dir $(DATA_DIR) --port $(or $(PORT),9092)
+	@$(BIN)/python -m gmn_pipeline.streams.broker start --data-dir "$$GMN_DATA_DIR" --port $(or $(PORT),9092)
 
 kafka-stop: setup  ## stop it
-	@$(BIN)/python -m gmn_pipeline.streams.broker stop --data-dir $(DATA_DIR)
+	@$(BIN)/python -m gmn_pipeline.streams.broker stop --data-dir "$$GMN_DATA_DIR"
 
 bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)

@@ -5,6 +5,7 @@ them. What does not: constants of the data format, and reading settings at impor
 made where a resource or a command is made.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -80,9 +81,32 @@ class Settings(BaseSettings):
         7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
         "nothing names any more are kept; past states of trajectories stay for ever."
     )  # fmt: skip
+    query_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds that a query ('gmn sql') may work."
+    )
+    query_memory_mb: int = Field(2_000, ge=64, description="Memory (MB) that a query may take.")
+    query_disk_mb: int = Field(
+        2_000, ge=0, description="Temporary files (MB), under the data folder, that a query may "
+        "write while it sorts or joins more than its memory holds; 0 for none."
+    )  # fmt: skip
+    query_max_rows: int = Field(
+        5_000_000,
+        ge=1,
+        description="Rows of a query's answer; more are cut off, and it says so.",
+    )
     iau_showers_url: str = Field(
-        "https://www.ta3.sk/IAUC22DB/MDC2007/Etc/streamfulldata.txt",
-        description="The IAU Meteor Data Center's list of all meteor showers.",
+        "https://www.ta3.sk/IAUC22DB/MDC2022/Etc/streamfulldata{year}.txt "
+        "https://ceresiaumdc.ta3.sk/downloads/lists_shw_data/streamfulldata.json",
+        description="The IAU Meteor Data Center's list of all meteor showers, text or JSON: "
+        "addresses (or a file) tried in turn; {year} is this year, then the three before. If none "
+        "answers, the copy that comes along.",
+    )
+    iau_showers_min_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of the showers at hand that a new list must have: a shorter one is "
+        "taken for half a page and refused.",
     )
     kafka_bootstrap_servers: str | None = Field(
         None,
@@ -210,7 +234,20 @@ def load_settings(**overrides: object) -> Settings:
             f"Settings without a usable value: {wrong}.",
             remedy="Correct them; 'gmn settings' lists every setting with its default.",
         ) from error
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().resolve()})
+    return settings.model_copy(update={"data_dir": resolved(settings.data_dir)})
+
+
+def resolved(folder: Path) -> Path:
+    """A folder by its full path. `~` in front is a home; of nobody's, a letter, as in a shell."""
+    with suppress(RuntimeError):
+        folder = folder.expanduser()
+    try:
+        return folder.resolve()
+    except (RuntimeError, OSError) as error:
+        raise SettingsError(
+            f"{folder} cannot be followed: {error}.",
+            remedy="A link in it leads back to itself: give the folder's own path.",
+        ) from error
 
 
 def _variable_of(place: object) -> str:

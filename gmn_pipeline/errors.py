@@ -5,15 +5,22 @@
     |   |-- SourceUnavailable     the source is down, slow or answers 5xx
     |   |-- FileIncomplete        a file caught half written, or changed while it was read
     |   |-- WarehouseBusy         another writer held the warehouse for too long
+    |   |-- DiskFull              no space is left where something was to be written
     |   |-- BrokerUnavailable     Kafka is down, slow, or lost a message on its way
     |   |-- RegistryUnavailable   the schema registry is down or answers an error
     |   `-- StreamBusy            another process reads the topic, or publishes to it
     `-- PermanentError            the same call will fail again: somebody has to look
         |-- SettingsError         a setting has no usable value
+        |-- NotPermitted          the data folder may not be written, or not be read
+        |-- DataDamaged           a file of the warehouse is missing or not readable
+        |-- ServiceRunning        another one works on the data folder, or has the port
         |-- SourceFileMissing     the source answers that there is no such file
         |-- SourceRefused         the source answers something that is not its data
         |-- SummaryFormatError    a file is not in the format that this version knows
         |-- SchemaRefused         the schema registry takes our schema to be incompatible
+        |-- QueryRefused          a query is anything but one SELECT of the warehouse's tables
+        |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
+        |-- QueryLimit            a query needs more time or memory than it may have
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -46,6 +53,10 @@ class WarehouseBusy(RetryableError):
     """Others held the warehouse for longer than may be waited for."""
 
 
+class DiskFull(RetryableError):
+    """No space is left where something was to be written."""
+
+
 class BrokerUnavailable(RetryableError):
     """Kafka is down, slow, or did not acknowledge a message."""
 
@@ -66,6 +77,18 @@ class SettingsError(PermanentError):
     """A setting has no usable value."""
 
 
+class NotPermitted(PermanentError):
+    """The data folder may not be written, or not be read."""
+
+
+class DataDamaged(PermanentError):
+    """A file of the warehouse is missing, or is not what it should be."""
+
+
+class ServiceRunning(PermanentError):
+    """Another process works on this data folder already, or has the port."""
+
+
 class SourceFileMissing(PermanentError):
     """The source answers that there is no such file."""
 
@@ -80,6 +103,18 @@ class SummaryFormatError(PermanentError):
 
 class SchemaRefused(PermanentError):
     """The schema registry takes our message schema to be incompatible with what it has."""
+
+
+class QueryRefused(PermanentError):
+    """A query is anything but one SELECT of the warehouse's tables."""
+
+
+class QueryFailed(PermanentError):
+    """DuckDB cannot answer a query: its syntax, a name in it, a value; or it was cancelled."""
+
+
+class QueryLimit(PermanentError):
+    """A query needs more time or memory than it may have."""
 
 
 class StreamGap(PermanentError):

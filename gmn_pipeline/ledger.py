@@ -10,8 +10,14 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from gmn_pipeline.clock import utc_now
+from gmn_pipeline.storage import sqlite
+from gmn_pipeline.storage.files import exclusive, is_writable, working_folder
+from gmn_pipeline.storage.problems import explaining
+
+_BUSY_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,22 @@ class DayFailure:
     failed_at_utc: str
 
 
+@dataclass(frozen=True)
+class UnreadFile:
+    """A file of the source that looks like a summary and is not read, for its name or place."""
+
+    folder: str
+    path: str
+    expected: str
+    seen_at_utc: str
+
+    @property
+    def in_words(self) -> str:
+        return (
+            f"{self.path} looks like a summary file and is not read: expected is {self.expected}."
+        )
+
+
 def _columns(row_class: type) -> list[str]:
     return [column.name for column in fields(row_class)]
 
@@ -68,6 +90,7 @@ _TABLES = {
         "{columns}, PRIMARY KEY (source_file_sha256, bin_date, bin_solar_longitude_deg)",
     ),
     "day_failures": (DayFailure, "{columns}, PRIMARY KEY (day)"),
+    "unread_files": (UnreadFile, "{columns}, PRIMARY KEY (path)"),
 }
 
 
@@ -76,22 +99,39 @@ class Ledger:
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "ledger.sqlite"
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with self._transaction() as db:
-            for name, (row_class, definition) in _TABLES.items():
-                columns = ", ".join(_columns(row_class))
-                db.execute(
-                    f"CREATE TABLE IF NOT EXISTS {name} ({definition.format(columns=columns)})"
-                )
-            db.execute("CREATE INDEX IF NOT EXISTS landed_by_path ON landed_versions (path)")
+        self._is_made = False
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=60)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            with db:
+        with explaining(self._path.parent):
+            self._make()
+            with _connected(self._path) as db:
                 yield db
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """The answer to a query, which needs no permission to write; none if there is no file."""
+        with explaining(self._path.parent):
+            if not self._path.is_file():
+                return []
+            if is_writable(self._path) and is_writable(self._path.parent):
+                with self._transaction() as db:
+                    return db.execute(query, values).fetchall()
+            with sqlite.reading(self._path) as db:
+                return db.execute(query, values).fetchall()
+
+    def _make(self) -> None:
+        """Make what is not there yet, by one process; a new file has all its tables at once."""
+        if self._is_made:
+            return
+        folder = self._path.parent
+        with exclusive(folder / "ledger.lock"):
+            if self._path.is_file():
+                _create_tables(self._path)
+            else:
+                with working_folder(folder / "tmp") as unfinished:
+                    _create_tables(unfinished / self._path.name)
+                    (unfinished / self._path.name).replace(self._path)
+        self._is_made = True
 
     def record_landed(self, versions: Iterable[LandedVersion]) -> None:
         """Record new versions. The newest of a path is the one recorded last."""
@@ -110,21 +150,19 @@ class Ledger:
     def newest_landed(self) -> dict[str, LandedVersion]:
         """The newest version of every path."""
         names = ", ".join(_columns(LandedVersion))
-        with self._transaction() as db:
-            rows = db.execute(
-                f"SELECT {names} FROM landed_versions WHERE version IN "
-                "(SELECT max(version) FROM landed_versions GROUP BY path)"
-            )
-            return {row[0]: LandedVersion(*row) for row in rows}
+        rows = self._rows(
+            f"SELECT {names} FROM landed_versions WHERE version IN "
+            "(SELECT max(version) FROM landed_versions GROUP BY path)"
+        )
+        return {row[0]: LandedVersion(*row) for row in rows}
 
     def landed_versions(self, path: str) -> list[LandedVersion]:
         """Every version of a path, oldest first."""
         names = ", ".join(_columns(LandedVersion))
-        with self._transaction() as db:
-            rows = db.execute(
-                f"SELECT {names} FROM landed_versions WHERE path = ? ORDER BY version", [path]
-            )
-            return [LandedVersion(*row) for row in rows]
+        rows = self._rows(
+            f"SELECT {names} FROM landed_versions WHERE path = ? ORDER BY version", [path]
+        )
+        return [LandedVersion(*row) for row in rows]
 
     def record_validated(self, slices: Sequence[ValidatedSlice]) -> None:
         with self._transaction() as db:
@@ -136,21 +174,19 @@ class Ledger:
         wanted = {day.isoformat() for day in days}
         if not wanted:
             return []
-        with self._transaction() as db:
-            rows = db.execute(
-                f"SELECT {names} FROM validated_slices WHERE bin_date BETWEEN ? AND ?",
-                [min(wanted), max(wanted)],
-            )
-            return [s for row in rows if (s := ValidatedSlice(*row)).bin_date in wanted]
+        rows = self._rows(
+            f"SELECT {names} FROM validated_slices WHERE bin_date BETWEEN ? AND ?",
+            [min(wanted), max(wanted)],
+        )
+        return [s for row in rows if (s := ValidatedSlice(*row)).bin_date in wanted]
 
     def validated_paths(self) -> set[str]:
         """Every validated Parquet file that is named, of accepted or of rejected rows."""
-        with self._transaction() as db:
-            rows = db.execute(
-                "SELECT accepted_path FROM validated_slices "
-                "UNION SELECT rejected_path FROM validated_slices"
-            )
-            return {path for (path,) in rows}
+        rows = self._rows(
+            "SELECT accepted_path FROM validated_slices "
+            "UNION SELECT rejected_path FROM validated_slices"
+        )
+        return {path for (path,) in rows}
 
     def record_days(self, failed: dict[date, tuple[str, str]], good: Iterable[date]) -> None:
         """Record (stage, message) of failed days, and forget former failures of good ones."""
@@ -162,20 +198,52 @@ class Ledger:
             rows = [DayFailure(day.isoformat(), *why, now) for day, why in failed.items()]
             _insert(db, "day_failures", DayFailure, rows, or_replace=True)
 
-    def failures(self) -> list[DayFailure]:
-        """Days that did not get through when last tried, newest first."""
+    def record_unread(self, folder: str, files: Iterable[UnreadFile]) -> None:
+        """Record which files of a folder were not read when it was last listed."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM unread_files WHERE folder = ?", [folder])
+            _insert(db, "unread_files", UnreadFile, files, or_replace=True)
+
+    def unread(self) -> list[UnreadFile]:
+        """Files that look like summaries and were not read when last listed, by path."""
         with self._transaction() as db:
             rows = db.execute(
-                f"SELECT {', '.join(_columns(DayFailure))} FROM day_failures ORDER BY day DESC"
+                f"SELECT {', '.join(_columns(UnreadFile))} FROM unread_files ORDER BY path"
             )
-            return [DayFailure(*row) for row in rows]
+            return [UnreadFile(*row) for row in rows]
+
+    def failures(self) -> list[DayFailure]:
+        """Days that did not get through when last tried, newest first."""
+        rows = self._rows(
+            f"SELECT {', '.join(_columns(DayFailure))} FROM day_failures ORDER BY day DESC"
+        )
+        return [DayFailure(*row) for row in rows]
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection with one transaction."""
+    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as db:
+        db.execute("PRAGMA synchronous = NORMAL")
+        with db:
+            yield db
+
+
+def _create_tables(path: Path) -> None:
+    """Tables and index that are not there yet."""
+    with _connected(path) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        for name, (row_class, definition) in _TABLES.items():
+            columns = ", ".join(_columns(row_class))
+            db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({definition.format(columns=columns)})")
+        db.execute("CREATE INDEX IF NOT EXISTS landed_by_path ON landed_versions (path)")
 
 
 def _insert(
     db: sqlite3.Connection,
     table: str,
     row_class: type,
-    rows: Iterable[LandedVersion | ValidatedSlice | DayFailure],
+    rows: Iterable[LandedVersion | ValidatedSlice | DayFailure | UnreadFile],
     *,
     or_replace: bool = False,
 ) -> None:

@@ -1,6 +1,9 @@
 """Fixtures that more than one file of tests uses."""
 
-from collections.abc import Iterator
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +24,46 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     need_kafka()
     with own_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that other users may enter, and read; pytest's own is closed to them."""
+    with tempfile.TemporaryDirectory(prefix="gmn-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def as_another_user() -> Callable[[Callable[[], object]], object]:
+    """Run something as a user who may not write what this one wrote; its answer.
+
+    In a process of its own, since the way back is closed. Only root can become another user.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    return _run_as_nobody
+
+
+_NOBODY = 65_534
+
+
+def _run_as_nobody(what: Callable[[], object]) -> object:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+        try:
+            answer = (True, what())
+        except BaseException as error:
+            answer = (False, repr(error))
+        os.write(write, pickle.dumps(answer))
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as file:
+        is_good, answer = pickle.load(file)
+    os.waitpid(child, 0)
+    assert is_good, answer
+    return answer

@@ -188,6 +188,7 @@ class Bench:
         ):  # fmt: skip
             landing.files += landed.files
             landing.failed_days |= landed.failed_days
+            landing.unread += landed.unread
         return landing
 
     def validate(self, *days: date) -> Validated:

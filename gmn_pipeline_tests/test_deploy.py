@@ -53,8 +53,8 @@ def test_dagster_takes_the_settings_that_keep_its_runs_in_the_postgres_of_the_co
 
 def test_the_storage_of_the_compose_file_is_not_mixed_with_our_event_log(tmp_path: Path) -> None:
     elsewhere = (DEPLOY / "dagster.yaml").read_text()
-    assert dagster_yaml(elsewhere, tmp_path) == elsewhere
-    assert "BatchingEventLogStorage" in dagster_yaml("telemetry:\n  enabled: false\n", tmp_path)
+    assert dagster_yaml(elsewhere) == elsewhere
+    assert "BatchingEventLogStorage" in dagster_yaml("telemetry:\n  enabled: false\n")
 
 
 def test_the_pinned_storage_is_of_the_same_release_as_the_pinned_dagster() -> None:

@@ -14,18 +14,19 @@ from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.schemas.derive import (
     arrow_csv_types,
     duckdb_create_table,
-    pandera_schema,
     polars_schema,
     polars_within_limits,
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import (
     REJECTED_ROWS,
     VALIDATED_TRAJECTORIES,
     WAREHOUSE_TABLES,
     Table,
 )
-from gmn_pipeline.sources.summary_file import EXPECTED_HEADER, read_head
+from gmn_pipeline.sources.file_formats import CURRENT
+from gmn_pipeline.sources.summary_file import read_head
 from gmn_pipeline_tests.sample import sample_bytes
 
 # The names by which existing clients know the columns; `+` marks a column that a sigma follows.
@@ -59,7 +60,7 @@ def test_the_86_columns_have_the_legacy_names_in_the_order_of_the_file() -> None
 
 
 def test_the_header_pairs_are_those_of_a_real_file() -> None:
-    assert read_head(sample_bytes(), "sample").header == EXPECTED_HEADER
+    assert read_head(sample_bytes(), "sample").header == CURRENT.header
 
 
 def test_names_are_unique_and_say_their_unit() -> None:

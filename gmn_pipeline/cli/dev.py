@@ -1,7 +1,10 @@
 """`gmn dev`: the Dagster UI with its daemon."""
 
 import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,18 +12,63 @@ import typer
 
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.config import load_settings
-from gmn_pipeline.orchestration.home import prepare_dagster_home
+from gmn_pipeline.errors import ServiceRunning, SettingsError
+from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.storage.files import exclusive
+from gmn_pipeline.storage.problems import explaining
 
 
 def dev(
-    port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """The Dagster UI with its daemon, on the same storage as 'gmn run'."""
-    home = prepare_dagster_home(load_settings())
-    command = [
-        "dagster", "dev", "--module-name", "gmn_pipeline.definitions",
-        "--host", host, "--port", str(port),
-    ]  # fmt: skip
-    console.print(f"Dagster on http://{host}:{port}, storage in {home}", soft_wrap=True)
-    os.execv(Path(sys.executable).with_name("dagster"), command)  # noqa: S606 - no shell
+    settings = load_settings()
+    with explaining(settings.data_dir), _only_daemon(settings.dagster_home):
+        _must_be_free(host, port)
+        # Its files are made here, by one process: the UI and the daemon start at the same time.
+        dagster_instance(settings).dispose()
+        command = [
+            "dagster", "dev", "--module-name", "gmn_pipeline.definitions",
+            "--host", host, "--port", str(port),
+        ]  # fmt: skip
+        where = f"Dagster on http://{host}:{port}, storage in {settings.dagster_home}"
+        console.print(where, soft_wrap=True, markup=False)
+        sys.stdout.flush()
+        os.execv(Path(sys.executable).with_name("dagster"), command)  # noqa: S606 - no shell
+
+
+@contextmanager
+def _only_daemon(home: Path) -> Iterator[None]:
+    """The lock of the folder's daemon, which the process that we become keeps to its end.
+
+    Raises ServiceRunning if another one works there.
+    """
+    try:
+        with exclusive(home / "daemon.lock", timeout_s=0) as lock:
+            os.set_inheritable(lock.fileno(), True)
+            yield
+    except TimeoutError as error:
+        raise ServiceRunning(
+            f"Another 'gmn dev' works on {home.parent} already.",
+            remedy="Use that one, or end it (Ctrl-C) first: two daemons would start runs twice.",
+        ) from error
+
+
+def _must_be_free(host: str, port: int) -> None:
+    """Raises ServiceRunning if a server has the port, SettingsError for an unusable address."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as found:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen()
+    except socket.gaierror as error:
+        raise SettingsError(
+            f"--host {host} is no address: {error.strerror}.", remedy="Give one of this machine."
+        ) from error
+    except OSError as error:
+        raise ServiceRunning(
+            f"Port {port} of {host} cannot be had: {error.strerror}.",
+            remedy="Stop the program that has it, or give another with --port.",
+        ) from error

@@ -1,13 +1,21 @@
 """The command `gmn` itself: which commands there are, and what a person sees of an error."""
 
 import importlib
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from gmn_pipeline.cli.console import errors
+from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import GmnError
+from gmn_pipeline.storage.problems import sentence
+
+_INTERRUPTED = 130
+"""What a shell takes for "ended by Ctrl-C"."""
 
 _COMMANDS = {
     "run": ("run", "run"),
@@ -26,6 +34,13 @@ class _Commands(TyperGroup):
     """Imports the module of the command that is called, and no other: Dagster alone takes as
     long to import as a query takes to answer."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """The library would end on Ctrl-C by itself, with a bare "Aborted."."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Exit(_tell(error)) from None
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library calls it so
         return list(_COMMANDS)
 
@@ -34,9 +49,9 @@ class _Commands(TyperGroup):
             return None
         module, function = _COMMANDS[cmd_name]
         command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        command.command(cmd_name)(
-            getattr(importlib.import_module(f"gmn_pipeline.cli.{module}"), function)
-        )
+        found = importlib.import_module(f"gmn_pipeline.cli.{module}")
+        context = getattr(found, "CONTEXT", None)  # what the command says of its arguments
+        command.command(cmd_name, context_settings=context)(getattr(found, function))
         return typer.main.get_command(command)
 
 
@@ -49,9 +64,47 @@ def _gmn() -> None:
 
 
 def main() -> None:
-    """Entry point: an error made on purpose is one red line, not a traceback."""
+    """Entry point: whatever goes wrong, a person sees a sentence and no traceback."""
     try:
         app()
-    except GmnError as error:
-        errors.print(str(error), style="red", markup=False)
-        raise SystemExit(1) from error
+        sys.stdout.flush()  # here and not at the interpreter's end, where nobody can answer for it
+    except SystemExit:
+        _close_output()
+        raise
+    except BaseException as error:
+        raise SystemExit(_tell(error)) from None
+
+
+def _tell(error: BaseException) -> int:
+    """Tell a person of an error; the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # Whoever reads has had enough (`gmn sql ... | head`): there is nobody to tell.
+        _close_output()
+        return 1
+    if _is_interruption(error):
+        errors.print("Interrupted. What was committed stays; the same command goes on from there.")
+        return _INTERRUPTED
+    errors.print(sentence(error, _data_dir()), style="red", markup=False, soft_wrap=True)
+    return 1
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Ctrl-C, also where DuckDB or Dagster made something of their own of it."""
+    names = {"KeyboardInterrupt", "InterruptException", "DagsterExecutionInterruptedError"}
+    return any(kind.__name__ in names for kind in type(error).__mro__)
+
+
+def _data_dir() -> Path:
+    """The data folder, even if other settings are what is wrong."""
+    try:
+        return load_settings().data_dir
+    except (GmnError, OSError):
+        return Path(os.environ.get("GMN_DATA_DIR", "data")).absolute()
+
+
+def _close_output() -> None:
+    """Write out what is left; where nobody reads it any more, drop it in silence."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gmn_pipeline.cli.console import console, errors
+from gmn_pipeline.cli.console import console, errors, print_some
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
@@ -28,11 +28,14 @@ from gmn_pipeline.orchestration.jobs import (
 )
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
-from gmn_pipeline.schemas.tables import IAU_SHOWERS
+from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.storage.problems import explained_text, unknown
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
+from gmn_pipeline.warehouse.showers import edition_in_use
 from gmn_pipeline.warehouse.store import ask
 
 _SHOWN_SHOWERS = 8
@@ -110,10 +113,10 @@ def run(
         watch = ProgressBars(progress)
         defs = build_defs(overrides, watch=watch)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
-        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWERS.name} LIMIT 1"):
+        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, overrides, instance)
-        _execute(defs, snapshot_job.name, instance)
+        succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
     if watch.report is not None:
         _summary(settings, watch.report, time.monotonic() - began, streamed)
     if not succeeded:
@@ -165,8 +168,21 @@ def _execute(
         if event.is_step_failure:
             failure = event.step_failure_data
             said = failure.user_failure_data.description if failure.user_failure_data else None
-            errors.print(said or failure.error, style="red", markup=False)
+            said = said or _in_a_sentence(failure.error, instance)
+            errors.print(said, style="red", markup=False, soft_wrap=True)
     return result.success
+
+
+def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
+    """What Dagster hands on of an error that no part of this project raised on purpose."""
+    data_dir = Path(instance.root_directory).parent
+    causes = [error]
+    while causes[-1].cause or causes[-1].context:
+        causes.append(causes[-1].cause or causes[-1].context)
+    known = explained_text("\n".join(cause.message for cause in causes), data_dir)
+    if known is not None:
+        return str(known)
+    return unknown(causes[-1].message.strip().splitlines()[0], error.to_string(), data_dir)
 
 
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
@@ -189,6 +205,7 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
         table.add_row(f"trajectories {name}", f"{report.total(name):,}")
     console.print(table)
     _print_showers(settings, days)
+    print_some(report.warnings, style="yellow")
     for day in report.failed:
         console.print(f"[red]{day.day} failed[/] in {day.failed_stage}: {day.error}")
     console.print(streamed, soft_wrap=True, markup=False)
@@ -196,12 +213,12 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
 
 
 def _print_showers(settings: Settings, days: Sequence[date]) -> None:
+    warehouse = WarehouseConnection(settings)
     rows = ask(
-        WarehouseConnection(settings),
-        "SELECT iau_shower_code, coalesce(any_value(iau_shower_name), 'sporadic'), count(*) AS n, "
-        "avg(vgeo_km_s) FROM trajectories LEFT JOIN iau_showers USING "
-        "(iau_shower_number, iau_shower_code) WHERE bin_date BETWEEN ? AND ? "
-        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {_SHOWN_SHOWERS}",
+        warehouse,
+        f"SELECT iau_shower_number, iau_shower_code, any_value({SHOWER_NAME}), count(*) AS n, "
+        f"avg(vgeo_km_s) FROM trajectories {JOIN_SHOWERS} WHERE bin_date BETWEEN ? AND ? "
+        f"GROUP BY 1, 2 ORDER BY n DESC, 2 LIMIT {_SHOWN_SHOWERS}",
         [days[0], days[-1]],
     )
     if not rows:
@@ -210,16 +227,22 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
     for column, justify in (("code", "left"), ("name", "left"), ("trajectories", "right"),
                             ("mean Vgeo, km/s", "right")):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for code, name, count, vgeo in rows:
-        table.add_row(code, name, f"{count:,}", f"{vgeo:.1f}" if vgeo is not None else "")
+    for number, code, name, count, vgeo in rows:
+        table.add_row(
+            code, name or f"{number}: {NOT_IN_LIST}", f"{count:,}",
+            f"{vgeo:.1f}" if vgeo is not None else "",
+        )  # fmt: skip
     console.print(table)
+    with warehouse.open(read_only=True) as connection:
+        edition = edition_in_use(connection)
+    console.print(f"names from {edition or 'no list: none could be loaded'}", soft_wrap=True)
 
 
 def _print_where(settings: Settings, seconds: float) -> None:
     database = settings.snapshot_dir / "gmn.duckdb"
     console.print(f"Done in {seconds:.1f} s.")
-    console.print(f"  analysts' database  {database}", soft_wrap=True)
-    console.print(f"  warehouse           {settings.warehouse_dir}", soft_wrap=True)
+    for name, path in (("analysts' database", database), ("warehouse", settings.warehouse_dir)):
+        console.print(f"  {name:<20}{path}", soft_wrap=True, markup=False)
     console.print("Next:")
     query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
     console.print(f'  {_self()} sql "{query}"', soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gmn_pipeline.config import resolved
 from gmn_pipeline.errors import SettingsError
 
 
@@ -21,7 +22,7 @@ def sample(
             remedy="'make setup' installs it.",
         )
     name = "traj_summary_20220304_solrange_344.0-345.0.txt"
-    daily = folder / "daily"
+    daily = resolved(folder) / "daily"
     daily.mkdir(parents=True, exist_ok=True)
     if not (daily / name).is_file():
         models = Path(spec.submodule_search_locations[0]) / "data_models"

@@ -73,6 +73,8 @@ class Report:
 
     days: dict[date, DayReport]
     flag_counts: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
+    """What a person should know though no day failed for it: files that are not read."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Seconds of the run in all, and in its steps: land (waiting for files, which are fetched
     beside the rest), parse, check, write, and merge (of one chunk beside the steps of the next)."""
@@ -159,6 +161,7 @@ def _landed(
     else:
         landings = iter([_recall(report.days.keys(), ledger, objects)])
     for landing in report.stopwatch.each("land", landings):
+        report.warnings += [file.in_words for file in landing.unread]
         for day, error in landing.failed_days.items():
             report.fail([day], Stage.LANDING, error)
         for file in landing.files:

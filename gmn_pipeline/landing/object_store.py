@@ -7,7 +7,8 @@ The same bytes are kept once, however often they come.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
+
+from gmn_pipeline.storage.files import working_folder
 
 
 class ObjectStore:
@@ -15,7 +16,7 @@ class ObjectStore:
         self._objects = folder / "objects"
         self._incoming = folder / "incoming"
         self._refused = folder / "refused"
-        for place in (self._objects, self._incoming, self._refused):
+        for place in (self._objects, self._refused):
             place.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
@@ -30,11 +31,8 @@ class ObjectStore:
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """Where a file may be written to; it is gone afterwards unless it was kept."""
-        path = self._incoming / uuid4().hex
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        with working_folder(self._incoming) as folder:
+            yield folder / "fetched"
 
     def keep(self, incoming: Path, sha256: str) -> Path:
         """Give a finished file its name."""

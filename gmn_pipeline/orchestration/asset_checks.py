@@ -4,7 +4,7 @@ What belongs here: specs, and results made from the report of a run. What does n
 themselves (`validated/`, `warehouse/`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,6 +12,9 @@ import dagster as dg
 from gmn_pipeline.flows.trajectory_days import Report
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.warehouse.showers import UnknownShower
+
+_SHOWN_SHOWERS = 20
 
 NO_ROWS_REJECTED = dg.AssetCheckSpec(
     "no_rows_rejected",
@@ -37,6 +40,11 @@ DAYS_COMPLETE = dg.AssetCheckSpec(
     "all_days_came_through",
     asset=keys.LANDING_TRAJECTORIES,
     description="Every day of the run came through; the message names those that did not.",
+)
+ALL_SHOWERS_KNOWN = dg.AssetCheckSpec(
+    "all_showers_known",
+    asset=keys.WAREHOUSE_IAU_SHOWERS,
+    description="The IAU list has every shower that trajectories belong to, under the same code.",
 )
 
 DAY_CHECKS = [NO_ROWS_REJECTED, IDENTITIES_HOLD, LIMITS_HOLD, COUNTS_ADD_UP, DAYS_COMPLETE]
@@ -65,6 +73,17 @@ def check_results(report: Report) -> Iterator[tuple[dg.AssetCheckSpec, dg.AssetC
         DAYS_COMPLETE, not failed,
         {"days": len(report.days), "failed": failed, "seconds": seconds}, error=True,
     )  # fmt: skip
+
+
+def all_showers_known(unknown: Sequence[UnknownShower]) -> dg.AssetCheckResult:
+    """Whether the list knows the showers of all trajectories; those that it does not, counted."""
+    by_shower = {f"{shower.number} {shower.code}": shower.trajectories for shower in unknown}
+    _, result = _check(
+        ALL_SHOWERS_KNOWN, not unknown,
+        {"showers": len(unknown), "trajectories": sum(by_shower.values()),
+         "trajectories_by_shower": by_shower},
+    )  # fmt: skip
+    return result._replace(description="; ".join(map(str, unknown[:_SHOWN_SHOWERS])) or None)
 
 
 def _check(

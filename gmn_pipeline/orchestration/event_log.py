@@ -8,10 +8,9 @@ Dagster's.
 """
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._record import copy
 from dagster._serdes import ConfigurableClassData
-from filelock import FileLock
 from sqlalchemy.pool import QueuePool
+
+from gmn_pipeline.orchestration.sqlite_storage import copy_database, make_once, sqlite_address
 
 _BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 _EVENTS_PER_BATCH = 1000
@@ -134,29 +134,20 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
 
 
 def _make_file(folder: Path) -> None:
-    """Make the file if there is none: whole or not at all, by one process only."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file, building = folder / _FILE_NAME, folder / "building"
-    with FileLock(folder / "making.lock"):
-        if file.exists():
-            return
-        shutil.rmtree(building, ignore_errors=True)
-        ConsolidatedSqliteEventLogStorage(str(building))
+    """Make the file if there is none, with what Dagster's default storage knows of assets."""
+
+    def make(plain: Path) -> None:
+        ConsolidatedSqliteEventLogStorage(str(plain))
         if (former := folder / _FORMER_FILE).exists():
-            _copy(former, building / _FILE_NAME)
-        (building / _FILE_NAME).replace(file)
-        shutil.rmtree(building)
+            copy_database(former, plain / _FILE_NAME)
 
-
-def _copy(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
-        read.backup(written)
+    make_once(folder / _FILE_NAME, make)
 
 
 def _engine(file: Path) -> db.Engine:
     """Connections that stay open; who finds the file busy waits."""
     engine = db.create_engine(
-        f"sqlite:///{file}",
+        sqlite_address(file),
         poolclass=QueuePool,
         max_overflow=-1,  # a thread never waits for another one's connection
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},

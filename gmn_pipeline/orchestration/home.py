@@ -1,39 +1,63 @@
 """DAGSTER_HOME: Dagster's own storage, under the data folder."""
 
-import json
 import os
 from pathlib import Path
 
 import dagster as dg
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.storage.files import atomic_write, exclusive
+from gmn_pipeline.storage.problems import explaining
 
-_EVENT_LOG = """
+# The folder is named by the environment alone: the file stays true where the folder is moved.
+_STORAGE = """
+run_storage:
+  module: gmn_pipeline.orchestration.sqlite_storage
+  class: RunStorage
+  config:
+    home: {env: DAGSTER_HOME}
+
+schedule_storage:
+  module: gmn_pipeline.orchestration.sqlite_storage
+  class: ScheduleStorage
+  config:
+    home: {env: DAGSTER_HOME}
+
 event_log_storage:
   module: gmn_pipeline.orchestration.event_log
   class: BatchingEventLogStorage
   config:
-    base_dir: {home}
+    base_dir: {env: DAGSTER_HOME}
 """
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """Dagster's storage under the data folder: the same that `make dev` shows."""
-    return dg.DagsterInstance.from_config(str(prepare_dagster_home(settings)))
+    home = prepare_dagster_home(settings)
+    with explaining(settings.data_dir):
+        return dg.DagsterInstance.from_config(str(home))
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
     """Make DAGSTER_HOME and put dagster.yaml there."""
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    if "[" in str(home):
+        raise SettingsError(
+            f"Dagster looks for its settings in {home} by a pattern, in which [ means something.",
+            remedy="Give the data folder a path without [ (GMN_DATA_DIR).",
+        )
     common = (Path(__file__).parents[2] / "dagster.yaml").read_text("utf-8")
-    (home / "dagster.yaml").write_text(dagster_yaml(common, home), "utf-8")
+    with explaining(settings.data_dir):
+        home.mkdir(parents=True, exist_ok=True)
+        with exclusive(home / "making.lock"):
+            atomic_write(home / "dagster.yaml", dagster_yaml(common))
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
 
-def dagster_yaml(common: str, home: Path) -> str:
-    """The settings with our event log in them, unless they keep all storage elsewhere."""
+def dagster_yaml(common: str) -> str:
+    """The settings with our storages in them, unless they keep all storage elsewhere."""
     if any(line.startswith("storage:") for line in common.splitlines()):
         return common
-    return common + _EVENT_LOG.format(home=json.dumps(str(home)))
+    return common + _STORAGE

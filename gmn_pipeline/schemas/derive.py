@@ -1,16 +1,17 @@
 """From the one definition of a column to the forms that each library wants.
 
-What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera and
-DuckDB. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
+What belongs here: pure functions from `Field` and `Table` to Arrow, Polars and DuckDB. What does
+not: definitions (`fields.py`, `tables.py`), anything that reads data, and the forms of libraries
+that take long to import: Pandera's (`hard_limits.py`), Dagster's (`orchestration/metadata.py`).
 """
 
 from collections.abc import Iterable
 
-import pandera.polars as pa
 import polars as pl
 import pyarrow as arrow
 
 from gmn_pipeline.schemas.fields import Field, Kind
+from gmn_pipeline.schemas.sql import sql_text as sql_text  # others import it from here
 from gmn_pipeline.schemas.tables import Table
 
 _POLARS: dict[Kind, pl.DataType] = {
@@ -61,23 +62,9 @@ def polars_schema(fields: Iterable[Field]) -> pl.Schema:
     return pl.Schema({field.name: _POLARS[field.kind] for field in fields})
 
 
-def pandera_schema(table: Table) -> pa.DataFrameSchema:
-    """The hard limits of a table as a Pandera schema: types, nulls, ranges and patterns.
-
-    Strict and ordered: a column too many, too few or out of place is an error. Validate a
-    DataFrame, never a LazyFrame: on the latter Pandera skips the value checks.
-    """
-    return pa.DataFrameSchema(
-        {
-            field.name: pa.Column(
-                _POLARS[field.kind], checks=_pandera_checks(field), nullable=field.nullable
-            )
-            for field in table.fields
-        },
-        name=table.name,
-        strict=True,
-        ordered=True,
-    )
+def polars_type(field: Field) -> pl.DataType:
+    """The type of a column in a data frame."""
+    return _POLARS[field.kind]
 
 
 def polars_within_limits(table: Table) -> pl.Expr:
@@ -92,7 +79,7 @@ def polars_within_limits(table: Table) -> pl.Expr:
 
 
 def _limits(field: Field) -> list[pl.Expr]:
-    """The conditions of `_pandera_checks`, null where the value is: that passes."""
+    """The conditions of the Pandera schema, null where the value is: that passes."""
     column = pl.col(field.name)
     limits = []
     if field.kind is Kind.NUMBER:
@@ -106,30 +93,6 @@ def _limits(field: Field) -> list[pl.Expr]:
     if field.pattern and field.kind is Kind.TEXT:
         limits.append(column.str.contains(field.pattern))
     return [limit.fill_null(value=True) for limit in limits]
-
-
-def _pandera_checks(field: Field) -> list[pa.Check]:
-    checks = []
-    if field.kind is Kind.NUMBER:
-        # Bounds of their own, since a comparison alone lets an infinity through one side.
-        low = float("-inf") if field.minimum is None else field.minimum
-        high = float("inf") if field.maximum is None else field.maximum
-        checks.append(
-            pa.Check.in_range(
-                low, high, include_min=field.minimum is not None,
-                include_max=field.maximum is not None, error=f"within {field_range(field)}",
-            )
-        )  # fmt: skip
-    elif field.minimum is not None or field.maximum is not None:
-        low = -(2**31) if field.minimum is None else field.minimum
-        high = 2**31 - 1 if field.maximum is None else field.maximum
-        checks.append(pa.Check.in_range(low, high, error=f"within {field_range(field)}"))
-    if field.earliest and field.latest:
-        error = f"within {field.earliest:%Y-%m-%d} to {field.latest:%Y-%m-%d}"
-        checks.append(pa.Check.in_range(field.earliest, field.latest, error=error))
-    if field.pattern and field.kind is Kind.TEXT:
-        checks.append(pa.Check.str_matches(field.pattern, error=f"like {field.pattern}"))
-    return checks
 
 
 def field_range(field: Field) -> str:
@@ -184,11 +147,6 @@ def duckdb_comment(table: Table, field: Field, *, catalog: str) -> str:
     """The COMMENT ON statement for a column."""
     text = sql_text(describe(field))
     return f"COMMENT ON COLUMN {catalog}.{table.name}.{field.name} IS {text}"
-
-
-def sql_text(text: str) -> str:
-    """A text constant in SQL. For statements that take no parameters (COMMENT, ATTACH)."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def describe(field: Field) -> str:

@@ -7,6 +7,7 @@ What does not: SQL and library types (`derive.py`), and how rows get there (`war
 from dataclasses import dataclass
 
 from gmn_pipeline.schemas.fields import STATION_CODE_PATTERN, TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.showers import SHOWER_FIELDS, SOLUTION_FIELDS
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,15 @@ STATIONS = Table(
 
 IAU_SHOWERS = Table(
     "iau_showers",
-    "meteor showers of the IAU Meteor Data Center: number, code and name",
-    (
-        _integer("iau_shower_number", "IAU number"),
-        _text("iau_shower_code", "IAU code"),
-        _text("iau_shower_name", "name of the shower"),
-        _text("source", "the edition of the IAU list this row was read from"),
-        _utc("loaded_at_utc", "when it came into the warehouse"),
-    ),
+    "meteor showers of the IAU Meteor Data Center: number, code, name and status",
+    SHOWER_FIELDS,
+)
+
+IAU_SHOWER_SOLUTIONS = Table(
+    "iau_shower_solutions",
+    "published solutions of the IAU Meteor Data Center's showers: radiant, drift, speed and orbit; "
+    "a shower may have several",
+    SOLUTION_FIELDS,
 )
 
 SOURCE_FILES = Table(
@@ -197,6 +199,7 @@ WAREHOUSE_TABLES = (
     TRAJECTORY_STATIONS,
     STATIONS,
     IAU_SHOWERS,
+    IAU_SHOWER_SOLUTIONS,
     SOURCE_FILES,
     REJECTED_ROWS,
 )

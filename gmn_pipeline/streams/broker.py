@@ -14,6 +14,9 @@ messages, and any cluster that somebody else runs (those need the bootstrap serv
 Whether a broker runs is asked of the lock, which the broker's process inherits and the kernel
 frees when it ends, however it ends. A pid in a file proves nothing: another program may have it.
 
+Java works in that folder and is told of everything there by relative paths: so the folder may be
+moved, and may be called what it likes (a `:` or `,` in an absolute one would be two paths to Java).
+
     python -m gmn_pipeline.streams.broker start|stop|status --data-dir data
 """
 
@@ -42,7 +45,10 @@ import typer
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from gmn_pipeline.config import resolved
 from gmn_pipeline.errors import GmnError, PermanentError
+from gmn_pipeline.storage.files import atomic_write
+from gmn_pipeline.storage.problems import sentence
 
 HOST = "127.0.0.1"
 MIN_JAVA_MAJOR = 17
@@ -201,12 +207,13 @@ def _start_java(
 ) -> subprocess.Popen[bytes]:
     command = [
         *(str(java), *_QUICK_JAVA, f"-Xmx{HEAP_MB}m", "-XX:+ExitOnOutOfMemoryError"),
-        *(f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.yaml'}", f"-Dbroker.folder={folder}"),
-        *("-cp", f"{libs}/*", "kafka.Kafka", str(settings)),
+        *(f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.yaml'}", "-Dbroker.folder=."),
+        *("-cp", _class_path(folder, libs), "kafka.Kafka", settings.name),
     ]
     with _output_path(folder).open("wb") as output:
         return subprocess.Popen(  # noqa: S603 - no shell
             command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -241,20 +248,25 @@ def _format_once(folder: Path, java: Path, libs: Path, settings: Path) -> None:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     command = [
         *(str(java), *_QUICK_JAVA),
-        *("-cp", f"{libs}/*", "kafka.tools.StorageTool", "format"),
-        *(f"--cluster-id={cluster_id}", "--config", str(settings)),
+        *("-cp", _class_path(folder, libs), "kafka.tools.StorageTool", "format"),
+        *(f"--cluster-id={cluster_id}", "--config", settings.name),
     ]
-    _run(command, "Kafka could not format its storage")
+    _run(command, "Kafka could not format its storage", cwd=folder)
+
+
+def _class_path(folder: Path, libs: Path) -> str:
+    """All jars, as seen from the folder of the broker."""
+    libs = libs.absolute()
+    return f"{libs.relative_to(folder) if libs.is_relative_to(folder) else libs}/*"
 
 
 def _write_settings(folder: Path, port: int, controller_port: int) -> Path:
     template = Template((_DEPLOY / "server.properties.template").read_text())
     path = folder / "server.properties"
-    path.write_text(
-        template.substitute(
-            port=port, controller_port=controller_port, partitions_dir=folder / "partitions"
-        )
+    text = template.substitute(
+        port=port, controller_port=controller_port, partitions_dir="partitions"
     )
+    atomic_write(path, text)
     return path
 
 
@@ -405,7 +417,7 @@ def _java_major(java: Path) -> int:
 
 
 def _folder(data_dir: Path) -> Path:
-    return data_dir.expanduser().resolve() / "kafka"
+    return resolved(data_dir) / "kafka"
 
 
 def _state_path(folder: Path) -> Path:
@@ -422,9 +434,7 @@ def _output_path(folder: Path) -> Path:
 
 def _write_state(broker: RunningBroker) -> None:
     state = {"pid": broker.pid, "port": broker.port, "bootstrap_servers": broker.bootstrap_servers}
-    incoming = broker.folder / "broker.json.incoming"
-    incoming.write_text(json.dumps(state) + "\n")
-    incoming.replace(_state_path(broker.folder))
+    atomic_write(_state_path(broker.folder), json.dumps(state) + "\n")
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
@@ -474,9 +484,14 @@ def _wait(is_done: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def _run(command: list[str], failure: str, env: dict[str, str] | None = None) -> None:
+def _run(
+    command: list[str],
+    failure: str,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
     done = subprocess.run(  # noqa: S603 - no shell
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode:
         raise KafkaUnavailable(
@@ -533,11 +548,15 @@ def status_command(data_dir: DataDir = Path("data")) -> None:
 
 
 def main() -> None:
-    """Entry point: an error made on purpose is one line, not a traceback."""
+    """Entry point: an error is a sentence, not a traceback."""
     try:
         app()
     except GmnError as error:
         typer.echo(str(error), err=True)
+        sys.exit(1)
+    except Exception as error:
+        data_dir = Path(os.environ.get("GMN_DATA_DIR", "data")).absolute()
+        typer.echo(sentence(error, data_dir), err=True)
         sys.exit(1)
 
 

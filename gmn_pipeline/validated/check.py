@@ -13,11 +13,12 @@ import pandera.errors
 import polars as pl
 
 from gmn_pipeline.isolate import by_halves, in_words
-from gmn_pipeline.schemas.derive import pandera_schema, polars_schema, polars_within_limits
+from gmn_pipeline.schemas.derive import polars_schema, polars_within_limits
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.sources.times import in_calendar, time_marks, utc_time
 from gmn_pipeline.validated.quality import with_quality_flags
-from gmn_pipeline.validated.times import in_calendar, time_marks, utc_time
 
 _SCHEMA = pandera_schema(VALIDATED_TRAJECTORIES)
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)

@@ -146,10 +146,11 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
     ),
     QualityFlag(
         "shower_code_inconsistent", Family.IDENTITY,
-        "the IAU list has another code for the shower's number",
-        _c("iau_shower_code") != _c("iau_shower_number").replace_strict(
+        "the IAU list that comes along has another code for the shower's number",
+        (_c("iau_shower_code") != "...")
+        & (_c("iau_shower_code") != _c("iau_shower_number").replace_strict(
             list(_IAU_CODES), list(_IAU_CODES.values()), default=None, return_dtype=pl.String
-        ),
+        )),
     ),
     QualityFlag(
         "outside_bin", Family.IDENTITY,

@@ -19,6 +19,6 @@ def iau_codes() -> dict[int, str]:
     text = resources.files(sources).joinpath("iau_showers.csv").read_text("utf-8-sig")
     codes: dict[int, set[str]] = {}
     for row in csv.DictReader(text.splitlines()):
-        codes.setdefault(int(row["number"]), set()).add(row["code"].strip())
+        codes.setdefault(int(row["iau_shower_number"]), set()).add(row["iau_shower_code"])
     return {number: only for number, several in codes.items() for only in several
             if len(several) == 1 and only}  # fmt: skip

@@ -47,10 +47,11 @@ from gmn_pipeline.sources.summary_file import (
     parse_together,
     read_head,
 )
+from gmn_pipeline.sources.times import utc_time
+from gmn_pipeline.storage.files import working_folder
 from gmn_pipeline.validated.check import Checked, check_rows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
 from gmn_pipeline.validated.shower_codes import iau_codes
-from gmn_pipeline.validated.times import utc_time
 
 _HEAD_BYTES = 1 << 14
 BYTES_A_ROW = 925  # of a summary file, on average
@@ -527,6 +528,7 @@ def _recalled(held: Sequence[tuple[LandedFile, ValidatedSlice]], settings: Setti
     rows = pl.read_parquet(
         settings.validated_dir / slices[0].accepted_path,
         columns=[*_SLICE_KEY, QUALITY_FLAGS_COLUMN.name],
+        glob=False,
     )
     return Chunk(
         slices,
@@ -654,14 +656,12 @@ def _covered(file: LandedFile, bin_: Bin) -> tuple[datetime | None, datetime | N
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
     """Write Parquet under a temporary name, then give it its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        frame.write_parquet(temporary, compression="lz4", row_group_size=_ROW_GROUP_ROWS)
-        temporary.replace(path)
+        with working_folder(path.parent / ".incoming") as folder:
+            new = folder / path.name
+            frame.write_parquet(new, compression="lz4", row_group_size=_ROW_GROUP_ROWS)
+            new.replace(path)
     except OSError as error:
         raise RetryableError(
             f"{path.name} cannot be written: {error}.", remedy="Free space under the data folder."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,29 +1,42 @@
 """Open the warehouse: DuckDB with the DuckLake attached as `warehouse`.
 
-What belongs here: extensions, ATTACH, session settings, the writers' lock. What does not: tables
-(`layout.py`) and rows (`store.py`).
+What belongs here: extensions, ATTACH, session settings, locks, a new lake's file. What does not:
+tables (`layout.py`) and rows (`store.py`).
+
+The lake's own file names no place: each session says where the data files lie, so that the folder
+may be moved and copied (docs/decisions/0013-the-data-folder-can-be-moved.md).
 """
 
-import fcntl
 import importlib.util
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 import duckdb
-from dagster_duckdb import DuckDBResource
-from filelock import FileLock, Timeout
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
-from gmn_pipeline.schemas.derive import sql_text
+from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.storage import sqlite
+from gmn_pipeline.storage.files import (
+    exclusive,
+    is_writable,
+    place_for_temporary_files,
+    shared,
+    try_lock,
+    working_folder,
+)
+from gmn_pipeline.storage.problems import explaining
 
 CATALOG = "warehouse"
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
+# The same lake once more, read-only: for those who read beside a writer in one DuckDB.
+_READING = "warehouse_reading"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 # A write-ahead log lets readers of the catalogue work beside a writer; who meets the moment of a
 # commit waits.
@@ -31,6 +44,7 @@ _CATALOG_OPTIONS = "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
+_GATE, _READERS = "gate.lock", "readers.lock"
 
 T = TypeVar("T")
 
@@ -39,64 +53,119 @@ class WarehouseConnection:
     """Connections to one warehouse. Many readers may work while one writer does."""
 
     def __init__(self, settings: Settings) -> None:
+        self._data_dir = settings.data_dir
         self._folder = settings.warehouse_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
         self.catalog_path = self._folder / "catalog.sqlite"
         self.data_path = self._folder / "data"
-        self._readers_lock = self._folder / "readers.lock"
         self._kept: duckdb.DuckDBPyConnection | None = None
 
     @property
     def exists(self) -> bool:
+        """Whether there is a warehouse: with all its tables, since it is made as a whole."""
         return self.catalog_path.is_file()
 
     @contextmanager
     def open(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB session in UTC with the DuckLake attached and in use."""
-        self.data_path.mkdir(parents=True, exist_ok=True)
-        with self._reading() if read_only else nullcontext():
-            if self._kept is not None:
-                with closing(self._kept.cursor()) as connection:
-                    self._use(connection)
-                    yield connection
-            else:
-                with DuckDBResource(database=":memory:").get_connection() as connection:
-                    self._attach(connection, read_only=read_only)
-                    self._use(connection)
-                    yield connection
+        """A DuckDB session in UTC with the DuckLake attached and in use.
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        for name in _EXTENSIONS:
-            connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
-        options = f"DATA_PATH {sql_text(str(self.data_path))}, {_CATALOG_OPTIONS}"
+        One that only reads needs no permission to write in the data folder. Raises DiskFull,
+        NotPermitted or DataDamaged if the machine refuses.
+        """
+        with explaining(self._data_dir):
+            if not read_only:
+                self._make()
+            with self._reading() if read_only else nullcontext():
+                if self._kept is not None:
+                    with closing(self._kept.cursor()) as connection:
+                        self._use(connection, _READING if read_only else CATALOG)
+                        yield connection
+                else:
+                    with self._session() as (connection, folder):
+                        catalog = self._readable_catalog(folder) if read_only else self.catalog_path
+                        self._attach(connection, catalog, read_only=read_only)
+                        self._use(connection)
+                        yield connection
+
+    @contextmanager
+    def _session(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+        """A DuckDB with its extensions, and the folder for what it does not keep in memory."""
+        with (
+            working_folder(place_for_temporary_files(self._data_dir / "tmp")) as folder,
+            duckdb.connect(":memory:") as connection,
+        ):
+            connection.execute(f"SET temp_directory = {sql_text(str(folder))}")
+            for name in _EXTENSIONS:
+                connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
+            yield connection, folder
+
+    def _attach(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalog: Path,
+        *,
+        read_only: bool = False,
+        name: str = CATALOG,
+    ) -> None:
+        options = f"DATA_PATH {sql_text(str(self.data_path))}, OVERRIDE_DATA_PATH TRUE"
+        options += f", {_CATALOG_OPTIONS}"
         options += ", READ_ONLY" if read_only else ""
-        target = sql_text(f"ducklake:sqlite:{self.catalog_path}")
-        patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))
+        target = sql_text(f"ducklake:sqlite:{catalog}")
+        patiently(lambda: connection.execute(f"ATTACH {target} AS {name} ({options})"))
+
+    def _readable_catalog(self, folder: Path) -> Path:
+        """The catalogue, or a copy of it: SQLite writes beside a file even to read it."""
+        if is_writable(self._folder) and is_writable(self.catalog_path):
+            return self.catalog_path
+        copy = folder / self.catalog_path.name
+        sqlite.copy(self.catalog_path, copy)
+        return copy
+
+    def _make(self) -> None:
+        """Make the warehouse if there is none: with all its tables or not at all, by one process.
+
+        It is there once its catalogue has its name. Who comes meanwhile waits.
+        """
+        if self.exists:
+            return
+        # Which knows this module: the tables of a new lake belong to making it nevertheless.
+        from gmn_pipeline.warehouse import layout
+
+        self.data_path.mkdir(parents=True, exist_ok=True)
+        with (
+            exclusive(self._folder / "making.lock"),
+            working_folder(self._folder / ".making") as folder,
+        ):
+            if self.exists:
+                return
+            catalog = folder / self.catalog_path.name
+            with self._session() as (connection, _):
+                self._attach(connection, catalog)
+                self._use(connection)
+                layout.create(connection)
+            _name_no_place(catalog)
+            catalog.replace(self.catalog_path)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Open sessions inside as further ones of one DuckDB, which may write.
+        """Open sessions inside as further ones of one DuckDB.
 
         DuckDB checks the signature of each extension that it loads, 0.2 s for a session of its
         own; a further one takes less than a millisecond. They may be used in several threads.
+        Those opened to read cannot write here either.
         """
         with self.open() as self._kept:
             try:
+                self._attach(self._kept, self.catalog_path, read_only=True, name=_READING)
                 yield
             finally:
                 self._kept = None
 
     @staticmethod
-    def _use(connection: duckdb.DuckDBPyConnection) -> None:
+    def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"USE {CATALOG}")
-
-    def confine(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let a session reach no file but the warehouse's: for queries that people type."""
-        connection.execute(f"SET allowed_directories = [{sql_text(str(self._folder))}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        connection.execute(f"USE {catalog}")
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -105,18 +174,22 @@ class WarehouseConnection:
         DuckLake commits both of two concurrent inserts of the same bin, since neither touches
         the other's files: writers have to take turns. Readers do not wait for them.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder / "writer.lock")
-        try:
-            held = lock.acquire(timeout=self._busy_timeout_s)
-        except Timeout as error:
-            raise WarehouseBusy(
-                f"Another process has been writing to {self._folder} for "
-                f"{self._busy_timeout_s:g} s.",
-                remedy="Wait for it ('gmn status' tells), or raise GMN_WAREHOUSE_BUSY_TIMEOUT_S.",
-            ) from error
-        with held, self.open() as connection:
+        with explaining(self._data_dir), self._turn(), self.open() as connection:
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with ExitStack() as held:
+            try:
+                held.enter_context(exclusive(self._folder / "writer.lock", self._busy_timeout_s))
+            except TimeoutError as error:
+                raise WarehouseBusy(
+                    f"Another process has been writing to {self._folder} for "
+                    f"{self._busy_timeout_s:g} s.",
+                    remedy="Wait for it ('gmn status' tells), or raise "
+                    "GMN_WAREHOUSE_BUSY_TIMEOUT_S.",
+                ) from error
+            yield
 
     @contextmanager
     def without_readers(self, patience_s: float) -> Iterator[None]:
@@ -125,9 +198,9 @@ class WarehouseConnection:
         For what DuckLake does to rows and files that a query may just be looking up
         (docs/decisions/0009-maintenance-beside-readers.md).
         """
-        with self._gate(fcntl.LOCK_EX), self._readers_lock.open("a") as readers:
+        with exclusive(self._folder / _GATE), (self._folder / _READERS).open("a") as readers:
             deadline = time.monotonic() + patience_s
-            while not _taken(readers):
+            while not try_lock(readers):
                 if time.monotonic() > deadline:
                     raise WarehouseBusy(
                         f"A query has been reading {self._folder} for {patience_s:g} s.",
@@ -138,25 +211,18 @@ class WarehouseConnection:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        with self._gate(fcntl.LOCK_SH):
+        with shared(self._folder / _GATE):
             pass  # closed as long as somebody waits for the readers to be gone
-        with self._readers_lock.open("a") as readers:
-            fcntl.flock(readers, fcntl.LOCK_SH)
-            yield
-
-    @contextmanager
-    def _gate(self, how: int) -> Iterator[None]:
-        with (self._folder / "gate.lock").open("a") as gate:
-            fcntl.flock(gate, how)
+        with shared(self._folder / _READERS):
             yield
 
 
-def _taken(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _name_no_place(catalog: Path) -> None:
+    """Let a new lake's catalogue name its data files' place as it is seen from there; one file."""
+    with closing(sqlite3.connect(catalog)) as db:
+        with db:
+            db.execute("UPDATE ducklake_metadata SET value = 'data/' WHERE key = 'data_path'")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def extension_path(name: str) -> Path:

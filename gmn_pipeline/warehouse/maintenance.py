@@ -146,7 +146,11 @@ def _forgotten(settings: Settings, before: datetime) -> Iterable[Path]:
     """Validated Parquet that no entry of the ledger names: validated anew, or a run was killed."""
     named = Ledger(settings.data_dir).validated_paths()
     for path in settings.validated_dir.glob("*"):
-        if path.name not in named and from_timestamp(path.stat().st_mtime) < before:
+        if (
+            path.is_file()
+            and path.name not in named
+            and from_timestamp(path.stat().st_mtime) < before
+        ):
             yield path
 
 

@@ -11,7 +11,6 @@ one open keeps it: the version before the current one stays.
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.storage.files import literal, without_question_mark, working_folder
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 
@@ -72,19 +72,17 @@ def make_snapshot(settings: Settings) -> tuple[Manifest, bool]:
         created_at = utc_now()
         versions = settings.snapshot_dir / "versions"
         folder = versions / f"{snapshot_id}-{created_at:%Y%m%dT%H%M%S%f}"
-        building = versions / f".building-{os.getpid()}"
-        shutil.rmtree(building, ignore_errors=True)
-        (building / "parquet").mkdir(parents=True)
-        try:
-            rows = _copy(connection, building)
-            manifest = Manifest(
-                snapshot_id, created_at.isoformat(), LICENCE, rows, _checksums(building)
-            )
-            text = json.dumps(asdict(manifest), indent=2)
-            (building / "manifest.json").write_text(text, "utf-8")
-            building.replace(folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        with working_folder(versions / ".building") as unfinished:
+            with without_question_mark(unfinished) as place:
+                building = place / folder.name
+                (building / "parquet").mkdir(parents=True)
+                rows = _copy(connection, building)
+                manifest = Manifest(
+                    snapshot_id, created_at.isoformat(), LICENCE, rows, _checksums(building)
+                )
+                text = json.dumps(asdict(manifest), indent=2)
+                (building / "manifest.json").write_text(text, "utf-8")
+            (unfinished / folder.name).replace(folder)
     _point_to(settings.snapshot_dir, folder)
     _remove_old(versions, folder)
     return manifest, True
@@ -99,11 +97,16 @@ def _copy(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]
     for table in WAREHOUSE_TABLES:
         name = table.name
         connection.execute(f"INSERT INTO {_COPY}.{name} FROM {CATALOG}.{name}")
-        target = sql_text(str(folder / "parquet" / f"{name}.parquet"))
+        file = folder / "parquet" / f"{name}.parquet"
+        target = sql_text(str(file))
         connection.execute(f"COPY {CATALOG}.{name} TO {target} (FORMAT parquet, COMPRESSION zstd)")
         counts = [
             _scalar(connection, f"SELECT count(*) FROM {where}")
-            for where in (f"{CATALOG}.{name}", f"{_COPY}.{name}", f"read_parquet({target})")
+            for where in (
+                f"{CATALOG}.{name}",
+                f"{_COPY}.{name}",
+                f"read_parquet({sql_text(literal(file))})",
+            )
         ]
         if len(set(counts)) > 1:
             raise CountMismatch(

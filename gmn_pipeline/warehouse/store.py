@@ -21,6 +21,7 @@ from gmn_pipeline.errors import CountMismatch, RetryableError
 from gmn_pipeline.ledger import ValidatedSlice
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
 from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
+from gmn_pipeline.storage.files import literal
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.merge import (
@@ -149,8 +150,8 @@ class _FileLoad:
     ) -> None:
         self._connection = connection
         self._slices = slices
-        self._accepted = validated_dir / slices[0].slice.accepted_path
-        self._rejected = validated_dir / slices[0].slice.rejected_path
+        self._accepted = literal(validated_dir / slices[0].slice.accepted_path)
+        self._rejected = literal(validated_dir / slices[0].slice.rejected_path)
         self._now = utc_now()
         self._merge = TrajectoryMerge(connection, self._now)
 
@@ -210,7 +211,7 @@ class _FileLoad:
         them to decide."""
         self._run(
             "CREATE OR REPLACE TEMP VIEW arriving_row AS SELECT * RENAME (file_row_number AS row) "
-            f"FROM read_parquet({sql_text(str(self._accepted))}, file_row_number = true)"
+            f"FROM read_parquet({sql_text(self._accepted)}, file_row_number = true)"
         )
         self._run(f"CREATE OR REPLACE TEMP TABLE arriving ({ARRIVING_COLUMNS})")
         self._run(
@@ -252,7 +253,7 @@ class _FileLoad:
         self._run(
             f"INSERT INTO rejected_rows ({names}) SELECT {names} FROM read_parquet($rejected) "
             f"SEMI JOIN slice USING ({key})",
-            rejected=str(self._rejected),
+            rejected=self._rejected,
         )
 
     def _counts(self) -> list[LoadCounts]:

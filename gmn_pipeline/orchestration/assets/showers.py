@@ -2,15 +2,14 @@
 
 import dagster as dg
 
-from gmn_pipeline.errors import SourceRefused, SourceUnavailable
+from gmn_pipeline.orchestration.asset_checks import ALL_SHOWERS_KNOWN, all_showers_known
 from gmn_pipeline.orchestration.assets.keys import WAREHOUSE_IAU_SHOWERS
 from gmn_pipeline.orchestration.metadata import OWNERS, column_schema
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.schemas.tables import IAU_SHOWERS
-from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.showers import load_showers
+from gmn_pipeline.warehouse.showers import refresh_showers, unknown_showers
 
 
 @dg.asset(
@@ -18,25 +17,23 @@ from gmn_pipeline.warehouse.showers import load_showers
     group_name="warehouse",
     owners=OWNERS,
     kinds={"duckdb", "ducklake"},
-    description="Number, code and name of every meteor shower of the IAU Meteor Data Center; "
-    "from its list if that can be reached, else from the copy that comes along.",
+    description="Every meteor shower of the IAU Meteor Data Center, and in iau_shower_solutions "
+    "its radiants, speeds and orbits; from its list if that can be had, else from the copy that "
+    "comes along.",
     metadata={"dagster/column_schema": column_schema(IAU_SHOWERS)},
+    check_specs=[ALL_SHOWERS_KNOWN],
     pool=WAREHOUSE_WRITER,
 )
 def warehouse_iau_showers(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster refuses [None]
     settings = pipeline.settings()
-    try:
-        showers = iau_showers.download(settings.iau_showers_url, settings.user_agent)
-    except (SourceUnavailable, SourceRefused) as error:
-        context.log.warning(str(error))
-        showers = iau_showers.bundled()
-    changed = load_showers(WarehouseConnection(settings), showers)
+    refresh = refresh_showers(settings)
+    for warning in refresh.warnings:
+        context.log.warning(warning)
+    context.log.info(f"The IAU shower list in use: {refresh.edition}.")
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        unknown = unknown_showers(connection)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": len(showers.showers),
-            "edition": showers.edition,
-            "changed": changed,
-        }
+        metadata=refresh.metadata(), check_results=[all_showers_known(unknown)]
     )

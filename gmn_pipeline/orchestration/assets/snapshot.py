@@ -32,6 +32,6 @@ def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeRe
             "rows": manifest.rows,
             "warehouse_snapshot_id": manifest.warehouse_snapshot_id,
             "made_anew": is_new,
-            "path": dg.MetadataValue.path(str(settings.snapshot_dir / "current")),
+            "path": str((settings.snapshot_dir / "current").relative_to(settings.data_dir)),
         }
     )

@@ -1,0 +1,1 @@
+"""Bytes in the data folder: written whole or not at all, locked, unfinished ones kept apart."""
