@@ -4,7 +4,7 @@ What belongs here: asking. What does not: what the answers should be (`world.py`
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,7 +37,11 @@ def one_session(settings: Settings) -> Iterator[None]:
     def open_held(_: WarehouseConnection, **options: Any) -> Any:
         return opened(held, **options)
 
-    with held.kept_open(), patch.object(WarehouseConnection, "open", open_held):
+    with (
+        held.kept_open(),
+        patch.object(WarehouseConnection, "open", open_held),
+        patch.object(WarehouseConnection, "kept_open", lambda _: nullcontext()),
+    ):
         yield
 
 
@@ -60,6 +64,7 @@ def plain_session(settings: Settings) -> Iterator[None]:
         with (
             patch.object(WarehouseConnection, "open", open_held),
             patch.object(WarehouseConnection, "exists", True),
+            patch.object(WarehouseConnection, "kept_open", lambda _: nullcontext()),
             patch.object(layout, "create", lambda _: None),
             patch("gmn_pipeline.warehouse.stream_store.flush_small_commits", lambda *_: 0),
         ):
@@ -112,8 +117,8 @@ def read(settings: Settings) -> Lake:
 
 
 def _present(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"
-    return [name for (name,) in connection.execute(sql, [CATALOG]).fetchall()]
+    sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    return [name for (name,) in connection.execute(sql).fetchall()]
 
 
 def as_of(settings: Settings, when: datetime) -> Answer:

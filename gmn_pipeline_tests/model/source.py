@@ -49,6 +49,7 @@ HISTORY_PATHS = {
 """The files that are not daily, by what they cover."""
 
 _STATIONS = ("UK000H,UK003C", "UK000H,UK003C,UK003E", "BE0001,UK003E")
+_NEAR_DEG = 0.01
 _EPOCH = datetime(2019, 2, 1)
 # A solution's number says all: its tens, by how much the beginning is off the identifier's time.
 _SHIFTS = (timedelta(milliseconds=200), timedelta(milliseconds=900), timedelta(minutes=10))
@@ -78,7 +79,17 @@ def row(name: str, solution: int) -> Row:
     return Row(
         identifier(name), f"{name}{solution}", time, timed.bin,
         timed.bin.solar_longitude_deg + share, tuple(_STATIONS[solution % 3].split(",")),
+        _other_bin(timed, share),
     )  # fmt: skip
+
+
+def _other_bin(timed: TimedBin, share: float) -> Bin | None:
+    """The bin beyond the limit, if it is near."""
+    if share < _NEAR_DEG:
+        return timed_bin_of(timed.begins_at - timedelta(hours=1)).bin
+    if share > 1 - _NEAR_DEG:
+        return timed_bin_of(timed.ends_at + timedelta(hours=1)).bin
+    return None
 
 
 @cache

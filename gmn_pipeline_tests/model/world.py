@@ -25,7 +25,8 @@ _OUTSIDE_BIN_DEG = 0.55  # from the middle of a bin
 @dataclass(frozen=True)
 class Row:
     """A solution of a trajectory as a file or a message has it. `time` is that of the identifier,
-    unless the beginning is more than 2 s from it: then that of the beginning."""
+    unless the beginning is more than 2 s from it: then that of the beginning. `other_bin` is the
+    neighbour of the computed bin, where the limit between them is too near to be sure."""
 
     trajectory: str
     content: str
@@ -33,6 +34,7 @@ class Row:
     computed_bin: Bin
     solar_longitude_deg: float
     stations: tuple[str, ...]
+    other_bin: Bin | None = None
 
     def is_outside(self, bin_: Bin) -> bool:
         middle = bin_.solar_longitude_deg + 0.5
@@ -187,7 +189,7 @@ class World:
             self._settle(x, speakers)
         for speaker, count in zip(speakers, counts, strict=True):
             for x, row in speaker.rows.items():
-                fate = self._fate(speaker, row, before.get(x))
+                fate = self._fate(speaker, count.outcome, row, before.get(x))
                 setattr(count, fate, getattr(count, fate) + 1)
         for x in before.keys() - self.present.keys():
             [cause] = [f.causes for f in self.former if f.state is before[x]]
@@ -242,20 +244,18 @@ class World:
         naming = [o for o in (*known, *coming) if o.is_named and not self._is_denied_early(o)]
         where = self._place_of_unnamed(naming, before)
 
-        def place(o: Occurrence) -> Bin:
-            return (o.speaker.bin if o.is_named else where) or o.row.computed_bin
+        def denying(o: Occurrence, speakers_: Sequence[Speaker]) -> list[Speaker]:
+            if o.is_named or naming:
+                place = o.speaker.bin if o.is_named else where
+                assert place is not None
+                return [s for s in speakers_ if s.denies(o.row, place)]
+            return self._denying_unnamed(o, where or o.row.computed_bin, speakers_)
 
-        alive = [
-            o for o in known
-            if not self._is_of_older_slice(o)
-            and not any(
-                s.denies(o.row, place(o)) and s.generated_at >= o.speaker.generated_at
-                for s in speakers
-            )
-        ]  # fmt: skip
+        newer = {o: [s for s in speakers if s.generated_at >= o.speaker.generated_at] for o in known}
+        alive = [o for o in known if not self._is_of_older_slice(o) and not denying(o, newer[o])]
         doubtful = []
         for o in coming:
-            deniers = [s for s in self._earlier_newer(o, speakers) if s.denies(o.row, place(o))]
+            deniers = denying(o, self._earlier_newer(o, speakers))
             if not deniers:
                 alive.append(o)
             elif all(s.kind == HISTORY for s in deniers):
@@ -269,6 +269,26 @@ class World:
             if x in s.rows or (before and s.denies(before.row, before.bin))
         )  # fmt: skip
         self._become(x, before, alive, causes)
+
+    def _denying_unnamed(
+        self, o: Occurrence, place: Bin, speakers: Sequence[Speaker]
+    ) -> list[Speaker]:
+        """Who of some newer speakers denies what no daily file has named a bin of. Near a limit it
+        may belong to either bin: there the newest daily files of both have to lack it."""
+        either = {o.row.computed_bin, o.row.other_bin}
+        if o.row.other_bin is None or place not in either:
+            return [s for s in speakers if s.denies(o.row, place)]
+        others = [s for s in speakers if s.kind != DAILY and s.denies(o.row, place)]
+        daily = [s for s in speakers if any(b and s.denies(o.row, b) for b in either)
+                 and s.kind == DAILY]  # fmt: skip
+        newest = [self._current.get(b) for b in either if b]
+        as_new = [
+            s for s in newest
+            if s and o.row.trajectory not in s.rows
+            and (s.generated_at > o.speaker.generated_at
+                 or (s.generated_at == o.speaker.generated_at and s in speakers))
+        ]  # fmt: skip
+        return others + (daily if len(as_new) == len(newest) else [])
 
     def _is_of_older_slice(self, o: Occurrence) -> bool:
         """Only the newest slice of a daily bin is current."""
@@ -336,15 +356,23 @@ class World:
             self.order,
         )  # fmt: skip
 
-    def _fate(self, speaker: Speaker, row: Row, before: State | None) -> str:
+    def _fate(
+        self, speaker: Speaker, outcome: str, row: Row, before: State | None
+    ) -> str:
         after = self.present.get(row.trajectory)
         if after is None or after.row.content != row.content:
+            return SUPERSEDED
+        if outcome == OLDER and not self._changed_by(speaker, row, before):
             return SUPERSEDED
         if before and before.row.content == row.content:
             return UNCHANGED
         if self.winners[row.trajectory].speaker is not speaker:
             return UNCHANGED
         return REVISED if before else INSERTED
+
+    def _changed_by(self, speaker: Speaker, row: Row, before: State | None) -> bool:
+        is_new = before is None or before.row.content != row.content
+        return is_new and self.winners[row.trajectory].speaker is speaker
 
     # --- answers ---------------------------------------------------------------------------------
 
