@@ -36,7 +36,7 @@ from gmn_pipeline.streams.client import TopicState
 from gmn_pipeline.streams.consumer import arrive
 from gmn_pipeline.streams.framing import single_object_framing
 from gmn_pipeline.streams.rows import to_message_fields
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.stream_store import Range, StreamStore
@@ -119,7 +119,7 @@ def plain_queries(folder: Path) -> Measured:
         for table in WAREHOUSE_TABLES:
             connection.execute(f"INSERT INTO plain.{table.name} FROM warehouse.{table.name}")
     with duckdb.connect(str(file)) as connection:
-        layout.create_views(connection, "plain")
+        views.create_views(connection, "plain", with_comments_on_columns=True)
         return _query_times(connection)
 
 

@@ -11,6 +11,8 @@
     |   `-- StreamBusy            another process reads the topic, or publishes to it
     `-- PermanentError            the same call will fail again: somebody has to look
         |-- SettingsError         a setting has no usable value
+        |   `-- BrokerNotSet      no Kafka is set, and the data folder's own does not run
+        |-- KafkaUnavailable      no broker can be started on this machine as it is
         |-- NotPermitted          the data folder may not be written, or not be read
         |-- DataDamaged           a file of the warehouse is missing or not readable
         |-- ServiceRunning        another one works on the data folder, or has the port
@@ -75,6 +77,14 @@ class PermanentError(GmnError):
 
 class SettingsError(PermanentError):
     """A setting has no usable value."""
+
+
+class BrokerNotSet(SettingsError):
+    """No Kafka is set, and the data folder's own broker does not run."""
+
+
+class KafkaUnavailable(PermanentError):
+    """No broker can be started on this machine as it is."""
 
 
 class NotPermitted(PermanentError):

@@ -205,11 +205,39 @@ def test_status_tells_the_newest_day_and_what_waits(bench: Bench, gmn: Gmn) -> N
     assert row(output, "landed, not loaded") == "1 files"
 
 
-def test_every_setting_is_listed_with_its_help(gmn: Gmn) -> None:
+def test_every_setting_is_listed_with_its_help_in_80_columns(
+    gmn: Gmn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "width", 80)
     output = gmn.says("settings")
-    for name, field in Settings.model_fields.items():
-        assert variable(name) in output
-        assert field.description
+    lines = output.splitlines()
+    assert max(map(len, lines)) <= 80
+    words = " ".join(output.split())
+    names = [line[2:].split()[0] for line in lines if re.match(r"[* ] [A-Z_]+ =", line)]
+    assert sorted(names) == sorted(variable(name) for name in Settings.model_fields)
+    for field in Settings.model_fields.values():
+        assert " ".join((field.description or "").split()) in words
+
+
+def test_settings_mark_what_is_set_and_say_what_else_it_would_be(
+    gmn: Gmn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GMN_HTTP_RETRIES", "9")
+    output = gmn.says("settings")
+    assert "* GMN_HTTP_RETRIES = 9" in output
+    assert "Default: 5" in output
+    assert "  GMN_HTTP_CONCURRENCY = 4" in output
+    assert "  KAFKA_SSL_CAFILE = (not set)" in output
+
+
+def test_settings_show_no_secret(gmn: Gmn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "swordfish")
+    monkeypatch.setenv("SCHEMA_REGISTRY_BASIC_AUTH", "reader:swordfish")
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", "https://reader:swordfish@registry.example/")
+    output = gmn.says("settings")
+    assert "swordfish" not in output
+    assert "* KAFKA_SASL_PASSWORD = (hidden)" in output
+    assert "https://(hidden)@registry.example/" in output
 
 
 def test_a_setting_without_a_usable_value_is_named(

@@ -1,5 +1,6 @@
 """What Dagster is told: materializations day by day, checks, runs asked for by themselves."""
 
+import logging
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -90,6 +91,19 @@ def test_a_range_of_days_is_one_run_and_every_day_shows_as_materialized(
     for spec in SPECS:
         assert operator.materialized(spec) == {"2022-03-03", "2022-03-04", "2022-03-05"}
     assert load_trajectory_days.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_a_file_that_is_not_read_for_its_name_stands_in_the_log_of_the_run(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3)
+    odd = DAILY.replace(".txt", " (1).txt")
+    bench.put(odd, sample().first(2))
+    result = operator.run(MARCH_3, MARCH_3)
+    assert result.success
+    logged = operator.instance.all_logs(result.run_id)
+    warnings = [entry.user_message for entry in logged if entry.level == logging.WARNING]
+    assert [message for message in warnings if odd in message and "is not read" in message]
 
 
 def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Operator) -> None:

@@ -374,7 +374,7 @@ def test_the_service_ends_on_sigterm_and_lets_nobody_else_in(published: StreamBe
         "KAFKA_BOOTSTRAP_SERVERS": other.broker.bootstrap_servers,
     }
     gmn = Path(sys.executable).with_name("gmn")
-    service = subprocess.Popen([gmn, "stream"], env=environment, stdout=subprocess.PIPE)
+    service = subprocess.Popen([gmn, "stream"], env=environment, stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: sum(offsets(other).values()) == ROWS)
         with pytest.raises(StreamBusy):

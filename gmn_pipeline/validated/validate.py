@@ -95,12 +95,14 @@ class Part:
     rows: pl.DataFrame
     rejected: list[tuple[LandedFile, Bin, RejectedLine]]
     blocks: list[tuple[LandedFile, Block]]
+    empty_bins: frozenset[Bin] = frozenset()
+    """Bins of which a history file has no row: it says so."""
 
     @cached_property
     def bins(self) -> set[Bin]:
         """Bins of which the part has rows or refused lines."""
         bins = {Bin(*row) for row in self.rows.select(_BIN_COLUMNS).unique().iter_rows()}
-        return bins | {bin_ for _, bin_, _ in self.rejected}
+        return bins | {bin_ for _, bin_, _ in self.rejected} | self.empty_bins
 
 
 @dataclass
@@ -293,10 +295,29 @@ def _validate_history(file: LandedFile, wanted: set[date], place: _Place) -> Ite
                 closed, held = _closed_bins(held)
                 closed_bins |= {bin_ for p in closed for bin_ in p.bins}
                 yield _finish(closed, {}, place)
+        seen = closed_bins.union(*(part.bins for part in held))
+        if missing := _bins_of_history(file, wanted) - seen:
+            held.append(_nothing_of(file, missing))
         yield _finish(held, {}, place)
     except _UNREADABLE as error:
         failed |= dict.fromkeys(days_of(file.wanted, sorted(wanted)), error)
     yield Chunk(failed_days=failed)
+
+
+def _bins_of_history(file: LandedFile, wanted: set[date]) -> set[Bin]:
+    """The wanted bins that a history file speaks of: those that began before it was made."""
+    assert file.wanted.interval is not None
+    begin, end = file.wanted.interval
+    first, last = (datetime.combine(day, datetime.min.time()) for day in (min(wanted), max(wanted)))
+    end = min(end, file.generated_at_utc)
+    timed = bins_between(max(begin, first), min(end, last + _A_DAY))
+    return {t.bin for t in timed if t.bin.date in wanted and t.begins_at < end}
+
+
+def _nothing_of(file: LandedFile, bins: set[Bin]) -> Part:
+    """A part without rows, of bins of which the file has none."""
+    part = _parse_history(Block(b"", 1), file, _name(file), set())
+    return replace(part, empty_bins=frozenset(bins))
 
 
 def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
@@ -500,6 +521,7 @@ def _of_day(part: Part, day: date) -> Part:
         files=[f for f in part.files if f.wanted.bin is None or f.wanted.bin.date == day],
         rows=part.rows.filter(pl.col("bin_date") == day),
         rejected=[refused for refused in part.rejected if refused[1].date == day],
+        empty_bins=frozenset(bin_ for bin_ in part.empty_bins if bin_.date == day),
     )
 
 
@@ -608,7 +630,10 @@ def _slices(
     read_rows = {
         (sha256, *astuple(file.wanted.bin)): 0
         for sha256, file in files.items() if file.wanted.bin
-    } | counts(read)  # fmt: skip
+    }  # fmt: skip
+    for part in parts:
+        read_rows |= {(part.files[0].version.sha256, *astuple(b)): 0 for b in part.empty_bins}
+    read_rows |= counts(read)
     name = _chunk_name(read_rows)
     slices = []
     for (sha256, day, degree), n_read in sorted(read_rows.items(), key=lambda item: item[0][1:]):

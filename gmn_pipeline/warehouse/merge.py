@@ -30,11 +30,15 @@ KEY = "trajectory_identifier"
 CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
 _BIN = "bin_date, bin_solar_longitude_deg"
 _COPIED = ", ".join(TRAJECTORY_CLAIMS.columns)
+_RANK = "origin = 'claim', origin = 'present'"
+"""At the same generation: what arrives, then what is there, then a claim."""
 _ENDED_OR_CHANGED = "('revised', 'withdrawn', 'relabelled')"
 _A_DAY = timedelta(days=1)
 
 IS_DAILY = "contains(source_path, '_solrange_')"
 """Whether a row of `source_files` is of a daily file: its name says the bin."""
+
+_HISTORY_FILES = f"SELECT source_file_sha256 FROM source_files WHERE NOT {IS_DAILY}"
 
 AT_UTC = f"""
 CASE WHEN abs(epoch_us(try_strptime(left({KEY}, 14), '%Y%m%d%H%M%S'))
@@ -168,7 +172,10 @@ class TrajectoryMerge:
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE present AS
-            SELECT n.*, d.generated_at_utc AS named_at_utc,
+            SELECT n.*,
+              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, CASE
+                WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({_HISTORY_FILES})
+                THEN n.summary_generated_at_utc END) END AS named_at_utc,
               greatest(n.summary_generated_at_utc, h.generated_at_utc,
                 CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
             FROM near n
@@ -280,9 +287,6 @@ class TrajectoryMerge:
             WHERE p.is_named AND {lacking}
               AND s.generated_at_utc < p.generated_at_utc
               AND s.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
-              AND (p.summary_generated_at_utc <= s.generated_at_utc
-                OR p.source_file_sha256 IN (
-                  SELECT source_file_sha256 FROM source_files WHERE NOT {IS_DAILY}))
             """
         )
 
@@ -326,9 +330,19 @@ class TrajectoryMerge:
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE held AS
+            WITH here AS (
+              SELECT {KEY}, generated_at_utc, named_at_utc, {_BIN}, is_inside,
+                is_named AND {KEY} NOT IN (FROM unnamed) AS is_named
+              FROM present SEMI JOIN touched USING ({KEY}) ANTI JOIN dropped USING ({KEY})
+            )
             SELECT {KEY}, 'present' AS origin, generated_at_utc,
-              is_named AND {KEY} NOT IN (FROM unnamed) AS is_named, {_BIN}, is_inside
-            FROM present SEMI JOIN touched USING ({KEY}) ANTI JOIN dropped USING ({KEY})
+              is_named AND coalesce(named_at_utc >= generated_at_utc, true) AS is_named,
+              {_BIN}, is_inside
+            FROM here
+            UNION ALL
+            -- Something newer has it, which names no bin: what named this one stands by itself.
+            SELECT {KEY}, 'present', named_at_utc, true, {_BIN}, is_inside
+            FROM here WHERE is_named AND named_at_utc < generated_at_utc
             UNION ALL
             SELECT {KEY}, 'claim', generated_at_utc, true, {_BIN}, is_inside
             FROM claim SEMI JOIN touched USING ({KEY}) ANTI JOIN dropped_claim USING ({KEY}, {_BIN})
@@ -360,7 +374,7 @@ class TrajectoryMerge:
               FROM held
             ), naming AS (
               FROM every WHERE is_named QUALIFY row_number() OVER (PARTITION BY {KEY}
-                ORDER BY generated_at_utc DESC, is_inside DESC, origin, {_BIN}) = 1
+                ORDER BY generated_at_utc DESC, is_inside DESC, {_RANK}, {_BIN}) = 1
             ), placed AS (
               SELECT e.{KEY}, e.origin, e.row, e.speaker, e.generated_at_utc,
                 n.{KEY} IS NOT NULL AND NOT e.is_named AS is_placed, n.is_inside AS place_is_inside,
@@ -371,10 +385,11 @@ class TrajectoryMerge:
                   ELSE coalesce(n.bin_solar_longitude_deg, p.bin_solar_longitude_deg,
                     e.bin_solar_longitude_deg) END AS bin_solar_longitude_deg
               FROM every e LEFT JOIN naming n ON e.{KEY} = n.{KEY}
-              LEFT JOIN (FROM held WHERE origin = 'present') p ON e.{KEY} = p.{KEY}
+              LEFT JOIN (SELECT DISTINCT {KEY}, {_BIN} FROM held WHERE origin = 'present') p
+                ON e.{KEY} = p.{KEY}
             )
             FROM placed QUALIFY row_number() OVER (PARTITION BY {KEY}, {_BIN}
-              ORDER BY generated_at_utc DESC, origin, is_named DESC) = 1
+              ORDER BY generated_at_utc DESC, {_RANK}, is_named DESC) = 1
             """
         )
 
@@ -395,7 +410,7 @@ class TrajectoryMerge:
             CREATE OR REPLACE TEMP TABLE change AS
             WITH chosen AS (
               FROM candidate QUALIFY row_number() OVER (PARTITION BY {KEY}
-                ORDER BY generated_at_utc DESC, is_inside DESC, origin, {_BIN}) = 1
+                ORDER BY generated_at_utc DESC, is_inside DESC, {_RANK}, {_BIN}) = 1
             )
             SELECT coalesce(c.{KEY}, d.{KEY}) AS {KEY}, c.origin, c.row,
               coalesce(c.speaker, d.speaker) AS speaker,

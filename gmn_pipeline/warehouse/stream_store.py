@@ -307,12 +307,16 @@ class _MessageLoad:
         return counts
 
     def _prepare(self) -> None:
-        """`arriving_row`: what the messages say; and no file that speaks of whole bins."""
+        """`arriving_row`: what the messages say; and no file that speaks of whole bins.
+
+        A table: of what is registered as Arrow, DuckDB 1.5.5 refuses some joins.
+        """
         self._connection.register("message_row", self._arrival.rows.to_arrow())
         self._run(
-            "CREATE OR REPLACE TEMP VIEW arriving_row AS "
+            "CREATE OR REPLACE TEMP TABLE arriving_row AS "
             "SELECT * RENAME (message AS row) FROM message_row"
         )
+        self._connection.unregister("message_row")
         self._run(f"CREATE OR REPLACE TEMP TABLE speaker ({SPEAKER_COLUMNS})")
 
     def _merge_round(self, number: int, counts: MergeCounts) -> None:
@@ -343,9 +347,11 @@ class _MessageLoad:
         only more partitions or another sender's hash make necessary) that of time.
         """
         self._connection.register("arrived", messages.to_arrow())
+        self._run("CREATE OR REPLACE TEMP TABLE arrived_message AS FROM arrived")
+        self._connection.unregister("arrived")
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE foreign_message AS FROM arrived
+            CREATE OR REPLACE TEMP TABLE foreign_message AS FROM arrived_message
             ANTI JOIN (
               FROM publications WHERE topic_id = $topic_id AND origin = '{PUBLISHED}'
               AND sent_at_utc BETWEEN $first_sent AND $last_sent
@@ -355,7 +361,6 @@ class _MessageLoad:
             first_sent=messages.get_column("sent_at_utc").min(),
             last_sent=messages.get_column("sent_at_utc").max(),
         )
-        self._connection.unregister("arrived")
         self._run(
             f"""
             CREATE OR REPLACE TEMP TABLE chosen_message AS

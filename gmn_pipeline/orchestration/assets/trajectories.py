@@ -134,6 +134,8 @@ def _is_shown(context: dg.AssetExecutionContext, asset: dg.AssetKey, report: Rep
 
 
 def _log(context: dg.AssetExecutionContext, report: Report) -> None:
+    for warning in report.warnings:
+        context.log.warning(warning)
     for day in report.failed:
         context.log.error(f"{day.day}: {day.error}")
     context.log.info(

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 import dagster as dg
 
 from gmn_pipeline.errors import RetryableError
-from gmn_pipeline.landing.land import FOLDERS
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
@@ -20,6 +19,7 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.sources.bins import FileKind, bin_of_name
 from gmn_pipeline.sources.directory import Directory, open_directory
+from gmn_pipeline.sources.names import FOLDERS
 from gmn_pipeline.warehouse.store import Warehouse
 
 
