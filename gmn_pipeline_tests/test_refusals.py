@@ -264,30 +264,38 @@ def test_a_second_daemon_for_a_folder_ends_with_a_sentence(data_dir: Path, gmn: 
         assert "works on" in gmn.refuses("dev")
 
 
-def test_the_lock_of_a_daemon_lives_as_long_as_the_program_that_it_becomes(
+def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
     data_dir: Path, gmn: Command, tmp_path: Path
 ) -> None:
-    """`gmn dev` becomes Dagster's own program: here one that waits stands in for it."""
+    """`gmn dev` becomes a program that starts others: here one that starts one, and dies."""
     program = (
+        "import os, signal, sys; from gmn_pipeline.orchestration.dagster_dev import started_with\n"
+        "wait = 'print(\"ready\", flush=True); import sys; sys.stdin.readline()'\n"
+        "started_with(int(sys.argv[1]), [sys.executable, '-c', wait])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    (tmp_path / "program.py").write_text(program)
+    begin = (
         "import os, sys; from gmn_pipeline.cli import dev, main\n"
-        "def become(path, command):\n"
-        "    wait = 'print(\"ready\", flush=True); import sys; sys.stdin.readline()'\n"
-        "    real(sys.executable, [sys.executable, '-c', wait])\n"
-        "real, os.execv = os.execv, become\n"
-        "sys.argv = ['gmn', 'dev', '--port', '1']\n"
+        f"own = [sys.executable, {str(tmp_path / 'program.py')!r}]\n"
+        "real, os.execv = os.execv, lambda path, given: real(path, [*own, given[3]])\n"
         "dev._must_be_free = lambda host, port: None\n"
+        "sys.argv = ['gmn', 'dev']\n"
         "main.main()"
     )
     daemon = subprocess.Popen(
-        [sys.executable, "-c", program], env=gmn.environment, text=True,
+        [sys.executable, "-c", begin], env=gmn.environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert daemon.stdout is not None
-    assert "ready" in [line.strip() for line in iter(daemon.stdout.readline, "ready\n")] + ["ready"]
-    assert "works on" in gmn.refuses("dev")
-    daemon.kill()
-    daemon.wait()
-    with exclusive(data_dir / "dagster" / "daemon.lock", timeout_s=0):
+    while daemon.stdout.readline() != "ready\n":
+        pass
+    assert daemon.wait() == -signal.SIGKILL
+    said = gmn.refuses("dev")
+    assert "works on" in said
+    assert "or the processes" in said
+    daemon.communicate("end\n")
+    with exclusive(data_dir / "dagster" / "daemon.lock", timeout_s=10):
         pass
 
 
