@@ -74,7 +74,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", "-l", place], check=True)
 
 
-@pytest.mark.parametrize("kib", [200, 900, 2_600])
+@pytest.mark.parametrize("kib", [200, 900, 1_700])
 def test_a_run_on_a_full_disk_says_so_loses_nothing_and_goes_on_when_there_is_space(
     tmp_path: Path, small_disk: Callable[[int], Path], kib: int
 ) -> None:
@@ -191,12 +191,26 @@ def test_reading_without_permission_sees_what_a_writer_has_just_committed(
     bench = Bench(data_dir.parent)
     bench.put(DAILY, sample().stamped("2022-03-17 00:00:00").first(500))
     reader = Command(*powerless(), GMN_DATA_DIR=str(data_dir))
-    with WarehouseConnection(bench.settings).open():
+    catalog = WarehouseConnection(bench.settings).catalog_path
+    # In another process: of two SQLites in one, the first to close a file takes the other's locks.
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1])\n"
+        "db.execute('SELECT count(*) FROM ducklake_table').fetchone()\n"
+        "print('open', flush=True); sys.stdin.readline()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    try:
         assert not load_days([DAY], bench.settings).failed
         log = data_dir / "warehouse" / "catalog.sqlite-wal"
         assert log.stat().st_size > 0, "the commit is in the log only"
         make_read_only(data_dir)
         assert reader.answers(COUNT) == [{"n": 500}]
+    finally:
+        other.communicate(b"end\n")
 
 
 def test_a_run_without_permission_to_write_says_so_and_what_can_be_read(data_dir: Path) -> None:
@@ -381,7 +395,7 @@ def test_details_go_elsewhere_where_the_data_folder_takes_none_and_nowhere_if_ne
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(problems.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     assert f"Details are in {tmp_path / 'tmp'}" in told(capsys)
-    monkeypatch.setattr(problems.tempfile, "gettempdir", lambda: str(tmp_path / "none" / "\0"))
+    monkeypatch.setattr(problems.tempfile, "gettempdir", lambda: "/dev/null")
     assert "could not be written to any file" in told(capsys)
 
 
