@@ -252,6 +252,7 @@ def _landed(
         )  # fmt: skip
     else:
         landings = iter([_recall(report.days.keys(), ledger, objects)])
+    by_content: dict[str, LandedFile] = {}
     for landing in report.stopwatch.each("land", landings):
         report.warnings += [file.in_words for file in landing.unread]
         for day, error in landing.failed_days.items():
@@ -259,7 +260,9 @@ def _landed(
         through.failed(landing.failed_days)
         taken = []
         for file in landing.files:
-            _warn_of_same_bytes(report, file)
+            other = by_content.setdefault(file.version.sha256, file)
+            if other.wanted.bin != file.wanted.bin:
+                report.warnings.append(_same_bytes(file, other))
             report.files.append(file)
             bin_ = file.wanted.bin
             for day in [bin_.date] if bin_ else days_of(file.wanted, list(report.days)):
@@ -270,14 +273,12 @@ def _landed(
         yield from taken
 
 
-def _warn_of_same_bytes(report: Report, file: LandedFile) -> None:
+def _same_bytes(file: LandedFile, other: LandedFile) -> str:
     """Name a file that is another's copy under the name of another bin."""
-    for other in report.files:
-        if other.version.sha256 == file.version.sha256 and other.wanted.bin != file.wanted.bin:
-            report.warnings.append(
-                f"{file.version.path} has the same bytes as {other.version.path}. Each trajectory "
-                "is loaded once; rows outside their bin carry the flag 'outside_bin'."
-            )
+    return (
+        f"{file.version.path} has the same bytes as {other.version.path}. Each trajectory is "
+        "loaded once; rows outside their bin carry the flag 'outside_bin'."
+    )
 
 
 def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:

@@ -13,8 +13,8 @@ from unittest.mock import patch
 import duckdb
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas import tables
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
 from gmn_pipeline.sources.bins import Bin
 from gmn_pipeline.warehouse import layout
@@ -193,4 +193,3 @@ def unlike_the_snapshot(settings: Settings, lake: Lake) -> list[str]:
 
 def _sorted(rows: Sequence[dict[str, Any]]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in rows)
-
