@@ -21,7 +21,12 @@ import duckdb
 
 from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS
+from gmn_pipeline.schemas.tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_REVISIONS,
+    TRAJECTORY_STATIONS,
+)
 
 BIN_COMPUTED, OUTSIDE_BIN = "bin_computed", "outside_bin"
 """The quality flags that say how a row came to its bin."""
@@ -92,6 +97,10 @@ def covers(speaker: str, at_utc: str, place: str) -> str:
       AND (({speaker}.covers_from_utc IS NOT NULL AND {speaker}.covers_until_utc IS NOT NULL)
         OR ({speaker}.bin_date = {place}.bin_date
           AND {speaker}.bin_solar_longitude_deg = {place}.bin_solar_longitude_deg)))"""
+
+
+MERGED_TABLES = (TRAJECTORIES, TRAJECTORY_STATIONS, TRAJECTORY_CLAIMS)
+"""The tables that the merge takes rows out of."""
 
 
 class TrajectoryMerge:
