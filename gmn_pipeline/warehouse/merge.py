@@ -575,9 +575,24 @@ class TrajectoryMerge:
             SELECT {_COPIED} FROM arriving_row
             WHERE row IN (SELECT row FROM waiting WHERE origin = 'arriving')
             UNION ALL
-            SELECT {_COPIED} FROM trajectories
-            WHERE {KEY} IN (SELECT {KEY} FROM waiting WHERE origin = 'present')
-              AND bin_date BETWEEN $first AND $last
+            -- A row that something newer confirmed was named by an older file: that one claims it.
+            SELECT {_COPIED} FROM (
+              SELECT t.* REPLACE (
+                w.generated_at_utc AS summary_generated_at_utc,
+                CASE WHEN w.generated_at_utc = t.summary_generated_at_utc
+                  THEN t.source_file_sha256
+                  ELSE coalesce(f.source_file_sha256, t.source_file_sha256)
+                  END AS source_file_sha256)
+              FROM trajectories t
+              JOIN (FROM waiting WHERE origin = 'present') w ON t.{KEY} = w.{KEY}
+              LEFT JOIN (
+                SELECT {_BIN}, summary_generated_at_utc,
+                  arg_max(source_file_sha256, loaded_at_utc) AS source_file_sha256
+                FROM source_files WHERE {IS_DAILY} GROUP BY ALL
+              ) f ON f.bin_date = t.bin_date
+                AND f.bin_solar_longitude_deg = t.bin_solar_longitude_deg
+                AND f.summary_generated_at_utc = w.generated_at_utc
+              WHERE t.bin_date BETWEEN $first AND $last)
             """,
             first=first, last=last,
         )  # fmt: skip
