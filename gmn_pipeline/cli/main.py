@@ -10,9 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from gmn_pipeline.cli.console import errors
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.storage.problems import sentence
 
 _INTERRUPTED = 130
 """What a shell takes for "ended by Ctrl-C"."""
@@ -85,6 +83,9 @@ def _tell(error: BaseException) -> int:
     if _is_interruption(error):
         errors.print("Interrupted. What was committed stays; the same command goes on from there.")
         return _INTERRUPTED
+    # Not before there is something to tell: it takes a third of the time of a query to import.
+    from gmn_pipeline.storage.problems import sentence
+
     errors.print(sentence(error, _data_dir()), style="red", markup=False, soft_wrap=True)
     return 1
 
@@ -97,6 +98,8 @@ def _is_interruption(error: BaseException) -> bool:
 
 def _data_dir() -> Path:
     """The data folder, even if other settings are what is wrong."""
+    from gmn_pipeline.config import load_settings
+
     try:
         return load_settings().data_dir
     except (GmnError, OSError):
