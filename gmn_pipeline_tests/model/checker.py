@@ -151,7 +151,7 @@ class Checker:
         if not told:
             return
         if self._plain:
-            plain.load(self.settings, [s for s in told if s.rows and not self.world.is_current(s)])
+            plain.load(self.settings, [s for s in told if not self.world.is_current(s)])
             self._compare_loaded(told)
             return
         report = load_days(wanted, self.settings.model_copy(update={"history": history}))
