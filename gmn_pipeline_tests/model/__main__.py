@@ -42,7 +42,10 @@ def _tell(actions: list, error: Exception, seed: int, given: argparse.Namespace)
     print(f"Seed {seed} went wrong after {len(actions)} actions:\n{error!r}\nShrinking ...")
     try:
         actions, error = shrunk(
-            actions, kind_of(error), lambda how: print(f"  {how}", flush=True), given.ignore,
+            actions,
+            kind_of(error),
+            lambda how: print(f"  {how}", flush=True),
+            given.ignore,
             plain=given.plain,
         )
     except AssertionError as again:

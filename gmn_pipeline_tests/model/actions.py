@@ -276,7 +276,7 @@ def run(
         for at, action in enumerate(actions):
             try:
                 action.do(one)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found
+            except Exception as error:
                 return at, error
     return len(actions), None
 
@@ -336,9 +336,7 @@ def shrunk(
 def _smaller(action: Action) -> Iterator[Action]:
     if action.name in ("daily", "history"):
         for at in range(len(action.solutions) if len(action.solutions) > 1 else 0):
-            yield replace(
-                action, solutions=action.solutions[:at] + action.solutions[at + 1 :]
-            )
+            yield replace(action, solutions=action.solutions[:at] + action.solutions[at + 1 :])
         for at, (x, number) in enumerate(action.solutions):
             for lower in {number % 10, 1} - {number}:
                 changed = (*action.solutions[:at], (x, lower), *action.solutions[at + 1 :])

@@ -131,7 +131,7 @@ class Checker:
         named = daily_path(TIMED[what].bin) if isinstance(what, int) else HISTORY_PATHS[what]
         self.source.remove(named)
 
-    # --- the warehouse from its first day ----------------------------------------------------------
+    # --- the warehouse from its first day -------------------------------------------------------
 
     def files_from(self, rows: int) -> None:
         """Make the warehouse so that commits of so many rows go to files, not to its catalogue."""

@@ -13,11 +13,11 @@ from unittest.mock import patch
 import duckdb
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas import tables
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
 from gmn_pipeline.sources.bins import Bin
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
@@ -53,7 +53,7 @@ def plain_session(settings: Settings) -> Iterator[None]:
         held.execute(f"ATTACH ':memory:' AS {CATALOG}")
         held.execute(f"USE {CATALOG}")
         layout.create_tables(held, CATALOG, (*WAREHOUSE_TABLES, *_WORKING))
-        layout.create_views(held, CATALOG)
+        views.create_views(held, CATALOG, with_comments_on_columns=False)
 
         @contextmanager
         def open_held(_: WarehouseConnection, **options: Any) -> Iterator[Any]:
@@ -193,4 +193,3 @@ def unlike_the_snapshot(settings: Settings, lake: Lake) -> list[str]:
 
 def _sorted(rows: Sequence[dict[str, Any]]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in rows)
-

@@ -57,7 +57,8 @@ def placed_row(row: Row, bin_: Bin, speaker: Speaker, line: int) -> pl.DataFrame
 
 
 def load(settings: Settings, speakers: Sequence[Speaker]) -> None:
-    """Merge slices as a load does: daily ones together, those of each history file by themselves."""
+    """Merge slices as a load does: daily ones together, each history file alone."""
+
     def together(speaker: Speaker) -> str:
         return DAILY if speaker.kind == DAILY else speaker.source
 

@@ -251,7 +251,9 @@ class World:
                 return [s for s in speakers_ if s.denies(o.row, place)]
             return self._denying_unnamed(o, where or o.row.computed_bin, speakers_)
 
-        newer = {o: [s for s in speakers if s.generated_at >= o.speaker.generated_at] for o in known}
+        newer = {
+            o: [s for s in speakers if s.generated_at >= o.speaker.generated_at] for o in known
+        }
         alive = [o for o in known if not self._is_of_older_slice(o) and not denying(o, newer[o])]
         doubtful = []
         for o in coming:
@@ -356,9 +358,7 @@ class World:
             self.order,
         )  # fmt: skip
 
-    def _fate(
-        self, speaker: Speaker, outcome: str, row: Row, before: State | None
-    ) -> str:
+    def _fate(self, speaker: Speaker, outcome: str, row: Row, before: State | None) -> str:
         after = self.present.get(row.trajectory)
         if after is None or after.row.content != row.content:
             return SUPERSEDED
