@@ -127,6 +127,8 @@ class Counts:
     unchanged: int = 0
     superseded: int = 0
     withdrawn: int = 0
+    maybe_withdrawn: int = 0
+    """Near a limit of bins several speakers of one load can be who ended it: one of them counts."""
 
 
 def _newest(occurrences: Sequence[Occurrence]) -> Occurrence:
@@ -192,17 +194,20 @@ class World:
                 fate = self._fate(speaker, count.outcome, row, before.get(x))
                 setattr(count, fate, getattr(count, fate) + 1)
         for x in before.keys() - self.present.keys():
-            [cause] = [f.causes for f in self.former if f.state is before[x]]
-            ended = [at for at, s in enumerate(speakers) if s.source in cause]
-            # Only one slice of a load speaks of a place; the same bytes may have two names.
-            ended = [at for at in ended if self._denied(speakers[at], x, before[x])] or ended
-            counts[ended[0]].withdrawn += 1
+            ended = [at for at, s in enumerate(speakers) if self._may_end(s, before[x])]
+            for at in ended:
+                name = "withdrawn" if len(ended) == 1 else "maybe_withdrawn"
+                setattr(counts[at], name, getattr(counts[at], name) + 1)
         self._said += [(self.order, s) for s in speakers]
         return counts
 
     @staticmethod
-    def _denied(speaker: Speaker, x: str, state: State) -> bool:
-        return speaker.denies(state.row, state.bin)
+    def _may_end(speaker: Speaker, state: State) -> bool:
+        """Whether a speaker denies a trajectory where it is, or may be."""
+        places = {state.bin}
+        if state.bin_computed and state.row.other_bin:
+            places |= {state.row.computed_bin, state.row.other_bin}
+        return any(speaker.denies(state.row, place) for place in places)
 
     def is_current(self, speaker: Speaker) -> bool:
         """Whether this very daily file is the newest of its bin."""
@@ -268,7 +273,7 @@ class World:
         self.live[x] = alive
         causes = frozenset(
             s.source for s in speakers
-            if x in s.rows or (before and s.denies(before.row, before.bin))
+            if x in s.rows or (before and self._may_end(s, before))
         )  # fmt: skip
         self._become(x, before, alive, causes)
 
