@@ -10,7 +10,7 @@ occurrence is what the warehouse shows.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gmn_pipeline.sources.bins import Bin
@@ -54,6 +54,8 @@ class Speaker:
     begin: datetime = datetime.min
     end: datetime = datetime.max
     trajectory: str | None = None
+    beside: frozenset[str] = frozenset()
+    """What other slices of the same file have: a new solution may lie in the next bin."""
 
     @property
     def names_bin(self) -> bool:
@@ -61,7 +63,7 @@ class Speaker:
 
     def denies(self, row: Row, place: Bin) -> bool:
         """Whether it speaks of a trajectory at a place, and does not have it."""
-        if row.trajectory in self.rows:
+        if row.trajectory in self.rows or row.trajectory in self.beside:
             return False
         if self.kind == DAILY:
             return place == self.bin
@@ -180,6 +182,7 @@ class World:
     def hear(self, speakers: Sequence[Speaker]) -> list[Counts]:
         """Speakers of one transaction; what became of the rows of each."""
         self.order += 1
+        speakers = [self._with_bin(speaker) for speaker in speakers]
         counts = [Counts(self._outcome(s), len(s.rows)) for s in speakers]
         for speaker in speakers:
             if speaker.kind == DAILY and not self._newer_daily(speaker):
@@ -200,6 +203,16 @@ class World:
                 setattr(counts[at], name, getattr(counts[at], name) + 1)
         self._said += [(self.order, s) for s in speakers]
         return counts
+
+    def _with_bin(self, speaker: Speaker) -> Speaker:
+        """A message without a bin leaves a trajectory in the bin that others named, and so says
+        that it is there."""
+        if speaker.kind != MESSAGE or speaker.bin is not None:
+            return speaker
+        state = self.present.get(next(iter(speaker.rows)))
+        if state is None or state.bin_computed:
+            return speaker
+        return replace(speaker, bin=state.bin)
 
     @staticmethod
     def _may_end(speaker: Speaker, state: State) -> bool:
