@@ -21,7 +21,12 @@ import duckdb
 
 from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS
+from gmn_pipeline.schemas.tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_REVISIONS,
+    TRAJECTORY_STATIONS,
+)
 
 BIN_COMPUTED, OUTSIDE_BIN = "bin_computed", "outside_bin"
 """The quality flags that say how a row came to its bin."""
@@ -92,6 +97,10 @@ def covers(speaker: str, at_utc: str, place: str) -> str:
       AND (({speaker}.covers_from_utc IS NOT NULL AND {speaker}.covers_until_utc IS NOT NULL)
         OR ({speaker}.bin_date = {place}.bin_date
           AND {speaker}.bin_solar_longitude_deg = {place}.bin_solar_longitude_deg)))"""
+
+
+MERGED_TABLES = (TRAJECTORIES, TRAJECTORY_STATIONS, TRAJECTORY_CLAIMS)
+"""The tables that the merge takes rows out of."""
 
 
 class TrajectoryMerge:
@@ -566,9 +575,24 @@ class TrajectoryMerge:
             SELECT {_COPIED} FROM arriving_row
             WHERE row IN (SELECT row FROM waiting WHERE origin = 'arriving')
             UNION ALL
-            SELECT {_COPIED} FROM trajectories
-            WHERE {KEY} IN (SELECT {KEY} FROM waiting WHERE origin = 'present')
-              AND bin_date BETWEEN $first AND $last
+            -- A row that something newer confirmed was named by an older file: that one claims it.
+            SELECT {_COPIED} FROM (
+              SELECT t.* REPLACE (
+                w.generated_at_utc AS summary_generated_at_utc,
+                CASE WHEN w.generated_at_utc = t.summary_generated_at_utc
+                  THEN t.source_file_sha256
+                  ELSE coalesce(f.source_file_sha256, t.source_file_sha256)
+                  END AS source_file_sha256)
+              FROM trajectories t
+              JOIN (FROM waiting WHERE origin = 'present') w ON t.{KEY} = w.{KEY}
+              LEFT JOIN (
+                SELECT {_BIN}, summary_generated_at_utc,
+                  arg_max(source_file_sha256, loaded_at_utc) AS source_file_sha256
+                FROM source_files WHERE {IS_DAILY} GROUP BY ALL
+              ) f ON f.bin_date = t.bin_date
+                AND f.bin_solar_longitude_deg = t.bin_solar_longitude_deg
+                AND f.summary_generated_at_utc = w.generated_at_utc
+              WHERE t.bin_date BETWEEN $first AND $last)
             """,
             first=first, last=last,
         )  # fmt: skip
