@@ -14,7 +14,7 @@ from gmn_pipeline_tests.model.checker import Checker
 
 @pytest.fixture
 def checker(tmp_path: Path) -> Iterator[Checker]:
-    with Checker(tmp_path, every=1, ignored=("statistics", "empty")) as one:
+    with Checker(tmp_path, every=1, ignored=("report",)) as one:
         yield one
 
 

@@ -151,7 +151,7 @@ class Checker:
         if not told:
             return
         if self._plain:
-            plain.load(self.settings, [s for s in told if s.rows and not self.world.is_current(s)])
+            plain.load(self.settings, [s for s in told if not self.world.is_current(s)])
             self._compare_loaded(told)
             return
         report = load_days(wanted, self.settings.model_copy(update={"history": history}))
@@ -279,7 +279,11 @@ class Checker:
                 return [f"files: {_file_key(f)} was loaded, which none says" for f, s
                         in zip(some, speakers, strict=True) if not s]  # fmt: skip
             self._times.append(now)
+            before = set(self.world.present)
             counts = self.world.hear([s for _, s in known])
+            withdrawn = len(before - self.world.present.keys())
+            if sum(f["rows_withdrawn"] for f in some) != withdrawn:
+                wrong.append(f"counts: withdrawn in all is not {withdrawn}")
             for (file, speaker), count in zip(known, counts, strict=True):
                 wrong += _unlike_counts(file, speaker, count)
         return [f"{'files' if s.rows else 'empty'}: {_slice_key(s)} was not loaded"
@@ -441,8 +445,10 @@ def _unlike_counts(file: dict[str, Any], speaker: Speaker, count: Counts) -> lis
         "rejected": (file["rows_rejected"], 0),
         "inserted": (file["rows_inserted"], count.inserted),
         "revised": (file["rows_revised"], count.revised),
-        "withdrawn": (file["rows_withdrawn"], count.withdrawn),
     }
+    most = count.withdrawn + count.maybe_withdrawn
+    if not count.withdrawn <= file["rows_withdrawn"] <= most:
+        pairs["withdrawn"] = (file["rows_withdrawn"], count.withdrawn)
     superseded = file.get("rows_superseded")
     if superseded is None:
         total = count.unchanged + count.superseded

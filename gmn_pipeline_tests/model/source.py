@@ -10,7 +10,7 @@ file may name to either side.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -185,4 +185,4 @@ def _slices(path: str, file: File, days: list[date]) -> list[Speaker]:
                 Speaker(HISTORY, sha256(file), generated_at(file.generation), rows, timed.bin,
                         begin, end)
             )  # fmt: skip
-    return told
+    return [replace(s, beside=frozenset(x for other in told for x in other.rows)) for s in told]

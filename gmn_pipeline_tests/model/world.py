@@ -10,7 +10,7 @@ occurrence is what the warehouse shows.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gmn_pipeline.sources.bins import Bin
@@ -54,6 +54,8 @@ class Speaker:
     begin: datetime = datetime.min
     end: datetime = datetime.max
     trajectory: str | None = None
+    beside: frozenset[str] = frozenset()
+    """What other slices of the same file have: a new solution may lie in the next bin."""
 
     @property
     def names_bin(self) -> bool:
@@ -61,7 +63,7 @@ class Speaker:
 
     def denies(self, row: Row, place: Bin) -> bool:
         """Whether it speaks of a trajectory at a place, and does not have it."""
-        if row.trajectory in self.rows:
+        if row.trajectory in self.rows or row.trajectory in self.beside:
             return False
         if self.kind == DAILY:
             return place == self.bin
@@ -127,6 +129,8 @@ class Counts:
     unchanged: int = 0
     superseded: int = 0
     withdrawn: int = 0
+    maybe_withdrawn: int = 0
+    """Near a limit of bins several speakers of one load can be who ended it: one of them counts."""
 
 
 def _newest(occurrences: Sequence[Occurrence]) -> Occurrence:
@@ -178,6 +182,7 @@ class World:
     def hear(self, speakers: Sequence[Speaker]) -> list[Counts]:
         """Speakers of one transaction; what became of the rows of each."""
         self.order += 1
+        speakers = [self._with_bin(speaker) for speaker in speakers]
         counts = [Counts(self._outcome(s), len(s.rows)) for s in speakers]
         for speaker in speakers:
             if speaker.kind == DAILY and not self._newer_daily(speaker):
@@ -192,17 +197,30 @@ class World:
                 fate = self._fate(speaker, count.outcome, row, before.get(x))
                 setattr(count, fate, getattr(count, fate) + 1)
         for x in before.keys() - self.present.keys():
-            [cause] = [f.causes for f in self.former if f.state is before[x]]
-            ended = [at for at, s in enumerate(speakers) if s.source in cause]
-            # Only one slice of a load speaks of a place; the same bytes may have two names.
-            ended = [at for at in ended if self._denied(speakers[at], x, before[x])] or ended
-            counts[ended[0]].withdrawn += 1
+            ended = [at for at, s in enumerate(speakers) if self._may_end(s, before[x])]
+            for at in ended:
+                name = "withdrawn" if len(ended) == 1 else "maybe_withdrawn"
+                setattr(counts[at], name, getattr(counts[at], name) + 1)
         self._said += [(self.order, s) for s in speakers]
         return counts
 
+    def _with_bin(self, speaker: Speaker) -> Speaker:
+        """A message without a bin leaves a trajectory in the bin that others named, and so says
+        that it is there."""
+        if speaker.kind != MESSAGE or speaker.bin is not None:
+            return speaker
+        state = self.present.get(next(iter(speaker.rows)))
+        if state is None or state.bin_computed:
+            return speaker
+        return replace(speaker, bin=state.bin)
+
     @staticmethod
-    def _denied(speaker: Speaker, x: str, state: State) -> bool:
-        return speaker.denies(state.row, state.bin)
+    def _may_end(speaker: Speaker, state: State) -> bool:
+        """Whether a speaker denies a trajectory where it is, or may be."""
+        places = {state.bin}
+        if state.bin_computed and state.row.other_bin:
+            places |= {state.row.computed_bin, state.row.other_bin}
+        return any(speaker.denies(state.row, place) for place in places)
 
     def is_current(self, speaker: Speaker) -> bool:
         """Whether this very daily file is the newest of its bin."""
@@ -268,7 +286,7 @@ class World:
         self.live[x] = alive
         causes = frozenset(
             s.source for s in speakers
-            if x in s.rows or (before and s.denies(before.row, before.bin))
+            if x in s.rows or (before and self._may_end(s, before))
         )  # fmt: skip
         self._become(x, before, alive, causes)
 
