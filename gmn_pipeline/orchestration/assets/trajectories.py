@@ -122,6 +122,7 @@ def load_trajectory_days(
     if not report.failed:
         # Not where a day failed: steps that come after would take the failed day for done.
         yield from (quiet_output(_SPECS[stage].key) for stage in told)
+    telling.rejected.add(settings, report.days.values())
     for check, result in check_results(report, telling.rejected):
         if check.key in context.selected_asset_check_keys:
             yield result
