@@ -181,7 +181,10 @@ class _Telling:
             shown = previews(self._settings, [day.day for day in days])
         for stage in stages or self.stages:
             by_day = {
-                day.day.isoformat(): day_metadata(stage, day, shown, self.rejected) for day in days
+                day.day.isoformat(): day_metadata(
+                    stage, day, shown, self.rejected, is_fetched=Stage.LANDING in self.stages
+                )
+                for day in days
             }
             log_materializations(self._context, _SPECS[stage].key, by_day)
 
