@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         5, ge=1, description="How often the sensor asks for the same state of a file before it "
         "leaves the failure to a person."
     )  # fmt: skip
+    sensor_refetch_history: bool = Field(
+        False, description="Whether the sensor asks for every daily file of days that were loaded "
+        "from monthly, yearly or all-files, not only for those modified since."
+    )  # fmt: skip
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
     )

@@ -12,6 +12,8 @@ from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
 from gmn_pipeline.orchestration.assets.snapshot import warehouse_snapshot
 from gmn_pipeline.orchestration.assets.streams import streams_trajectories
 from gmn_pipeline.orchestration.assets.trajectories import load_trajectory_days
+from gmn_pipeline.orchestration.assets.verification import warehouse_is_sound
+from gmn_pipeline.orchestration.automation import snapshot_automation
 from gmn_pipeline.orchestration.jobs import JOBS
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.schedules import SCHEDULES
@@ -37,7 +39,8 @@ def build_defs(
         assets=ASSETS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[changed_files_sensor, unpublished_sensor, stream_sensor],
+        sensors=[changed_files_sensor, unpublished_sensor, stream_sensor, snapshot_automation],
+        asset_checks=[warehouse_is_sound],
         resources={"pipeline": Pipeline(overrides or {}, watch)},
     )
 

@@ -74,7 +74,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", "-l", place], check=True)
 
 
-@pytest.mark.parametrize("kib", [200, 900, 2_600])
+@pytest.mark.parametrize("kib", [200, 900, 1_700])
 def test_a_run_on_a_full_disk_says_so_loses_nothing_and_goes_on_when_there_is_space(
     tmp_path: Path, small_disk: Callable[[int], Path], kib: int
 ) -> None:
@@ -191,12 +191,26 @@ def test_reading_without_permission_sees_what_a_writer_has_just_committed(
     bench = Bench(data_dir.parent)
     bench.put(DAILY, sample().stamped("2022-03-17 00:00:00").first(500))
     reader = Command(*powerless(), GMN_DATA_DIR=str(data_dir))
-    with WarehouseConnection(bench.settings).open():
+    catalog = WarehouseConnection(bench.settings).catalog_path
+    # In another process: of two SQLites in one, the first to close a file takes the other's locks.
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1])\n"
+        "db.execute('SELECT count(*) FROM ducklake_table').fetchone()\n"
+        "print('open', flush=True); sys.stdin.readline()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    try:
         assert not load_days([DAY], bench.settings).failed
         log = data_dir / "warehouse" / "catalog.sqlite-wal"
         assert log.stat().st_size > 0, "the commit is in the log only"
         make_read_only(data_dir)
         assert reader.answers(COUNT) == [{"n": 500}]
+    finally:
+        other.communicate(b"end\n")
 
 
 def test_a_run_without_permission_to_write_says_so_and_what_can_be_read(data_dir: Path) -> None:
@@ -264,30 +278,38 @@ def test_a_second_daemon_for_a_folder_ends_with_a_sentence(data_dir: Path, gmn: 
         assert "works on" in gmn.refuses("dev")
 
 
-def test_the_lock_of_a_daemon_lives_as_long_as_the_program_that_it_becomes(
+def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
     data_dir: Path, gmn: Command, tmp_path: Path
 ) -> None:
-    """`gmn dev` becomes Dagster's own program: here one that waits stands in for it."""
+    """`gmn dev` becomes a program that starts others: here one that starts one, and dies."""
     program = (
+        "import os, signal, sys; from gmn_pipeline.orchestration.dagster_dev import started_with\n"
+        "wait = 'print(\"ready\", flush=True); import sys; sys.stdin.readline()'\n"
+        "started_with(int(sys.argv[1]), [sys.executable, '-c', wait])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    (tmp_path / "program.py").write_text(program)
+    begin = (
         "import os, sys; from gmn_pipeline.cli import dev, main\n"
-        "def become(path, command):\n"
-        "    wait = 'print(\"ready\", flush=True); import sys; sys.stdin.readline()'\n"
-        "    real(sys.executable, [sys.executable, '-c', wait])\n"
-        "real, os.execv = os.execv, become\n"
-        "sys.argv = ['gmn', 'dev', '--port', '1']\n"
+        f"own = [sys.executable, {str(tmp_path / 'program.py')!r}]\n"
+        "real, os.execv = os.execv, lambda path, given: real(path, [*own, given[3]])\n"
         "dev._must_be_free = lambda host, port: None\n"
+        "sys.argv = ['gmn', 'dev']\n"
         "main.main()"
     )
     daemon = subprocess.Popen(
-        [sys.executable, "-c", program], env=gmn.environment, text=True,
+        [sys.executable, "-c", begin], env=gmn.environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert daemon.stdout is not None
-    assert "ready" in [line.strip() for line in iter(daemon.stdout.readline, "ready\n")] + ["ready"]
-    assert "works on" in gmn.refuses("dev")
-    daemon.kill()
-    daemon.wait()
-    with exclusive(data_dir / "dagster" / "daemon.lock", timeout_s=0):
+    while daemon.stdout.readline() != "ready\n":
+        pass
+    assert daemon.wait() == -signal.SIGKILL
+    said = gmn.refuses("dev")
+    assert "works on" in said
+    assert "or the processes" in said
+    daemon.communicate("end\n")
+    with exclusive(data_dir / "dagster" / "daemon.lock", timeout_s=10):
         pass
 
 
@@ -373,7 +395,7 @@ def test_details_go_elsewhere_where_the_data_folder_takes_none_and_nowhere_if_ne
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(problems.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     assert f"Details are in {tmp_path / 'tmp'}" in told(capsys)
-    monkeypatch.setattr(problems.tempfile, "gettempdir", lambda: str(tmp_path / "none" / "\0"))
+    monkeypatch.setattr(problems.tempfile, "gettempdir", lambda: "/dev/null")
     assert "could not be written to any file" in told(capsys)
 
 

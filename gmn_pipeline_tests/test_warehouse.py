@@ -109,7 +109,8 @@ def test_an_older_file_never_overrides_a_newer_one(bench: Bench) -> None:
     bench.put(DAILY, sample().first(3).stamped(OLDER))
     report = load(bench)
     assert counts(report) == {}
-    assert report.days[DAY].older_files == 1
+    assert report.days[DAY].superseded == 3
+    assert report.days[DAY].adds_up
     assert state(bench.settings)["trajectories"].equals(before)
 
 

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -24,35 +24,48 @@ def dev(
 ) -> None:
     """The Dagster UI with its daemon, on the same storage as 'gmn run'."""
     settings = load_settings()
-    with explaining(settings.data_dir), _only_daemon(settings.dagster_home):
+    with explaining(settings.data_dir), _only_daemon(settings.dagster_home) as lock:
         _must_be_free(host, port)
         # Its files are made here, by one process: the UI and the daemon start at the same time.
         dagster_instance(settings).dispose()
         command = [
-            "dagster", "dev", "--module-name", "gmn_pipeline.definitions",
-            "--host", host, "--port", str(port),
+            sys.executable, "-m", "gmn_pipeline.orchestration.dagster_dev", str(lock),
+            "--module-name", "gmn_pipeline.definitions", "--host", host, "--port", str(port),
         ]  # fmt: skip
         where = f"Dagster on http://{host}:{port}, storage in {settings.dagster_home}"
         console.print(where, soft_wrap=True, markup=False)
         sys.stdout.flush()
-        os.execv(Path(sys.executable).with_name("dagster"), command)  # noqa: S606 - no shell
+        os.execv(sys.executable, command)  # noqa: S606 - no shell
 
 
 @contextmanager
-def _only_daemon(home: Path) -> Iterator[None]:
-    """The lock of the folder's daemon, which the process that we become keeps to its end.
+def _only_daemon(home: Path) -> Iterator[int]:
+    """The lock of the folder's daemon, which the program that we become keeps to its end.
 
     Raises ServiceRunning if another one works there.
     """
+    path = home / "daemon.lock"
     try:
-        with exclusive(home / "daemon.lock", timeout_s=0) as lock:
+        with exclusive(path, timeout_s=0) as lock:
             os.set_inheritable(lock.fileno(), True)
-            yield
+            yield lock.fileno()
     except TimeoutError as error:
         raise ServiceRunning(
             f"Another 'gmn dev' works on {home.parent} already.",
-            remedy="Use that one, or end it (Ctrl-C) first: two daemons would start runs twice.",
+            remedy=f"Use that one, or end it first (Ctrl-C{_holders(path)}): two daemons would "
+            "start runs twice.",
         ) from error
+
+
+def _holders(lock: Path) -> str:
+    """Who has the file open, where the system tells (Linux): a process may have lost its shell."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if link.samefile(lock):
+                found.add(int(link.parts[2]))
+    found.discard(os.getpid())
+    return f", or the processes {', '.join(map(str, sorted(found)))}" if found else ""
 
 
 def _must_be_free(host: str, port: int) -> None:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "status": ("status", "status"),
     "stream": ("stream", "stream"),
     "maintain": ("maintain", "maintain_warehouse"),
+    "verify": ("verify", "verify_warehouse"),
     "settings": ("settings", "show_settings"),
     "sample": ("sample", "sample"),
     "dev": ("dev", "dev"),

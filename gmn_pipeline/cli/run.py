@@ -26,7 +26,9 @@ from gmn_pipeline.orchestration.jobs import (
     streams_job,
     trajectory_days_job,
 )
+from gmn_pipeline.orchestration.local_runs import run_job
 from gmn_pipeline.orchestration.partitions import range_tags
+from gmn_pipeline.orchestration.run_requests import WHY_TAG
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
@@ -137,12 +139,17 @@ def _stream_round_trip(
             days = unpublished_days(settings, topic.topic_id if topic else None)
         except GmnError as error:
             return f"Nothing was published, the rest is done: {error}"
-        done = not days or _execute(
-            defs, publications_job.name, instance, range_tags(min(days), max(days))
-        )
-        done = _execute(defs, streams_job.name, instance) and done
-        sent = f"{sum(days.values()):,} messages published" if days else "Nothing to publish"
-        return f"{sent if done else 'Publishing failed'}. {kafka.note}"
+        published = "Nothing to publish."
+        if days:
+            is_sent = _execute(
+                defs, publications_job.name, instance, range_tags(min(days), max(days))
+            )
+            published = "Publishing failed; a later run sends what was left."
+            if is_sent:
+                published = f"{sum(days.values()):,} messages published."
+        if not _execute(defs, streams_job.name, instance):
+            published += " Taking the topic in failed; a later run goes on where it stopped."
+        return f"{published} {kafka.note}"
 
 
 def _progress() -> Progress:
@@ -158,19 +165,12 @@ def _execute(
     instance: dg.DagsterInstance,
     tags: dict[str, str] | None = None,
 ) -> bool:
-    result = defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        tags=tags or {},
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            said = failure.user_failure_data.description if failure.user_failure_data else None
-            said = said or _in_a_sentence(failure.error, instance)
-            errors.print(said, style="red", markup=False, soft_wrap=True)
-    return result.success
+    done = run_job(defs, job, instance, {**(tags or {}), WHY_TAG: "gmn run"})
+    for failure in done.failures:
+        said = failure.user_failure_data.description if failure.user_failure_data else None
+        said = said or _in_a_sentence(failure.error, instance)
+        errors.print(said, style="red", markup=False, soft_wrap=True)
+    return done.is_success
 
 
 def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
@@ -188,21 +188,28 @@ def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
     """What a person wants to know at the end of a run."""
     days = list(report.days)
-    files = sum(len(day.files) for day in report.days.values())
-    new = sum(file.is_new for day in report.days.values() for file in day.files)
+    new = sum(file.is_new for file in report.files)
     console.print()
     if not report.failed and not any(d.changed for d in report.days.values()) and not new:
         console.print("[bold green]Nothing changed[/] since the last run.")
     table = Table(title=f"{days[0]} to {days[-1]}", show_header=False, title_justify="left")
     table.add_column(style="cyan")
-    table.add_column(justify="right")
-    table.add_row("days", f"{len(days)}, of which {len(report.failed)} failed")
-    table.add_row("files", f"{files}, of which {new} new")
-    for name in ("read", "accepted", "rejected"):
+    table.add_column(justify="right", overflow="fold")
+    table.add_row("source", report.source)
+    table.add_row(f"{report.kind} files", f"{len(report.files):,}, of which {new:,} new")
+    table.add_row("days", f"{len(days):,}, of which {len(report.failed):,} failed")
+    table.add_section()
+    for name in ("read", "rejected", "accepted"):
         table.add_row(f"rows {name}", f"{report.total(name):,}")
     table.add_section()
-    for name in ("inserted", "revised", "unchanged", "withdrawn"):
+    for name in ("inserted", "revised", "unchanged"):
         table.add_row(f"trajectories {name}", f"{report.total(name):,}")
+    if superseded := report.total("superseded"):
+        table.add_row("in a newer file already", f"{superseded:,}")
+    table.add_section()
+    table.add_row("trajectories withdrawn", f"{report.total('withdrawn'):,}")
+    if restored := report.total("restored"):
+        table.add_row("back to what another file has", f"{restored:,}")
     console.print(table)
     _print_showers(settings, days)
     print_some(report.warnings, style="yellow")

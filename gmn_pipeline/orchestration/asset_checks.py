@@ -9,8 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from gmn_pipeline.flows.trajectory_days import Report
+from gmn_pipeline.flows.trajectory_days import COUNTS, Report
 from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
 from gmn_pipeline.warehouse.showers import UnknownShower
 
@@ -34,7 +35,8 @@ LIMITS_HOLD = dg.AssetCheckSpec(
 COUNTS_ADD_UP = dg.AssetCheckSpec(
     "counts_add_up",
     asset=keys.WAREHOUSE_TRAJECTORIES,
-    description="Rows read = accepted + rejected, and accepted = inserted + revised + unchanged.",
+    description="Rows read = accepted + rejected, and accepted = inserted + revised + unchanged + "
+    "superseded.",
 )
 DAYS_COMPLETE = dg.AssetCheckSpec(
     "all_days_came_through",
@@ -50,23 +52,23 @@ ALL_SHOWERS_KNOWN = dg.AssetCheckSpec(
 DAY_CHECKS = [NO_ROWS_REJECTED, IDENTITIES_HOLD, LIMITS_HOLD, COUNTS_ADD_UP, DAYS_COMPLETE]
 
 
-def check_results(report: Report) -> Iterator[tuple[dg.AssetCheckSpec, dg.AssetCheckResult]]:
+def check_results(
+    report: Report, rejected: RejectedRows
+) -> Iterator[tuple[dg.AssetCheckSpec, dg.AssetCheckResult]]:
     """Every check of the run's days, with counts."""
     rejecting = {d.day.isoformat(): d.rejected for d in report.days.values() if d.rejected}
+    shown = {"rows": dg.MetadataValue.md(rejected.table())} if rejecting else {}
     yield _check(
         NO_ROWS_REJECTED, not rejecting,
-        {"rows_rejected": report.total("rejected"), "by_day": rejecting},
+        {"rows_rejected": sum(rejecting.values()), "by_day": rejecting, **shown},
     )  # fmt: skip
     for spec, family in ((IDENTITIES_HOLD, Family.IDENTITY), (LIMITS_HOLD, Family.LIMIT)):
         flags = [f.name for f in QUALITY_FLAGS if f.family is family]
         counts = {name: report.flag_counts.get(name, 0) for name in flags}
         yield _check(spec, not any(counts.values()), counts)
-    sums_hold = all(
-        d.read == d.accepted + d.rejected
-        and (d.older_files or d.accepted == d.inserted + d.revised + d.unchanged)
-        for d in report.good
-    )
-    yield _check(COUNTS_ADD_UP, sums_hold, {"rows_read": report.total("read")}, error=True)
+    odd = [day.day.isoformat() for day in report.good if not day.adds_up]
+    totals = {f"rows_{name}": report.total(name) for name in COUNTS}
+    yield _check(COUNTS_ADD_UP, not odd, {**totals, "days_that_do_not": odd}, error=True)
     failed = {day.day.isoformat(): str(day.error) for day in report.failed}
     seconds = {step: round(spent, 3) for step, spent in report.stopwatch.seconds.items()}
     yield _check(

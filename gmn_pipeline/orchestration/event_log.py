@@ -13,14 +13,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as db
+from dagster import AssetKey
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluation,
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
-from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import (
     SQLITE_EVENT_LOG_FILENAME,
 )
@@ -120,6 +130,32 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
             event._replace(dagster_event=planned), event_id
         )
 
+    def _update_asset_check_evaluation(self, event: EventLogEntry, event_id: int | None) -> None:
+        """The evaluation as one of all that the asset has by now, and as the newest of its check.
+
+        The UI shows the row of the check that was planned last, and only if it judges the asset's
+        last materialization. Of two runs that overlap, the one that began last need not be the one
+        that ended last: the check would show as not evaluated.
+        """
+        evaluation = cast("AssetCheckEvaluation", event.get_dagster_event().event_specific_data)
+        if (target := self._last_materialization(evaluation.asset_key)) is not None:
+            evaluation = copy(evaluation, target_materialization_data=target)
+            judged = event.get_dagster_event()._replace(event_specific_data=evaluation)
+            event = event._replace(dagster_event=judged)
+        super()._update_asset_check_evaluation(event, event_id)
+        with self._connect() as connection:
+            _make_newest(connection, evaluation, event.run_id)
+
+    def _last_materialization(
+        self, asset: AssetKey
+    ) -> AssetCheckEvaluationTargetMaterializationData | None:
+        for record in self.get_asset_records([asset]):
+            if (last := record.asset_entry.last_materialization_record) is not None:
+                return AssetCheckEvaluationTargetMaterializationData(
+                    storage_id=last.storage_id, run_id=last.run_id, timestamp=last.timestamp
+                )
+        return None
+
     def watch(
         self, run_id: str, cursor: str | None, callback: Callable[[EventLogEntry, str], None]
     ) -> None:
@@ -131,6 +167,31 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
     def dispose(self) -> None:
         self._poller.close()
         self._engine.dispose()
+
+
+def _make_newest(connection: db.Connection, evaluation: AssetCheckEvaluation, run_id: str) -> None:
+    """Let the run's row of a check change places with the newest one that is evaluated already.
+
+    Those planned and not evaluated stay where they are: they show as in progress, or as failed.
+    """
+    rows = AssetCheckExecutionsTable.c
+    of_check = db.and_(
+        rows.asset_key == evaluation.asset_key.to_string(),
+        rows.check_name == evaluation.check_name,
+        rows.partition.is_(None),
+    )
+    own = connection.execute(
+        db.select(rows.id).where(of_check, rows.run_id == run_id)
+    ).scalar_one_or_none()
+    newest = connection.execute(
+        db.select(db.func.max(rows.id)).where(
+            of_check, rows.execution_status != AssetCheckExecutionRecordStatus.PLANNED.value
+        )
+    ).scalar_one_or_none()
+    if own is None or newest is None or newest <= own:
+        return
+    for now, then in ((own, -own), (newest, own), (-own, newest)):
+        connection.execute(AssetCheckExecutionsTable.update().where(rows.id == now).values(id=then))
 
 
 def _make_file(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.assets.keys import WAREHOUSE_IS_SOUND
 
 trajectory_days_job = dg.define_asset_job(
     "trajectory_days",
@@ -36,6 +37,13 @@ maintenance_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.WAREHOUSE_MAINTENANCE),
     description="Puts small files together and removes what nothing needs.",
 )
+verification_job = dg.define_asset_job(
+    "verification",
+    selection=dg.AssetSelection.checks(
+        dg.AssetCheckKey(keys.WAREHOUSE_TRAJECTORIES, WAREHOUSE_IS_SOUND)
+    ),
+    description="Asks the whole warehouse whether what it promises holds.",
+)
 
 JOBS = [
     trajectory_days_job,
@@ -44,4 +52,5 @@ JOBS = [
     iau_showers_job,
     snapshot_job,
     maintenance_job,
+    verification_job,
 ]

@@ -5,17 +5,20 @@ all days of the run for each of them, the second commits each by itself. Here is
 days in one go (docs/decisions/0008-dagsters-bookkeeping.md).
 """
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 from dagster._core.execution.context.metadata_logging import (
     AssetMetadataHandle,
     OutputMetadataAccumulator,
 )
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 MetadataByDay: TypeAlias = Mapping[str, Mapping[str, Any]]
 """What the UI shows with a day, by the key of its partition."""
@@ -47,10 +50,52 @@ def add_metadata(
 def log_materializations(
     context: dg.AssetExecutionContext, asset: dg.AssetKey, by_day: MetadataByDay
 ) -> None:
-    """Log the days as materialized, where the step makes no output that would."""
+    """Log days as materialized while the step goes on."""
+    backfill = context.run.tags.get(BACKFILL_ID_TAG)
+    tags = {BACKFILL_ID_TAG: backfill} if backfill else {}
+    _log(
+        context, by_day,
+        lambda day, metadata: dg.AssetMaterialization(
+            asset, partition=day, metadata=metadata,
+            tags={**tags, DATA_VERSION_TAG: f"{context.run.run_id} {day}"},
+        ),
+        DagsterEvent.asset_materialization,
+    )  # fmt: skip
+
+
+def log_observations(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, by_day: MetadataByDay
+) -> None:
+    """Log something of days that are not materialized by it."""
+    _log(
+        context, by_day,
+        lambda day, metadata: dg.AssetObservation(asset, partition=day, metadata=metadata),
+        DagsterEvent.asset_observation,
+    )  # fmt: skip
+
+
+Event = TypeVar("Event")
+
+
+def _log(
+    context: dg.AssetExecutionContext,
+    by_day: MetadataByDay,
+    event: Callable[[str, Mapping[str, Any]], Event],
+    log: Callable[[Any, Event, DagsterEventBatchMetadata], object],
+) -> None:
     step = context.get_step_execution_context()
     batch_id = str(uuid4())
     for number, (day, metadata) in enumerate(by_day.items(), start=1):
-        materialization = dg.AssetMaterialization(asset, partition=day, metadata=metadata)
         batch = DagsterEventBatchMetadata(batch_id, is_end=number == len(by_day))
-        DagsterEvent.asset_materialization(step, materialization, batch)
+        log(step, event(day, metadata), batch)
+
+
+def quiet_output(asset: dg.AssetKey) -> dg.MaterializeResult[None]:
+    """The output of an asset whose days were logged already: steps after it may begin.
+
+    Dagster makes no materialization of an output that is marked so: its own way for operations
+    that log theirs while they go on.
+    """
+    return dg.MaterializeResult(
+        asset_key=asset, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+    )

@@ -57,6 +57,17 @@ def try_lock(file: IO[str] | int, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file at `path` alone; asked without writing."""
+    try:
+        file = path.open()
+    except FileNotFoundError:
+        return False
+    with file:
+        # Shared, so that two who look at the same time do not take each other for a holder.
+        return not try_lock(file, fcntl.LOCK_SH)
+
+
 @contextmanager
 def shared(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` together with others who read.

@@ -34,7 +34,7 @@ _DAMAGED = re.compile(
     r"file is not a database|database disk image is malformed|file is encrypted|"
     r"Failed to load DuckLake table data|Failed to probe DuckLake metadata|no such table: ducklake|"
     r"Existing DuckLake at metadata catalog .* does not exist|unable to open database .*catalog|"
-    r"No magic bytes found|too small to be a Parquet file|"
+    r"No magic bytes found|too small to be a Parquet file|for file '[^']*\.parquet'|"
     r"Table with name ducklake_\w+ does not exist|malformed database schema|"
     r'(?:Cannot open file|read from file) "[^"]*\.parquet"'
 )

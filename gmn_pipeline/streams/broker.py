@@ -47,7 +47,7 @@ from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import resolved
 from gmn_pipeline.errors import GmnError, KafkaUnavailable
-from gmn_pipeline.storage.files import atomic_write
+from gmn_pipeline.storage.files import atomic_write, is_locked, try_lock
 from gmn_pipeline.storage.problems import sentence
 
 HOST = "127.0.0.1"
@@ -446,7 +446,7 @@ def _read_state(folder: Path) -> dict[str, Any]:
 def _lock(folder: Path) -> Iterator[IO[str]]:
     """The lock of the folder's broker; a process that inherits the file keeps it."""
     with _lock_path(folder).open("a") as file:
-        if not _wait(lambda: _try_lock(file, fcntl.LOCK_EX), _LOCK_TIMEOUT_S):
+        if not _wait(lambda: try_lock(file), _LOCK_TIMEOUT_S):
             raise KafkaUnavailable(
                 f"A Kafka broker of {folder} runs already, or is starting.",
                 remedy="Use it ('make kafka' tells its address), or stop it ('make kafka-stop').",
@@ -455,19 +455,7 @@ def _lock(folder: Path) -> Iterator[IO[str]]:
 
 
 def _is_locked(folder: Path) -> bool:
-    if not _lock_path(folder).exists():
-        return False
-    # Shared, so that two who look at the same time do not take each other for a broker.
-    with _lock_path(folder).open() as file:
-        return not _try_lock(file, fcntl.LOCK_SH)
-
-
-def _try_lock(file: IO[str], kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return is_locked(_lock_path(folder))
 
 
 def _wait(is_done: Callable[[], bool], timeout_s: float) -> bool:

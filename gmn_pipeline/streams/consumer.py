@@ -24,11 +24,12 @@ import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import StreamBusy, StreamGap
+from gmn_pipeline.errors import StreamGap
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
 from gmn_pipeline.schemas.messages import GENERATED_AT_HEADER
 from gmn_pipeline.schemas.tables import DEAD_LETTERS
+from gmn_pipeline.storage.files import is_locked
 from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import (
     TopicState,
@@ -80,11 +81,7 @@ def consuming(settings: Settings) -> Any:
 
 def is_being_consumed(settings: Settings) -> bool:
     """Whether somebody does that right now."""
-    try:
-        with consuming(settings):
-            return False
-    except StreamBusy:
-        return True
+    return is_locked(settings.data_dir / LOCK)
 
 
 # --- plan ----------------------------------------------------------------------------------------

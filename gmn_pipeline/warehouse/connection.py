@@ -38,9 +38,10 @@ METADATA = f"__ducklake_metadata_{CATALOG}"
 # The same lake once more, read-only: for those who read beside a writer in one DuckDB.
 _READING = "warehouse_reading"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
-# A write-ahead log lets readers of the catalogue work beside a writer; who meets the moment of a
-# commit waits.
-_CATALOG_OPTIONS = "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 30000"
+# Who meets the moment of a commit waits.
+_CATALOG_OPTIONS = "META_BUSY_TIMEOUT 30000"
+# A write-ahead log lets readers of the catalogue work beside a writer. The file remembers it.
+_WRITERS_OPTIONS = "META_JOURNAL_MODE 'WAL'"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
@@ -109,7 +110,7 @@ class WarehouseConnection:
     ) -> None:
         options = f"DATA_PATH {sql_text(str(self.data_path))}, OVERRIDE_DATA_PATH TRUE"
         options += f", {_CATALOG_OPTIONS}"
-        options += ", READ_ONLY" if read_only else ""
+        options += ", READ_ONLY" if read_only else f", {_WRITERS_OPTIONS}"
         target = sql_text(f"ducklake:sqlite:{catalog}")
         patiently(lambda: connection.execute(f"ATTACH {target} AS {name} ({options})"))
 

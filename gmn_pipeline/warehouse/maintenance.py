@@ -63,7 +63,9 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
         files_before = _file_count(connection)
         with warehouse.without_readers(_PATIENCE_S):
             rows_flushed = _put_together(connection)
-        statistics.leave_open(connection, layout.TABLES)
+        exact = statistics.taken_for_exact(connection, layout.TABLES)
+        wrong = [table for table in exact if statistics.wrong_columns(connection, table)]
+        statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
         bytes_before = _bytes_in(settings.warehouse_dir)
         keep = timedelta(days=settings.snapshot_keep_days)

@@ -21,10 +21,17 @@ import duckdb
 
 from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS
+from gmn_pipeline.schemas.tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_REVISIONS,
+    TRAJECTORY_STATIONS,
+)
 
 BIN_COMPUTED, OUTSIDE_BIN = "bin_computed", "outside_bin"
 """The quality flags that say how a row came to its bin."""
+MADE_HERE = "identifier_made_here"
+"""The quality flag of a row whose identifier is not the network's."""
 
 KEY = "trajectory_identifier"
 CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
@@ -92,6 +99,10 @@ def covers(speaker: str, at_utc: str, place: str) -> str:
           AND {speaker}.bin_solar_longitude_deg = {place}.bin_solar_longitude_deg)))"""
 
 
+MERGED_TABLES = (TRAJECTORIES, TRAJECTORY_STATIONS, TRAJECTORY_CLAIMS)
+"""The tables that the merge takes rows out of."""
+
+
 class TrajectoryMerge:
     """One transaction's change of the trajectories.
 
@@ -113,6 +124,7 @@ class TrajectoryMerge:
         rows_before = self.one("SELECT count(*) FROM trajectories")
         self._find_present()
         self._find_claims()
+        self._find_takeovers()
         self._find_dropped()
         self._find_candidates()
         self._choose()
@@ -144,6 +156,7 @@ class TrajectoryMerge:
         columns = (
             f"{KEY}, {_BIN}, {AT_UTC} AS at_utc, {IS_NAMED} AS is_named, {IS_INSIDE} AS is_inside, "
             f"CASE WHEN NOT {IS_NAMED} THEN {NEIGHBOUR_DEG} END AS neighbour_deg, "
+            f"list_contains(quality_flags, '{MADE_HERE}') AS is_made_here, "
             "summary_generated_at_utc, source_file_sha256"
         )
         # Two scans, each of which DuckLake can confine to the files it needs.
@@ -188,7 +201,8 @@ class TrajectoryMerge:
         """`spoken`: the newest file that was loaded of each bin or interval before."""
         first, last = self.rows(
             "SELECT min(bin_date), max(bin_date) FROM (SELECT bin_date FROM near UNION ALL "
-            "SELECT bin_date FROM speaker UNION ALL SELECT bin_date FROM arriving)"
+            "SELECT bin_date FROM speaker UNION ALL SELECT bin_date FROM arriving UNION ALL "
+            "SELECT bin_date FROM trajectory_claims)"
         )[0]
         self.rows(
             f"""
@@ -210,7 +224,7 @@ class TrajectoryMerge:
             GROUP BY 1"""
 
     def _find_claims(self) -> None:
-        """`claim`: what current files of other bins have of the trajectories, mostly of none."""
+        """`claim`: what current files of other bins have of trajectories. There are few: all."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE claim AS
@@ -219,7 +233,44 @@ class TrajectoryMerge:
               greatest(c.summary_generated_at_utc, s.generated_at_utc) AS generated_at_utc
             FROM trajectory_claims c
             LEFT JOIN (FROM spoken WHERE is_daily) s USING ({_BIN})
-            WHERE {KEY} IN (SELECT {KEY} FROM present UNION ALL SELECT {KEY} FROM arriving)
+            """
+        )
+
+    def _find_takeovers(self) -> None:
+        """`taken_over`: trajectories whose identifier was made here, for a file of the former
+        format, of which something else tells the network's: same bin, second and stations. They
+        go, with the speaker, or do not come: they stand for the trajectory that is there."""
+        made_here = f"list_contains(quality_flags, '{MADE_HERE}')"
+        self.rows(
+            f"CREATE OR REPLACE TEMP TABLE taken_over ({KEY} VARCHAR, speaker INTEGER, "
+            "cause VARCHAR, generated_at_utc TIMESTAMP, network_identifier VARCHAR)"
+        )
+        if not self.one(
+            f"SELECT (SELECT count(*) FROM present WHERE is_made_here) + "
+            f"(SELECT count(*) FROM arriving_row WHERE {made_here})"
+        ):
+            return
+        event = (
+            f"{KEY}, {_BIN}, date_trunc('second', beginning_utc_time) AS second, "
+            f"list_sort(participating_stations) AS stations, {made_here} AS is_made_here"
+        )
+        same = "bin_date, bin_solar_longitude_deg, second, stations"
+        self.rows(
+            f"""
+            INSERT INTO taken_over
+            WITH new AS (
+              SELECT {event}, row FROM arriving_row WHERE row IN (SELECT row FROM arriving)
+            ), old AS (
+              SELECT {event} FROM trajectories WHERE {KEY} IN (SELECT {KEY} FROM present)
+            )
+            SELECT old.{KEY}, a.speaker, a.cause, a.generated_at_utc, NULL
+            FROM old JOIN new USING ({same}) JOIN arriving a ON a.row = new.row
+            WHERE old.is_made_here AND NOT new.is_made_here
+            UNION ALL
+            SELECT new.{KEY}, NULL, NULL, NULL, other.{KEY}
+            FROM new JOIN (FROM old WHERE NOT is_made_here UNION ALL
+              SELECT * EXCLUDE (row) FROM new WHERE NOT is_made_here) other USING ({same})
+            WHERE new.is_made_here
             """
         )
 
@@ -229,8 +280,11 @@ class TrajectoryMerge:
         """`dropped` and `dropped_claim`: what a newer speaker of its place does not have, with
         the speaker; `unnamed`: rows that the newest file of their bin does not have, though
         something newer has them."""
-        lacking = "NOT EXISTS (FROM arriving a WHERE a.{key} = p.{key} AND a.cause = s.cause)"
-        lacking = lacking.format(key=KEY)
+        lacking = (
+            f"NOT EXISTS (FROM arriving a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
+            f"AND p.{KEY} NOT IN (SELECT network_identifier FROM taken_over "
+            "WHERE network_identifier IS NOT NULL)"
+        )
         here = "p.bin_date = s.bin_date AND p.bin_solar_longitude_deg = s.bin_solar_longitude_deg"
         self._find_namings()
         self.rows(
@@ -262,6 +316,9 @@ class TrajectoryMerge:
               SELECT p.{KEY}, g.speaker, g.cause, g.generated_at_utc
               FROM present p JOIN gone g ON p.{KEY} = g.{KEY}
               WHERE g.generated_at_utc >= p.generated_at_utc
+              UNION ALL
+              SELECT {KEY}, speaker, cause, generated_at_utc FROM taken_over
+              WHERE speaker IS NOT NULL
             ) GROUP BY 1
             """
         )
@@ -356,6 +413,7 @@ class TrajectoryMerge:
             LEFT JOIN ({self._spoken_of("arriving")}) h ON a.{KEY} = h.{KEY}
             LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
             WHERE NOT coalesce(g.generated_at_utc > a.generated_at_utc, false)
+              AND a.{KEY} NOT IN (SELECT {KEY} FROM taken_over)
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
                 OR NOT (coalesce(h.generated_at_utc > a.generated_at_utc, false)
@@ -517,9 +575,24 @@ class TrajectoryMerge:
             SELECT {_COPIED} FROM arriving_row
             WHERE row IN (SELECT row FROM waiting WHERE origin = 'arriving')
             UNION ALL
-            SELECT {_COPIED} FROM trajectories
-            WHERE {KEY} IN (SELECT {KEY} FROM waiting WHERE origin = 'present')
-              AND bin_date BETWEEN $first AND $last
+            -- A row that something newer confirmed was named by an older file: that one claims it.
+            SELECT {_COPIED} FROM (
+              SELECT t.* REPLACE (
+                w.generated_at_utc AS summary_generated_at_utc,
+                CASE WHEN w.generated_at_utc = t.summary_generated_at_utc
+                  THEN t.source_file_sha256
+                  ELSE coalesce(f.source_file_sha256, t.source_file_sha256)
+                  END AS source_file_sha256)
+              FROM trajectories t
+              JOIN (FROM waiting WHERE origin = 'present') w ON t.{KEY} = w.{KEY}
+              LEFT JOIN (
+                SELECT {_BIN}, summary_generated_at_utc,
+                  arg_max(source_file_sha256, loaded_at_utc) AS source_file_sha256
+                FROM source_files WHERE {IS_DAILY} GROUP BY ALL
+              ) f ON f.bin_date = t.bin_date
+                AND f.bin_solar_longitude_deg = t.bin_solar_longitude_deg
+                AND f.summary_generated_at_utc = w.generated_at_utc
+              WHERE t.bin_date BETWEEN $first AND $last)
             """,
             first=first, last=last,
         )  # fmt: skip

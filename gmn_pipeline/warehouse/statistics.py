@@ -3,8 +3,8 @@
 DuckLake keeps the least and greatest value of each column, widens them with every row that comes,
 and never narrows them when one goes. It answers `min` and `max` from them as long as the number of
 rows it counted as they came is the number that is there. That fails where rows come and go in one
-transaction: they widen the statistics, and the numbers agree. So here they never agree: each table
-has a row more counted than it holds (docs/decisions/0023-statistics-of-ducklake.md).
+transaction: they widen the statistics, and the numbers agree. So before that happens the numbers
+are made to differ (docs/decisions/0023-statistics-of-ducklake.md).
 
 What belongs here: that. What does not: statistics of files, which are exact, and plain DuckDB,
 which keeps its own.
@@ -20,10 +20,12 @@ from gmn_pipeline.schemas.derive import (
     duckdb_create_table,
     duckdb_is_any_row,
 )
+from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.schemas.tables import Table
 from gmn_pipeline.warehouse.connection import CATALOG, METADATA, transaction
 
 _BUILDING = "building_"
+_ORDERED = (Kind.DATE, Kind.TIMESTAMP, Kind.INTEGER, Kind.LONG, Kind.NUMBER, Kind.TEXT)
 
 
 def make_empty(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
@@ -79,15 +81,45 @@ def taken_for_exact(
 def leave_open(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
     """Where DuckLake takes statistics for exact, take a row out and put it back; an empty table is
     made anew."""
-    exact = taken_for_exact(connection, tables)
-    empty = [table for table, rows in exact.items() if not rows]
+    empty = [table for table, rows in taken_for_exact(connection, tables).items() if not rows]
     make_empty(connection, empty)
     with transaction(connection):
-        for table in exact:
-            if table in empty:
-                put_in_place(connection, table)
-            else:
-                _one_again(connection, table)
+        for table in empty:
+            put_in_place(connection, table)
+        leave_open_in_transaction(connection, tables)
+
+
+def leave_open_in_transaction(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]
+) -> None:
+    """The same of tables that have rows, before rows come and go in the transaction under way."""
+    for table, rows in taken_for_exact(connection, tables).items():
+        if rows:
+            _one_again(connection, table)
+
+
+def wrong_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """Columns whose least or greatest value DuckLake answers otherwise than its rows say."""
+    names = [field.name for field in table.fields if field.kind in _ORDERED]
+
+    def extremes(columns: Sequence[str]) -> list[object]:
+        asked = ", ".join(f"min({name}), max({name})" for name in columns)
+        row = connection.execute(f"SELECT {asked} FROM {table.name}").fetchone()
+        assert row is not None
+        return list(row)
+
+    # One by one: if one of several cannot be answered by statistics, none is.
+    answered = [value for name in names for value in extremes([name])]
+    try:
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+        there = extremes(names)
+    finally:
+        connection.execute("RESET disabled_optimizers")
+    return [n for n, a, b in zip(names, _pairs(answered), _pairs(there), strict=True) if a != b]
+
+
+def _pairs(values: Sequence[object]) -> list[tuple[object, object]]:
+    return list(zip(values[::2], values[1::2], strict=True))
 
 
 def _one_again(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -33,7 +33,7 @@ from gmn_pipeline.schemas.tables import (
     STREAM_OFFSETS,
     TRAJECTORIES,
 )
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.maintenance import flush_small_commits
 from gmn_pipeline.warehouse.merge import (
@@ -42,6 +42,7 @@ from gmn_pipeline.warehouse.merge import (
     GONE_COLUMNS,
     IS_INSIDE,
     KEY,
+    MERGED_TABLES,
     NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
     TrajectoryMerge,
@@ -301,6 +302,9 @@ class _MessageLoad:
         counts.superseded = messages.height - counts.own - self._count("chosen_message")
         if rounds:
             self._prepare()
+        if rounds > 1:
+            # What comes in one round may go in the next.
+            statistics.leave_open_in_transaction(self._connection, MERGED_TABLES)
         for number in range(1, rounds + 1):
             self._merge_round(number, counts)
         self._assert_adds_up(counts)

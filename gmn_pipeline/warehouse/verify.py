@@ -5,14 +5,12 @@ one query for each rule. What does not: whether the rows are what the source has
 with a model), and mending.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES, Table
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
 
 _SHOWN = 3
@@ -139,7 +137,6 @@ RULES = (
         """,
     ),
 )
-_ORDERED = (Kind.DATE, Kind.TIMESTAMP, Kind.INTEGER, Kind.LONG, Kind.NUMBER, Kind.TEXT)
 
 
 def verify(warehouse: WarehouseConnection) -> list[str]:
@@ -173,27 +170,7 @@ def _broken(connection: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
 
 
 def _wrong_statistics(connection: duckdb.DuckDBPyConnection, table: Table) -> str | None:
-    """Columns whose least or greatest value DuckLake answers otherwise than its rows say."""
-    names = [field.name for field in table.fields if field.kind in _ORDERED]
-
-    def extremes(columns: Sequence[str]) -> list[object]:
-        asked = ", ".join(f"min({name}), max({name})" for name in columns)
-        row = connection.execute(f"SELECT {asked} FROM {table.name}").fetchone()
-        assert row is not None
-        return list(row)
-
-    # One by one: if one of several cannot be answered by statistics, none is.
-    answered = [value for name in names for value in extremes([name])]
-    try:
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        there = extremes(names)
-    finally:
-        connection.execute("RESET disabled_optimizers")
-    wrong = [n for n, a, b in zip(names, _pairs(answered), _pairs(there), strict=True) if a != b]
+    wrong = statistics.wrong_columns(connection, table)
     if not wrong:
         return None
     return f"The statistics of {table.name} are wrong ({', '.join(wrong)}): run 'gmn maintain'."
-
-
-def _pairs(values: Sequence[object]) -> list[tuple[object, object]]:
-    return list(zip(values[::2], values[1::2], strict=True))

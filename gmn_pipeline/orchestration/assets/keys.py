@@ -10,3 +10,6 @@ STREAMS_TRAJECTORIES = AssetKey(["streams", "trajectories"])
 WAREHOUSE_IAU_SHOWERS = AssetKey(["warehouse", "iau_showers"])
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])
+
+WAREHOUSE_IS_SOUND = "warehouse_is_sound"
+"""The check of warehouse/trajectories that looks at all of the warehouse."""

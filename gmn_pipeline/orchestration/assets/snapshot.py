@@ -3,6 +3,7 @@
 import dagster as dg
 
 from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.automation import WHEN_WAREHOUSE_CHANGED
 from gmn_pipeline.orchestration.metadata import OWNERS
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.schemas.tables import TRAJECTORIES
@@ -17,11 +18,7 @@ from gmn_pipeline.warehouse.snapshot import make_snapshot
     kinds={"duckdb", "parquet"},
     description="gmn.duckdb and Parquet for analysts, made from one state of the warehouse, "
     "verified, and swapped in atomically with a manifest beside it.",
-    automation_condition=(
-        dg.AutomationCondition.any_deps_updated()
-        & ~dg.AutomationCondition.any_deps_in_progress()
-        & ~dg.AutomationCondition.in_progress()
-    ),
+    automation_condition=WHEN_WAREHOUSE_CHANGED,
 )
 def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     settings = pipeline.settings()

@@ -8,29 +8,35 @@ gets no materialization and fails the run at its end, after all other days were 
 that one day is red, the others are green (docs/decisions/0003-one-operation-for-days.md).
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import GmnError
-from gmn_pipeline.flows.trajectory_days import Report, Stage, load_days
+from gmn_pipeline.errors import GmnError, RetryableError
+from gmn_pipeline.flows.trajectory_days import COUNTS, DayReport, Report, Stage, load_days
 from gmn_pipeline.orchestration.asset_checks import DAY_CHECKS, check_results
 from gmn_pipeline.orchestration.assets import keys
-from gmn_pipeline.orchestration.day_metadata import day_metadata, previews
+from gmn_pipeline.orchestration.day_metadata import day_metadata, failure_metadata, previews
 from gmn_pipeline.orchestration.metadata import OWNERS, TAGS, column_lineage, column_schema
 from gmn_pipeline.orchestration.partition_events import (
-    add_metadata,
     log_materializations,
+    log_observations,
+    quiet_output,
     shown_days,
 )
 from gmn_pipeline.orchestration.partitions import DAYS
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
+from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.schemas.tables import TRAJECTORIES, VALIDATED_TRAJECTORIES
+
+_SHOWN_DAYS = 10
 
 
 def _spec(key: dg.AssetKey, description: str, **more: Any) -> dg.AssetSpec:
@@ -95,42 +101,124 @@ def load_trajectory_days(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Take the run's days through the selected stages."""
-    days = [date.fromisoformat(key) for key in context.partition_keys]
-    stages = frozenset(s for s, spec in _SPECS.items() if spec.key in context.selected_asset_keys)
     settings = pipeline.settings()
+    stages = [s for s in Stage if _SPECS[s].key in context.selected_asset_keys]
+    days = [date.fromisoformat(key) for key in context.partition_keys]
+    if Stage.LANDING not in stages:
+        context.log.warning(
+            "Nothing is fetched: the run is of later stages alone, and takes what was landed "
+            "before. The job trajectory_days takes days from the source to the warehouse."
+        )
+    telling = _Telling(context, settings, stages)
     try:
-        report = load_days(days, settings, stages=stages, watch=pipeline.watch)
+        report = load_days(
+            days, settings, stages=frozenset(stages), watch=pipeline.watch, on_days=telling.of_days
+        )
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
+    _try_failed_days_again(context, pipeline, telling, report)
     _log(context, report)
-    shown = previews(settings, days)
-    for stage in Stage:
-        asset = _SPECS[stage].key
-        if stage not in stages or _is_shown(context, asset, report):
-            continue
-        metadata = {d.day.isoformat(): day_metadata(stage, d, shown) for d in report.good}
-        if report.failed:
-            # Not as an output: that would mark every day of the range as materialized.
-            log_materializations(context, asset, metadata)
-        else:
-            add_metadata(context, asset, metadata)
-            yield dg.MaterializeResult(asset_key=asset)
-    for check, result in check_results(report):
+    told = telling.of_the_rest(report)
+    if not report.failed:
+        # Not where a day failed: steps that come after would take the failed day for done.
+        yield from (quiet_output(_SPECS[stage].key) for stage in told)
+    telling.rejected.add(settings, report.days.values())
+    for check, result in check_results(report, telling.rejected):
         if check.key in context.selected_asset_check_keys:
             yield result
     if report.failed:
-        raise _days_failure(context, settings, report)
+        raise _days_failure(report)
 
 
-def _is_shown(context: dg.AssetExecutionContext, asset: dg.AssetKey, report: Report) -> bool:
-    """Whether the run did nothing, and all its days show as materialized already.
+class _Telling:
+    """Tells Dagster of days as they come through, so that they show while the run goes on."""
 
-    Then the asset is skipped, and so is what depends on it: thousands of days are not told anew.
-    Not where a day failed: those that are not told of would show as failed with it.
+    def __init__(
+        self, context: dg.AssetExecutionContext, settings: Settings, stages: Sequence[Stage]
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self.stages = stages
+        self._unchanged: list[DayReport] = []
+        self._has_told = False
+        self.rejected = RejectedRows()
+
+    def of_days(self, days: Sequence[DayReport]) -> None:
+        """Days that are through, or have failed. Those of which nothing is new wait."""
+        self._materialized([day for day in days if day.error is None and day.is_news])
+        self._unchanged += [day for day in days if day.error is None and not day.is_news]
+        failed = {day.day.isoformat(): failure_metadata(day) for day in days if day.error}
+        for stage in self.stages if failed else ():
+            log_observations(self._context, _SPECS[stage].key, failed)
+
+    def of_the_rest(self, report: Report) -> list[Stage]:
+        """The days of which nothing is new, where they do not show as materialized, or would not
+        any more; and the stages that steps which come after shall take for done.
+
+        With a failed run, days that it does not tell of would show as failed; in a backfill, too.
+        If there is nothing to tell at all the assets are skipped, and what depends on them.
+        """
+        must = bool(report.failed) or BACKFILL_ID_TAG in self._context.run.tags
+        told = []
+        for stage in self.stages:
+            shown = set() if must else shown_days(self._context, _SPECS[stage].key, DAYS)
+            days = [day for day in self._unchanged if day.day.isoformat() not in shown]
+            self._materialized(days, [stage])
+            if days or self._has_told:
+                told.append(stage)
+        return told
+
+    def _materialized(
+        self, days: Sequence[DayReport], stages: Sequence[Stage] | None = None
+    ) -> None:
+        if not days:
+            return
+        self._has_told |= stages is None
+        for row in self.rejected.add(self._settings, days):
+            self._context.log.warning(f"Rejected: {row}")
+        shown = {}
+        if Stage.WAREHOUSE in (stages or self.stages):
+            shown = previews(self._settings, [day.day for day in days])
+        for stage in stages or self.stages:
+            by_day = {
+                day.day.isoformat(): day_metadata(
+                    stage, day, shown, self.rejected, is_fetched=Stage.LANDING in self.stages
+                )
+                for day in days
+            }
+            log_materializations(self._context, _SPECS[stage].key, by_day)
+
+
+def _try_failed_days_again(
+    context: dg.AssetExecutionContext, pipeline: Pipeline, telling: _Telling, report: Report
+) -> None:
+    """Try again those days whose failure may pass, and no others; each time after twice the pause.
+
+    In this step: another attempt of the step would take all days of the run again.
     """
-    if report.failed or any(day.is_news for day in report.days.values()):
-        return False
-    return shown_days(context, asset, DAYS).issuperset(context.partition_keys)
+    settings = pipeline.settings()
+    for attempt in range(settings.run_retries):
+        days = [day.day for day in report.failed if isinstance(day.error, RetryableError)]
+        if not days:
+            return
+        pause_s = settings.run_retry_pause_s * 2**attempt
+        context.log.warning(
+            f"{len(days)} of {len(report.days)} days failed for a reason that may pass; they alone "
+            f"are tried again in {pause_s:g} s: {', '.join(map(str, days[:_SHOWN_DAYS]))}"
+            + (f" and {len(days) - _SHOWN_DAYS} more." if len(days) > _SHOWN_DAYS else ".")
+        )
+        time.sleep(pause_s)
+        try:
+            again = load_days(
+                days, settings, stages=frozenset(telling.stages), watch=pipeline.watch,
+                on_days=telling.of_days,
+            )  # fmt: skip
+        except GmnError as error:
+            context.log.warning(str(error))
+            continue
+        report.take_over(again)
+        if pipeline.watch:
+            pipeline.watch.finished(report)
 
 
 def _log(context: dg.AssetExecutionContext, report: Report) -> None:
@@ -138,25 +226,21 @@ def _log(context: dg.AssetExecutionContext, report: Report) -> None:
         context.log.warning(warning)
     for day in report.failed:
         context.log.error(f"{day.day}: {day.error}")
+    counts = {name: f"{report.total(name):,} {name}" for name in COUNTS}
+    files = f"{len(report.files):,} {report.kind or 'landed'} files"
     context.log.info(
-        f"{len(report.good)} of {len(report.days)} days came through: "
-        f"{report.total('read')} rows read, {report.total('accepted')} accepted, "
-        f"{report.total('rejected')} rejected; {report.total('inserted')} inserted, "
-        f"{report.total('revised')} revised, {report.total('unchanged')} unchanged, "
-        f"{report.total('withdrawn')} withdrawn."
+        f"{len(report.good):,} of {len(report.days):,} days came through, from {files}"
+        f"{f' of {report.source}' if report.source else ''}: rows {', '.join(counts.values())}."
     )
 
 
-def _days_failure(
-    context: dg.AssetExecutionContext, settings: Settings, report: Report
-) -> Exception:
-    """What ends a run in which some days failed: again if that may help, else for good."""
+def _days_failure(report: Report) -> dg.Failure:
+    """What ends a run in which some days failed."""
     failed = report.failed
     shown = "; ".join(f"{day.day}: {day.error}" for day in failed[:3])
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-    failure = dg.Failure(
+    return dg.Failure(
         f"{len(failed)} of {len(report.days)} days failed, the others came through. {shown}{more}",
         metadata={day.day.isoformat(): str(day.error) for day in failed},
+        allow_retries=False,
     )
-    errors = [day.error for day in failed if day.error is not None]
-    return retry_or_fail(context, settings, errors, failure)

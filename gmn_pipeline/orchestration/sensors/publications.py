@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
@@ -13,7 +14,9 @@ from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.sources.bins import FIRST_DAY
-from gmn_pipeline.streams.client import bootstrap_servers, topic_state
+from gmn_pipeline.streams.client import TopicState, bootstrap_servers, topic_state
+from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.store import ask
 from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished
 
 
@@ -29,8 +32,8 @@ def unpublished_days(settings: Settings, topic_id: str | None) -> dict[date, int
 @dg.sensor(
     job=publications_job,
     minimum_interval_seconds=60,
-    description="Asks for the days of which something is not published yet, whatever the reason: "
-    "a load, a failed publication, or a topic made anew.",
+    description="Requests a run for the days of which something is not published yet, whatever the "
+    "reason: a load, a failed publication, or a topic made anew.",
 )
 def unpublished_sensor(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
@@ -43,11 +46,26 @@ def unpublished_sensor(
         topic = topic_state(settings)
     except RetryableError as error:
         return dg.SkipReason(str(error))
+    requests = RunRequests(context, settings.sensor_attempts)
     days = unpublished_days(settings, topic.topic_id if topic else None)
     if not days:
-        return dg.SkipReason("Everything is published.")
-    text = json.dumps({day.isoformat(): count for day, count in days.items()})
-    state = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return RunRequests(context, settings.sensor_attempts).single(
-        state, f"{min(days)} to {max(days)}", tags=range_tags(min(days), max(days))
+        return requests.none("Everything is published.")
+    messages = sum(days.values())
+    return requests.single(
+        _state(settings, topic, days),
+        f"{messages:,} messages of {len(days):,} days, {min(days)} to {max(days)}, are not "
+        f"published on {settings.kafka_topic}",
+        tags=range_tags(min(days), max(days)),
+        of_job=publications_job.name,
     )
+
+
+def _state(settings: Settings, topic: TopicState | None, days: Mapping[date, int]) -> str:
+    """What waits. As many messages of the same days may wait again after they were published: the
+    warehouse is in another state then, or the topic is another."""
+    [(snapshot_id,)] = ask(
+        WarehouseConnection(settings), f"SELECT id FROM ducklake_current_snapshot('{CATALOG}')"
+    )
+    waiting = {day.isoformat(): count for day, count in days.items()}
+    text = json.dumps([snapshot_id, topic.topic_id if topic else None, waiting])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

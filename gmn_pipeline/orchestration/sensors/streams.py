@@ -17,8 +17,8 @@ from gmn_pipeline.warehouse.stream_store import Range
 @dg.sensor(
     job=streams_job,
     minimum_interval_seconds=30,
-    description="Compares the topic's end offsets with those in the warehouse, and asks for a run "
-    "with the exact range of each partition. Rests while 'gmn stream' works.",
+    description="Compares the topic's end offsets with those in the warehouse, and requests a "
+    "run with the exact range of each partition. Rests while 'gmn stream' works.",
 )
 def stream_sensor(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
@@ -35,15 +35,16 @@ def stream_sensor(
         return dg.SkipReason(str(error))
     if found is None:
         return dg.SkipReason(f"There is no topic {settings.kafka_topic} yet.")
+    requests = RunRequests(context, settings.sensor_attempts)
     topic, planned = found
     ranges = bounded(planned, settings.stream_records)
     if not ranges:
-        return dg.SkipReason("The warehouse is at the end of the topic.")
-    return _request(context, settings, topic.topic_id, ranges)
+        return requests.none("The warehouse is at the end of the topic.")
+    return _request(requests, settings, topic.topic_id, ranges)
 
 
 def _request(
-    context: dg.SensorEvaluationContext, settings: Settings, topic_id: str, ranges: list[Range]
+    requests: RunRequests, settings: Settings, topic_id: str, ranges: list[Range]
 ) -> dg.SensorResult | dg.SkipReason:
     # The beginnings name the state: an end that moves on is no reason for a second run.
     begins = "-".join(f"{r.partition}.{r.begin}" for r in ranges)
@@ -52,8 +53,10 @@ def _request(
         topic_id=topic_id,
         ranges=[OffsetRange(partition=r.partition, begin=r.begin, end=r.end) for r in ranges],
     )
-    return RunRequests(context, settings.sensor_attempts).single(
+    offsets = ", ".join(f"{r.begin:,} to {r.end:,} of partition {r.partition}" for r in ranges)
+    return requests.single(
         state,
-        f"Offsets {begins}",
+        f"{sum(r.end - r.begin for r in ranges):,} offsets of {settings.kafka_topic} are not in "
+        f"the warehouse: {offsets}",
         run_config=dg.RunConfig(ops={STREAMS_TRAJECTORIES.to_python_identifier(): config}),
     )
