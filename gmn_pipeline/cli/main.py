@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from gmn_pipeline.cli.console import errors
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.storage.problems import sentence
+from gmn_pipeline.storage.problems import is_interruption, sentence
 
 _INTERRUPTED = 130
 """What a shell takes for "ended by Ctrl-C"."""
@@ -81,17 +81,11 @@ def _tell(error: BaseException) -> int:
         # Whoever reads has had enough (`gmn sql ... | head`): there is nobody to tell.
         _close_output()
         return 1
-    if _is_interruption(error):
+    if is_interruption(error):
         errors.print("Interrupted. What was committed stays; the same command goes on from there.")
         return _INTERRUPTED
     errors.print(sentence(error, _data_dir()), style="red", markup=False, soft_wrap=True)
     return 1
-
-
-def _is_interruption(error: BaseException) -> bool:
-    """Ctrl-C, also where DuckDB or Dagster made something of their own of it."""
-    names = {"KeyboardInterrupt", "InterruptException", "DagsterExecutionInterruptedError"}
-    return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
 def _data_dir() -> Path:
