@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.archive import generate
 from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.publish import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD
@@ -36,12 +37,11 @@ from gmn_pipeline.streams import broker as brokers
 from gmn_pipeline.streams.client import consumer, ensure_topics, producer, topic_state
 from gmn_pipeline.streams.consumer import consume
 from gmn_pipeline.streams.framing import single_object_framing, unframe
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import patiently
 from gmn_pipeline.warehouse.stream_store import StreamStore
 
 _FIRST, _LAST = date(2025, 3, 1), date(2025, 5, 29)
-_LIBS = brokers.default_libs_dir(Path(__file__).parents[1] / "data")
+LIBS = brokers.default_libs_dir(Path(__file__).parents[1] / "data")
 _RESULTS = Path(__file__).with_name("results-kafka.json")
 # How often a query looks for a message that is not visible yet.
 _LOOK_S = 0.01
@@ -315,7 +315,7 @@ def main(
     """Measure with a broker of its own, print tables and write JSON."""
     with tempfile.TemporaryDirectory(prefix="gmn-bench-") as folder:
         root = Path(folder)
-        with brokers.own_broker(root, libs_dir=_LIBS) as broker:
+        with brokers.own_broker(root, libs_dir=LIBS) as broker:
             found = measure(root, broker.bootstrap_servers, messages, latencies, sensor_minutes)
     results.write_text(json.dumps(found, indent=2) + "\n")
     _print(Console(width=100), found)

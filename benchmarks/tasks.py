@@ -23,10 +23,12 @@ from typing import Any, NamedTuple
 import dagster as dg
 import duckdb
 
-from gmn_pipeline.automation import range_tags, trajectory_days_job
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.flows.trajectory_days import Report, Watch, load_days
 from gmn_pipeline.orchestration.home import prepare_dagster_home
+from gmn_pipeline.orchestration.jobs import trajectory_days_job
+from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
@@ -34,8 +36,7 @@ from gmn_pipeline.streams.client import TopicState
 from gmn_pipeline.streams.consumer import arrive
 from gmn_pipeline.streams.framing import single_object_framing
 from gmn_pipeline.streams.rows import to_message_fields
-from gmn_pipeline.trajectory_days import Report, Watch, load_days
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.stream_store import Range, StreamStore
@@ -118,7 +119,7 @@ def plain_queries(folder: Path) -> Measured:
         for table in WAREHOUSE_TABLES:
             connection.execute(f"INSERT INTO plain.{table.name} FROM warehouse.{table.name}")
     with duckdb.connect(str(file)) as connection:
-        layout.create_views(connection, "plain")
+        views.create_views(connection, "plain", with_comments_on_columns=True)
         return _query_times(connection)
 
 

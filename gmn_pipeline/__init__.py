@@ -9,6 +9,6 @@ The way of the data, and the folder where each step lives:
     publications  what changed, sent to the Kafka topic; nothing twice
     streams     the topic back into the warehouse, exactly once in effect
 
-`schemas` defines every column once. `trajectory_days.py` takes days along the way, `assets.py`
-shows it to Dagster, `automation.py` says when, `cli` is the command `gmn`.
+`schemas` defines every column once. `flows` takes days along the way, `orchestration` shows it to
+Dagster and says when, `cli` is the command `gmn`.
 """

@@ -34,6 +34,11 @@ class Stopwatch:
         finally:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - began
 
+    def add(self, other: "Stopwatch") -> None:
+        """Count what another one measured."""
+        for step, spent in other.seconds.items():
+            self.seconds[step] = self.seconds.get(step, 0.0) + spent
+
     def each(self, step: str, items: Iterable[T]) -> Iterator[T]:
         """The items, counting the time it takes to come by each."""
         iterator = iter(items)

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         5, ge=1, description="How often the sensor asks for the same state of a file before it "
         "leaves the failure to a person."
     )  # fmt: skip
+    sensor_refetch_history: bool = Field(
+        False, description="Whether the sensor asks for every daily file of days that were loaded "
+        "from monthly, yearly or all-files, not only for those modified since."
+    )  # fmt: skip
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
     )
@@ -81,9 +85,32 @@ class Settings(BaseSettings):
         7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
         "nothing names any more are kept; past states of trajectories stay for ever."
     )  # fmt: skip
+    query_timeout_s: float = Field(
+        120.0, gt=0, description="Seconds that a query ('gmn sql') may work."
+    )
+    query_memory_mb: int = Field(2_000, ge=64, description="Memory (MB) that a query may take.")
+    query_disk_mb: int = Field(
+        2_000, ge=0, description="Temporary files (MB), under the data folder, that a query may "
+        "write while it sorts or joins more than its memory holds; 0 for none."
+    )  # fmt: skip
+    query_max_rows: int = Field(
+        5_000_000,
+        ge=1,
+        description="Rows of a query's answer; more are cut off, and it says so.",
+    )
     iau_showers_url: str = Field(
-        "https://www.ta3.sk/IAUC22DB/MDC2007/Etc/streamfulldata.txt",
-        description="The IAU Meteor Data Center's list of all meteor showers.",
+        "https://www.ta3.sk/IAUC22DB/MDC2022/Etc/streamfulldata{year}.txt "
+        "https://ceresiaumdc.ta3.sk/downloads/lists_shw_data/streamfulldata.json",
+        description="The IAU Meteor Data Center's list of all meteor showers, text or JSON: "
+        "addresses (or a file) tried in turn; {year} is this year, then the three before. If none "
+        "answers, the copy that comes along.",
+    )
+    iau_showers_min_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of the showers at hand that a new list must have: a shorter one is "
+        "taken for half a page and refused.",
     )
     kafka_bootstrap_servers: str | None = Field(
         None,

@@ -5,15 +5,30 @@ from typing import Any
 
 import dagster as dg
 
-from gmn_pipeline.assets import ASSETS, Pipeline
-from gmn_pipeline.automation import JOBS, SCHEDULES, SENSORS
-from gmn_pipeline.publications.assets import (
-    publications_job,
-    publications_trajectory_summary_raw,
-    unpublished_sensor,
-)
-from gmn_pipeline.streams.assets import stream_sensor, streams_job, streams_trajectory_summary_raw
-from gmn_pipeline.trajectory_days import Watch
+from gmn_pipeline.flows.trajectory_days import Watch
+from gmn_pipeline.orchestration.assets.maintenance import warehouse_maintenance
+from gmn_pipeline.orchestration.assets.publications import publish_trajectories
+from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
+from gmn_pipeline.orchestration.assets.snapshot import warehouse_snapshot
+from gmn_pipeline.orchestration.assets.streams import streams_trajectories
+from gmn_pipeline.orchestration.assets.trajectories import load_trajectory_days
+from gmn_pipeline.orchestration.assets.verification import warehouse_is_sound
+from gmn_pipeline.orchestration.automation import snapshot_automation
+from gmn_pipeline.orchestration.jobs import JOBS
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.orchestration.schedules import SCHEDULES
+from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
+from gmn_pipeline.orchestration.sensors.streams import stream_sensor
+from gmn_pipeline.orchestration.sensors.trajectories import changed_files_sensor
+
+ASSETS = [
+    load_trajectory_days,
+    warehouse_iau_showers,
+    warehouse_snapshot,
+    warehouse_maintenance,
+    publish_trajectories,
+    streams_trajectories,
+]
 
 
 def build_defs(
@@ -21,10 +36,11 @@ def build_defs(
 ) -> dg.Definitions:
     """The definitions. Settings in `overrides` take the place of the environment's."""
     return dg.Definitions(
-        assets=[*ASSETS, publications_trajectory_summary_raw, streams_trajectory_summary_raw],
-        jobs=[*JOBS, publications_job, streams_job],
+        assets=ASSETS,
+        jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[*SENSORS, unpublished_sensor, stream_sensor],
+        sensors=[changed_files_sensor, unpublished_sensor, stream_sensor, snapshot_automation],
+        asset_checks=[warehouse_is_sound],
         resources={"pipeline": Pipeline(overrides or {}, watch)},
     )
 

@@ -11,6 +11,8 @@
     |   `-- StreamBusy            another process reads the topic, or publishes to it
     `-- PermanentError            the same call will fail again: somebody has to look
         |-- SettingsError         a setting has no usable value
+        |   `-- BrokerNotSet      no Kafka is set, and the data folder's own does not run
+        |-- KafkaUnavailable      no broker can be started on this machine as it is
         |-- NotPermitted          the data folder may not be written, or not be read
         |-- DataDamaged           a file of the warehouse is missing or not readable
         |-- ServiceRunning        another one works on the data folder, or has the port
@@ -18,6 +20,9 @@
         |-- SourceRefused         the source answers something that is not its data
         |-- SummaryFormatError    a file is not in the format that this version knows
         |-- SchemaRefused         the schema registry takes our schema to be incompatible
+        |-- QueryRefused          a query is anything but one SELECT of the warehouse's tables
+        |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
+        |-- QueryLimit            a query needs more time or memory than it may have
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -74,6 +79,14 @@ class SettingsError(PermanentError):
     """A setting has no usable value."""
 
 
+class BrokerNotSet(SettingsError):
+    """No Kafka is set, and the data folder's own broker does not run."""
+
+
+class KafkaUnavailable(PermanentError):
+    """No broker can be started on this machine as it is."""
+
+
 class NotPermitted(PermanentError):
     """The data folder may not be written, or not be read."""
 
@@ -100,6 +113,18 @@ class SummaryFormatError(PermanentError):
 
 class SchemaRefused(PermanentError):
     """The schema registry takes our message schema to be incompatible with what it has."""
+
+
+class QueryRefused(PermanentError):
+    """A query is anything but one SELECT of the warehouse's tables."""
+
+
+class QueryFailed(PermanentError):
+    """DuckDB cannot answer a query: its syntax, a name in it, a value; or it was cancelled."""
+
+
+class QueryLimit(PermanentError):
+    """A query needs more time or memory than it may have."""
 
 
 class StreamGap(PermanentError):

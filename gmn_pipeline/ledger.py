@@ -63,6 +63,22 @@ class DayFailure:
     failed_at_utc: str
 
 
+@dataclass(frozen=True)
+class UnreadFile:
+    """A file of the source that looks like a summary and is not read, for its name or place."""
+
+    folder: str
+    path: str
+    expected: str
+    seen_at_utc: str
+
+    @property
+    def in_words(self) -> str:
+        return (
+            f"{self.path} looks like a summary file and is not read: expected is {self.expected}."
+        )
+
+
 def _columns(row_class: type) -> list[str]:
     return [column.name for column in fields(row_class)]
 
@@ -74,6 +90,7 @@ _TABLES = {
         "{columns}, PRIMARY KEY (source_file_sha256, bin_date, bin_solar_longitude_deg)",
     ),
     "day_failures": (DayFailure, "{columns}, PRIMARY KEY (day)"),
+    "unread_files": (UnreadFile, "{columns}, PRIMARY KEY (path)"),
 }
 
 
@@ -181,6 +198,20 @@ class Ledger:
             rows = [DayFailure(day.isoformat(), *why, now) for day, why in failed.items()]
             _insert(db, "day_failures", DayFailure, rows, or_replace=True)
 
+    def record_unread(self, folder: str, files: Iterable[UnreadFile]) -> None:
+        """Record which files of a folder were not read when it was last listed."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM unread_files WHERE folder = ?", [folder])
+            _insert(db, "unread_files", UnreadFile, files, or_replace=True)
+
+    def unread(self) -> list[UnreadFile]:
+        """Files that look like summaries and were not read when last listed, by path."""
+        with self._transaction() as db:
+            rows = db.execute(
+                f"SELECT {', '.join(_columns(UnreadFile))} FROM unread_files ORDER BY path"
+            )
+            return [UnreadFile(*row) for row in rows]
+
     def failures(self) -> list[DayFailure]:
         """Days that did not get through when last tried, newest first."""
         rows = self._rows(
@@ -212,7 +243,7 @@ def _insert(
     db: sqlite3.Connection,
     table: str,
     row_class: type,
-    rows: Iterable[LandedVersion | ValidatedSlice | DayFailure],
+    rows: Iterable[LandedVersion | ValidatedSlice | DayFailure | UnreadFile],
     *,
     or_replace: bool = False,
 ) -> None:

@@ -1,5 +1,5 @@
-"""Write what follows from the definitions: pages of columns, quality flags and settings, and the
-message schema of the current version.
+"""Write what follows from the definitions: pages of columns, quality flags, functions and
+settings, and the message schema of the current version.
 
 `python -m gmn_pipeline.reference` writes them, `--check` fails if one is out of date.
 """
@@ -12,8 +12,10 @@ from gmn_pipeline.config import Settings, variable
 from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
-from gmn_pipeline.schemas.tables import STREAM_TABLES, VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.warehouse.macros import MACROS
+from gmn_pipeline.warehouse.views import VIEWS
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _GENERATED = "<!-- Written by `make docs` from the definitions in the code: change them there. -->"
@@ -53,7 +55,7 @@ def columns_page() -> str:
         _table(("#", "column", "legacy name", "head in the file", "unit", "type", "limits",
                 "null", "meaning"), rows),
     ]  # fmt: skip
-    for table in (*WAREHOUSE_TABLES, *STREAM_TABLES, VALIDATED_TRAJECTORIES):
+    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, VALIDATED_TRAJECTORIES):
         own = [f for f in table.fields if f not in TRAJECTORY_FIELDS]
         has_all = len(own) < len(table.fields)
         parts += [
@@ -64,7 +66,31 @@ def columns_page() -> str:
                 [(f"`{f.name}`", duckdb_column(f).split(" ")[1], f.meaning) for f in own],
             ),
         ]
+    parts += [
+        "## Views\n\nTheir columns are described in the view `column_definitions`.",
+        _table(("view", "a row is"), [(f"`{view.name}`", view.meaning) for view in VIEWS]),
+    ]
     return "\n\n".join(parts) + "\n"
+
+
+def functions_page() -> str:
+    """The macros."""
+    return "\n\n".join(
+        [
+            _GENERATED,
+            "# Functions in SQL",
+            "`gmn.duckdb` and the warehouse bring them along; the view `macro_definitions` lists "
+            "them too. Angles are in degrees, distances in au; a null argument gives null. "
+            "Sources of the formulas: Southworth and Hawkins 1963, Smithsonian Contributions to "
+            "Astrophysics 7, 261-285; Drummond 1981, Icarus 45, 545-553; Jopek 1993, Icarus 106, "
+            "603-607; Vincenty 1975, Survey Review 23, 88-93; Mardia and Jupp 2000, Directional "
+            "Statistics. Where the file is attached and not in use, write its name in front "
+            "(`gmn.has_flag(...)`); `trajectories_as_of` needs `USE gmn`.",
+            _table(
+                ("function", "answers"), [(f"`{macro.call}`", macro.meaning) for macro in MACROS]
+            ),
+        ]
+    ) + "\n"  # fmt: skip
 
 
 def quality_page() -> str:
@@ -83,9 +109,14 @@ def quality_page() -> str:
             "2e-4; Julian date and UTC well under 1 ms. The tolerances leave room for the fewer "
             "digits that large semi-major axes are printed with.",
             "Trajectories without a mark against them:\n\n"
-            "```sql\nSELECT * FROM trajectories WHERE NOT list_has_any(quality_flags,\n  "
-            + str([f.name for f in QUALITY_FLAGS if f.family != "note"][:3])
-            + ");  -- and so on, as your study needs\n```",
+            "```sql\nSELECT * FROM trajectories\n"
+            "WHERE without_flags(quality_flags, flags_of_family('identity'))\n"
+            "  AND without_flags(quality_flags, flags_of_family('limit'))\n"
+            "  AND without_flags(quality_flags, ['uncertainty_negative']);"
+            "  -- as your study needs\n```\n\n"
+            "`has_flag(quality_flags, 'hyperbolic')`, `has_any_flag` and `without_flags` refuse a "
+            "name that is no flag. DuckDB's own `list_contains` and `list_has_any` take it, and "
+            "find nothing. The view `quality_flag_definitions` has the table below.",
             _table(("flag", "family", "meaning"),
                    [(f"`{f.name}`", f.family, f.meaning) for f in QUALITY_FLAGS]),
         ]
@@ -113,7 +144,12 @@ def message_schema() -> str:
     return messages.schema_file(messages.generate())
 
 
-PAGES = {"columns.md": columns_page, "quality.md": quality_page, "settings.md": settings_page}
+PAGES = {
+    "columns.md": columns_page,
+    "functions.md": functions_page,
+    "quality.md": quality_page,
+    "settings.md": settings_page,
+}
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from gmn_pipeline.errors import KafkaUnavailable
 from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.broker import KafkaUnavailable, RunningBroker
+from gmn_pipeline.streams.broker import RunningBroker
 
 PROJECT = Path(__file__).resolve().parents[1]
 LIBS = brokers.default_libs_dir(PROJECT / "data")

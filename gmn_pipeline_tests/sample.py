@@ -28,6 +28,7 @@ DAY = date(2022, 3, 4)
 SAMPLE_NAME = "traj_summary_20220304_solrange_344.0-345.0.txt"
 DAILY = f"daily/{SAMPLE_NAME}"
 HEAD_LINES = 4
+CASES = Path(__file__).parent / "cases"
 _NAMES = [column.name for column in TRAJECTORY_FIELDS]
 _JULIAN_DAY_OF_1970 = 2440587.5
 Row = tuple[str, ...]
@@ -117,9 +118,18 @@ def read_rows(data: bytes, block_bytes: int = 1 << 24) -> tuple[pl.DataFrame, li
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file.txt"
         path.write_bytes(data)
-        parsed = [parse(b, "file") for b in blocks(path, read_head(data, "file"), block_bytes)]
+        parsed = [parse(b) for b in blocks(path, read_head(data, "file"), block_bytes)]
     rows = pl.concat([p.rows for p in parsed])
     return rows, [line for p in parsed for line in p.rejected]
+
+
+def with_source(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows as the reader left them, with the bin and the source of the sample's file."""
+    return rows.with_columns(
+        pl.lit(DAY).alias("bin_date"), pl.lit(344, pl.Int32).alias("bin_solar_longitude_deg"),
+        pl.lit(datetime(2022, 3, 16)).alias("summary_generated_at_utc"),
+        pl.lit("sha").alias("source_file_sha256"),
+    )  # fmt: skip
 
 
 @dataclass
@@ -178,6 +188,7 @@ class Bench:
         ):  # fmt: skip
             landing.files += landed.files
             landing.failed_days |= landed.failed_days
+            landing.unread += landed.unread
         return landing
 
     def validate(self, *days: date) -> Validated:

@@ -18,10 +18,10 @@ import fastavro
 import polars as pl
 
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.flows.trajectory_days import Report, load_days
 from gmn_pipeline.publications.publish import PublishReport, publish
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService
-from gmn_pipeline.trajectory_days import Report, load_days
 from gmn_pipeline.warehouse.stream_store import StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, records, send
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, Summary, sample
@@ -141,14 +141,16 @@ def _by_confluent_kafka(bench: StreamBench) -> list[Any]:
 
 
 class Merges(logging.Handler):
-    """Hears of each merge of a service, which tells of them in its log."""
+    """Hears of each merge of a service, and of its troubles: it tells of them in its log."""
 
     def __init__(self, on_merge: Callable[[], None] = lambda: None) -> None:
         super().__init__()
         self._on_merge = on_merge
         self._event = threading.Event()
+        self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
         self._on_merge()
         self._event.set()
 
@@ -156,7 +158,7 @@ class Merges(logging.Handler):
         """Look after each merge."""
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert self._event.wait(deadline - time.monotonic()), "nothing more was merged"
+            assert self._event.wait(deadline - time.monotonic()), f"nothing more: {self.said}"
             self._event.clear()
 
 
@@ -172,13 +174,13 @@ def hearing(merges: Merges) -> Iterator[Merges]:
 
 
 @contextmanager
-def serving(bench: StreamBench) -> Iterator[Merges]:
-    """`gmn stream` at work in a thread for as long as the block runs."""
+def serving(bench: StreamBench, *, when_ready: bool = True) -> Iterator[Merges]:
+    """`gmn stream` at work in a thread for as long as the block runs; begins when it is ready."""
     service, ready = StreamService(bench.settings), threading.Event()
     with ThreadPoolExecutor(1) as pool, hearing(Merges()) as merges:
         running = pool.submit(service.run, on_ready=ready.set)
         try:
-            assert ready.wait(60)
+            assert not when_ready or ready.wait(60)
             yield merges
         finally:
             service.stop()

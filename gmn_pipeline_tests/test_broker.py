@@ -14,8 +14,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
+from gmn_pipeline.errors import KafkaUnavailable
 from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.broker import HOST, KafkaUnavailable, RunningBroker, own_broker
+from gmn_pipeline.streams.broker import HOST, RunningBroker, own_broker
 
 PROJECT = Path(__file__).resolve().parents[1]
 # The jars of `make kafka`: fetched once for both.

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import archive
 from gmn_pipeline.errors import BrokerUnavailable
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications.publish import publish
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.stream_store import StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.stream_bench import StreamBench, same_content, serving

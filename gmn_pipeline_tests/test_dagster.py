@@ -1,5 +1,6 @@
 """What Dagster is told: materializations day by day, checks, runs asked for by themselves."""
 
+import logging
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -7,26 +8,24 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gmn_pipeline.assets import DAYS, LANDING, VALIDATED, WAREHOUSE, gmn_trajectory_days
-from gmn_pipeline.automation import (
-    changed_days,
-    changed_files_sensor,
-    iau_showers_job,
-    nightly_refresh,
-    range_tags,
-    snapshot_job,
-    trajectory_days_job,
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.assets.trajectories import (
+    LANDING,
+    VALIDATED,
+    WAREHOUSE,
+    load_trajectory_days,
 )
-from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.sources.bins import bins_between
-from gmn_pipeline.trajectory_days import load_days
+from gmn_pipeline.orchestration.jobs import iau_showers_job, snapshot_job, trajectory_days_job
+from gmn_pipeline.orchestration.partitions import DAYS
+from gmn_pipeline.orchestration.schedules import nightly_refresh
+from gmn_pipeline.orchestration.sensors.trajectories import changed_days, changed_files_sensor
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline_tests.gmn_site import GmnSite, status
+from gmn_pipeline_tests.operator import QUIET, Operator, materializations, metadata_by_day, put_days
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.warehouse import ask, count
 
 SPECS = (LANDING, VALIDATED, WAREHOUSE)
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @pytest.fixture
@@ -35,48 +34,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-class Operator:
-    """Runs days as the UI would, against an instance."""
-
-    def __init__(self, bench: Bench, instance: dg.DagsterInstance) -> None:
-        self.instance = instance
-        overrides = {
-            name: getattr(bench.settings, name)
-            for name in ("source_url", "data_dir", "run_retries", "http_retries", "http_backoff_s")
-        }
-        self.defs = build_defs(overrides | {"iau_showers_url": "http://127.0.0.1:1/list.txt"})
-
-    def run(self, first: date, last: date, job: str = trajectory_days_job.name,
-            assets: list[dg.AssetKey] | None = None) -> dg.ExecuteInProcessResult:  # fmt: skip
-        return self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=range_tags(first, last), raise_on_error=False,
-            asset_selection=assets, run_config=QUIET,
-        )  # fmt: skip
-
-    def materialized(self, spec: dg.AssetSpec) -> set[str]:
-        return self.instance.get_materialized_partitions(spec.key)
-
-    def sensor_context(self, cursor: str | None = None) -> dg.SensorEvaluationContext:
-        return dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, resources={"pipeline": self.pipeline}
-        )
-
-    @property
-    def pipeline(self) -> object:
-        assert self.defs.resources is not None
-        return self.defs.resources["pipeline"]
-
-
 @pytest.fixture
 def operator(bench: Bench, instance: dg.DagsterInstance) -> Operator:
     return Operator(bench, instance)
-
-
-def put_days(bench: Bench, *days: date, rows: int = 3) -> None:
-    for timed in bins_between(datetime(2022, 3, 1), datetime(2022, 3, 12)):
-        if timed.bin.date in days:
-            summary = sample().first(rows).spread(timed.begins_at, timed.ends_at)
-            bench.put(f"daily/{timed.bin.file_name}", summary)
 
 
 MARCH_3, MARCH_4, MARCH_5 = (date(2022, 3, day) for day in (3, 4, 5))
@@ -89,14 +49,27 @@ def test_a_range_of_days_is_one_run_and_every_day_shows_as_materialized(
     assert operator.run(MARCH_3, MARCH_5).success
     for spec in SPECS:
         assert operator.materialized(spec) == {"2022-03-03", "2022-03-04", "2022-03-05"}
-    assert gmn_trajectory_days.backfill_policy == dg.BackfillPolicy.single_run()
+    assert load_trajectory_days.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_a_file_that_is_not_read_for_its_name_stands_in_the_log_of_the_run(
+    bench: Bench, operator: Operator
+) -> None:
+    put_days(bench, MARCH_3)
+    odd = DAILY.replace(".txt", " (1).txt")
+    bench.put(odd, sample().first(2))
+    result = operator.run(MARCH_3, MARCH_3)
+    assert result.success
+    logged = operator.instance.all_logs(result.run_id)
+    warnings = [entry.user_message for entry in logged if entry.level == logging.WARNING]
+    assert [message for message in warnings if odd in message and "is not read" in message]
 
 
 def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Operator) -> None:
     put_days(bench, MARCH_3)
     bench.put(DAILY, sample().with_fields(5, begin_latitude_deg="   +91.000000"))
     result = operator.run(MARCH_3, MARCH_4)
-    metadata = metadata_by_day(result)
+    metadata = metadata_by_day(operator, result)
     day = metadata["2022-03-04"]
     assert (day["rows_read"], day["dagster/partition_row_count"], day["rows_rejected"]) == (
         534,
@@ -109,24 +82,16 @@ def test_each_day_carries_its_own_counts_that_add_up(bench: Bench, operator: Ope
     assert len(day["source_sha256"]) == 64
 
 
-def metadata_by_day(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
-    """What the materializations of all stages say of each day."""
-    found: dict[str, dict[str, object]] = {}
-    for event in result.get_asset_materialization_events():
-        materialization = event.step_materialization_data.materialization
-        if materialization.partition:
-            values = {name: value.value for name, value in materialization.metadata.items()}
-            found.setdefault(materialization.partition, {}).update(values)
-    return found
-
-
 def test_a_date_without_a_file_succeeds_with_a_word_about_it(
     bench: Bench, operator: Operator
 ) -> None:
     put_days(bench, MARCH_3)
     result = operator.run(MARCH_4, MARCH_4)
     assert result.success
-    assert metadata_by_day(result)["2022-03-04"]["note"] == "The network has no file of this date."
+    assert (
+        metadata_by_day(operator, result)["2022-03-04"]["note"]
+        == "The network has no file of this date."
+    )
 
 
 def test_a_bad_file_fails_its_day_alone_and_visibly(bench: Bench, operator: Operator) -> None:
@@ -259,7 +224,7 @@ def test_the_sensor_asks_again_for_a_day_whose_file_changed(
     operator.run(MARCH_3, MARCH_4)
     put_days(bench, MARCH_4, rows=5)
     taken = Warehouse(bench.settings).taken_files()
-    assert set(changed_days(bench.directory, bench.ledger, taken)) == {MARCH_4}
+    assert set(changed_days(bench.directory, bench.ledger, taken, {})) == {MARCH_4}
     (request,) = requests(operator).run_requests or []
     assert set(request.tags.values()) >= {"2022-03-04"}
 
@@ -332,18 +297,18 @@ def test_unchanged_days_do_no_work_downstream(bench: Bench, operator: Operator) 
     written = sorted(p.stat().st_mtime_ns for p in bench.settings.validated_dir.iterdir())
     result = operator.run(MARCH_3, MARCH_4)
     assert result.success
-    assert not result.get_asset_materialization_events()
+    assert not materializations(operator, result)
     assert all(operator.materialized(spec) == {"2022-03-03", "2022-03-04"} for spec in SPECS)
     assert ask(bench.settings, "FROM ducklake_current_snapshot('warehouse')") == snapshot
     assert sorted(p.stat().st_mtime_ns for p in bench.settings.validated_dir.iterdir()) == written
 
 
-def test_one_day_that_is_new_has_all_days_of_its_run_told(bench: Bench, operator: Operator) -> None:
+def test_one_day_that_is_new_is_told_of_alone(bench: Bench, operator: Operator) -> None:
     put_days(bench, MARCH_3)
     operator.run(MARCH_3, MARCH_3)
     put_days(bench, MARCH_4)
-    counts = metadata_by_day(operator.run(MARCH_3, MARCH_4))
-    assert counts["2022-03-03"]["rows_unchanged"] == 3
+    counts = metadata_by_day(operator, operator.run(MARCH_3, MARCH_4))
+    assert set(counts) == {"2022-03-04"}
     assert counts["2022-03-04"]["rows_inserted"] == 3
 
 

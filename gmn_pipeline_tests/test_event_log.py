@@ -6,9 +6,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,18 +22,22 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster_graphql.schema import create_schema
 
-from gmn_pipeline.assets import DAYS, LANDING, NO_ROWS_REJECTED, VALIDATED, WAREHOUSE
-from gmn_pipeline.automation import range_tags, trajectory_days_job
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.event_log import BatchingEventLogStorage
+from gmn_pipeline.flows.trajectory_days import Watch
+from gmn_pipeline.orchestration.asset_checks import COUNTS_ADD_UP, NO_ROWS_REJECTED
+from gmn_pipeline.orchestration.assets.trajectories import LANDING, VALIDATED, WAREHOUSE
+from gmn_pipeline.orchestration.event_log import BatchingEventLogStorage
 from gmn_pipeline.orchestration.home import prepare_dagster_home
-from gmn_pipeline.trajectory_days import Report, Watch
+from gmn_pipeline.orchestration.jobs import trajectory_days_job
+from gmn_pipeline.orchestration.local_runs import run_job
+from gmn_pipeline.orchestration.partitions import DAYS, range_tags
+from gmn_pipeline_tests.operator import put_days
 from gmn_pipeline_tests.sample import DAILY, Bench, sample
 
 SPECS = (LANDING, VALIDATED, WAREHOUSE)
 FIRST = date(2022, 3, 1)
-MARCH_3, MARCH_4 = date(2022, 3, 3), date(2022, 3, 4)
+MARCH_3, MARCH_4, MARCH_5 = (date(2022, 3, day) for day in (3, 4, 5))
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -160,10 +166,59 @@ def test_a_check_of_a_run_is_one_row_that_its_evaluation_completes(
     assert [row.status for row in history] == [AssetCheckExecutionRecordStatus.SUCCEEDED]
 
 
-class Killer(Watch):
-    """Kills the process when the days are loaded, before Dagster is told of one."""
+class Meeting(Watch):
+    """Has a run wait, when it has loaded rows and told of no day, until others are where they are
+    to be."""
 
-    def finished(self, report: Report) -> None:
+    def __init__(self, loaded: threading.Event, others: threading.Event) -> None:
+        self._loaded, self._others = loaded, others
+
+    def rows_done(self, count: int) -> None:
+        self._loaded.set()
+        assert self._others.wait(60)
+
+
+CHECKS = """{ assetNodeOrError(assetKey: {path: ["warehouse", "trajectories"]}) { ... on AssetNode {
+  assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization {
+    runId status } } } } } } }"""
+
+
+def shown_checks(instance: dg.DagsterInstance) -> dict[str, str | None]:
+    """What the UI shows of the checks of warehouse/trajectories; None is 'Not evaluated'."""
+    checks = ask_ui(instance, CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"]
+    return {
+        check["name"]: execution and execution["status"]
+        for check in checks
+        for execution in [check["executionForLatestMaterialization"]]
+    }
+
+
+@pytest.mark.parametrize("last", [MARCH_4, MARCH_5])
+def test_checks_show_as_evaluated_after_two_runs_that_overlap(
+    bench: Bench, instance: dg.DagsterInstance, last: date
+) -> None:
+    """The first run begins before the second and ends after it, with one day or two of its own."""
+    put_days(bench, MARCH_3, MARCH_4, MARCH_5)
+    loaded, others = threading.Event(), threading.Event()
+    source, data_dir = bench.settings.source_url, bench.settings.data_dir
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(
+            execute, instance, source, data_dir, MARCH_4, last, Meeting(loaded, others)
+        )
+        assert loaded.wait(60)
+        assert run(bench, instance, MARCH_3, MARCH_3).success
+        others.set()
+        assert first.result(60).success
+    assert shown_checks(instance)[COUNTS_ADD_UP.name] == "SUCCEEDED"
+    # A run that finds nothing to do leaves them shown, too.
+    assert run(bench, instance, MARCH_3, last).success
+    assert shown_checks(instance)[COUNTS_ADD_UP.name] == "SUCCEEDED"
+
+
+class Killer(Watch):
+    """Kills the process when rows are loaded, before Dagster is told of their day."""
+
+    def rows_done(self, count: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -186,7 +241,7 @@ def run_and_die(source: str, data_dir: Path, where: str) -> None:
 def test_a_killed_run_leaves_its_days_unfinished_and_the_next_run_takes_them(
     bench: Bench, instance: dg.DagsterInstance, where: str
 ) -> None:
-    bench.put(DAILY, sample().first(3))
+    put_days(bench, MARCH_3, MARCH_4)
     process = SPAWN.Process(
         target=run_and_die, args=(bench.settings.source_url, bench.settings.data_dir, where)
     )
@@ -273,7 +328,7 @@ def test_what_the_default_storage_knew_of_the_assets_is_taken_over(
         assert status(instance, WAREHOUSE)["green"] == days(FIRST, 20)
 
 
-QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "gmn_trajectory_files"]}) {
+QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "trajectories"]}) {
  ... on AssetNode {
   partitionStats { numMaterialized numFailed numMaterializing numPartitions }
   assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } }
@@ -282,20 +337,25 @@ QUERY = """{ assetNodeOrError(assetKey: {path: ["landing", "gmn_trajectory_files
 } } }"""
 
 
+def ask_ui(instance: dg.DagsterInstance, query: str) -> Any:
+    """What the web server would answer."""
+    target = ModuleTarget(
+        module_name="gmn_pipeline.definitions", attribute="defs",
+        working_directory=str(Path(__file__).parents[1]), location_name="gmn_pipeline.definitions",
+    )  # fmt: skip
+    with WorkspaceProcessContext(instance, target) as process:
+        context = process.create_request_context()
+        answer = asyncio.run(create_schema().execute_async(query, context=context))
+    assert answer.errors is None
+    return answer.data
+
+
 def test_the_ui_gets_the_status_of_the_days_from_it(
     bench: Bench, instance: dg.DagsterInstance
 ) -> None:
     bench.put(DAILY, sample().with_columns(lambda fields: fields[:9] + fields[10:]))
     run(bench, instance, MARCH_3, MARCH_4)
-    target = ModuleTarget(
-        module_name="gmn_pipeline.definitions", attribute="defs",
-        working_directory=str(Path(__file__).parents[1]), location_name="gmn",
-    )  # fmt: skip
-    with WorkspaceProcessContext(instance, target) as process:
-        context = process.create_request_context()
-        answer = asyncio.run(create_schema().execute_async(QUERY, context=context))
-    assert answer.errors is None
-    node = answer.data["assetNodeOrError"]
+    node = ask_ui(instance, QUERY)["assetNodeOrError"]
     assert {name: node["partitionStats"][name] for name in ("numMaterialized", "numFailed")} == {
         "numMaterialized": 1, "numFailed": 1}  # fmt: skip
     ranges = node["assetPartitionStatuses"]["ranges"]
@@ -305,3 +365,35 @@ def test_the_ui_gets_the_status_of_the_days_from_it(
     assert {"label": "note", "text": "The network has no file of this date."} in latest[
         "metadataEntries"
     ]
+
+
+JOBS = """{ repositoriesOrError { ... on RepositoryConnection { nodes { jobs {
+  name runs(limit: 5) { runId status repositoryOrigin { repositoryLocationName } tags { key value }
+} } } } } }"""
+
+
+def test_a_run_of_the_command_line_is_among_the_runs_of_its_job(
+    bench: Bench, instance: dg.DagsterInstance
+) -> None:
+    bench.put(DAILY, sample().first(3))
+    overrides = {"source_url": bench.settings.source_url, "data_dir": bench.settings.data_dir}
+    tags = range_tags(MARCH_4, MARCH_4)
+    done = run_job(build_defs(overrides), trajectory_days_job.name, instance, tags)
+    assert (done.is_success, done.failures) == (True, [])
+    (repository,) = ask_ui(instance, JOBS)["repositoriesOrError"]["nodes"]
+    runs = {job["name"]: job["runs"] for job in repository["jobs"]}
+    (shown,) = runs[trajectory_days_job.name]
+    assert (shown["runId"], shown["status"]) == (done.run_id, "SUCCESS")
+    assert shown["repositoryOrigin"] == {"repositoryLocationName": "gmn_pipeline.definitions"}
+    assert instance.get_materialized_partitions(WAREHOUSE.key) == {"2022-03-04"}
+
+
+def test_a_run_of_the_command_line_says_what_failed(
+    bench: Bench, instance: dg.DagsterInstance
+) -> None:
+    overrides = {"source_url": "http://127.0.0.1:1/", "data_dir": bench.settings.data_dir,
+                 "http_retries": 0, "run_retries": 0}  # fmt: skip
+    tags = range_tags(MARCH_4, MARCH_4)
+    done = run_job(build_defs(overrides), trajectory_days_job.name, instance, tags)
+    assert not done.is_success
+    assert "cannot be reached" in done.failures[0]

@@ -1,15 +1,17 @@
 """Landing: bytes unchanged, every version kept, and a file that fails, fails alone."""
 
+import codecs
 import hashlib
 import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gmn_pipeline import clock
 from gmn_pipeline.errors import (
     FileIncomplete,
     RetryableError,
@@ -29,7 +31,7 @@ from gmn_pipeline_tests.gmn_site import (
     status,
     truncated,
 )
-from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample, sample_bytes
+from gmn_pipeline_tests.sample import CASES, DAILY, DAY, SAMPLE_NAME, Bench, sample, sample_bytes
 
 NEXT_DAY = date(2022, 3, 5)
 TWO_FILES, NO_FILE = date(2019, 1, 1), date(2019, 5, 3)
@@ -77,6 +79,18 @@ def test_bytes_land_unchanged_and_are_named_by_their_hash(bench: Bench) -> None:
     assert landed.generated_at_utc == datetime(2022, 3, 16, 17, 49, 26, 628043)
     assert landed.is_new
     assert not left_over(bench)
+
+
+@pytest.mark.parametrize("over", ["folder", "http"])
+def test_a_file_with_a_byte_order_mark_lands_as_it_is_and_its_rows_are_read(
+    bench: Bench, over: str, request: pytest.FixtureRequest
+) -> None:
+    if over == "http":
+        request.getfixturevalue("site")
+    marked = codecs.BOM_UTF8 + sample().first(4).to_bytes()
+    done = bench.check(marked)
+    assert done.counts == {("2022-03-04", 344): (4, 0)}
+    assert objects(bench)[0].read_bytes() == marked
 
 
 def test_the_same_file_again_is_not_fetched_again(bench: Bench, site: GmnSite) -> None:
@@ -174,6 +188,50 @@ def test_a_page_that_is_no_data_is_kept_where_a_person_can_look(
     assert str(kept) in str(error)
 
 
+def case(bench: Bench, name: str) -> None:
+    """The daily file of a case, in place of what is there."""
+    bench.put(DAILY, (CASES / name / DAILY).read_bytes())
+
+
+def test_a_file_from_the_future_is_refused_and_kept_and_the_next_sound_version_lands(
+    bench: Bench,
+) -> None:
+    case(bench, "future_header/first")
+    error = bench.land().failed_days[DAY]
+    assert isinstance(error, SourceRefused)
+    assert "generated on 2096-03-16 17:49:26 UTC, which is more than a day ahead" in str(error)
+    [kept] = (bench.settings.landing_dir / "refused").iterdir()
+    assert kept.read_bytes() == (bench.site / DAILY).read_bytes()
+    assert str(kept) in str(error)
+    assert not objects(bench)
+    assert not versions(bench)
+    case(bench, "future_header/second")
+    assert not (landing := bench.land()).failed_days
+    assert landing.files[0].generated_at_utc.year == 2022
+
+
+@pytest.mark.parametrize(("seconds_ahead", "lands"), [(86_399, True), (86_401, False)])
+def test_a_file_may_be_a_day_ahead_of_the_clock_and_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds_ahead: int, lands: bool
+) -> None:
+    now = datetime(2022, 3, 5, 12)
+    monkeypatch.setattr(clock, "utc_now", lambda: now)
+    stamp = now + timedelta(seconds=seconds_ahead)
+    bench.put(DAILY, sample().first(3).stamped(str(stamp)))
+    landing = bench.land()
+    assert bool(landing.files) is lands
+    assert bool(landing.failed_days) is not lands
+
+
+def test_a_version_that_the_clock_has_fallen_behind_is_not_taken_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put(DAILY, sample().first(3))
+    assert bench.land().files
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime(2022, 3, 5, 12))
+    assert "ahead of this machine's clock" in str(bench.land().failed_days[DAY])
+
+
 def test_a_listing_that_cannot_be_had_stops_the_run(bench: Bench, site: GmnSite) -> None:
     bench.put(DAILY, sample_bytes())
     site.faults = {"daily/": [status(500), page(LOGIN_PAGE)]}
@@ -222,6 +280,81 @@ def test_a_full_disk_leaves_nothing_partial_and_the_day_lands_when_there_is_spac
     assert not versions(bench)
     filler.unlink()
     assert bench.land().files[0].object_path.read_bytes() == sample().first(100).to_bytes()
+
+
+# --- files that are not read for their names, and directories without files of a kind ---
+
+ODD_NAME = f"daily/{SAMPLE_NAME.replace('.txt', ' (1).txt')}"
+
+
+@pytest.mark.parametrize("over", ["folder", "http"])
+def test_files_named_otherwise_are_told_of_with_what_is_expected_and_stop_nothing(
+    bench: Bench, over: str, request: pytest.FixtureRequest
+) -> None:
+    if over == "http":
+        request.getfixturevalue("site")
+    for path in (
+        DAILY,
+        ODD_NAME,
+        f"{DAILY}.gz",
+        "daily/traj_summary_latest_daily.txt",
+        "daily/traj_summary_yesterday.txt",
+        "daily/notes.txt",
+        "daily/thesis.pdf",
+    ):
+        bench.put(path, sample().first(2))  # fmt: skip
+    landing = bench.land()
+    assert [file.wanted.entry.path for file in landing.files] == [DAILY]
+    assert [(file.path, file.expected) for file in landing.unread] == [
+        (ODD_NAME, SAMPLE_NAME), (f"{DAILY}.gz", f"{SAMPLE_NAME}, unpacked"),
+    ]  # fmt: skip
+    assert bench.ledger.unread() == landing.unread
+
+
+def test_a_file_that_was_renamed_is_not_told_of_any_more(bench: Bench) -> None:
+    odd = bench.put(ODD_NAME, sample().first(2))
+    bench.put(daily(NEXT_DAY, 345), sample().first(2))
+    assert len(bench.land(DAY).unread) == 1
+    odd.rename(bench.site / DAILY)
+    landing = bench.land(DAY)
+    assert len(landing.files) == 1
+    assert not landing.unread
+    assert not bench.ledger.unread()
+
+
+@pytest.mark.parametrize(
+    ("history", "there", "message"),
+    [
+        ("daily", ["monthly/traj_summary_monthly_202203.txt"],
+         "lists no daily files, but monthly ones. To read the days from those: --history monthly "
+         "(or GMN_HISTORY=monthly)."),
+        ("daily", ["traj_summary_yearly_2022.txt", "traj_summary_all.txt"],
+         "lists no daily files, but yearly and all ones. To read the days from those: --history "
+         "yearly (or GMN_HISTORY=yearly)."),
+        ("daily", ["daily/traj_summary_latest_daily.txt"],
+         "lists no daily files. Is GMN_SOURCE_URL the data directory"),
+        ("daily", [SAMPLE_NAME],
+         f"lists no daily files. {SAMPLE_NAME} looks like a summary file and is not read: expected "
+         f"is {DAILY}. Rename or move them."),
+        ("monthly", [DAILY], "lists no monthly files, but daily ones. Leave --history"),
+        ("yearly", ["traj_summary_all.txt"], "lists no yearly files, but all ones."),
+        ("all", ["traj_summary_yearly_2022.txt"], "lists no all files, but yearly ones."),
+        ("daily", ["notes.txt"], "lists no daily files. Is GMN_SOURCE_URL the data directory"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("over", ["folder", "http"])
+def test_a_directory_without_files_of_the_wanted_kind_says_what_it_has_instead(
+    bench: Bench, over: str, history: str, there: list[str], message: str,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    if over == "http":
+        request.getfixturevalue("site")
+    bench.settings = bench.settings.model_copy(update={"history": history})
+    for path in there:
+        bench.put(path, sample().first(2))
+    with pytest.raises(SourceRefused) as caught:
+        bench.land()
+    assert message in str(caught.value)
 
 
 HISTORY = {

@@ -10,12 +10,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gmn_pipeline.automation import daily_maintenance, maintenance_job
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import WarehouseBusy
-from gmn_pipeline.trajectory_days import load_days
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.jobs import maintenance_job
+from gmn_pipeline.orchestration.schedules import daily_maintenance
 from gmn_pipeline.warehouse import maintenance
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
 from gmn_pipeline.warehouse.maintenance import Maintenance, flush_small_commits, maintain

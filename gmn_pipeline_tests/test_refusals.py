@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gmn_pipeline.trajectory_days import load_days
 
 from gmn_pipeline.cli import main as command_line
 from gmn_pipeline.errors import DataDamaged, DiskFull, NotPermitted
 from gmn_pipeline.storage import problems
 from gmn_pipeline.storage.files import exclusive
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.commands import Command, powerless

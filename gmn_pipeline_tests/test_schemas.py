@@ -10,22 +10,23 @@ import pandera.errors
 import polars as pl
 import pytest
 
+from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.schemas.derive import (
     arrow_csv_types,
-    dagster_schema,
     duckdb_create_table,
-    pandera_schema,
     polars_schema,
     polars_within_limits,
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import (
     REJECTED_ROWS,
     VALIDATED_TRAJECTORIES,
     WAREHOUSE_TABLES,
     Table,
 )
-from gmn_pipeline.sources.summary_file import EXPECTED_HEADER, read_head
+from gmn_pipeline.sources.file_formats import CURRENT
+from gmn_pipeline.sources.summary_file import read_head
 from gmn_pipeline_tests.sample import sample_bytes
 
 # The names by which existing clients know the columns; `+` marks a column that a sigma follows.
@@ -59,7 +60,7 @@ def test_the_86_columns_have_the_legacy_names_in_the_order_of_the_file() -> None
 
 
 def test_the_header_pairs_are_those_of_a_real_file() -> None:
-    assert read_head(sample_bytes(), "sample").header == EXPECTED_HEADER
+    assert read_head(sample_bytes(), "sample").header == CURRENT.header
 
 
 def test_names_are_unique_and_say_their_unit() -> None:
@@ -91,7 +92,7 @@ def test_each_form_of_a_table_has_exactly_its_columns(table: Table) -> None:
     assert len(set(table.columns)) == len(table.columns)
     assert tuple(polars_schema(table.fields)) == table.columns
     assert tuple(pandera_schema(table).columns) == table.columns
-    assert tuple(column.name for column in dagster_schema(table).columns) == table.columns
+    assert tuple(column.name for column in column_schema(table).columns) == table.columns
     assert tuple(arrow_csv_types(table.fields)) == table.columns
 
 
@@ -104,7 +105,7 @@ def test_duckdb_makes_the_table_with_the_types_that_polars_has(table: Table) -> 
     assert [(row[0], row[2] == "YES") for row in described] == [
         (field.name, field.nullable) for field in table.fields
     ]
-    shown = dagster_schema(table).columns
+    shown = column_schema(table).columns
     assert [(c.name, c.type, c.constraints.nullable) for c in shown] == [
         (row[0], row[1], row[2] == "YES") for row in described
     ]

@@ -8,7 +8,10 @@ from typer.testing import CliRunner
 
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.errors import StreamBusy
-from gmn_pipeline.streams.assets import KEY, stream_sensor
+from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
+from gmn_pipeline.orchestration.assets.streams import reporter
+from gmn_pipeline.orchestration.sensors.streams import stream_sensor
+from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.consumer import consuming
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse.stream_store import StreamStore
@@ -67,7 +70,7 @@ def test_a_service_that_is_behind_says_how_far(
 ) -> None:
     other = published.beside("two", stream_records=10)
     with dg.DagsterInstance.ephemeral() as instance:
-        service = StreamService(other.settings, instance)
+        service = StreamService(other.settings, reporter(instance))
         with hearing(Merges(on_merge=service.stop)):
             service.run()
         event = instance.get_latest_materialization_event(KEY)
@@ -112,6 +115,26 @@ def test_while_a_service_works_no_other_consumes(published: StreamBench) -> None
         (failure,) = (event for event in run.all_events if event.is_step_failure)
         assert "Another process takes the topic" in str(failure.step_failure_data)
         merges.wait_until(lambda: sum(other.offsets().values()) == ROWS)
+    same_content(published, other)
+
+
+def test_a_topic_that_is_deleted_under_a_running_service_is_made_anew(
+    published: StreamBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gmn_pipeline.streams.service._PLAN_S", 0.2)
+    other = published.beside("two", kafka_timeout_s=5.0)
+    with serving(other) as merges:
+        merges.wait_until(lambda: sum(other.offsets().values()) == ROWS)
+        former = topic_state(other.settings)
+        with admin(published.broker.bootstrap_servers) as client:
+            client.delete_topics([published.settings.kafka_topic])
+        published.load(sample().first(ROWS + 40).stamped(SECOND))
+        published.publish()
+        merges.wait_until(lambda: count(other.settings, "trajectories") == ROWS + 40)
+    state = topic_state(other.settings)
+    assert state is not None
+    assert former is not None
+    assert state.topic_id != former.topic_id
     same_content(published, other)
 
 

@@ -18,11 +18,13 @@ from kafka import TopicPartition
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import StreamBusy, StreamGap
+from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
+from gmn_pipeline.orchestration.assets.streams import reporter
+from gmn_pipeline.orchestration.sensors.streams import stream_sensor
 from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.streams import consumer as consuming_module
 from gmn_pipeline.streams.ahead import ahead
-from gmn_pipeline.streams.assets import KEY, stream_sensor
 from gmn_pipeline.streams.codec import decode, encode
 from gmn_pipeline.streams.consumer import bounded, consuming, steps
 from gmn_pipeline.streams.framing import single_object_framing
@@ -356,7 +358,7 @@ def test_the_sensor_asks_for_exact_ranges_and_the_run_takes_them_in(published: S
 def test_the_service_takes_messages_in_and_tells_dagster(published: StreamBench) -> None:
     other = published.beside("two")
     with dg.DagsterInstance.ephemeral() as instance:
-        StreamService(other.settings, instance).run(once=True)
+        StreamService(other.settings, reporter(instance)).run(once=True)
         event = instance.get_latest_materialization_event(KEY)
         assert event is not None
         assert event.asset_materialization.metadata["messages_inserted"].value == ROWS
@@ -372,7 +374,7 @@ def test_the_service_ends_on_sigterm_and_lets_nobody_else_in(published: StreamBe
         "KAFKA_BOOTSTRAP_SERVERS": other.broker.bootstrap_servers,
     }
     gmn = Path(sys.executable).with_name("gmn")
-    service = subprocess.Popen([gmn, "stream"], env=environment, stdout=subprocess.PIPE)
+    service = subprocess.Popen([gmn, "stream"], env=environment, stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: sum(offsets(other).values()) == ROWS)
         with pytest.raises(StreamBusy):

@@ -8,15 +8,16 @@ import dagster as dg
 import pytest
 
 from benchmarks import archive
-from gmn_pipeline.asking import STATE_TAG
-from gmn_pipeline.publications.assets import KEY, unpublished_sensor
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.assets.keys import PUBLICATIONS_TRAJECTORIES as KEY
+from gmn_pipeline.orchestration.run_requests import STATE_TAG, WHY_TAG
+from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
 from gmn_pipeline.schemas.tables import STREAM_TABLES
 from gmn_pipeline.streams.round_trip import overview
-from gmn_pipeline.trajectory_days import load_days
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.kafka import RunningBroker, own_broker
 from gmn_pipeline_tests.registry import free_port
-from gmn_pipeline_tests.sample import DAY
+from gmn_pipeline_tests.sample import DAY, sample
 from gmn_pipeline_tests.stream_bench import ROWS, StreamBench, same_content
 from gmn_pipeline_tests.warehouse import count
 
@@ -103,6 +104,26 @@ def test_the_sensor_waits_for_a_run_under_way_and_gives_up_after_some_failures(
             dg.DagsterRun("publications", tags=tags, status=dg.DagsterRunStatus.STARTED)
         )
         assert "under way" in str(operator.tick())
+
+
+def test_a_state_that_succeeded_is_forgotten_however_often_as_many_messages_wait(
+    bench: StreamBench,
+) -> None:
+    bench.set(sensor_attempts=2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        operator = Operator(bench, instance)
+        requests = []
+        for change in range(5):
+            rows = sample().first(ROWS).stamped(f"2022-03-2{change} 00:00:00.000000")
+            bench.load(rows.with_fields(0, duration_s=f"  9.{change}0"))
+            requests.append(operator.tick())
+            assert operator.run(requests[-1]).success
+        assert operator.tick() == "Everything is published."
+        told = [request.tags[WHY_TAG] for request in requests[1:]]
+    # The same number of messages of the same day, each time; none is another attempt.
+    assert told[0].startswith(f"1 messages of 1 days, {DAY} to {DAY}, are not published")
+    assert len(set(told)) == 1
+    assert len({request.run_key for request in requests}) == 5
 
 
 def test_the_sensor_says_why_it_cannot_ask(bench: StreamBench) -> None:

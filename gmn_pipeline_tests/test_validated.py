@@ -22,7 +22,9 @@ from gmn_pipeline.sources.bins import Bin, TimedBin, bins_between
 from gmn_pipeline.sources.summary_file import blocks
 from gmn_pipeline.validated import validate as validate_module
 from gmn_pipeline.validated.quality import A_JUPITER_AU, QUALITY_FLAGS, Family
+from gmn_pipeline.validated.shower_codes import iau_codes
 from gmn_pipeline_tests.sample import (
+    CASES,
     DAILY,
     DAY,
     HEAD_LINES,
@@ -319,6 +321,9 @@ ODD: dict[str, dict[str, str]] = {
     "julian_date_inconsistent": {"beginning_julian_date": "2459643.422014"},
     "identifier_time_inconsistent": {"trajectory_identifier": "20220304220745_yrPTs"},
     "station_count_inconsistent": {"station_count": "4"},
+    "station_repeated": {"station_count": "3", "participating_stations": " UK000H,UK000H,UK003C"},
+    "sporadic_inconsistent": {"iau_shower_number": "-1", "iau_shower_code": "PER"},
+    "shower_code_inconsistent": {"iau_shower_number": "7", "iau_shower_code": "GEM"},
     "outside_bin": when_fields(datetime(2022, 3, 6, 0, 0)) | {"solar_longitude_deg": "345.085"},
     "convergence_angle_small": {"convergence_angle_deg": "4.99"},
     "eccentricity_large": orbit(-1, 1.6),
@@ -334,11 +339,15 @@ ODD: dict[str, dict[str, str]] = {
     "uncertainty_negative": {"ascending_node_sigma_deg": "-0.01"},
     "uncertainty_undefined": {"ascending_node_sigma_deg": "nan"},
     "uncertainty_not_computed": {"ascending_node_sigma_deg": "None"},
+    "second_sixty": when_fields(datetime(2022, 3, 4, 22, 7))
+    | {"beginning_utc_time": " 2022-03-04 22:06:60.000000"},
+    "time_cut_to_microseconds": {"beginning_utc_time": sample().rows[0][2].strip() + "987"},
 }
+OF_FILES = ["identifier_made_here", "latitude_of_perihelion_missing", "bin_computed"]
 
 
 def test_each_flag_is_raised_by_the_row_that_breaks_just_it(bench: Bench) -> None:
-    assert list(ODD) == [flag.name for flag in QUALITY_FLAGS]
+    assert [*ODD, *OF_FILES] == [flag.name for flag in QUALITY_FLAGS]
     one = replace(sample(), rows=sample().rows[:1] * len(ODD))
     for number, (flag, texts) in enumerate(ODD.items()):
         identifier = {"trajectory_identifier": f"20220304220741_{number:05d}"}
@@ -349,6 +358,81 @@ def test_each_flag_is_raised_by_the_row_that_breaks_just_it(bench: Bench) -> Non
     implied = {"eccentricity_large": ["hyperbolic"]}
     for number, flag in enumerate(ODD):
         assert row(done, number)["quality_flags"] == [flag, *implied.get(flag, [])]
+
+
+def flags_of(bench: Bench, cases: list[dict[str, str]]) -> list[list[str]]:
+    """The flags of each case: a row with these texts, which must be accepted."""
+    summary = replace(sample(), rows=sample().rows[:1] * len(cases))
+    for number, texts in enumerate(cases):
+        identifier = {"trajectory_identifier": f"20220304220741_{number:05d}"}
+        summary = summary.with_fields(number, **identifier | texts)
+    done = bench.check(summary)
+    assert done.rejected.height == 0
+    return [row(done, number)["quality_flags"] for number in range(len(cases))]
+
+
+def test_a_station_that_stands_twice_is_flagged_in_the_real_case(tmp_path: Path) -> None:
+    done = Bench(tmp_path, source_url=str(CASES / "one_station_twice")).validate()
+    flags = done.accepted.sort("line_number").get_column("quality_flags").to_list()
+    assert [flag for row_flags in flags for flag in row_flags if "station" in flag] == [
+        "station_repeated"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "flags"),
+    [
+        ("-1", "...", []),
+        ("-1", "PER", ["sporadic_inconsistent"]),
+        ("7", "...", ["sporadic_inconsistent"]),
+        ("7", "PER", []),
+        ("7", "GEM", ["shower_code_inconsistent"]),
+        ("7", "per", ["shower_code_inconsistent"]),
+        ("4", "GEM", []),
+        ("99999", "GEM", []),  # the list does not know the number: it says nothing against it
+        ("99999", "XYZ", []),
+    ],
+)
+def test_number_and_code_of_a_shower_have_to_belong_together(
+    bench: Bench, number: str, code: str, flags: list[str]
+) -> None:
+    texts = {"iau_shower_number": number, "iau_shower_code": code}
+    assert flags_of(bench, [texts]) == [flags]
+
+
+def test_every_shower_of_the_list_that_comes_along_goes_with_its_code(bench: Bench) -> None:
+    assert len(iau_codes()) > 900
+    assert iau_codes()[4] == "GEM"
+    cases = [{"iau_shower_number": str(n), "iau_shower_code": c} for n, c in iau_codes().items()]
+    assert set(map(tuple, flags_of(bench, cases))) == {()}
+
+
+@pytest.mark.parametrize(
+    ("text", "when", "flags"),
+    [
+        ("2022-03-04 22:06:60", datetime(2022, 3, 4, 22, 7), ["second_sixty"]),
+        ("2022-03-04 22:06:60.250000", datetime(2022, 3, 4, 22, 7, 0, 250_000), ["second_sixty"]),
+        ("2022-03-04 23:59:60", datetime(2022, 3, 5), ["second_sixty"]),
+        ("2022-03-04 22:06:59.999999", datetime(2022, 3, 4, 22, 6, 59, 999_999), []),
+        ("2022-03-04 22:06:59.9999999", datetime(2022, 3, 4, 22, 6, 59, 999_999),
+         ["time_cut_to_microseconds"]),
+        ("2022-03-04 22:06:60.0000009", datetime(2022, 3, 4, 22, 7),
+         ["second_sixty", "time_cut_to_microseconds"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["daily", "all"])
+def test_second_sixty_and_decimals_too_many_are_read_and_told(
+    bench: Bench, kind: str, text: str, when: datetime, flags: list[str]
+) -> None:
+    texts = when_fields(when) | {"beginning_utc_time": text}
+    summary = sample().first(1).with_fields(0, **texts)
+    bench.settings = bench.settings.model_copy(update={"history": kind})
+    bench.put(DAILY if kind == "daily" else "traj_summary_all.txt", summary)
+    done = bench.validate()
+    assert done.accepted.get_column("beginning_utc_time").to_list() == [when]
+    found = [f for f in done.accepted.item(0, "quality_flags") if f != "bin_computed"]
+    assert [f for f in found if "sixty" in f or "cut" in f] == flags
+    assert "julian_date_inconsistent" not in found
 
 
 # --- files, chunks, and what is known already ---
@@ -475,6 +559,13 @@ def content(done: Validated) -> pl.DataFrame:
     return done.accepted.drop("source_file_sha256", "line_number").sort("trajectory_identifier")
 
 
+def without_bin_computed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a history file, every one flagged so, as a daily file has them."""
+    flags = pl.col("quality_flags")
+    assert rows.select(flags.list.contains("bin_computed").all()).item()
+    return rows.with_columns(flags.list.set_difference(["bin_computed"]))
+
+
 @pytest.mark.parametrize("chunk_rows", [5, 20, 150_000])
 @pytest.mark.parametrize("kind", ["monthly", "yearly", "all"])
 @pytest.mark.usefixtures("small_blocks")
@@ -483,23 +574,35 @@ def test_a_history_file_splits_into_the_rows_of_the_daily_files(
 ) -> None:
     expected = daily_accepted(Bench(tmp_path))
     done = history(Bench(tmp_path, chunk_rows=chunk_rows), kind).validate(*DAYS)
-    assert_frame_equal(content(done), expected)
+    assert_frame_equal(without_bin_computed(content(done)), expected)
+    assert not expected.select(pl.col("quality_flags").list.contains("bin_computed").any()).item()
     keys = [(s.source_file_sha256, s.bin_date, s.bin_solar_longitude_deg) for s in done.slices]
     assert len(set(keys)) == len(keys) == len(BINS) + (kind == "monthly")
     assert sum(s.rows_read for s in done.slices) == ROWS_A_BIN * len(BINS)
 
 
-def test_a_bin_on_the_edge_of_two_months_is_covered_by_both(bench: Bench) -> None:
-    done = history(bench, "monthly").validate(*DAYS)
+def covers(done: Validated) -> set[tuple[str, str | None, str | None]]:
+    return {(s.bin_date, s.covers_from_utc, s.covers_until_utc) for s in done.slices}
+
+
+def test_a_history_file_covers_the_computed_limits_of_its_bins_and_a_daily_one_all(
+    bench: Bench,
+) -> None:
+    limits = {(str(t.bin.date), t.begins_at.isoformat(), t.ends_at.isoformat()) for t in BINS}
+    assert covers(history(bench, "all").validate(*DAYS)) == limits
+    assert covers(history(bench, "yearly").validate(*DAYS)) == limits
+    bench.settings = bench.settings.model_copy(update={"history": "daily"})
+    put_days(bench, *((t.bin.date, t.bin.solar_longitude_deg, bin_rows(t)) for t in BINS))
+    assert covers(bench.validate(*DAYS)) == {(str(day), None, None) for day in DAYS}
+
+
+def test_a_bin_on_the_edge_of_two_months_is_covered_by_both_up_to_midnight(bench: Bench) -> None:
     midnight = FEBRUARY_END.isoformat()
-    covers = {
-        (s.bin_date, s.covers_from_utc, s.covers_until_utc) for s in done.slices
-        if s.covers_from_utc or s.covers_until_utc
-    }  # fmt: skip
-    edge = str(BINS[EDGE].bin.date)
-    assert covers == {(edge, None, midnight), (edge, midnight, None)}
-    assert all(not (s.covers_from_utc or s.covers_until_utc)
-               for s in history(bench, "all").validate(*DAYS).slices)  # fmt: skip
+    edge = BINS[EDGE]
+    assert {c for c in covers(history(bench, "monthly").validate(*DAYS)) if midnight in c} == {
+        (str(edge.bin.date), edge.begins_at.isoformat(), midnight),
+        (str(edge.bin.date), midnight, edge.ends_at.isoformat()),
+    }
 
 
 def test_only_the_wanted_days_of_a_history_file_are_taken(bench: Bench) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks.archive import Shares, Truth, generate, next_generation
 from gmn_pipeline.errors import CountMismatch, WarehouseBusy
+from gmn_pipeline.flows.trajectory_days import Report, load_days
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.sources.bins import Bin
-from gmn_pipeline.trajectory_days import Report, load_days
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample, when_fields
@@ -109,7 +109,8 @@ def test_an_older_file_never_overrides_a_newer_one(bench: Bench) -> None:
     bench.put(DAILY, sample().first(3).stamped(OLDER))
     report = load(bench)
     assert counts(report) == {}
-    assert report.days[DAY].older_files == 1
+    assert report.days[DAY].superseded == 3
+    assert report.days[DAY].adds_up
     assert state(bench.settings)["trajectories"].equals(before)
 
 
@@ -231,7 +232,7 @@ def state_in_time_zone(bench: Bench, zone: str, folder: str) -> str:
     script = (
         "from datetime import date; from pathlib import Path\n"
         "from gmn_pipeline.config import load_settings\n"
-        "from gmn_pipeline.trajectory_days import load_days\n"
+        "from gmn_pipeline.flows.trajectory_days import load_days\n"
         "from gmn_pipeline_tests.warehouse import ask\n"
         "s = load_settings()\n"
         "load_days([date(2022, 3, 4)], s)\n"

@@ -10,9 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from gmn_pipeline.cli.console import errors
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.storage.problems import is_interruption, sentence
 
 _INTERRUPTED = 130
 """What a shell takes for "ended by Ctrl-C"."""
@@ -23,6 +21,7 @@ _COMMANDS = {
     "status": ("status", "status"),
     "stream": ("stream", "stream"),
     "maintain": ("maintain", "maintain_warehouse"),
+    "verify": ("verify", "verify_warehouse"),
     "settings": ("settings", "show_settings"),
     "sample": ("sample", "sample"),
     "dev": ("dev", "dev"),
@@ -49,9 +48,9 @@ class _Commands(TyperGroup):
             return None
         module, function = _COMMANDS[cmd_name]
         command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        command.command(cmd_name)(
-            getattr(importlib.import_module(f"gmn_pipeline.cli.{module}"), function)
-        )
+        found = importlib.import_module(f"gmn_pipeline.cli.{module}")
+        context = getattr(found, "CONTEXT", None)  # what the command says of its arguments
+        command.command(cmd_name, context_settings=context)(getattr(found, function))
         return typer.main.get_command(command)
 
 
@@ -81,6 +80,9 @@ def _tell(error: BaseException) -> int:
         # Whoever reads has had enough (`gmn sql ... | head`): there is nobody to tell.
         _close_output()
         return 1
+    # Not before there is something to tell: it takes a third of the time of a query to import.
+    from gmn_pipeline.storage.problems import is_interruption, sentence
+
     if is_interruption(error):
         errors.print("Interrupted. What was committed stays; the same command goes on from there.")
         return _INTERRUPTED
@@ -90,6 +92,8 @@ def _tell(error: BaseException) -> int:
 
 def _data_dir() -> Path:
     """The data folder, even if other settings are what is wrong."""
+    from gmn_pipeline.config import load_settings
+
     try:
         return load_settings().data_dir
     except (GmnError, OSError):

@@ -13,26 +13,31 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from gmn_pipeline.automation import (
-    iau_showers_job,
-    range_tags,
-    snapshot_job,
-    trajectory_days_job,
-)
-from gmn_pipeline.cli.console import console, errors
+from gmn_pipeline.cli.console import console, errors, print_some
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
+from gmn_pipeline.flows.trajectory_days import Report, Watch
 from gmn_pipeline.orchestration.home import dagster_instance
-from gmn_pipeline.publications.assets import publications_job, unpublished_days
-from gmn_pipeline.schemas.tables import IAU_SHOWERS
+from gmn_pipeline.orchestration.jobs import (
+    iau_showers_job,
+    publications_job,
+    snapshot_job,
+    streams_job,
+    trajectory_days_job,
+)
+from gmn_pipeline.orchestration.local_runs import run_job
+from gmn_pipeline.orchestration.partitions import range_tags
+from gmn_pipeline.orchestration.run_requests import WHY_TAG
+from gmn_pipeline.orchestration.sensors.publications import unpublished_days
+from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
-from gmn_pipeline.streams.assets import streams_job
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
-from gmn_pipeline.trajectory_days import Report, Watch
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
+from gmn_pipeline.warehouse.showers import edition_in_use
 from gmn_pipeline.warehouse.store import ask
 
 _SHOWN_SHOWERS = 8
@@ -110,7 +115,7 @@ def run(
         watch = ProgressBars(progress)
         defs = build_defs(overrides, watch=watch)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
-        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWERS.name} LIMIT 1"):
+        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, overrides, instance)
         succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
@@ -134,12 +139,17 @@ def _stream_round_trip(
             days = unpublished_days(settings, topic.topic_id if topic else None)
         except GmnError as error:
             return f"Nothing was published, the rest is done: {error}"
-        done = not days or _execute(
-            defs, publications_job.name, instance, range_tags(min(days), max(days))
-        )
-        done = _execute(defs, streams_job.name, instance) and done
-        sent = f"{sum(days.values()):,} messages published" if days else "Nothing to publish"
-        return f"{sent if done else 'Publishing failed'}. {kafka.note}"
+        published = "Nothing to publish."
+        if days:
+            is_sent = _execute(
+                defs, publications_job.name, instance, range_tags(min(days), max(days))
+            )
+            published = "Publishing failed; a later run sends what was left."
+            if is_sent:
+                published = f"{sum(days.values()):,} messages published."
+        if not _execute(defs, streams_job.name, instance):
+            published += " Taking the topic in failed; a later run goes on where it stopped."
+        return f"{published} {kafka.note}"
 
 
 def _progress() -> Progress:
@@ -155,21 +165,14 @@ def _execute(
     instance: dg.DagsterInstance,
     tags: dict[str, str] | None = None,
 ) -> bool:
-    result = defs.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        tags=tags or {},
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            if is_interruption_text("\n".join(cause.message for cause in _causes(failure.error))):
-                raise KeyboardInterrupt  # which Dagster takes for one step's failure
-            said = failure.user_failure_data.description if failure.user_failure_data else None
-            said = said or _in_a_sentence(failure.error, instance)
-            errors.print(said, style="red", markup=False, soft_wrap=True)
-    return result.success
+    done = run_job(defs, job, instance, {**(tags or {}), WHY_TAG: "gmn run"})
+    for failure in done.failures:
+        if is_interruption_text("\n".join(cause.message for cause in _causes(failure.error))):
+            raise KeyboardInterrupt  # which Dagster takes for one step's failure
+        said = failure.user_failure_data.description if failure.user_failure_data else None
+        said = said or _in_a_sentence(failure.error, instance)
+        errors.print(said, style="red", markup=False, soft_wrap=True)
+    return done.is_success
 
 
 def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
@@ -194,23 +197,31 @@ def _causes(error: Any) -> list[Any]:
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
     """What a person wants to know at the end of a run."""
     days = list(report.days)
-    files = sum(len(day.files) for day in report.days.values())
-    new = sum(file.is_new for day in report.days.values() for file in day.files)
+    new = sum(file.is_new for file in report.files)
     console.print()
     if not report.failed and not any(d.changed for d in report.days.values()) and not new:
         console.print("[bold green]Nothing changed[/] since the last run.")
     table = Table(title=f"{days[0]} to {days[-1]}", show_header=False, title_justify="left")
     table.add_column(style="cyan")
-    table.add_column(justify="right")
-    table.add_row("days", f"{len(days)}, of which {len(report.failed)} failed")
-    table.add_row("files", f"{files}, of which {new} new")
-    for name in ("read", "accepted", "rejected"):
+    table.add_column(justify="right", overflow="fold")
+    table.add_row("source", report.source)
+    table.add_row(f"{report.kind} files", f"{len(report.files):,}, of which {new:,} new")
+    table.add_row("days", f"{len(days):,}, of which {len(report.failed):,} failed")
+    table.add_section()
+    for name in ("read", "rejected", "accepted"):
         table.add_row(f"rows {name}", f"{report.total(name):,}")
     table.add_section()
-    for name in ("inserted", "revised", "unchanged", "withdrawn"):
+    for name in ("inserted", "revised", "unchanged"):
         table.add_row(f"trajectories {name}", f"{report.total(name):,}")
+    if superseded := report.total("superseded"):
+        table.add_row("in a newer file already", f"{superseded:,}")
+    table.add_section()
+    table.add_row("trajectories withdrawn", f"{report.total('withdrawn'):,}")
+    if restored := report.total("restored"):
+        table.add_row("back to what another file has", f"{restored:,}")
     console.print(table)
     _print_showers(settings, days)
+    print_some(report.warnings, style="yellow")
     for day in report.failed:
         console.print(f"[red]{day.day} failed[/] in {day.failed_stage}: {day.error}")
     console.print(streamed, soft_wrap=True, markup=False)
@@ -218,12 +229,12 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
 
 
 def _print_showers(settings: Settings, days: Sequence[date]) -> None:
+    warehouse = WarehouseConnection(settings)
     rows = ask(
-        WarehouseConnection(settings),
-        "SELECT iau_shower_code, coalesce(any_value(iau_shower_name), 'sporadic'), count(*) AS n, "
-        "avg(vgeo_km_s) FROM trajectories LEFT JOIN iau_showers USING "
-        "(iau_shower_number, iau_shower_code) WHERE bin_date BETWEEN ? AND ? "
-        f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {_SHOWN_SHOWERS}",
+        warehouse,
+        f"SELECT iau_shower_number, iau_shower_code, any_value({SHOWER_NAME}), count(*) AS n, "
+        f"avg(vgeo_km_s) FROM trajectories {JOIN_SHOWERS} WHERE bin_date BETWEEN ? AND ? "
+        f"GROUP BY 1, 2 ORDER BY n DESC, 2 LIMIT {_SHOWN_SHOWERS}",
         [days[0], days[-1]],
     )
     if not rows:
@@ -232,9 +243,15 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
     for column, justify in (("code", "left"), ("name", "left"), ("trajectories", "right"),
                             ("mean Vgeo, km/s", "right")):  # fmt: skip
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for code, name, count, vgeo in rows:
-        table.add_row(code, name, f"{count:,}", f"{vgeo:.1f}" if vgeo is not None else "")
+    for number, code, name, count, vgeo in rows:
+        table.add_row(
+            code, name or f"{number}: {NOT_IN_LIST}", f"{count:,}",
+            f"{vgeo:.1f}" if vgeo is not None else "",
+        )  # fmt: skip
     console.print(table)
+    with warehouse.open(read_only=True) as connection:
+        edition = edition_in_use(connection)
+    console.print(f"names from {edition or 'no list: none could be loaded'}", soft_wrap=True)
 
 
 def _print_where(settings: Settings, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.streams.round_trip import overview
@@ -38,6 +38,7 @@ def status() -> None:
     console.print(table)
     _print_stream(settings)
     _print_failures(ledger)
+    print_some([file.in_words for file in ledger.unread()], style="yellow")
 
 
 def _print_stream(settings: Settings) -> None:

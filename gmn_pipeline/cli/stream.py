@@ -7,6 +7,7 @@ import typer
 
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.config import load_settings
+from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.streams.client import bootstrap_servers
 from gmn_pipeline.streams.service import StreamService, stopping_on_signals
@@ -20,10 +21,12 @@ def stream(
 ) -> None:
     """Take the topic into the warehouse as it comes; ends on Ctrl-C or SIGTERM."""
     settings = load_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
+    # A broker that is away is told of once by the service, and by the client at each try.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with dagster_instance(settings) as instance:
-        service = StreamService(settings, instance)
+        service = StreamService(settings, reporter(instance))
         with stopping_on_signals(service):
             service.run(
                 once=once,

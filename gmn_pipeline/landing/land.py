@@ -14,22 +14,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from gmn_pipeline.clock import utc_now
+from gmn_pipeline import clock
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused
+from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SummaryFormatError
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import LandedVersion, Ledger
+from gmn_pipeline.ledger import LandedVersion, Ledger, UnreadFile
 from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.sources.directory import Directory, Entry, Fetched, Version
+from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name
 from gmn_pipeline.sources.summary_file import Head, check_whole
 
+_AHEAD = timedelta(days=1)  # of the clock: so far may two machines be apart
 _BATCH_FILES = 100  # noted in one transaction of the ledger, then handed on
-FOLDERS = {
-    FileKind.DAILY: "daily",
-    FileKind.MONTHLY: "monthly",
-    FileKind.YEARLY: "",
-    FileKind.ALL: "",
-}
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,8 @@ class Landing:
 
     files: list[LandedFile] = field(default_factory=list)
     failed_days: dict[date, GmnError] = field(default_factory=dict)
+    unread: list[UnreadFile] = field(default_factory=list)
+    """What the listing has of files that only look like summaries; told once, at first."""
 
 
 def land(
@@ -78,17 +76,18 @@ def land(
     on_file: Callable[[], None] = lambda: None,
 ) -> Iterator[Landing]:
     """Land the files of `days` and give them in order, a few whole days at a time, while the
-    next are fetched. Calls `on_total` with their number, `on_file` as each is done.
+    next are fetched. First comes what the listing has of files that are not read for their names.
+    Calls `on_total` with their number, `on_file` as each is done.
 
     Raises SourceUnavailable or SourceRefused if the listing itself cannot be had.
     """
     kind = FileKind(settings.history)
     entries = directory.list(FOLDERS[kind])
-    if not entries:
-        raise SourceRefused(
-            f"{directory.base} lists no {kind} files.",
-            remedy="Is GMN_SOURCE_URL the data directory, the one that has daily/ and monthly/?",
-        )
+    unread = unread_files(entries)
+    ledger.record_unread(FOLDERS[kind], unread)
+    if not any(kind_of_name(_name(entry)) is kind for entry in entries):
+        raise _nothing_listed(kind, directory)
+    yield Landing(unread=unread)
     wanted = wanted_files(days, entries, kind)
     known = ledger.newest_landed()
     on_total(len(wanted))
@@ -137,11 +136,58 @@ def _landing(taken: Sequence[_Taken], days: Sequence[date]) -> Landing:
     return landing
 
 
+def _name(entry: Entry) -> str:
+    return entry.path.rsplit("/", 1)[-1]
+
+
+def unread_files(entries: Sequence[Entry]) -> list[UnreadFile]:
+    """Listed files that look like summaries and are not read, for their name or place."""
+    found = []
+    for entry in entries:
+        folder = entry.path.rpartition("/")[0]
+        expected = expected_instead(_name(entry), folder)
+        if expected is not None:
+            found.append(UnreadFile(folder, entry.path, expected, clock.utc_now().isoformat()))
+    return found
+
+
+def _nothing_listed(kind: FileKind, directory: Directory) -> SourceRefused:
+    """What to say of a directory without files of a kind: what it has instead."""
+    listed = [entry for folder in sorted(set(FOLDERS.values())) for entry in directory.list(folder)]
+    others = [
+        other for other in FileKind
+        if any(kind_of_name(_name(e)) is other and e.path == _path(other, e) for e in listed)
+    ]  # fmt: skip
+    message = f"{directory.base} lists no {kind} files"
+    if FileKind.DAILY in others:
+        return SourceRefused(
+            f"{message}, but daily ones.",
+            remedy="Leave --history (GMN_HISTORY) out to read the days from those.",
+        )
+    if others:
+        return SourceRefused(
+            f"{message}, but {' and '.join(others)} ones.",
+            remedy=f"To read the days from those: --history {others[0]} "
+            f"(or GMN_HISTORY={others[0]}).",
+        )
+    if unread := unread_files(listed):
+        return SourceRefused(f"{message}. {unread[0].in_words}", remedy="Rename or move them.")
+    return SourceRefused(
+        f"{message}.",
+        remedy="Is GMN_SOURCE_URL the data directory, the one that has daily/ and monthly/?",
+    )
+
+
+def _path(kind: FileKind, entry: Entry) -> str:
+    """Where a file of this kind and name belongs."""
+    return f"{FOLDERS[kind]}/{_name(entry)}" if FOLDERS[kind] else _name(entry)
+
+
 def wanted_files(days: Sequence[date], entries: Sequence[Entry], kind: FileKind) -> list[Wanted]:
     """Which of the listed files carry any of the days."""
     if kind is FileKind.DAILY:
         wanted_days = set(days)
-        named = [(entry, bin_of_name(entry.path.rsplit("/", 1)[-1])) for entry in entries]
+        named = [(entry, bin_of_name(_name(entry))) for entry in entries]
         return [
             Wanted(entry, kind, bin=bin_)
             for entry, bin_ in sorted(named, key=lambda pair: pair[0].path)
@@ -149,17 +195,12 @@ def wanted_files(days: Sequence[date], entries: Sequence[Entry], kind: FileKind)
         ]
     wanted = []
     for entry in entries:
-        name = entry.path.rsplit("/", 1)[-1]
-        interval = months_of_name(name) if _is_kind(name, kind) else None
+        interval = months_of_name(_name(entry)) if kind_of_name(_name(entry)) is kind else None
         if interval is not None:
             file = Wanted(entry, kind, interval=interval)
             if days_of(file, days):
                 wanted.append(file)
     return sorted(wanted, key=lambda file: file.entry.path)
-
-
-def _is_kind(name: str, kind: FileKind) -> bool:
-    return name == "traj_summary_all.txt" if kind is FileKind.ALL else f"_{kind}_" in name
 
 
 def days_of(file: Wanted, days: Sequence[date]) -> list[date]:
@@ -188,6 +229,7 @@ def _take(
             fetched = directory.fetch(path, version, incoming)
             if fetched is None:
                 assert known is not None
+                _refuse_future(path, datetime.fromisoformat(known.generated_at_utc))
                 return LandedFile(file, known, objects.path(known.sha256), is_new=False)
             head = _checked(path, incoming, fetched, objects)
             object_path = objects.keep(incoming, fetched.sha256)
@@ -201,11 +243,26 @@ def _take(
 
 
 def _checked(path: str, incoming: Path, fetched: Fetched, objects: ObjectStore) -> Head:
+    """The head of a fetched file that is whole; what is refused is kept apart."""
     try:
-        return check_whole(incoming, path)
-    except SourceRefused as error:
+        head = check_whole(incoming, path)
+        _refuse_future(path, head.generated_at_utc)
+    except (SourceRefused, SummaryFormatError) as error:
         kept = objects.refuse(incoming, fetched.sha256)
-        raise SourceRefused(f"{error.message} It is kept as {kept}.", remedy=error.remedy) from None
+        raise type(error)(f"{error.message} It is kept as {kept}.", remedy=error.remedy) from None
+    return head
+
+
+def _refuse_future(path: str, generated_at_utc: datetime) -> None:
+    """A file from the future would be the newest of its bin for ever, and bar all that follow."""
+    now = clock.utc_now()
+    if generated_at_utc > now + _AHEAD:
+        raise SourceRefused(
+            f"{path} says that it was generated on {generated_at_utc:%Y-%m-%d %H:%M:%S} UTC, which "
+            f"is more than a day ahead of this machine's clock ({now:%Y-%m-%d %H:%M:%S} UTC).",
+            remedy="If the clock is right, the file's first line is wrong: the day is loaded from "
+            "the next version of the file.",
+        )
 
 
 def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
@@ -219,7 +276,7 @@ def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
         generated_at_utc=head.generated_at_utc.isoformat(),
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
-        fetched_at_utc=utc_now().isoformat(),
+        fetched_at_utc=clock.utc_now().isoformat(),
     )
 
 

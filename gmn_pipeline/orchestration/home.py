@@ -26,7 +26,7 @@ schedule_storage:
     home: {env: DAGSTER_HOME}
 
 event_log_storage:
-  module: gmn_pipeline.event_log
+  module: gmn_pipeline.orchestration.event_log
   class: BatchingEventLogStorage
   config:
     base_dir: {env: DAGSTER_HOME}

@@ -8,7 +8,7 @@ between acknowledgement and record, it sends that batch (`GMN_PUBLISH_BATCH`) on
 stream was read meanwhile: messages read back are recorded too.
 
 What belongs here: sending and recording. What does not: which trajectories those are
-(`warehouse/stream_store.py`), bytes (`streams/`), and Dagster (`assets.py`).
+(`warehouse/stream_store.py`), bytes (`streams/`), and Dagster (`orchestration/`).
 """
 
 import hashlib
@@ -27,7 +27,12 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.messages import CURRENT_VERSION, KEY_FIELD, schema_text
+from gmn_pipeline.schemas.messages import (
+    CURRENT_VERSION,
+    GENERATED_AT_HEADER,
+    KEY_FIELD,
+    schema_text,
+)
 from gmn_pipeline.schemas.tables import PUBLICATIONS
 from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import ensure_topics, kafka_errors, only_one, producer, topic_state
@@ -43,7 +48,6 @@ from gmn_pipeline.warehouse.stream_store import (
 )
 
 LOCK = "publish.lock"
-GENERATED_AT_HEADER = "summary_generated_at_utc"
 _CONTENT_FIELDS = len(TRAJECTORY_FIELDS)
 # The producer gives a message up one second after the timeout (`client.producer`).
 _GIVEN_UP_AFTER_S = 2.0

@@ -1,17 +1,17 @@
 """From the one definition of a column to the forms that each library wants.
 
-What belongs here: pure functions from `Field` and `Table` to Arrow, Polars, Pandera, DuckDB and
-Dagster. What does not: definitions (`fields.py`, `tables.py`) and anything that reads data.
+What belongs here: pure functions from `Field` and `Table` to Arrow, Polars and DuckDB. What does
+not: definitions (`fields.py`, `tables.py`), anything that reads data, and the forms of libraries
+that take long to import: Pandera's (`hard_limits.py`), Dagster's (`orchestration/metadata.py`).
 """
 
 from collections.abc import Iterable
 
-import dagster as dg
-import pandera.polars as pa
 import polars as pl
 import pyarrow as arrow
 
 from gmn_pipeline.schemas.fields import Field, Kind
+from gmn_pipeline.schemas.sql import sql_text as sql_text  # others import it from here
 from gmn_pipeline.schemas.tables import Table
 
 _POLARS: dict[Kind, pl.DataType] = {
@@ -62,23 +62,9 @@ def polars_schema(fields: Iterable[Field]) -> pl.Schema:
     return pl.Schema({field.name: _POLARS[field.kind] for field in fields})
 
 
-def pandera_schema(table: Table) -> pa.DataFrameSchema:
-    """The hard limits of a table as a Pandera schema: types, nulls, ranges and patterns.
-
-    Strict and ordered: a column too many, too few or out of place is an error. Validate a
-    DataFrame, never a LazyFrame: on the latter Pandera skips the value checks.
-    """
-    return pa.DataFrameSchema(
-        {
-            field.name: pa.Column(
-                _POLARS[field.kind], checks=_pandera_checks(field), nullable=field.nullable
-            )
-            for field in table.fields
-        },
-        name=table.name,
-        strict=True,
-        ordered=True,
-    )
+def polars_type(field: Field) -> pl.DataType:
+    """The type of a column in a data frame."""
+    return _POLARS[field.kind]
 
 
 def polars_within_limits(table: Table) -> pl.Expr:
@@ -93,7 +79,7 @@ def polars_within_limits(table: Table) -> pl.Expr:
 
 
 def _limits(field: Field) -> list[pl.Expr]:
-    """The conditions of `_pandera_checks`, null where the value is: that passes."""
+    """The conditions of the Pandera schema, null where the value is: that passes."""
     column = pl.col(field.name)
     limits = []
     if field.kind is Kind.NUMBER:
@@ -109,30 +95,6 @@ def _limits(field: Field) -> list[pl.Expr]:
     return [limit.fill_null(value=True) for limit in limits]
 
 
-def _pandera_checks(field: Field) -> list[pa.Check]:
-    checks = []
-    if field.kind is Kind.NUMBER:
-        # Bounds of their own, since a comparison alone lets an infinity through one side.
-        low = float("-inf") if field.minimum is None else field.minimum
-        high = float("inf") if field.maximum is None else field.maximum
-        checks.append(
-            pa.Check.in_range(
-                low, high, include_min=field.minimum is not None,
-                include_max=field.maximum is not None, error=f"within {field_range(field)}",
-            )
-        )  # fmt: skip
-    elif field.minimum is not None or field.maximum is not None:
-        low = -(2**31) if field.minimum is None else field.minimum
-        high = 2**31 - 1 if field.maximum is None else field.maximum
-        checks.append(pa.Check.in_range(low, high, error=f"within {field_range(field)}"))
-    if field.earliest and field.latest:
-        error = f"within {field.earliest:%Y-%m-%d} to {field.latest:%Y-%m-%d}"
-        checks.append(pa.Check.in_range(field.earliest, field.latest, error=error))
-    if field.pattern and field.kind is Kind.TEXT:
-        checks.append(pa.Check.str_matches(field.pattern, error=f"like {field.pattern}"))
-    return checks
-
-
 def field_range(field: Field) -> str:
     """The allowed range as a person reads it, e.g. `[-90, 90] deg`."""
     low = "(-inf" if field.minimum is None else f"[{field.minimum:g}"
@@ -140,9 +102,14 @@ def field_range(field: Field) -> str:
     return f"{low}, {high}" + (f" {field.unit}" if field.unit else "")
 
 
+def duckdb_type(field: Field) -> str:
+    """The type of the column in DuckDB."""
+    return _DUCKDB[field.kind]
+
+
 def duckdb_column(field: Field) -> str:
     """`name TYPE [NOT NULL]` for a CREATE TABLE."""
-    return f"{field.name} {_DUCKDB[field.kind]}" + ("" if field.nullable else " NOT NULL")
+    return f"{field.name} {duckdb_type(field)}" + ("" if field.nullable else " NOT NULL")
 
 
 def duckdb_create_table(table: Table, *, catalog: str) -> str:
@@ -151,43 +118,37 @@ def duckdb_create_table(table: Table, *, catalog: str) -> str:
     return f"CREATE TABLE {catalog}.{table.name} (\n  {columns}\n)"
 
 
+def duckdb_add_column(table: Table, field: Field, *, catalog: str) -> str:
+    """The ALTER TABLE statement for a column that came later; null in the rows that are there."""
+    return f"ALTER TABLE {catalog}.{table.name} ADD COLUMN {field.name} {_DUCKDB[field.kind]}"
+
+
 def duckdb_any_row(table: Table) -> str:
-    """A row of some value in every column, for `VALUES`."""
-    return f"({', '.join(_DUCKDB_ANY[field.kind] for field in table.fields)})"
+    """The INSERT statement of a row of some value in every column, whatever their order."""
+    values = ", ".join(_DUCKDB_ANY[field.kind] for field in table.fields)
+    return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({values})"
+
+
+def duckdb_is_any_row(table: Table) -> str:
+    """The condition that finds that row, and no real one: no table has two of its values."""
+    texts = [field for field in table.fields if field.kind is Kind.TEXT]
+    return " AND ".join(f"{field.name} = ''" for field in texts)
 
 
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:
     """COMMENT ON statements for the table and each column: unit and meaning."""
-    name = f"{catalog}.{table.name}"
     return [
-        f"COMMENT ON TABLE {name} IS {sql_text(table.meaning)}",
-        *(
-            f"COMMENT ON COLUMN {name}.{field.name} IS {sql_text(describe(field))}"
-            for field in table.fields
-        ),
+        f"COMMENT ON TABLE {catalog}.{table.name} IS {sql_text(table.meaning)}",
+        *(duckdb_comment(table, field, catalog=catalog) for field in table.fields),
     ]
 
 
-def sql_text(text: str) -> str:
-    """A text constant in SQL. For statements that take no parameters (COMMENT, ATTACH)."""
-    return "'" + text.replace("'", "''") + "'"
+def duckdb_comment(table: Table, field: Field, *, catalog: str) -> str:
+    """The COMMENT ON statement for a column."""
+    text = sql_text(describe(field))
+    return f"COMMENT ON COLUMN {catalog}.{table.name}.{field.name} IS {text}"
 
 
 def describe(field: Field) -> str:
     """Unit and meaning in one line."""
     return f"[{field.unit}] {field.meaning}" if field.unit else field.meaning
-
-
-def dagster_schema(table: Table) -> dg.TableSchema:
-    """The column schema that the Dagster UI shows with an asset."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                field.name,
-                _DUCKDB[field.kind],
-                description=describe(field),
-                constraints=dg.TableColumnConstraints(nullable=field.nullable),
-            )
-            for field in table.fields
-        ]
-    )

@@ -1,6 +1,7 @@
 """The Avro schemas of the topic `trajectory_summary_raw`, made from the one column definition.
 
-What belongs here: which field a message has, in which order and type, and the published versions.
+What belongs here: which field a message has, in which order and type, the published versions, and
+names that the sender and the reader of a message share.
 What does not: bytes (`streams/codec.py`, `streams/framing.py`) and Kafka.
 
     avro/<version>/trajectory_summary_raw.avsc   the schema as it is published, frozen
@@ -27,6 +28,9 @@ SUBJECT = "trajectory_summary_raw"
 """Name of the schema files, whatever the topic is called."""
 
 FIRST_VERSION, CURRENT_VERSION = "2.0", "2.1"
+
+GENERATED_AT_HEADER = "summary_generated_at_utc"
+"""Header of a tombstone, which has no value to say it: the generation that the withdrawal is of."""
 _FOLDER = Path(__file__).parent / "avro"
 
 # Items may be null in the old platform's schema too: `string` alone would not read its messages.

@@ -7,6 +7,7 @@ What does not: SQL and library types (`derive.py`), and how rows get there (`war
 from dataclasses import dataclass
 
 from gmn_pipeline.schemas.fields import STATION_CODE_PATTERN, TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.showers import SHOWER_FIELDS, SOLUTION_FIELDS
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ def _integer(
     name: str, meaning: str, minimum: float | None = 0, maximum: float | None = None
 ) -> Field:
     return Field(name, meaning, Kind.INTEGER, minimum=minimum, maximum=maximum)
+
+
+def _count_since(name: str, meaning: str) -> Field:
+    """A count that warehouses made before it was counted do not know."""
+    return Field(name, meaning, Kind.INTEGER, null=Null.UNDEFINED, minimum=0)
 
 
 BIN_FIELDS = (
@@ -116,6 +122,13 @@ TRAJECTORY_REVISIONS = Table(
     ),
 )
 
+TRAJECTORY_CLAIMS = Table(
+    "trajectory_claims",
+    "rows that the current file of one bin has of a trajectory that is current from another bin's; "
+    "they take over when that one drops it",
+    (*TRAJECTORY_FIELDS, QUALITY_FLAGS, *BIN_FIELDS, *SOURCE_FIELDS),
+)
+
 TRAJECTORY_STATIONS = Table(
     "trajectory_stations",
     "which stations took part in which trajectory (current solutions)",
@@ -139,14 +152,15 @@ STATIONS = Table(
 
 IAU_SHOWERS = Table(
     "iau_showers",
-    "meteor showers of the IAU Meteor Data Center: number, code and name",
-    (
-        _integer("iau_shower_number", "IAU number"),
-        _text("iau_shower_code", "IAU code"),
-        _text("iau_shower_name", "name of the shower"),
-        _text("source", "the edition of the IAU list this row was read from"),
-        _utc("loaded_at_utc", "when it came into the warehouse"),
-    ),
+    "meteor showers of the IAU Meteor Data Center: number, code, name and status",
+    SHOWER_FIELDS,
+)
+
+IAU_SHOWER_SOLUTIONS = Table(
+    "iau_shower_solutions",
+    "published solutions of the IAU Meteor Data Center's showers: radiant, drift, speed and orbit; "
+    "a shower may have several",
+    SOLUTION_FIELDS,
 )
 
 SOURCE_FILES = Table(
@@ -157,7 +171,11 @@ SOURCE_FILES = Table(
         *SOURCE_FIELDS,
         _text("source_path", "path below the source's base, or the file name"),
         _utc("covers_from_utc", "the file is the whole truth of the bin from here", Null.UNDEFINED),
-        _utc("covers_until_utc", "... until before here; null where unbounded", Null.UNDEFINED),
+        _utc(
+            "covers_until_utc",
+            "... until before here; both null for a daily file, which has all of its bin",
+            Null.UNDEFINED,
+        ),
         _text("outcome", "loaded, or older_than_loaded: a newer file was there first"),
         _integer("rows_read", "rows of the file that belong to the bin"),
         _integer("rows_accepted", "of these, accepted"),
@@ -165,7 +183,12 @@ SOURCE_FILES = Table(
         _integer("rows_inserted", "accepted rows new to the warehouse"),
         _integer("rows_revised", "accepted rows whose content changed"),
         _integer("rows_unchanged", "accepted rows that were there already"),
+        _count_since("rows_superseded", "accepted rows of which a newer file says something else"),
         _integer("rows_withdrawn", "trajectories of the bin that the file no longer has"),
+        _count_since(
+            "rows_restored",
+            "trajectories that the file no longer has, but another: its row took over",
+        ),
         _utc("loaded_at_utc", "when it was loaded"),
     ),
 )
@@ -176,6 +199,7 @@ WAREHOUSE_TABLES = (
     TRAJECTORY_STATIONS,
     STATIONS,
     IAU_SHOWERS,
+    IAU_SHOWER_SOLUTIONS,
     SOURCE_FILES,
     REJECTED_ROWS,
 )
@@ -242,3 +266,6 @@ DEAD_LETTERS = Table(
 
 STREAM_TABLES = (PUBLICATIONS, STREAM_OFFSETS, DEAD_LETTERS)
 """What the work with Kafka needs to know. Not copied for analysts."""
+
+WORKING_TABLES = (*STREAM_TABLES, TRAJECTORY_CLAIMS)
+"""What the pipeline keeps for itself. Not copied for analysts."""

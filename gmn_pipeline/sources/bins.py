@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 FIRST_DAY = date(2018, 12, 9)
 """The first data of the network."""
@@ -95,6 +96,7 @@ _J2000 = datetime(2000, 1, 1, 12)
 # later. With it the dates of the known double and missing files come out (test_sources.py).
 _UPSTREAM_OFFSET_DEG = 0.0025
 _MEAN_MOTION_DEG_D = 0.98564736
+_MEAN_LONGITUDE_J2000_DEG = 280.46
 
 
 def _unwrapped_solar_longitude_deg(utc: datetime) -> float:
@@ -111,10 +113,14 @@ def _unwrapped_solar_longitude_deg(utc: datetime) -> float:
     return math.degrees(radians) - _UPSTREAM_OFFSET_DEG
 
 
-def _when(unwrapped_deg: int, near: datetime) -> datetime:
-    """When the Sun reaches that longitude (Newton's method; the rate varies by 3 % only)."""
-    when = near
-    for _ in range(8):
+@lru_cache(maxsize=8192)
+def _when(unwrapped_deg: int) -> datetime:
+    """When the Sun reaches that longitude (Newton's method; the rate varies by 3 % only).
+
+    Always from the same start, so that the same limit is the same to the microsecond.
+    """
+    when = _J2000 + timedelta(days=(unwrapped_deg - _MEAN_LONGITUDE_J2000_DEG) / _MEAN_MOTION_DEG_D)
+    for _ in range(10):
         missing_deg = unwrapped_deg - _unwrapped_solar_longitude_deg(when)
         when += timedelta(days=missing_deg / _MEAN_MOTION_DEG_D)
     return when
@@ -135,11 +141,12 @@ def bins_between(begin: datetime, end: datetime) -> list[TimedBin]:
     Good to some three minutes against upstream's own limits: within that of a limit a row may
     fall to the neighbour until the daily files are loaded.
     """
-    degree = math.floor(_unwrapped_solar_longitude_deg(begin))
-    begins_at = _when(degree, begin)
+    # Rounding may put a time on the other side of the limit that it equals.
+    degree = math.floor(_unwrapped_solar_longitude_deg(begin)) - 1
     bins = []
-    while begins_at < end:
-        ends_at = _when(degree + 1, begins_at + timedelta(days=1))
-        bins.append(TimedBin(Bin(begins_at.date(), degree % 360), begins_at, ends_at))
-        degree, begins_at = degree + 1, ends_at
+    while (begins_at := _when(degree)) < end:
+        ends_at = _when(degree + 1)
+        if ends_at > begin:
+            bins.append(TimedBin(Bin(begins_at.date(), degree % 360), begins_at, ends_at))
+        degree += 1
     return bins

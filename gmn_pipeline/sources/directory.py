@@ -28,6 +28,7 @@ from gmn_pipeline.errors import (
     SourceRefused,
     SourceUnavailable,
 )
+from gmn_pipeline.sources.names import looks_like_summary
 
 _READ_BYTES = 1 << 20
 # A file modified this shortly before it was served may still be being written.
@@ -72,7 +73,8 @@ class Directory(Protocol):
     base: str
 
     def list(self, folder: str) -> list[Entry]:
-        """Entries of `folder` (`""` for the base). A folder that is not there is empty."""
+        """Entries of `folder` (`""` for the base): texts, and what else looks like a summary. A
+        folder that is not there is empty."""
         ...
 
     def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
@@ -108,7 +110,7 @@ class FolderDirectory:
             return []
         entries = []
         for file in sorted(root.iterdir()):
-            if file.suffix == ".txt" and file.is_file():
+            if _is_of_interest(file.name) and file.is_file():
                 status = file.stat()
                 modified = from_timestamp(status.st_mtime_ns / 1e9).isoformat()
                 path = file.relative_to(self._folder).as_posix()
@@ -267,6 +269,11 @@ def _is_fresh(response: requests.Response) -> bool:
     return served - modified < _FRESH
 
 
+def _is_of_interest(name: str) -> bool:
+    """Whether a listing tells of a file: a text, or what looks like a summary and is none."""
+    return name.endswith(".txt") or looks_like_summary(name)
+
+
 _LISTED = re.compile(
     r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})?|\d{1,2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}(?::\d{2})?)"
     r"\s+([\d.]+\s?[KMGT]?)"
@@ -290,7 +297,7 @@ class _ListingPage(HTMLParser):
             return
         self._finish()
         name = unquote(urlsplit(href).path)
-        self._name = name if name.endswith(".txt") and "/" not in name else None
+        self._name = name if _is_of_interest(name) and "/" not in name else None
 
     def handle_data(self, data: str) -> None:
         self._after += data + " "

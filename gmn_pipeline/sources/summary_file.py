@@ -9,11 +9,12 @@ at one by one, the bad ones set aside with their reasons, and the rest parsed by
 an accepted value always comes from that one reader.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from itertools import zip_longest
 from pathlib import Path
 
@@ -23,12 +24,19 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from gmn_pipeline.errors import FileIncomplete, SourceRefused, SummaryFormatError
+from gmn_pipeline.isolate import BROKEN, by_halves, in_words
 from gmn_pipeline.schemas.derive import arrow_csv_types
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
+from gmn_pipeline.schemas.fields import Field, Kind
+from gmn_pipeline.sources.file_formats import (
+    CURRENT,
+    FileFormat,
+    format_of,
+    known_format,
+    with_all_columns,
+)
 
 SEPARATOR = b";"
 _LF, _CR = b"\n\r"
-_SEPARATORS_A_LINE = len(TRAJECTORY_FIELDS) - 1
 _HEAD_BYTES = 1 << 14
 _BLOCK_BYTES = 1 << 24
 _CSV_BLOCK_BYTES = 1 << 21  # what fits the processor's cache: measured three times as fast as 64 MB
@@ -42,7 +50,6 @@ _NUMBER = (
     r"|[+-]?(?i:nan|inf|infinity))[ \t]*| {0,32}None ?)$"
 )
 _INTEGER = r"^[ \t]*-?[0-9]{1,9}[ \t]*$"
-EXPECTED_HEADER = [f.header for f in TRAJECTORY_FIELDS]
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,11 @@ class Head:
     header: list[tuple[str, str]]
     size_bytes: int
     lines: int
+
+    @cached_property
+    def file_format(self) -> FileFormat | None:
+        """The format that its columns are of; None if it is unknown."""
+        return known_format(self.header)
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ class Block:
 
     data: bytes
     first_line_number: int
+    file_format: FileFormat = CURRENT
 
     def lines(self) -> list[tuple[int, bytes]]:
         """(line number, line) of every line that is not blank, without its line end."""
@@ -81,7 +94,8 @@ class Block:
 class ParsedBlock:
     """Rows of a block: typed where they could be, and the lines that are not rows.
 
-    `rows` has the 86 columns; numbers and integers are typed (`None` is null, `nan` is NaN), the
+    `rows` has the 86 columns, of whichever format the file is, and of a former one the marks that
+    say so; numbers and integers are typed (`None` is null, `nan` is NaN), the
     rest is still text with its padding. `line_number` tells where each row stood.
     """
 
@@ -95,9 +109,10 @@ def read_head(data: bytes, name: str) -> Head:
     Raises FileIncomplete for a file that ends within its head, SourceRefused for what is no
     summary file, SummaryFormatError for a head that cannot be read.
     """
+    marked, data = len(data), data.removeprefix(codecs.BOM_UTF8)  # an editor may have put it there
     if not data.strip():
         raise FileIncomplete(f"{name} is empty.", remedy="It is taken again later.")
-    comments, position, lines = [], 0, 0
+    comments, position, lines = [], marked - len(data), 0
     for line in data.splitlines(keepends=True):
         content = line.strip()
         if content and not content.startswith(b"#"):
@@ -129,8 +144,9 @@ def read_head(data: bytes, name: str) -> Head:
 
 def _utc(text: str, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as error:
+        when = datetime.fromisoformat(text)
+        return (when.astimezone(UTC) if when.tzinfo else when).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
         raise SummaryFormatError(
             f"{name}, line 1: {text!r} is not a time.",
             remedy="The format has changed: adapt gmn_pipeline/sources/summary_file.py.",
@@ -148,33 +164,10 @@ def _header(first: bytes, second: bytes) -> list[tuple[str, str]]:
     return list(zip_longest(names(first), names(second), fillvalue=""))
 
 
-def check_columns(head: Head, name: str) -> None:
-    """Raise SummaryFormatError unless the columns are exactly the known ones, in order."""
-    if head.header == EXPECTED_HEADER:
-        return
-    differences = [
-        f"column {number}: expected {_pair(expected)}, found {_pair(found)}"
-        for number, (expected, found) in enumerate(
-            zip(_padded(EXPECTED_HEADER, head.header), _padded(head.header, EXPECTED_HEADER),
-                strict=True), 1)
-        if expected != found
-    ]  # fmt: skip
-    shown = "; ".join(differences[:3])
-    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
-    raise SummaryFormatError(
-        f"{name}, lines 2-3: {len(head.header)} columns where {len(EXPECTED_HEADER)} are known: "
-        f"{shown}{more}.",
-        remedy="Nothing of the file was loaded. If upstream changed its columns, change "
-        "gmn_pipeline/schemas/fields.py and validate the day again.",
-    )
-
-
-def _padded(pairs: list, other: list) -> list:  # type: ignore[type-arg]
-    return pairs + [None] * (len(other) - len(pairs))
-
-
-def _pair(pair: tuple[str, str] | None) -> str:
-    return "nothing" if pair is None else f"'{' / '.join(part for part in pair if part)}'"
+def check_columns(head: Head, name: str) -> FileFormat:
+    """The format of the file. Raises SummaryFormatError unless its columns are exactly those of a
+    known one, in order."""
+    return format_of(head.header, name)
 
 
 def check_whole(path: Path, name: str) -> Head:
@@ -209,49 +202,68 @@ def check_whole(path: Path, name: str) -> Head:
 
 def blocks(path: Path, head: Head, block_bytes: int = _BLOCK_BYTES) -> Iterator[Block]:
     """The rows of a file in blocks of whole lines. A daily file is one block."""
+    file_format = head.file_format or CURRENT
     with path.open("rb") as file:
         file.seek(head.size_bytes)
         line_number = head.lines + 1
         while data := file.read(block_bytes) + file.readline():
-            yield Block(data, line_number)
+            yield Block(data, line_number, file_format)
             line_number += _line_feeds(data)
 
 
-def parse(block: Block, name: str) -> ParsedBlock:
+def parse(block: Block) -> ParsedBlock:
     """Rows of a block. Lines that are not rows come back as rejected, with every reason."""
     if not _has_return_within_line(block.data):
         try:
-            rows = _read_csv(block.data)
-        except pa.ArrowInvalid:
+            rows = _read_csv(block.data, block.file_format)
+        except BROKEN:
             pass  # it says what is wrong with the first bad line only
         else:
             return ParsedBlock(rows.with_columns(_line_numbers(block, rows.height)))
-    good, rejected = _set_aside(block.lines())
-    try:
-        rows = _read_csv(b"\n".join(line for _, line in good))
-    except pa.ArrowInvalid as error:
-        raise SummaryFormatError(
-            f"{name}: {error}", remedy="Please report the file: its bad line was not found."
-        ) from error
-    numbers = pl.Series("line_number", [number for number, _ in good], pl.Int32)
-    return ParsedBlock(rows.with_columns(numbers), rejected)
+    good, rejected = _set_aside(block)
+    rows, unreadable = _read_lines(good, block.file_format)
+    return ParsedBlock(rows, sorted(rejected + unreadable, key=lambda line: line.line_number))
+
+
+def _read_lines(
+    lines: list[tuple[int, bytes]], file_format: FileFormat
+) -> tuple[pl.DataFrame, list[RejectedLine]]:
+    """Rows of lines in which no fault was found, and those that the reader refuses all the same."""
+
+    def read(first: int, size: int) -> pl.DataFrame:
+        part = lines[first : first + size]
+        numbers = pl.Series("line_number", [number for number, _ in part], pl.Int32)
+        data = b"\n".join(line for _, line in part)
+        return _read_csv(data, file_format).with_columns(numbers)
+
+    rows, refused = [], []
+    for first, _, result in by_halves(read, len(lines)):
+        if isinstance(result, BaseException):
+            refused.append(RejectedLine(*lines[first], [f"unreadable: {in_words(result)}"]))
+        else:
+            rows.append(result)
+    return pl.concat(rows or [read(0, 0)]), refused
 
 
 def parse_together(blocks: Sequence[Block]) -> ParsedBlock | None:
     """Rows of many small blocks in one go, as `parse` would give them one after the other, with
     the number of each row's block in the column `block`.
 
-    None if any line of theirs is blank or not a row: then each has to be looked at by itself.
+    None if any line of theirs is blank or not a row, or if they are not all of one format: then
+    each has to be looked at by itself.
     A call of the reader costs as much as some hundred rows, and early files have a few rows each.
     """
+    file_format = blocks[0].file_format
+    if any(block.file_format is not file_format for block in blocks):
+        return None
     data = b"".join(block.data for block in blocks)
     sizes = np.array([_line_feeds(block.data) for block in blocks])
     # A last line without its end would hide a blank line from the count below.
     if b"\n" not in data[-2:] or _has_return_within_line(data):
         return None
     try:
-        rows = _read_csv(data)
-    except pa.ArrowInvalid:
+        rows = _read_csv(data, file_format)
+    except BROKEN:
         return None
     if rows.height != sizes.sum():
         return None
@@ -292,11 +304,12 @@ def _has_return_within_line(data: bytes) -> bool:
     return not ((returns == last) | (text[np.minimum(returns + 1, last)] == _LF)).all()
 
 
-def _read_csv(data: bytes) -> pl.DataFrame:
+def _read_csv(data: bytes, file_format: FileFormat) -> pl.DataFrame:
     """All rows of `data`, typed. Raises ArrowInvalid for any line that is not a row."""
-    types = arrow_csv_types(TRAJECTORY_FIELDS)
+    types = arrow_csv_types(file_format.fields)
     if not data.strip():
-        return pl.from_arrow(pa.schema(list(types.items())).empty_table())  # type: ignore[return-value]
+        table = pa.schema(list(types.items())).empty_table()
+        return with_all_columns(pl.from_arrow(table), file_format)  # type: ignore[arg-type]
     table = pacsv.read_csv(
         pa.BufferReader(data),
         read_options=pacsv.ReadOptions(
@@ -309,30 +322,29 @@ def _read_csv(data: bytes) -> pl.DataFrame:
             column_types=types, null_values=_NULL_SPELLINGS, strings_can_be_null=False
         ),
     )
-    return pl.from_arrow(table)  # type: ignore[return-value]
+    return with_all_columns(pl.from_arrow(table), file_format)  # type: ignore[arg-type]
 
 
-def _set_aside(
-    lines: list[tuple[int, bytes]],
-) -> tuple[list[tuple[int, bytes]], list[RejectedLine]]:
+def _set_aside(block: Block) -> tuple[list[tuple[int, bytes]], list[RejectedLine]]:
     """Split lines into rows that the reader takes and lines that it does not, with reasons."""
     reasons: dict[int, list[str]] = {}
+    lines, fields = block.lines(), block.file_format.fields
     for number, line in lines:
-        if found := _structure_reasons(line):
+        if found := _structure_reasons(line, len(fields)):
             reasons[number] = found
     sound = [(number, line) for number, line in lines if number not in reasons]
-    for number, reason in _type_reasons(sound):
+    for number, reason in _type_reasons(sound, fields):
         reasons.setdefault(number, []).append(reason)
     good = [(number, line) for number, line in sound if number not in reasons]
     rejected = [RejectedLine(n, line, reasons[n]) for n, line in lines if n in reasons]
     return good, rejected
 
 
-def _structure_reasons(line: bytes) -> list[str]:
+def _structure_reasons(line: bytes, fields: int) -> list[str]:
     reasons = []
-    found = line.count(SEPARATOR)
-    if found != _SEPARATORS_A_LINE:
-        reasons.append(f"structure: {found + 1} fields where {_SEPARATORS_A_LINE + 1} are expected")
+    found = line.count(SEPARATOR) + 1
+    if found != fields:
+        reasons.append(f"structure: {found} fields where {fields} are expected")
     if len(line) > _LONGEST_LINE_BYTES:
         reasons.append(f"structure: a line of {len(line)} bytes")
     if not line.isascii():
@@ -342,16 +354,18 @@ def _structure_reasons(line: bytes) -> list[str]:
     return reasons
 
 
-def _type_reasons(lines: list[tuple[int, bytes]]) -> Iterator[tuple[int, str]]:
+def _type_reasons(
+    lines: list[tuple[int, bytes]], fields: Sequence[Field]
+) -> Iterator[tuple[int, str]]:
     """(line number, reason) of every value that is not of its column's type."""
     if not lines:
         return
     texts = pl.DataFrame({"line": [line.decode("ascii") for _, line in lines]}).select(
         pl.col("line").str.split(SEPARATOR.decode()).list.to_struct(
-            fields=[f.name for f in TRAJECTORY_FIELDS]
+            fields=[f.name for f in fields]
         )
     ).unnest("line")  # fmt: skip
-    for column in TRAJECTORY_FIELDS:
+    for column in fields:
         if column.kind not in (Kind.NUMBER, Kind.INTEGER):
             continue
         pattern = _NUMBER if column.kind is Kind.NUMBER else _INTEGER

@@ -46,7 +46,7 @@ from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import resolved
-from gmn_pipeline.errors import GmnError, PermanentError
+from gmn_pipeline.errors import GmnError, KafkaUnavailable
 from gmn_pipeline.storage.files import atomic_write, is_locked, try_lock
 from gmn_pipeline.storage.problems import sentence
 
@@ -66,10 +66,6 @@ _POLL_S = 0.05
 _QUICK_JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # A look at the lock takes it for an instant; longer than this, somebody has it.
 _LOCK_TIMEOUT_S = 1.0
-
-
-class KafkaUnavailable(PermanentError):
-    """No broker can be had on this machine as it is."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ What belongs here: everything that knows kafka-python's options and errors. What
 (`framing.py`), and starting a broker (`broker.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +19,10 @@ from kafka import (  # type: ignore[import-untyped]
     KafkaProducer,
     TopicPartition,
 )
+from kafka.cluster import collect_hosts  # type: ignore[import-untyped]
 from kafka.errors import (  # type: ignore[import-untyped]
     AuthorizationError,
+    KafkaConfigurationError,
     KafkaError,
     KafkaTimeoutError,
     TopicAlreadyExistsError,
@@ -25,11 +30,14 @@ from kafka.errors import (  # type: ignore[import-untyped]
 )
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import BrokerUnavailable, SettingsError, StreamBusy
+from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, SettingsError, StreamBusy
 from gmn_pipeline.streams import broker
 
 MAX_MESSAGE_BYTES = 8 << 20
 """Largest message passed on: a dead letter has to fit, whatever it is."""
+
+_CONNECT_S = 1.0
+_LOOK_S = 0.1
 
 _TOPIC_CONFIG = {
     "cleanup.policy": "compact",
@@ -58,11 +66,16 @@ def bootstrap_servers(settings: Settings) -> str | None:
     return own.bootstrap_servers if own else None
 
 
+def address(settings: Settings) -> str:
+    """Where Kafka is, for a sentence that tells of it."""
+    return bootstrap_servers(settings) or "no address (this data folder's own does not run)"
+
+
 def connection_options(settings: Settings) -> dict[str, Any]:
     """What every client needs to reach the cluster. Secrets come from the environment only."""
     servers = bootstrap_servers(settings)
     if servers is None:
-        raise SettingsError(
+        raise BrokerNotSet(
             "No Kafka is set, and this data folder's own does not run.",
             remedy="Set KAFKA_BOOTSTRAP_SERVERS, or start one with 'make kafka'.",
         )
@@ -85,6 +98,37 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def is_reachable(settings: Settings) -> bool:
+    """Whether any of the servers takes a connection: a quick look that the client does not log.
+
+    A broker that starts takes connections a moment before it answers.
+    """
+    return any(
+        _takes_connections(host, port)
+        for host, port, _ in collect_hosts(bootstrap_servers(settings) or [])
+    )
+
+
+def _takes_connections(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_until_reachable(
+    settings: Settings, timeout_s: float, is_stopped: Callable[[], bool]
+) -> bool:
+    """Whether a server takes connections in time, and nothing is to stop meanwhile."""
+    deadline = time.monotonic() + timeout_s
+    while not (is_stopped() or is_reachable(settings)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_S)
+    return not is_stopped()
+
+
 def _secret(value: Any) -> str | None:
     return value.get_secret_value() if value else None
 
@@ -103,9 +147,14 @@ def kafka_errors(settings: Settings, doing: str) -> Iterator[None]:
             f"Kafka does not allow {doing}: {error}.",
             remedy="Give the user of KAFKA_SASL_USERNAME the right to it.",
         ) from error
+    except KafkaConfigurationError as error:
+        raise SettingsError(
+            f"Kafka's client refuses a setting: {error}.",
+            remedy="Correct the KAFKA_... or GMN_KAFKA_... setting that it names.",
+        ) from error
     except KafkaError as error:
         raise BrokerUnavailable(
-            f"Kafka at {bootstrap_servers(settings)} failed while {doing}: {error}.",
+            f"Kafka at {address(settings)} failed while {doing}: {error}.",
             remedy="Nothing is lost: what is not done is done by the next run. See whether the "
             "broker runs, and KAFKA_BOOTSTRAP_SERVERS; a wrong password, certificate or protocol "
             "(KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_..., KAFKA_SSL_...) looks the same.",
@@ -139,7 +188,18 @@ def producer(settings: Settings) -> Iterator[Any]:
     try:
         yield made
     finally:
-        # Who sent has been told what is not acknowledged; this error would hide that one.
+        _close_producer(made)
+
+
+def _close_producer(made: Any) -> None:
+    """Close it, whatever it has not sent: who sent has been told, and this error would hide that.
+
+    kafka-python 3.0 gives up closing where something is unsent, and leaves its thread at work.
+    """
+    try:
+        made.close(timeout=1)
+    except KafkaTimeoutError:
+        made._sender.force_close()
         with suppress(KafkaTimeoutError):
             made.close(timeout=1)
 
@@ -152,7 +212,10 @@ def consumer(settings: Settings) -> Iterator[Any]:
             **connection_options(settings), group_id=None, enable_auto_commit=False,
             auto_offset_reset="none", isolation_level="read_committed",
             allow_auto_create_topics=False, fetch_max_wait_ms=250,
-            max_partition_fetch_bytes=4 << 20, max_poll_records=5_000, metrics_enabled=False,
+            max_partition_fetch_bytes=4 << 20, metrics_enabled=False,
+            # All that was fetched at once. With less, kafka-python 3.0 keeps the rest of a paused
+            # partition apart, and after its resume may never deliver it (docs/decisions/0021).
+            max_poll_records=sys.maxsize,
         )  # fmt: skip
     try:
         yield made
@@ -200,11 +263,11 @@ def topic_state(settings: Settings, reader: Any | None = None) -> TopicState | N
             topic,
             str(described[0]["topic_id"]),
             str(admin.describe_cluster()["cluster_id"]),
-            *_limits(reader, places),
+            *limits(reader, places),
         )
 
 
-def _limits(reader: Any, places: Sequence[TopicPartition]) -> tuple[dict[int, int], dict[int, int]]:
+def limits(reader: Any, places: Sequence[TopicPartition]) -> tuple[dict[int, int], dict[int, int]]:
     """The first offset of each partition and the next to be written."""
     topic = places[0].topic
     if not {place.partition for place in places} <= (reader.partitions_for_topic(topic) or set()):

@@ -1,7 +1,7 @@
 """Take an exact range of the topic into the warehouse.
 
     plan     where each partition is to be read on, or why that cannot be (a gap is never skipped)
-    read     every record of the ranges, as bytes
+    read     every record of the ranges, as bytes (`reader.py`)
     arrive   decode, validate with the checks of files, set dead letters apart
     merge    rows, dead letters and next offsets in one transaction (`warehouse/stream_store.py`)
 
@@ -9,27 +9,25 @@ A run that is killed anywhere and run again comes to the same warehouse. Dead le
 before that transaction, so after a crash one may stand twice on the dead-letter topic, with the
 same source offset in its headers; in the warehouse's `dead_letters` it stands once.
 
-What belongs here: this order, and the places on the topic. What does not: who asks for it
-(`sensors.py`, `service.py`), and Kafka's client (`client.py`).
+What belongs here: this order, and the places on the topic. What does not: who asks for it (Dagster,
+`service.py`), and Kafka's client (`client.py`).
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from kafka import TopicPartition  # type: ignore[import-untyped]
-from kafka.errors import OffsetOutOfRangeError  # type: ignore[import-untyped]
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import BrokerUnavailable, StreamGap
-from gmn_pipeline.publications.publish import GENERATED_AT_HEADER
+from gmn_pipeline.errors import StreamGap
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
+from gmn_pipeline.schemas.messages import GENERATED_AT_HEADER
 from gmn_pipeline.schemas.tables import DEAD_LETTERS
 from gmn_pipeline.storage.files import is_locked
 from gmn_pipeline.streams.ahead import ahead
@@ -43,6 +41,7 @@ from gmn_pipeline.streams.client import (
     topic_state,
 )
 from gmn_pipeline.streams.framing import unframe
+from gmn_pipeline.streams.reader import GAP_REMEDY, SteadyReader, never
 from gmn_pipeline.streams.registry import SchemaRegistry, open_registry
 from gmn_pipeline.streams.rows import check_messages
 from gmn_pipeline.warehouse.stream_store import (
@@ -56,7 +55,6 @@ from gmn_pipeline.warehouse.stream_store import (
 
 LOCK = "stream.lock"
 _KEY = TRAJECTORY_FIELD["trajectory_identifier"]
-_POLL_MS = 250
 
 
 @dataclass
@@ -106,25 +104,18 @@ def plan(state: TopicState, stored: Mapping[int, Stored]) -> list[Range]:
     return ranges
 
 
-_REMEDY = (
-    "Stop 'gmn stream' and run 'gmn stream --from-beginning --once': it reads all that the topic "
-    "still has, and merging twice changes nothing. Days that the topic has lost come back by "
-    "loading their files ('gmn run --from ... --to ...')."
-)
-
-
 def _check_no_gap(topic: str, partition: int, at: int, begin: int, end: int) -> None:
     if at > end:
         raise StreamGap(
             f"Partition {partition} of {topic} ends at offset {end}, but the warehouse has read up "
             f"to {at}: the topic was rewound.",
-            remedy=_REMEDY,
+            remedy=GAP_REMEDY,
         )
     if at < begin:
         raise StreamGap(
             f"Partition {partition} of {topic} begins at offset {begin} by now, and the warehouse "
             f"has read up to {at} only: {begin - at} offsets have expired unread.",
-            remedy=_REMEDY,
+            remedy=GAP_REMEDY,
         )
 
 
@@ -148,96 +139,6 @@ def steps(ranges: Sequence[Range], most: int) -> Iterator[list[Range]]:
         yield step
         reached = {r.partition: r.end for r in step}
         left = [Range(r.partition, reached.get(r.partition, r.begin), r.end) for r in left]
-
-
-# --- read ----------------------------------------------------------------------------------------
-
-
-class Reader:
-    """Reads records as bytes, and knows how far it is, holes of compaction included."""
-
-    def __init__(self, kafka: Any, topic: str) -> None:
-        self._kafka = kafka
-        self._topic = topic
-        self._at: dict[Any, int] = {}
-        # What a poll brought beyond the end of a range: the next range often begins there.
-        self._beyond: dict[Any, list[Any]] = {}
-
-    def assign(self, ranges: Sequence[Range]) -> None:
-        """Stand at the beginning of each range."""
-        self._beyond = {}
-        self._at = {TopicPartition(self._topic, r.partition): r.begin for r in ranges}
-        self._kafka.assign(list(self._at))
-        # The client keeps a partition paused that is assigned again.
-        self._kafka.resume(*self._at)
-        for place, offset in self._at.items():
-            self._kafka.seek(place, offset)
-
-    def read(self, ranges: Sequence[Range], timeout_s: float) -> list[Any]:
-        """Every record of the ranges that is still there (compaction leaves holes).
-
-        Raises BrokerUnavailable if Kafka does not deliver for `timeout_s`.
-        """
-        ends = {TopicPartition(self._topic, r.partition): r.end for r in ranges}
-        if any(self._at.get(TopicPartition(self._topic, r.partition)) != r.begin for r in ranges):
-            self.assign(ranges)
-        records = [
-            record
-            for place, end in ends.items()
-            for record in self._within(place, self._beyond.pop(place, []), end)
-        ]
-        self._kafka.resume(*ends)
-        unfinished = set(ends)
-        deadline = time.monotonic() + timeout_s
-        while unfinished:
-            done = {place for place in unfinished if self._position(place) >= ends[place]}
-            if done:
-                self._kafka.pause(*done)
-                unfinished -= done
-                continue
-            for place, found in self._poll(_POLL_MS).items():
-                records += self._within(place, found, ends[place])
-                deadline = time.monotonic() + timeout_s
-            if time.monotonic() > deadline:
-                raise BrokerUnavailable(
-                    f"Kafka delivered nothing of {self._topic} for {timeout_s:g} s.",
-                    remedy="Nothing was merged, and the next run reads the same. See the broker's "
-                    "log.",
-                )
-        self._at |= ends
-        return records
-
-    def _within(self, place: Any, found: list[Any], end: int) -> list[Any]:
-        """Of a partition's records those before `end`; the others are kept for the next range."""
-        if not found or found[-1].offset < end:
-            return found
-        self._beyond[place] = [record for record in found if record.offset >= end]
-        return [record for record in found if record.offset < end]
-
-    def arrived(self, gather_s: float, most: int) -> tuple[list[Range], list[Any]]:
-        """What comes now: waits a moment for a first record, and `gather_s` for more."""
-        records = [r for found in self._poll(_POLL_MS).values() for r in found]
-        until = time.monotonic() + gather_s
-        while records and len(records) < most and (left := until - time.monotonic()) > 0:
-            for found in self._poll(int(left * 1000)).values():
-                records += found
-        ranges = []
-        for place, begin in self._at.items():
-            end = self._position(place)
-            if end > begin:
-                ranges.append(Range(place.partition, begin, end))
-                self._at[place] = end
-        return ranges, records
-
-    def _poll(self, timeout_ms: int) -> Mapping[Any, list[Any]]:
-        try:
-            polled: Mapping[Any, list[Any]] = self._kafka.poll(timeout_ms=timeout_ms)
-        except OffsetOutOfRangeError as error:
-            raise StreamGap(f"{self._topic} has lost offsets: {error}.", remedy=_REMEDY) from error
-        return polled
-
-    def _position(self, place: Any) -> int:
-        return self._kafka.position(place) or 0
 
 
 # --- arrive --------------------------------------------------------------------------------------
@@ -452,19 +353,22 @@ def arrivals(
     state: TopicState,
     ranges: Sequence[Range],
     run_id: str | None = None,
+    is_stopped: Callable[[], bool] = never,
 ) -> Generator[tuple[Arrival, list[DeadLetter]], None, None]:
     """What the ranges hold, in bounded steps; the next is read and decoded while one is used.
 
     Reading and decoding share a thread: both hold Python's lock, and taking turns costs more.
+    Ends early when `is_stopped`, which is asked several times a second.
     """
     registry = open_registry(settings)
-    reader = Reader(kafka, state.topic)
 
     def found() -> Generator[tuple[Arrival, list[DeadLetter]], None, None]:
-        for step in steps(ranges, settings.stream_records):
-            with kafka_errors(settings, f"reading {state.topic}"):
-                records = reader.read(step, settings.kafka_timeout_s)
-            yield arrive(records, state, step, registry, run_id)
+        with SteadyReader(settings, kafka, state.topic, is_stopped) as reader:
+            for step in steps(ranges, settings.stream_records):
+                records = reader.read(step)
+                if records is None:
+                    return
+                yield arrive(records, state, step, registry, run_id)
 
     return ahead(found())
 

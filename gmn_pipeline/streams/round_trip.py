@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import GmnError
+from gmn_pipeline.errors import GmnError, KafkaUnavailable
 from gmn_pipeline.streams import broker
-from gmn_pipeline.streams.broker import KafkaUnavailable
 from gmn_pipeline.streams.client import bootstrap_servers
 from gmn_pipeline.streams.consumer import is_being_consumed, pending
 from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished, stream_status

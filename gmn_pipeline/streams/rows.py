@@ -16,14 +16,11 @@ from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.sources.bins import bins_between
 from gmn_pipeline.validated.check import check_typed_rows
-from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.validated.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
 
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _KINDS = {f.column: f.kind for f in MESSAGE_FIELDS}
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
-# Both spellings of a missing number are NULL in the warehouse and in messages: which it was is
-# known from the message's own flags, or not at all.
-_FLAGS_OF_SPELLING = ("value_undefined", "uncertainty_undefined", "uncertainty_not_computed")
 _FLAG_ORDER = [flag.name for flag in QUALITY_FLAGS]
 
 
@@ -198,7 +195,7 @@ def _with_bins(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _flags(computed: pl.Series, given: pl.Series) -> pl.Series:
-    """Flags as computed here, but for those that only the file's spelling can tell."""
+    """Flags as computed here, but for those that only the file can tell: these as given."""
     pairs = pl.DataFrame({"computed": computed, "given": given})
     combinations = pairs.unique()
     combined = [_combined(computed, given) for computed, given in combinations.iter_rows()]
@@ -213,6 +210,6 @@ def _flags(computed: pl.Series, given: pl.Series) -> pl.Series:
 def _combined(computed: list[str], given: list[str] | None) -> list[str]:
     if given is None:
         return computed
-    told = {f for f in given if f in _FLAGS_OF_SPELLING}
-    seen = {f for f in computed if f not in _FLAGS_OF_SPELLING}
+    told = {f for f in given if f in FLAGS_OF_THE_FILE}
+    seen = {f for f in computed if f not in FLAGS_OF_THE_FILE}
     return [name for name in _FLAG_ORDER if name in told | seen]

@@ -1,11 +1,14 @@
 """`gmn stream`: take the topic in as it comes, without waiting for a sensor.
 
 The same steps as a run of the sensor's (`consumer.py`), with the connections kept open, and the
-same lock: only one of the two works at a time. What it did is reported to Dagster as
-materializations of `streams/trajectory_summary_raw`, gathered over some seconds, since each takes
-Dagster longer than a merge takes the warehouse.
+same lock: only one of the two works at a time. What it did goes to a reporter (Dagster), gathered
+over some seconds, since each report takes Dagster longer than a merge takes the warehouse.
 
-What belongs here: the loop, signals, reporting. What does not: what a message means.
+Kafka may come and go, also at another address (the data folder's own broker): the service waits
+for it, says so once, and goes on. What waits for Kafka ends at once on a signal, a merge is
+finished.
+
+What belongs here: the loop and signals. What does not: what a message means, and Dagster.
 """
 
 import logging
@@ -13,27 +16,33 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 from typing import Any
 
-import dagster as dg
 from kafka import TopicPartition  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import RetryableError
-from gmn_pipeline.streams.assets import KEY, metadata
-from gmn_pipeline.streams.client import TopicState, consumer, ensure_topics, kafka_errors
+from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, GmnError, RetryableError
+from gmn_pipeline.streams.client import (
+    TopicState,
+    address,
+    bootstrap_servers,
+    consumer,
+    ensure_topics,
+    is_reachable,
+    kafka_errors,
+)
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
     DeadLetter,
-    Reader,
     arrivals,
     arrive,
     consuming,
     pending,
     take_in,
 )
+from gmn_pipeline.streams.reader import Reader
 from gmn_pipeline.streams.registry import open_registry
 from gmn_pipeline.warehouse.stream_store import Arrival, Range, StreamStore
 
@@ -45,16 +54,51 @@ _REPORT_S = 10.0
 _SESSION_S = 120.0
 _RUN_ID = "gmn stream"
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+# How often it is looked whether a broker that is away takes connections again.
+_LOOK_S = 0.5
+_NOTHING_LOST = "Nothing is lost: what is not done is done when it is back."
+
+
+class _Interrupted(BaseException):
+    """A signal came while Kafka was waited for; no error, so that nothing takes it for one."""
+
+
+class _Trouble:
+    """What keeps the service from working, for as long as it is the same."""
+
+    def __init__(self, error: GmnError) -> None:
+        self._kind = self._kind_of(error)
+        self.began = time.monotonic()
+        self._pause_s = _PAUSE_S
+
+    @staticmethod
+    def _kind_of(error: GmnError) -> type[GmnError]:
+        # A broker that is gone is told of in different words by who misses it first.
+        return BrokerUnavailable if isinstance(error, BrokerNotSet) else type(error)
+
+    def is_of(self, error: GmnError) -> bool:
+        """Whether this error is more of the same."""
+        return self._kind is self._kind_of(error)
+
+    def next_pause_s(self) -> float:
+        """How long to wait before the next try: each time twice as long."""
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        return pause_s
 
 
 class StreamService:
     """Takes the topic in until it is stopped."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
+    def __init__(
+        self, settings: Settings, reporter: Callable[[ConsumeReport], None] | None = None
+    ) -> None:
         self._settings = settings
-        self._instance = instance
+        self._reporter = reporter
         self._store = StreamStore(settings)
         self._stopped = threading.Event()
+        self._waits_for_kafka = False
+        self._trouble: _Trouble | None = None
+        self._servers: str | None = None
         self._next: dict[int, int] = {}
         self._report = ConsumeReport(settings.kafka_topic)
         self._reported_at = time.monotonic()
@@ -62,6 +106,22 @@ class StreamService:
     def stop(self) -> None:
         """Finish what is under way, and end."""
         self._stopped.set()
+
+    def interrupt(self) -> None:
+        """The same from a signal's handler, which runs in the thread that works: do not even wait
+        for Kafka."""
+        self.stop()
+        if self._waits_for_kafka:
+            raise _Interrupted
+
+    @contextmanager
+    def _waiting_for_kafka(self) -> Iterator[None]:
+        """What a signal may cut short: nothing is lost by it."""
+        self._waits_for_kafka = True
+        try:
+            yield
+        finally:
+            self._waits_for_kafka = False
 
     def run(
         self,
@@ -72,40 +132,99 @@ class StreamService:
     ) -> None:
         """Work until stopped, or (`once`) until the topic's end is reached.
 
-        Kafka may come and go; a gap or any other lasting error ends the service.
+        Kafka may come and go, or not be there yet (but for `once`); a gap or any other lasting
+        error ends the service.
         """
-        pause_s = _PAUSE_S
-        is_ready = False
         with consuming(self._settings):
             if from_beginning:
                 # Only now: whoever has the lock would be put out of step.
                 self._store.forget_offsets(self._settings.kafka_topic)
-            while not self._stopped.is_set():
-                try:
-                    ensure_topics(self._settings)
-                    with consumer(self._settings) as kafka, self._store.kept_open():
-                        if not is_ready:
-                            on_ready()
-                        is_ready = True
-                        self._work(kafka, once=once)
-                    pause_s = _PAUSE_S
-                    if once:
-                        break
-                except RetryableError as error:
-                    if once:
-                        raise
-                    _log.warning("%s Trying again in %.0f s.", error, pause_s)
-                    self._stopped.wait(pause_s)
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            self._tell_dagster(now=True)
+            try:
+                self._run(once, on_ready)
+            except _Interrupted:
+                _log.info("Stopped while waiting for Kafka.")
+            self._tell(now=True)
+
+    def _run(self, once: bool, on_ready: Callable[[], None]) -> None:
+        is_ready = False
+        while not self._stopped.is_set():
+            try:
+                with ExitStack() as opened:
+                    with self._waiting_for_kafka():
+                        self._servers = bootstrap_servers(self._settings)
+                        ensure_topics(self._settings)
+                        kafka = opened.enter_context(consumer(self._settings))
+                    opened.enter_context(self._store.kept_open())
+                    if not is_ready:
+                        on_ready()
+                    is_ready = True
+                    self._work(kafka, once=once)
+                if once:
+                    break
+            except (RetryableError, BrokerNotSet) as error:
+                if once:
+                    raise
+                self._wait_out(error)
+
+    def _wait_out(self, error: GmnError) -> None:
+        """Say what is wrong, unless it is known already, and wait until it is worth another try."""
+        if self._trouble is None or not self._trouble.is_of(error):
+            self._trouble = _Trouble(error)
+            _log.warning("%s Waiting for it to pass.", error)
+        pause_s = self._trouble.next_pause_s()
+        if not isinstance(error, BrokerUnavailable | BrokerNotSet):
+            self._stopped.wait(pause_s)
+            return
+        with self._waiting_for_kafka():
+            while not is_reachable(self._settings):
+                # Once it is there it is new: it may answer at once.
+                pause_s = _LOOK_S
+                if self._stopped.wait(_LOOK_S):
+                    return
+        self._stopped.wait(pause_s)
+
+    def _is_well(self) -> None:
+        """Say that what was wrong has passed."""
+        if self._trouble is not None:
+            _log.info(
+                "Going on with Kafka at %s after %.0f s.",
+                address(self._settings),
+                time.monotonic() - self._trouble.began,
+            )
+        self._trouble = None
+
+    def _check_address(self) -> None:
+        """Kafka's client would look for a broker at its former address for ever."""
+        servers = bootstrap_servers(self._settings)
+        if servers is None:
+            raise BrokerUnavailable(
+                f"The data folder's Kafka at {self._servers} does not run any more.",
+                remedy=_NOTHING_LOST,
+            )
+        if servers != self._servers:
+            raise BrokerUnavailable(
+                f"Kafka is at {servers} now, and no longer at {self._servers}.",
+                remedy=_NOTHING_LOST,
+            )
+
+    def _check_reachable(self) -> None:
+        """The client would try for as long as a request may take."""
+        if not is_reachable(self._settings):
+            raise BrokerUnavailable(
+                f"Kafka at {self._servers} takes no connections.", remedy=_NOTHING_LOST
+            )
 
     def _work(self, kafka: Any, *, once: bool) -> None:
         """Plan anew every some seconds, and read on in between, for the time of a session."""
         until = time.monotonic() + _SESSION_S
         while not self._stopped.is_set() and (once or time.monotonic() < until):
-            found = pending(self._settings, kafka, self._store)
+            with self._waiting_for_kafka():
+                self._check_address()
+                self._check_reachable()
+                found = pending(self._settings, kafka, self._store)
             if found is None:
                 break
+            self._is_well()
             topic, planned = found
             self._next = {r.partition: r.begin for r in planned}
             if any(r.end > r.begin for r in planned):
@@ -114,20 +233,26 @@ class StreamService:
                 break
             else:
                 self._follow(kafka, topic, planned)
-            self._tell_dagster(kafka)
-        self._tell_dagster(kafka, now=True)
+            self._tell(kafka)
+        self._tell(kafka, now=True)
 
     def _catch_up(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
         """Behind the topic: read on while what was read is merged."""
-        with closing(arrivals(self._settings, kafka, topic, planned, _RUN_ID)) as found:
-            began = time.monotonic()
-            for arrival, dead in found:
-                self._take_in(arrival, dead, began)
+        found = arrivals(
+            self._settings, kafka, topic, planned, _RUN_ID, is_stopped=self._stopped.is_set
+        )
+        with closing(found):
+            while True:
+                began = time.monotonic()
+                with self._waiting_for_kafka():
+                    arrived = next(found, None)
+                if arrived is None:
+                    return
+                self._take_in(*arrived, began)
                 if self._stopped.is_set():
                     return
                 # Without the lag: Kafka's client is at work in the thread that reads ahead.
-                self._tell_dagster()
-                began = time.monotonic()
+                self._tell()
 
     def _follow(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
         """At the end of the topic: wait for messages and take them in as they come."""
@@ -136,14 +261,16 @@ class StreamService:
         reader.assign(planned)
         until = time.monotonic() + _PLAN_S
         while time.monotonic() < until and not self._stopped.is_set():
-            with kafka_errors(self._settings, f"reading {topic.topic}"):
+            with self._waiting_for_kafka(), kafka_errors(self._settings, f"reading {topic.topic}"):
                 ranges, records = reader.arrived(
                     self._settings.stream_wait_s, self._settings.stream_records
                 )
             if ranges:
                 began = time.monotonic()
                 self._take_in(*arrive(records, topic, ranges, registry, _RUN_ID), began)
-            self._tell_dagster(kafka)
+            else:
+                self._check_address()
+            self._tell(kafka)
 
     def _take_in(self, arrival: Arrival, dead: list[DeadLetter], began: float) -> None:
         counts = take_in(self._settings, self._store, arrival, dead)
@@ -152,14 +279,14 @@ class StreamService:
         self._report.seconds += time.monotonic() - began
         _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
 
-    def _tell_dagster(self, kafka: Any | None = None, *, now: bool = False) -> None:
+    def _tell(self, kafka: Any | None = None, *, now: bool = False) -> None:
         due = time.monotonic() - self._reported_at >= _REPORT_S
-        if self._instance is None or not self._report.counts.read or not (due or now):
+        if self._reporter is None or not self._report.counts.read or not (due or now):
             return
         self._report.next_offsets = dict(self._next)
-        self._report.lag = self._lag(kafka) if kafka else None
-        event = dg.AssetMaterialization(KEY, metadata=metadata(self._report))
-        self._instance.report_runless_asset_event(event)
+        is_there = kafka is not None and is_reachable(self._settings)
+        self._report.lag = self._lag(kafka) if is_there else None
+        self._reporter(self._report)
         self._report = ConsumeReport(self._settings.kafka_topic)
         self._reported_at = time.monotonic()
 
@@ -167,7 +294,10 @@ class StreamService:
         """How many offsets the topic is ahead right now."""
         topic = self._settings.kafka_topic
         at = {TopicPartition(topic, p): offset for p, offset in self._next.items()}
-        with kafka_errors(self._settings, f"asking for the end of {topic}"):
+        with (
+            self._waiting_for_kafka(),
+            kafka_errors(self._settings, f"asking for the end of {topic}"),
+        ):
             ends = kafka.end_offsets(list(at))
         return sum(max(ends[place] - offset, 0) for place, offset in at.items())
 
@@ -177,7 +307,7 @@ def stopping_on_signals(service: StreamService) -> Iterator[None]:
     """Let SIGTERM and Ctrl-C stop the service once the merge under way is done."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        service.stop()
+        service.interrupt()
 
     former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

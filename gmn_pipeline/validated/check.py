@@ -5,20 +5,25 @@ from the one column definition), duplicates, and the reasons of a rejection. Wha
 reading files (`sources/summary_file.py`) and what is merely odd (`quality.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import pandera.errors
 import polars as pl
 
-from gmn_pipeline.schemas.derive import pandera_schema, polars_schema, polars_within_limits
+from gmn_pipeline.isolate import by_halves, in_words
+from gmn_pipeline.schemas.derive import polars_schema, polars_within_limits
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.sources.times import in_calendar, time_marks, utc_time
 from gmn_pipeline.validated.quality import with_quality_flags
 
 _SCHEMA = pandera_schema(VALIDATED_TRAJECTORIES)
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _NUMBERS = [f for f in TRAJECTORY_FIELDS if f.kind is Kind.NUMBER]
+_MARK_OF_MISSING = {"latitude_of_perihelion_deg": "latitude_of_perihelion_missing"}
 _TRUTH = {"True": True, "False": False}
 # Why a row is rejected: its index, the column to blame (if one is) and the reason.
 _NO_PROBLEMS = pl.DataFrame(schema={"row": pl.UInt32, "column": pl.String, "reason": pl.String})
@@ -35,9 +40,7 @@ class Checked:
 
 def check_rows(rows: pl.DataFrame) -> Checked:
     """Check parsed rows (the 86 columns as the reader left them, and those of their source)."""
-    typed, problems = _convert(rows)
-    problems += _none_where_a_number_must_be(typed)
-    typed, problem = _check_values(typed, problems)
+    typed, problem = _one_by_one_if_need_be(_check_texts, rows)
     sound = typed.join(problem, on="row", how="anti") if problem.height else typed
     duplicates = _duplicates(sound)
     if duplicates.height:
@@ -51,9 +54,36 @@ def check_typed_rows(rows: pl.DataFrame) -> Checked:
 
     One trajectory may stand in several rows, each a state of it at another time.
     """
-    typed, problem = _check_values(rows, [])
+    typed, problem = _one_by_one_if_need_be(lambda part: _check_values(part, []), rows)
     sound = typed.join(problem, on="row", how="anti") if problem.height else typed
     return Checked(sound.drop("row"), _rejected(problem))
+
+
+def _one_by_one_if_need_be(
+    check: Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]], rows: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The typed rows and all problems; a row that breaks the check itself has that problem."""
+    typed: list[pl.DataFrame] = []
+    problem: list[pl.DataFrame] = []
+    for first, _, result in by_halves(
+        lambda first, size: check(rows.slice(first, size)), rows.height
+    ):
+        if isinstance(result, BaseException):
+            reason = f"check: {in_words(result)}"
+            problem.append(pl.DataFrame([(first, "", reason)], _NO_PROBLEMS.schema, orient="row"))
+            continue
+        for found, frame in zip((typed, problem), result, strict=True):
+            found.append(frame.with_columns(pl.col("row") + pl.lit(first, pl.UInt32)))
+    if not typed:
+        typed.append(pl.DataFrame(schema={"row": pl.UInt32, **_TYPES}))
+    return pl.concat(typed), pl.concat(problem)
+
+
+def _check_texts(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of a file, numbered and with their quality flags, and every problem they have."""
+    typed, problems = _convert(rows)
+    problems += _none_where_a_number_must_be(typed)
+    return _check_values(typed, problems)
 
 
 def _check_values(
@@ -82,7 +112,9 @@ def _convert(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Texts that the reader left to typed values, and what would not convert."""
     texts = [f for f in TRAJECTORY_FIELDS if f.kind not in (Kind.NUMBER, Kind.INTEGER)]
     stripped = rows.with_columns(pl.col([f.name for f in texts]).str.strip_chars(" "))
-    converted = stripped.with_columns(_conversion(f) for f in texts)
+    converted = stripped.with_columns(
+        *(_conversion(f) for f in texts), *time_marks(pl.col("beginning_utc_time"))
+    ).with_columns(in_calendar(pl.col("beginning_utc_time")))
     return converted, [
         _problems(
             f.name,
@@ -104,7 +136,7 @@ def _must_be_read(field: Field, texts: pl.DataFrame) -> pl.Series:
 def _conversion(field: Field) -> pl.Expr:
     column = pl.col(field.name)
     if field.kind is Kind.TIMESTAMP:
-        return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        return utc_time(column)
     if field.kind is Kind.BOOLEAN:
         return column.replace_strict(_TRUTH, default=None, return_dtype=pl.Boolean)
     if field.kind is Kind.TEXT_LIST:
@@ -115,10 +147,19 @@ def _conversion(field: Field) -> pl.Expr:
 def _none_where_a_number_must_be(rows: pl.DataFrame) -> list[pl.DataFrame]:
     """`None` stands for an uncertainty that was not computed; no other number may be None."""
     return [
-        _problems(f.name, rows.get_column(f.name).is_null(), pl.lit(f"type: {f.name} is None"))
+        _problems(f.name, _is_none(f, rows), pl.lit(f"type: {f.name} is None"))
         for f in _NUMBERS
         if f.null is not Null.NOT_COMPUTED and rows.get_column(f.name).null_count()
     ]
+
+
+def _is_none(field: Field, rows: pl.DataFrame) -> pl.Series:
+    """Where a number is None, and not only missing from the format of the file."""
+    is_none = rows.get_column(field.name).is_null()
+    missing = _MARK_OF_MISSING.get(field.name)
+    if missing not in rows.columns:
+        return is_none
+    return is_none & ~rows.get_column(missing).fill_null(value=False)
 
 
 @cache  # not at import: this starts Polars' threads, which a forked process would miss

@@ -9,6 +9,9 @@ within the rounding of the file (largest deviations measured on real rows stand 
 docs/quality.md), so such a row is probably corrupted. LIMIT: the row would not pass the quality
 limits that the network applies today; older files precede some of them. NOTE: worth knowing,
 nothing wrong.
+
+Most flags follow from the values of a row. A few (`MARKS`) say how its file spelled the row or
+came by it: the reader knows that, the values do not tell.
 """
 
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from enum import StrEnum
 import polars as pl
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Null
+from gmn_pipeline.validated.shower_codes import iau_codes
 
 A_JUPITER_AU = 5.2044
 """Semi-major axis of Jupiter that upstream's Tisserand parameter uses, au."""
@@ -69,6 +73,9 @@ _TISSERAND = A_JUPITER_AU / _A + 2 * (
     _n("inclination_deg") * (3.141592653589793 / 180)
 ).cos() * (_A / A_JUPITER_AU * (1 - _E**2)).sqrt()  # fmt: skip
 _SIGMAS = [f.name for f in TRAJECTORY_FIELDS if f.sigma_of]
+_B, _B_SIGMA = "latitude_of_perihelion_deg", "latitude_of_perihelion_sigma_deg"
+_STATIONS = _c("participating_stations")
+_IAU_CODES = iau_codes()
 _UNDEFINED_ONLY_WHEN_HYPERBOLIC = ("mean_anomaly_deg", "orbital_period_years")
 _VALUES = [
     f.name
@@ -126,7 +133,24 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
     QualityFlag(
         "station_count_inconsistent", Family.IDENTITY,
         "the number of stations is not the number of codes listed",
-        _c("station_count") != _c("participating_stations").list.len(),
+        _c("station_count") != _STATIONS.list.len(),
+    ),
+    QualityFlag(
+        "station_repeated", Family.IDENTITY, "a station stands more than once in the list",
+        _STATIONS.list.len() != _STATIONS.list.n_unique(),
+    ),
+    QualityFlag(
+        "sporadic_inconsistent", Family.IDENTITY,
+        "of the number -1 and the code `...`, both of which say sporadic, the row has just one",
+        (_c("iau_shower_number") == -1) != (_c("iau_shower_code") == "..."),
+    ),
+    QualityFlag(
+        "shower_code_inconsistent", Family.IDENTITY,
+        "the IAU list that comes along has another code for the shower's number",
+        (_c("iau_shower_code") != "...")
+        & (_c("iau_shower_code") != _c("iau_shower_number").replace_strict(
+            list(_IAU_CODES), list(_IAU_CODES.values()), default=None, return_dtype=pl.String
+        )),
     ),
     QualityFlag(
         "outside_bin", Family.IDENTITY,
@@ -162,9 +186,38 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
                 pl.any_horizontal(pl.col(_SIGMAS).is_nan())),
     QualityFlag("uncertainty_not_computed", Family.NOTE,
                 "an uncertainty was not computed (`None`)",
-                pl.any_horizontal(pl.col(_SIGMAS).is_null())),
+                pl.any_horizontal(pl.col(s for s in _SIGMAS if s != _B_SIGMA).is_null())
+                | (_c(_B_SIGMA).is_null() & ~_c("latitude_of_perihelion_missing"))),
+    QualityFlag("second_sixty", Family.NOTE,
+                "the seconds of the beginning are printed as 60 (a leap second, or rounded up): "
+                "taken as the first second of the next minute", _c("second_sixty")),
+    QualityFlag("time_cut_to_microseconds", Family.NOTE,
+                "the time of the beginning has more than six decimals: the others are cut off",
+                _c("time_cut_to_microseconds")),
+    QualityFlag("identifier_made_here", Family.NOTE,
+                "the file is of the former format, without identifiers: this one was made here, "
+                "from the time and the stations", _c("identifier_made_here")),
+    QualityFlag("latitude_of_perihelion_missing", Family.NOTE,
+                "the file is of the former format, without the latitude of perihelion and its "
+                "uncertainty", _c("latitude_of_perihelion_missing")),
+    QualityFlag("bin_computed", Family.NOTE,
+                "the bin was computed from the time, since no daily file named it (the row came "
+                "from a monthly, yearly or all-file)", _c("bin_computed")),
 )  # fmt: skip
 """In the order in which a row names them. At most 63: they are gathered as bits."""
+
+MARKS = (
+    "second_sixty", "time_cut_to_microseconds", "identifier_made_here",
+    "latitude_of_perihelion_missing", "bin_computed",
+)  # fmt: skip
+"""Flags that the reader of the file sets, as a column of truths of the same name; rows without
+the column, or without a value in it, do not carry the flag."""
+
+FLAGS_OF_THE_FILE = (
+    "value_undefined", "uncertainty_undefined", "uncertainty_not_computed", *MARKS,
+)  # fmt: skip
+"""Flags that only the file can tell, by its spelling or kind: rows without it (those of messages)
+carry them as they were given. Both spellings of a missing number are NULL in the warehouse."""
 
 
 def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
@@ -177,7 +230,11 @@ def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(flag.condition).then(1 << bit).otherwise(0).cast(pl.Int64)
         for bit, flag in enumerate(QUALITY_FLAGS)
     )
-    rows = rows.with_columns(bits.alias("quality_bits"))
+    marks = [
+        pl.col(mark).fill_null(value=False) if mark in rows.columns else pl.lit(False).alias(mark)
+        for mark in MARKS
+    ]
+    rows = rows.with_columns(marks).with_columns(bits.alias("quality_bits"))
     seen = rows.get_column("quality_bits").unique()
     names = pl.DataFrame(
         {
@@ -190,5 +247,5 @@ def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
         schema={"quality_bits": pl.Int64, "quality_flags": pl.List(pl.String)},
     )
     return rows.join(names, on="quality_bits", how="left", maintain_order="left").drop(
-        "quality_bits"
+        "quality_bits", *MARKS
     )

@@ -30,6 +30,7 @@ from gmn_pipeline.errors import (
     SourceRefused,
     SummaryFormatError,
 )
+from gmn_pipeline.isolate import BROKEN, in_words
 from gmn_pipeline.landing.land import LandedFile, days_of
 from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.schemas.derive import polars_schema
@@ -46,9 +47,11 @@ from gmn_pipeline.sources.summary_file import (
     parse_together,
     read_head,
 )
+from gmn_pipeline.sources.times import utc_time
 from gmn_pipeline.storage.files import working_folder
 from gmn_pipeline.validated.check import Checked, check_rows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.validated.shower_codes import iau_codes
 
 _HEAD_BYTES = 1 << 14
 BYTES_A_ROW = 925  # of a summary file, on average
@@ -62,14 +65,16 @@ _BIN_COLUMNS = [f.name for f in BIN_FIELDS]
 _TIME = "beginning_utc_time"
 _SLICE_KEY = ["source_file_sha256", *_BIN_COLUMNS]
 _A_DAY = timedelta(days=1)
+_CUT_US = 2_000_000  # an identifier's time is cut to seconds
 
-_RULES = 1  # raise it when check.py changes what it accepts or how it converts
+_RULES = 2  # raise it when check.py changes what it accepts or how it converts
 
+_FLAGS = [(f.name, str(f.condition)) for f in QUALITY_FLAGS]
 DEFINITION = hashlib.sha256(
-    repr((_RULES, TRAJECTORY_FIELDS, [(f.name, str(f.condition)) for f in QUALITY_FLAGS])).encode()
+    repr((_RULES, TRAJECTORY_FIELDS, _FLAGS, sorted(iau_codes().items()))).encode()
 ).hexdigest()[:16]
-"""Changes with the definition of any column or flag; what was validated under another is not
-used again."""
+"""Changes with the definition of any column or flag, and with the IAU list that a flag asks; what
+was validated under another is not used again."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,14 @@ class Part:
     rows: pl.DataFrame
     rejected: list[tuple[LandedFile, Bin, RejectedLine]]
     blocks: list[tuple[LandedFile, Block]]
+    empty_bins: frozenset[Bin] = frozenset()
+    """Bins of which a history file has no row: it says so."""
 
     @cached_property
     def bins(self) -> set[Bin]:
         """Bins of which the part has rows or refused lines."""
         bins = {Bin(*row) for row in self.rows.select(_BIN_COLUMNS).unique().iter_rows()}
-        return bins | {bin_ for _, bin_, _ in self.rejected}
+        return bins | {bin_ for _, bin_, _ in self.rejected} | self.empty_bins
 
 
 @dataclass
@@ -223,20 +230,31 @@ def _try_read(file: LandedFile) -> list[Block] | GmnError:
             head = read_head(opened.read(_HEAD_BYTES), name)
         check_columns(head, name)
         return list(blocks(file.object_path, head))
-    except GmnError as error:
-        return error
+    except BROKEN as error:
+        return _not_read(file, error)
 
 
 def _try_parse(file: LandedFile, read: list[Block] | GmnError) -> Part | GmnError:
     if isinstance(read, GmnError):
         return read
     try:
-        parsed = [parse(block, _name(file)) for block in read]
-    except GmnError as error:
-        return error
+        parsed = [parse(block) for block in read]
+    except BROKEN as error:
+        return _not_read(file, error)
     rows = pl.concat([p.rows for p in parsed]).with_columns(pl.lit(0, pl.UInt32).alias("block"))
     rejected = [line for p in parsed for line in p.rejected]
     return _daily_part([file], rows, rejected, [(file, block) for block in read])
+
+
+def _not_read(file: LandedFile, error: BaseException) -> GmnError:
+    if isinstance(error, GmnError):
+        return error
+    if isinstance(error, OSError):
+        return RetryableError(f"{_name(file)} cannot be read: {error}.", remedy="Try again.")
+    return SummaryFormatError(
+        f"{_name(file)} cannot be read ({in_words(error)}).",
+        remedy="Its days are not loaded from it: please report it with the file.",
+    )
 
 
 def _daily_part(
@@ -277,10 +295,29 @@ def _validate_history(file: LandedFile, wanted: set[date], place: _Place) -> Ite
                 closed, held = _closed_bins(held)
                 closed_bins |= {bin_ for p in closed for bin_ in p.bins}
                 yield _finish(closed, {}, place)
+        seen = closed_bins.union(*(part.bins for part in held))
+        if missing := _bins_of_history(file, wanted) - seen:
+            held.append(_nothing_of(file, missing))
         yield _finish(held, {}, place)
     except _UNREADABLE as error:
         failed |= dict.fromkeys(days_of(file.wanted, sorted(wanted)), error)
     yield Chunk(failed_days=failed)
+
+
+def _bins_of_history(file: LandedFile, wanted: set[date]) -> set[Bin]:
+    """The wanted bins that a history file speaks of: those that began before it was made."""
+    assert file.wanted.interval is not None
+    begin, end = file.wanted.interval
+    first, last = (datetime.combine(day, datetime.min.time()) for day in (min(wanted), max(wanted)))
+    end = min(end, file.generated_at_utc)
+    timed = bins_between(max(begin, first), min(end, last + _A_DAY))
+    return {t.bin for t in timed if t.bin.date in wanted and t.begins_at < end}
+
+
+def _nothing_of(file: LandedFile, bins: set[Bin]) -> Part:
+    """A part without rows, of bins of which the file has none."""
+    part = _parse_history(Block(b"", 1), file, _name(file), set())
+    return replace(part, empty_bins=frozenset(bins))
 
 
 def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
@@ -294,14 +331,21 @@ def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
         for block in blocks(file.object_path, head):
             pending.append(pool.submit(_parse_history, block, file, name, wanted))
             if len(pending) > _PARSERS:
-                yield pending.popleft().result()
-        for future in pending:
-            yield future.result()
+                yield _parsed(pending.popleft(), file)
+        while pending:
+            yield _parsed(pending.popleft(), file)
+
+
+def _parsed(future: "Future[Part]", file: LandedFile) -> Part:
+    try:
+        return future.result()
+    except BROKEN as error:
+        raise _not_read(file, error) from error
 
 
 def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date]) -> Part:
     """Rows of a block with the bin that their time falls into; rows of other days are left."""
-    parsed = parse(block, name)
+    parsed = parse(block)
     rows = _with_bin_of_time(parsed.rows, file)
     if (parsed.rows.height or parsed.rejected) and not rows.height:
         raise SummaryFormatError(
@@ -313,6 +357,7 @@ def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date])
     rows = rows.filter(pl.col("bin_date").is_in(sorted(wanted))).with_columns(
         pl.lit(file.generated_at_utc, pl.Datetime("us")).alias("summary_generated_at_utc"),
         pl.lit(file.version.sha256).alias("source_file_sha256"),
+        pl.lit(value=True).alias("bin_computed"),
     )
     return Part([file], rows, rejected, [(file, block)])
 
@@ -324,9 +369,13 @@ def _with_bin_of_time(rows: pl.DataFrame, file: LandedFile) -> pl.DataFrame:
     begin, end = file.wanted.interval
     earliest, latest = TRAJECTORY_FIELD["beginning_utc_time"].earliest, file.generated_at_utc
     assert earliest is not None
-    when = pl.col("beginning_utc_time").str.strip_chars(" ").str.to_datetime(
-        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
+    begins = utc_time(pl.col("beginning_utc_time").str.strip_chars(" "))
+    # To the second, as in the identifier: the same in each solution of a trajectory.
+    named = pl.col("trajectory_identifier").str.strip_chars(" ").str.head(14).str.to_datetime(
+        "%Y%m%d%H%M%S", time_unit="us", strict=False
     )  # fmt: skip
+    is_cut = (named - begins).dt.total_microseconds().abs() < _CUT_US
+    when = pl.when(is_cut).then(named).otherwise(begins)
     # A day of grace: a bin reaches over the edges of a month.
     can_be = when.is_between(max(begin, earliest + _A_DAY) - _A_DAY, min(end, latest) + _A_DAY)
     timed = rows.with_columns(pl.when(can_be).then(when).alias("when").forward_fill()).with_columns(
@@ -405,23 +454,85 @@ def _without_late(part: Part, closed_bins: set[Bin]) -> tuple[Part, dict[date, G
 
 def _finish(parts: list[Part], failed: dict[date, GmnError], place: _Place) -> Chunk:
     """Check the rows of a chunk, write accepted and rejected ones, and record its slices."""
-    if not parts:
-        return Chunk(failed_days=failed)
     with place.stopwatch.timed("check"):
-        rows = pl.concat([part.rows for part in parts])
-        checked = check_rows(rows)
-        refused = _rejected_rows(line for part in parts for line in part.rejected)
-        rejected = pl.concat([refused, _refused_by_check(rows, checked, parts)])
-        read = pl.concat([rows.select(_SLICE_KEY), refused.select(_SLICE_KEY)])
-        slices = _slices(parts, read, checked.accepted, rejected)
+        checked, unchecked = _check_days(parts)
+    failed = failed | unchecked
+    if checked is None:
+        return Chunk(failed_days=failed)
+    slices = checked.slices
     with place.stopwatch.timed("write"):
-        # What a station saw stands together: a query for one station then reads a part of the
-        # rows. The chunks follow each other in time.
-        accepted = checked.accepted.sort(pl.col("participating_stations").list.first(), _TIME)
-        _write(accepted, place.settings.validated_dir / slices[0].accepted_path)
-        _write(rejected, place.settings.validated_dir / slices[0].rejected_path)
+        _write(checked.accepted, place.settings.validated_dir / slices[0].accepted_path)
+        _write(checked.rejected, place.settings.validated_dir / slices[0].rejected_path)
         place.ledger.record_validated(slices)
-    return Chunk(slices, _files(parts), failed, _flag_counts(checked.accepted))
+    return Chunk(slices, _files(checked.parts), failed, _flag_counts(checked.accepted))
+
+
+@dataclass(frozen=True)
+class _CheckedParts:
+    """What became of the rows of some parts."""
+
+    parts: list[Part]
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+    slices: list[ValidatedSlice]
+
+
+def _check_days(parts: list[Part]) -> tuple[_CheckedParts | None, dict[date, GmnError]]:
+    """Check all days at once; if that breaks on one that cannot be checked, the days without it."""
+    failed: dict[date, GmnError] = {}
+    try:
+        return (_check(parts) if parts else None), failed
+    except BROKEN as error:
+        days = {day: [_of_day(part, day) for part in parts] for day in _days(parts)}
+        for day, parts_of_day in days.items():
+            try:
+                _check(parts_of_day)
+            except BROKEN as error_of_day:
+                failed[day] = _not_checked(parts_of_day, error_of_day)
+        if not failed:  # it breaks on no day by itself
+            return None, {day: _not_checked(of_day, error) for day, of_day in days.items()}
+    sound = [part for day in days if day not in failed for part in days[day]]
+    return (_check(sound) if sound else None), failed
+
+
+def _check(parts: list[Part]) -> _CheckedParts:
+    # Rows of the former format have marks that others lack.
+    rows = pl.concat([part.rows for part in parts], how="diagonal")
+    checked = check_rows(rows)
+    refused = _rejected_rows(line for part in parts for line in part.rejected)
+    rejected = pl.concat([refused, _refused_by_check(rows, checked, parts)])
+    read = pl.concat([rows.select(_SLICE_KEY), refused.select(_SLICE_KEY)])
+    slices = _slices(parts, read, checked.accepted, rejected)
+    # What a station saw stands together: a query for one station then reads a part of the rows.
+    # The chunks follow each other in time.
+    accepted = checked.accepted.sort(pl.col("participating_stations").list.first(), _TIME)
+    return _CheckedParts(parts, accepted, rejected, slices)
+
+
+def _days(parts: list[Part]) -> list[date]:
+    daily = {f.wanted.bin.date for part in parts for f in part.files if f.wanted.bin}
+    return sorted(daily | {bin_.date for part in parts for bin_ in part.bins})
+
+
+def _of_day(part: Part, day: date) -> Part:
+    """What a part has of one day."""
+    return replace(
+        part,
+        files=[f for f in part.files if f.wanted.bin is None or f.wanted.bin.date == day],
+        rows=part.rows.filter(pl.col("bin_date") == day),
+        rejected=[refused for refused in part.rejected if refused[1].date == day],
+        empty_bins=frozenset(bin_ for bin_ in part.empty_bins if bin_.date == day),
+    )
+
+
+def _not_checked(parts: list[Part], error: BaseException) -> GmnError:
+    if isinstance(error, GmnError):
+        return error
+    names = ", ".join(sorted({_name(file) for part in parts for file in part.files}))
+    return SummaryFormatError(
+        f"{names}: its rows cannot be checked ({in_words(error)}).",
+        remedy="This is a fault of this program: please report it with the file.",
+    )
 
 
 def _files(parts: Iterable[Part]) -> dict[str, LandedFile]:
@@ -519,7 +630,10 @@ def _slices(
     read_rows = {
         (sha256, *astuple(file.wanted.bin)): 0
         for sha256, file in files.items() if file.wanted.bin
-    } | counts(read)  # fmt: skip
+    }  # fmt: skip
+    for part in parts:
+        read_rows |= {(part.files[0].version.sha256, *astuple(b)): 0 for b in part.empty_bins}
+    read_rows |= counts(read)
     name = _chunk_name(read_rows)
     slices = []
     for (sha256, day, degree), n_read in sorted(read_rows.items(), key=lambda item: item[0][1:]):
@@ -550,19 +664,19 @@ def _chunk_name(keys: Iterable[tuple[str, date, int]]) -> str:
 
 
 def _covered(file: LandedFile, bin_: Bin) -> tuple[datetime | None, datetime | None]:
-    """Which part of the bin the file is the whole truth about; None where it is unbounded.
+    """Which part of the bin the file is the whole truth about; None for a daily file: all of it.
 
-    A month's file ends at midnight, in the middle of a bin.
+    A history file names no bin: it has the computed one, or the part of it in the months of the
+    file, which end at midnight, in the middle of a bin.
     """
     if file.wanted.interval is None:
         return None, None
     begin, end = file.wanted.interval
     midnight = datetime.combine(bin_.date, datetime.min.time())
     timed = next(b for b in bins_between(midnight, midnight + _A_DAY) if b.bin == bin_)
-    return (
-        begin if begin > timed.begins_at else None,
-        end if end < timed.ends_at else None,
-    )
+    covers_from = max(begin, timed.begins_at)
+    # A row that the file has of after its months lies in a bin of which it claims nothing.
+    return covers_from, max(covers_from, min(end, timed.ends_at))
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import duckdb
-from dagster_duckdb import DuckDBResource
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
-from gmn_pipeline.schemas.derive import sql_text
+from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.storage import sqlite
 from gmn_pipeline.storage.files import (
     exclusive,
@@ -34,6 +33,10 @@ from gmn_pipeline.storage.files import (
 from gmn_pipeline.storage.problems import explaining
 
 CATALOG = "warehouse"
+METADATA = f"__ducklake_metadata_{CATALOG}"
+"""DuckLake's own tables, to be read only."""
+# The same lake once more, read-only: for those who read beside a writer in one DuckDB.
+_READING = "warehouse_reading"
 _EXTENSIONS = ("sqlite_scanner", "ducklake")
 # Who meets the moment of a commit waits.
 _CATALOG_OPTIONS = "META_BUSY_TIMEOUT 30000"
@@ -76,7 +79,7 @@ class WarehouseConnection:
             with self._reading() if read_only else nullcontext():
                 if self._kept is not None:
                     with closing(self._kept.cursor()) as connection:
-                        self._use(connection)
+                        self._use(connection, _READING if read_only else CATALOG)
                         yield connection
                 else:
                     with self._session() as (connection, folder):
@@ -90,7 +93,7 @@ class WarehouseConnection:
         """A DuckDB with its extensions, and the folder for what it does not keep in memory."""
         with (
             working_folder(place_for_temporary_files(self._data_dir / "tmp")) as folder,
-            DuckDBResource(database=":memory:").get_connection() as connection,
+            duckdb.connect(":memory:") as connection,
         ):
             connection.execute(f"SET temp_directory = {sql_text(str(folder))}")
             for name in _EXTENSIONS:
@@ -98,13 +101,18 @@ class WarehouseConnection:
             yield connection, folder
 
     def _attach(
-        self, connection: duckdb.DuckDBPyConnection, catalog: Path, *, read_only: bool = False
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalog: Path,
+        *,
+        read_only: bool = False,
+        name: str = CATALOG,
     ) -> None:
         options = f"DATA_PATH {sql_text(str(self.data_path))}, OVERRIDE_DATA_PATH TRUE"
         options += f", {_CATALOG_OPTIONS}"
         options += ", READ_ONLY" if read_only else f", {_WRITERS_OPTIONS}"
         target = sql_text(f"ducklake:sqlite:{catalog}")
-        patiently(lambda: connection.execute(f"ATTACH {target} AS {CATALOG} ({options})"))
+        patiently(lambda: connection.execute(f"ATTACH {target} AS {name} ({options})"))
 
     def _readable_catalog(self, folder: Path) -> Path:
         """The catalogue, or a copy of it: SQLite writes beside a file even to read it."""
@@ -141,28 +149,24 @@ class WarehouseConnection:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Open sessions inside as further ones of one DuckDB, which may write.
+        """Open sessions inside as further ones of one DuckDB.
 
         DuckDB checks the signature of each extension that it loads, 0.2 s for a session of its
         own; a further one takes less than a millisecond. They may be used in several threads.
+        Those opened to read cannot write here either.
         """
         with self.open() as self._kept:
             try:
+                self._attach(self._kept, self.catalog_path, read_only=True, name=_READING)
                 yield
             finally:
                 self._kept = None
 
     @staticmethod
-    def _use(connection: duckdb.DuckDBPyConnection) -> None:
+    def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"USE {CATALOG}")
-
-    def confine(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let a session reach no file but the warehouse's: for queries that people type."""
-        connection.execute(f"SET allowed_directories = [{sql_text(str(self._folder))}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        connection.execute(f"USE {catalog}")
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:

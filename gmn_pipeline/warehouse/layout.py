@@ -1,26 +1,25 @@
-"""Create what the warehouse consists of: tables, comments, views under the legacy names.
+"""Create what the warehouse consists of: tables and their comments, views and macros.
 
-What belongs here: definitions in SQL, made from `schemas/`. What does not: moving rows
-(`store.py`). The SQL stays in the subset that DuckLake and a plain DuckDB file both take, since
-the analysts' snapshot is made from the same statements.
+What belongs here: tables in SQL, made from `schemas/`. What does not: the views and macros
+themselves (`views.py`, `macros.py`), moving rows (`store.py`). The SQL stays in the subset that
+DuckLake and a plain DuckDB file both take, since the analysts' snapshot is made from the same
+statements.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import duckdb
 
 from gmn_pipeline.schemas.derive import (
-    duckdb_any_row,
+    duckdb_add_column,
+    duckdb_comment,
     duckdb_comments,
     duckdb_create_table,
-    sql_text,
 )
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import STREAM_TABLES, TRAJECTORIES, WAREHOUSE_TABLES, Table
+from gmn_pipeline.schemas.fields import Field
+from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES, WORKING_TABLES, Table
+from gmn_pipeline.warehouse import statistics, views
 from gmn_pipeline.warehouse.connection import CATALOG, transaction
-
-LEGACY_SCHEMA_VERSION = "2.0"
-"""The `schema_version` that the old platform's rows and messages carry."""
 
 # Measured: docs/decisions/0010-speed-of-the-load.md
 _FILE_OPTIONS = {
@@ -35,49 +34,73 @@ _FILE_OPTIONS = {
 _INLINED_ROWS = 100
 
 
+TABLES = (*WAREHOUSE_TABLES, *WORKING_TABLES)
+"""All that the lake holds."""
+
+
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create everything that is not there yet, in one transaction."""
-    present = _tables(connection)
-    missing = [t for t in (*WAREHOUSE_TABLES, *STREAM_TABLES) if t.name not in present]
-    if not missing:
+    """Create everything that is not there yet or is defined otherwise: tables, columns of
+    warehouses made before, views and macros."""
+    present = _columns(connection)
+    missing = [t for t in TABLES if t.name not in present]
+    added = _missing_columns(present)
+    if not missing and not added and views.are_current(connection, CATALOG):
         return
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
         connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
         for name, value in _FILE_OPTIONS.items():
             connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
+    statistics.make_empty(connection, missing)
     with transaction(connection):
-        create_tables(connection, CATALOG, missing)
-        create_views(connection, CATALOG)
         for table in missing:
-            _give_statistics(connection, table)
+            statistics.put_in_place(connection, table)
+        for table, field in added:
+            connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
+            connection.execute(duckdb_comment(table, field, catalog=CATALOG))
+        views.create_views(connection, CATALOG, with_comments_on_columns=False)
+    if added:
+        statistics.leave_open(connection, TABLES)
 
 
-def _give_statistics(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Let a row come and go, so that the table has statistics.
+def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is nothing that `create` would have to do."""
+    present = _columns(connection)
+    return (
+        present.keys() >= {table.name for table in TABLES}
+        and not _missing_columns(present)
+        and views.are_current(connection, CATALOG)
+    )
 
-    To plan a query on a table that never had a row, DuckLake asks its catalogue column by column:
-    344 ms for trajectory_revisions, 8 ms once it has statistics.
-    """
-    connection.execute(f"INSERT INTO {table.name} VALUES {duckdb_any_row(table)}")
-    connection.execute(f"DELETE FROM {table.name}")
+
+def _missing_columns(present: Mapping[str, Set[str]]) -> list[tuple[Table, Field]]:
+    """Columns that tables of an earlier version lack."""
+    return [
+        (table, field)
+        for table in TABLES
+        for field in table.fields
+        if table.name in present and field.name not in present[table.name]
+    ]
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether all tables of the file's way are there."""
-    return _tables(connection) >= {table.name for table in WAREHOUSE_TABLES}
+    return _columns(connection).keys() >= {table.name for table in WAREHOUSE_TABLES}
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
+    """The columns of each table that is there."""
     rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [CATALOG]
+        "SELECT table_name, list(column_name) FROM duckdb_columns() JOIN duckdb_tables() "
+        "USING (database_name, table_name) WHERE database_name = ? GROUP BY 1",
+        [CATALOG],
     ).fetchall()
-    return {name for (name,) in rows}
+    return {name: set(columns) for name, columns in rows}
 
 
 def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the tables of the work with Kafka are there: they came later than the others."""
-    return _tables(connection) >= {table.name for table in STREAM_TABLES}
+    return _columns(connection).keys() >= {table.name for table in STREAM_TABLES}
 
 
 def create_tables(
@@ -90,79 +113,3 @@ def create_tables(
         connection.execute(duckdb_create_table(table, catalog=catalog))
         for comment in duckdb_comments(table, catalog=catalog):
             connection.execute(comment)
-
-
-def create_views(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """The legacy views, and past states as a table function."""
-    for name, (meaning, query) in VIEWS.items():
-        connection.execute(f"CREATE OR REPLACE VIEW {catalog}.{name} AS {query}")
-        connection.execute(f"COMMENT ON VIEW {catalog}.{name} IS {sql_text(meaning)}")
-    connection.execute(
-        f"CREATE OR REPLACE MACRO {catalog}.trajectories_as_of(utc_time) AS TABLE {_AS_OF}"
-    )
-
-
-_CURRENT_COLUMNS = ", ".join(TRAJECTORIES.columns)
-_AS_OF = f"""
-SELECT {_CURRENT_COLUMNS} FROM trajectories WHERE valid_from_utc <= utc_time
-UNION ALL
-SELECT {_CURRENT_COLUMNS} FROM trajectory_revisions
-WHERE valid_from_utc <= utc_time AND utc_time < valid_until_utc
-"""
-
-_STATION_LIST = "array_to_string(participating_stations, ',') AS participating_stations"
-_NOT_IN_METEOR = {
-    "unique_trajectory_identifier",
-    "iau_no",
-    "iau_code",
-    "num_stat",
-    "participating_stations",
-}
-
-
-def _legacy(name: str, legacy_name: str) -> str:
-    return _STATION_LIST if name == "participating_stations" else f"{name} AS {legacy_name}"
-
-
-_LEGACY = [(f.name, f.legacy_name) for f in TRAJECTORY_FIELDS if f.legacy_name]
-_SUMMARY = ",\n  ".join(_legacy(name, legacy) for name, legacy in _LEGACY)
-_METEOR = ",\n  ".join(
-    _legacy(name, legacy) for name, legacy in _LEGACY if legacy not in _NOT_IN_METEOR
-)
-
-VIEWS: dict[str, tuple[str, str]] = {
-    "meteor_summary": (
-        "legacy: one row per trajectory with the column names of the old platform",
-        f"SELECT {_SUMMARY},\n  '{LEGACY_SCHEMA_VERSION}' AS schema_version\nFROM trajectories",
-    ),
-    "meteor": (
-        "legacy: trajectories without shower code and stations, which have tables of their own",
-        f"""SELECT trajectory_identifier AS id,
-  first_loaded_at_utc AS created_at,
-  valid_from_utc AS updated_at,
-  '{LEGACY_SCHEMA_VERSION}' AS schema_version,
-  nullif(iau_shower_number, -1) AS iau_shower_id,
-  {_METEOR}
-FROM trajectories""",
-    ),
-    "iau_shower": (
-        "legacy: meteor showers of the IAU list",
-        """SELECT iau_shower_number AS id, iau_shower_code AS code, iau_shower_name AS name,
-  loaded_at_utc AS created_at, loaded_at_utc AS updated_at
-FROM iau_showers""",
-    ),
-    "station": (
-        "legacy: stations with their numbers",
-        """SELECT station_number AS id, station_code AS code,
-  first_loaded_at_utc AS created_at, first_loaded_at_utc AS updated_at
-FROM stations""",
-    ),
-    "participating_station": (
-        "legacy: which station took part in which meteor; `id` counts the rows of the answer",
-        """SELECT row_number() OVER () AS id,
-  first_loaded_at_utc AS created_at, first_loaded_at_utc AS updated_at,
-  trajectory_identifier AS meteor_id, station_number AS station_id
-FROM trajectory_stations JOIN stations USING (station_code)""",
-    ),
-}
-"""Name -> (meaning, query). The old platform's tables and view, so that old queries go on."""

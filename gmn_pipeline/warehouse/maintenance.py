@@ -18,7 +18,7 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.tables import TRAJECTORIES
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
 
 _READERS_FINISH_WITHIN = timedelta(days=1)
@@ -63,6 +63,9 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
         files_before = _file_count(connection)
         with warehouse.without_readers(_PATIENCE_S):
             rows_flushed = _put_together(connection)
+        exact = statistics.taken_for_exact(connection, layout.TABLES)
+        wrong = [table for table in exact if statistics.wrong_columns(connection, table)]
+        statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
         bytes_before = _bytes_in(settings.warehouse_dir)
         keep = timedelta(days=settings.snapshot_keep_days)

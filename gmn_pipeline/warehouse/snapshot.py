@@ -23,8 +23,9 @@ from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.storage.files import literal, without_question_mark, working_folder
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.parquet import write_parquet
 
 LICENCE = "CC BY 4.0, Global Meteor Network"
 DATABASE_NAME = "gmn.duckdb"
@@ -76,7 +77,7 @@ def make_snapshot(settings: Settings) -> tuple[Manifest, bool]:
             with without_question_mark(unfinished) as place:
                 building = place / folder.name
                 (building / "parquet").mkdir(parents=True)
-                rows = _copy(connection, building)
+                rows = _copy(connection, building, snapshot_id)
                 manifest = Manifest(
                     snapshot_id, created_at.isoformat(), LICENCE, rows, _checksums(building)
                 )
@@ -88,24 +89,31 @@ def make_snapshot(settings: Settings) -> tuple[Manifest, bool]:
     return manifest, True
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
+def _copy(connection: duckdb.DuckDBPyConnection, folder: Path, snapshot_id: int) -> dict[str, int]:
     """Copy every table to the DuckDB file and to Parquet; row counts, verified."""
+    about = {"licence": LICENCE, "warehouse_snapshot_id": str(snapshot_id)}
     database = sql_text(str(folder / DATABASE_NAME))
     connection.execute(f"ATTACH {database} AS {_COPY} (STORAGE_VERSION '{_STORAGE_VERSION}')")
     layout.create_tables(connection, _COPY)
     rows = {}
     for table in WAREHOUSE_TABLES:
         name = table.name
-        connection.execute(f"INSERT INTO {_COPY}.{name} FROM {CATALOG}.{name}")
-        file = folder / "parquet" / f"{name}.parquet"
-        target = sql_text(str(file))
-        connection.execute(f"COPY {CATALOG}.{name} TO {target} (FORMAT parquet, COMPRESSION zstd)")
+        # By name: a column that came later stands last in a warehouse that was there before.
+        columns = ", ".join(table.columns)
+        connection.execute(
+            f"INSERT INTO {_COPY}.{name} ({columns}) SELECT {columns} FROM {CATALOG}.{name}"
+        )
+        parquet = folder / "parquet" / f"{name}.parquet"
+        write_parquet(
+            connection, f"{CATALOG}.{name}", parquet, table.fields,
+            {"table": name, "description": table.meaning, **about},
+        )  # fmt: skip
         counts = [
             _scalar(connection, f"SELECT count(*) FROM {where}")
             for where in (
                 f"{CATALOG}.{name}",
                 f"{_COPY}.{name}",
-                f"read_parquet({sql_text(literal(file))})",
+                f"read_parquet({sql_text(literal(parquet))})",
             )
         ]
         if len(set(counts)) > 1:
@@ -114,7 +122,12 @@ def _copy(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]
                 remedy="The former snapshot stays. Please report it.",
             )
         rows[name] = counts[0]
-    layout.create_views(connection, _COPY)
+    views.create_views(connection, _COPY, with_comments_on_columns=True)
+    flags = views.FLAG_DEFINITIONS
+    write_parquet(
+        connection, f"{CATALOG}.{flags.name}", folder / "parquet" / f"{flags.name}.parquet",
+        flags.fields, {"table": flags.name, "description": flags.meaning, **about},
+    )  # fmt: skip
     connection.execute("COMMIT")
     connection.execute(f"DETACH {_COPY}")  # which also writes the log into the file
     return rows

@@ -1,15 +1,14 @@
 """The only write path into the warehouse: load the validated slices of a chunk.
 
-A file is the whole truth of its bin as of its `# Summary generated on` line. Loading a newer one
-inserts new trajectories, revises changed ones and withdraws those that are gone; an older file
-changes nothing; the same file again changes nothing. Former states move to
-`trajectory_revisions`. A chunk of bins is one transaction, and its counts are asserted before it
-commits: accepted = inserted + revised + unchanged, in every bin.
+A file is the whole truth of its bin as of its `# Summary generated on` line; what becomes of its
+rows is decided by the merge (`merge.py`). A chunk of bins is one transaction. Before it commits the
+counts are asserted, accepted = inserted + revised + unchanged + superseded in every bin, and the
+tables themselves are asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,22 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch, RetryableError
 from gmn_pipeline.ledger import ValidatedSlice
-from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import (
-    REJECTED_ROWS,
-    SOURCE_FILES,
-    TRAJECTORIES,
-    TRAJECTORY_REVISIONS,
-)
+from gmn_pipeline.schemas.derive import polars_schema, sql_text
+from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse.merge import (
+    ARRIVING_COLUMNS,
+    AT_UTC,
+    GONE_COLUMNS,
+    IS_DAILY,
+    IS_INSIDE,
+    KEY,
+    NEIGHBOUR_DEG,
+    SPEAKER_COLUMNS,
+    TrajectoryMerge,
+)
 
 LOADED, OLDER = "loaded", "older_than_loaded"
 
@@ -58,7 +62,9 @@ class LoadCounts:
     inserted: int
     revised: int
     unchanged: int
+    superseded: int
     withdrawn: int
+    restored: int
 
 
 class Warehouse:
@@ -101,7 +107,7 @@ class Warehouse:
         """
         with self.connection.writing() as connection:
             layout.create(connection)
-            load = _Load(connection, slices, self._settings.validated_dir)
+            load = _FileLoad(connection, slices, self._settings.validated_dir)
             try:
                 return patiently(load.in_one_transaction)
             except duckdb.IOException as error:
@@ -123,22 +129,18 @@ def ask(
         return patiently(lambda: connection.execute(sql, list(values)).fetchall())
 
 
-_CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
-_KEY = "trajectory_identifier"
-_LABEL = ("bin_date", "bin_solar_longitude_deg", "quality_flags")
+_SPEAKER_OF_SLICE = (
+    "bin_date, bin_solar_longitude_deg, source_file_sha256, summary_generated_at_utc"
+)
 _SLICE_FIELDS = SOURCE_FILES.fields[: SOURCE_FILES.columns.index("rows_inserted")]
-_INCOMING_COLUMNS = ", ".join(
-    f"i.{name}" for name in TRAJECTORIES.columns
-    if name not in ("revision", "valid_from_utc", "first_loaded_at_utc")
-)  # fmt: skip
 
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-class _Load:
-    """One transaction's work. The steps of `run` are the way of the rows."""
+class _FileLoad:
+    """One transaction's work: slices of files, brought in by the merge."""
 
     def __init__(
         self,
@@ -148,16 +150,10 @@ class _Load:
     ) -> None:
         self._connection = connection
         self._slices = slices
+        self._accepted = literal(validated_dir / slices[0].slice.accepted_path)
+        self._rejected = literal(validated_dir / slices[0].slice.rejected_path)
         self._now = utc_now()
-        days = [date.fromisoformat(s.slice.bin_date) for s in slices]
-        # An identifier holds its time to the second, so it can only stand in a neighbouring bin.
-        self._values: dict[str, object] = {
-            "accepted": literal(validated_dir / slices[0].slice.accepted_path),
-            "rejected": literal(validated_dir / slices[0].slice.rejected_path),
-            "first_day": min(days) - timedelta(days=1),
-            "last_day": max(days) + timedelta(days=1),
-            "now": self._now,
-        }
+        self._merge = TrajectoryMerge(connection, self._now)
 
     def in_one_transaction(self) -> list[LoadCounts]:
         """All steps, or none."""
@@ -165,25 +161,24 @@ class _Load:
             return self.run()
 
     def run(self) -> list[LoadCounts]:
+        """The steps, in the order of the data's way."""
         self._note_slices()
-        self._classify()
-        changes = self._count_changes()
-        if changes.get("both"):
-            self._compare_contents()
-            changes = self._count_changes()
-        self._apply(changes)
+        self._note_arriving()
+        self._merge.run()
+        self._merge.find_fates()
+        self._find_outcomes()
         self._insert_rejected()
         counts = self._counts()
         self._assert_sums(counts)
         self._insert_source_files()
+        self._assert_sources()
         return counts
 
-    def _run(self, sql: str, *names: str) -> list[tuple]:  # type: ignore[type-arg]
-        values = {name: self._values[name] for name in names}
+    def _run(self, sql: str, **values: object) -> list[tuple]:  # type: ignore[type-arg]
         return self._connection.execute(sql, values).fetchall()
 
     def _note_slices(self) -> None:
-        """`slice`: what is to be loaded, and whether a newer file of the bin was there first."""
+        """`slice`: what is to be loaded; `speaker`: the same, as the merge looks at it."""
         incoming = pl.DataFrame(
             [
                 (
@@ -197,203 +192,56 @@ class _Load:
             schema=polars_schema(_SLICE_FIELDS), orient="row",
         )  # fmt: skip
         self._connection.register("incoming", incoming)
-        self._connection.execute("CREATE OR REPLACE TEMP TABLE slice AS FROM incoming")
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE slice AS "
+            "SELECT row_number() OVER () AS speaker, * FROM incoming"
+        )
         self._connection.unregister("incoming")
-        self._connection.execute(
+        self._run(f"CREATE OR REPLACE TEMP TABLE speaker ({SPEAKER_COLUMNS})")
+        self._run(
+            f"""
+            INSERT INTO speaker SELECT speaker, {IS_DAILY}, bin_date, bin_solar_longitude_deg,
+              covers_from_utc, covers_until_utc, summary_generated_at_utc, source_file_sha256
+            FROM slice
+            """
+        )
+
+    def _note_arriving(self) -> None:
+        """`arriving_row`: the accepted rows of the slices; `arriving`: what the merge needs of
+        them to decide."""
+        self._run(
+            "CREATE OR REPLACE TEMP VIEW arriving_row AS SELECT * RENAME (file_row_number AS row) "
+            f"FROM read_parquet({sql_text(self._accepted)}, file_row_number = true)"
+        )
+        self._run(f"CREATE OR REPLACE TEMP TABLE arriving ({ARRIVING_COLUMNS})")
+        self._run(
+            f"""
+            INSERT INTO arriving
+            SELECT row, speaker, {KEY}, summary_generated_at_utc, source_file_sha256, {IS_DAILY},
+              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE},
+              {NEIGHBOUR_DEG}
+            FROM arriving_row JOIN slice USING ({_SPEAKER_OF_SLICE})
+            """
+        )
+        self._run(f"CREATE OR REPLACE TEMP TABLE gone ({GONE_COLUMNS})")
+
+    def _find_outcomes(self) -> None:
+        """Which slices a newer file was there before: all their rows count as superseded."""
+        self._run(
             f"""
             UPDATE slice SET outcome = '{OLDER}' WHERE EXISTS (
-              FROM source_files f
-              WHERE f.bin_date = slice.bin_date
-                AND f.bin_solar_longitude_deg = slice.bin_solar_longitude_deg
-                AND f.outcome = '{LOADED}'
-                AND f.summary_generated_at_utc > slice.summary_generated_at_utc
-                AND coalesce(f.covers_from_utc, TIMESTAMP '-infinity')
-                    < coalesce(slice.covers_until_utc, TIMESTAMP 'infinity')
-                AND coalesce(slice.covers_from_utc, TIMESTAMP '-infinity')
-                    < coalesce(f.covers_until_utc, TIMESTAMP 'infinity'))
+              FROM spoken s WHERE s.generated_at_utc > slice.summary_generated_at_utc
+                AND s.bin_date = slice.bin_date
+                AND s.bin_solar_longitude_deg = slice.bin_solar_longitude_deg
+                AND (s.is_daily OR (s.covers_from_utc <= slice.covers_from_utc
+                  AND s.covers_until_utc >= slice.covers_until_utc)))
             """
         )
-
-    def _classify(self) -> None:
-        """`change`: what is to happen to every identifier that is there or comes in."""
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE change AS
-            WITH incoming AS (
-              SELECT {_KEY}, bin_date, bin_solar_longitude_deg, source_file_sha256,
-                row_number() OVER (PARTITION BY {_KEY}
-                  ORDER BY summary_generated_at_utc DESC, bin_date, line_number) AS choice
-              FROM read_parquet($accepted)
-              SEMI JOIN (FROM slice WHERE outcome = '{LOADED}')
-                USING (bin_date, bin_solar_longitude_deg, source_file_sha256)
-            ), present AS (
-              SELECT {_KEY}, bin_date, bin_solar_longitude_deg, beginning_utc_time,
-                summary_generated_at_utc
-              FROM trajectories WHERE bin_date BETWEEN $first_day AND $last_day
-            )
-            SELECT coalesce(i.{_KEY}, t.{_KEY}) AS {_KEY},
-              coalesce(i.bin_date, t.bin_date) AS bin_date,
-              coalesce(i.bin_solar_longitude_deg, t.bin_solar_longitude_deg)
-                AS bin_solar_longitude_deg,
-              coalesce(i.source_file_sha256, s.source_file_sha256) AS source_file_sha256,
-              CASE WHEN i.choice > 1 THEN 'elsewhere'
-                WHEN t.{_KEY} IS NULL THEN 'inserted'
-                WHEN i.{_KEY} IS NULL THEN 'withdrawn'
-                ELSE 'both' END AS change
-            FROM incoming i
-            FULL JOIN present t ON i.{_KEY} = t.{_KEY}
-            LEFT JOIN slice s ON i.{_KEY} IS NULL AND s.outcome = '{LOADED}'
-              AND t.bin_date = s.bin_date
-              AND t.bin_solar_longitude_deg = s.bin_solar_longitude_deg
-              -- A trajectory that came by message may be newer than the file.
-              AND t.summary_generated_at_utc <= s.summary_generated_at_utc
-              AND t.beginning_utc_time >= coalesce(s.covers_from_utc, TIMESTAMP '-infinity')
-              AND t.beginning_utc_time < coalesce(s.covers_until_utc, TIMESTAMP 'infinity')
-            WHERE i.{_KEY} IS NOT NULL OR s.source_file_sha256 IS NOT NULL
-            """,
-            "accepted", "first_day", "last_day",
-        )  # fmt: skip
-
-    def _count_changes(self) -> dict[str, int]:
-        return dict(
-            self._connection.execute("SELECT change, count(*) FROM change GROUP BY 1").fetchall()
-        )
-
-    def _compare_contents(self) -> None:
-        """Tell what is in both apart: revised, unchanged, or the same under another label.
-
-        Compared are 64-bit hashes: to join the 86 columns of both took twice as long, and one in
-        10^19 changed rows passes for unchanged.
-        """
-        hashes = (
-            f"{_KEY}, source_file_sha256, summary_generated_at_utc, "
-            f"hash({', '.join(_CONTENT)}) AS content, hash({', '.join(_LABEL)}) AS label"
-        )
-        self._run(
-            f"""
-            UPDATE change SET change = compared.change FROM (
-              SELECT i.{_KEY}, i.source_file_sha256, CASE
-                WHEN t.summary_generated_at_utc > i.summary_generated_at_utc THEN 'elsewhere'
-                WHEN i.content <> t.content THEN 'revised'
-                WHEN i.label <> t.label THEN 'relabelled'
-                ELSE 'unchanged' END AS change
-              FROM (SELECT {hashes} FROM read_parquet($accepted)) i
-              JOIN (SELECT {hashes} FROM trajectories
-                WHERE bin_date BETWEEN $first_day AND $last_day) t ON i.{_KEY} = t.{_KEY}
-            ) compared
-            WHERE change.change = 'both' AND change.{_KEY} = compared.{_KEY}
-              AND change.source_file_sha256 = compared.source_file_sha256
-            """,
-            "accepted", "first_day", "last_day",
-        )  # fmt: skip
-
-    def _apply(self, changes: Mapping[str, int]) -> None:
-        """Bring the tables from the former states to the current ones."""
-        revised, moved = changes.get("revised", 0), changes.get("relabelled", 0)
-        ended = revised + changes.get("withdrawn", 0)
-        coming = revised + moved + changes.get("inserted", 0)
-        if ended:
-            self._keep_former_states()
-        if coming:
-            self._number_revisions()
-        if ended or moved:
-            self._remove_current()
-        if coming:
-            self._insert_current()
-            self._insert_stations()
-
-    def _keep_former_states(self) -> None:
-        columns = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
-        self._run(
-            f"""
-            INSERT INTO trajectory_revisions ({", ".join(TRAJECTORY_REVISIONS.columns)})
-            SELECT {columns}, $now, c.change, c.source_file_sha256
-            FROM trajectories t JOIN change c USING ({_KEY})
-            WHERE c.change IN ('revised', 'withdrawn')
-              AND t.bin_date BETWEEN $first_day AND $last_day
-            """,
-            "now", "first_day", "last_day",
-        )  # fmt: skip
-
-    def _number_revisions(self) -> None:
-        """`coming`: which rows of the file become current, as which revision and since when.
-
-        What was withdrawn once and comes back counts on. Rows are named by their number: to join
-        the wide rows by identifier and hash took half as long again.
-        """
-        self._run(
-            f"""
-            CREATE OR REPLACE TEMP TABLE coming AS
-            WITH present AS (
-              SELECT {_KEY}, revision, valid_from_utc, first_loaded_at_utc
-              FROM trajectories WHERE bin_date BETWEEN $first_day AND $last_day
-            ), withdrawn AS (
-              SELECT {_KEY}, max(revision) AS revision,
-                min(first_loaded_at_utc) AS first_loaded_at_utc
-              FROM trajectory_revisions
-              WHERE bin_date BETWEEN $first_day AND $last_day GROUP BY ALL
-            )
-            SELECT i.file_row_number AS row,
-              CASE WHEN c.change = 'relabelled' THEN t.revision
-                ELSE 1 + coalesce(t.revision, w.revision, 0) END AS revision,
-              CASE WHEN c.change = 'relabelled' THEN t.valid_from_utc ELSE $now END
-                AS valid_from_utc,
-              coalesce(t.first_loaded_at_utc, w.first_loaded_at_utc, $now) AS first_loaded_at_utc
-            FROM read_parquet($accepted, file_row_number = true) i
-            JOIN change c ON i.{_KEY} = c.{_KEY}
-              AND i.source_file_sha256 = c.source_file_sha256
-              AND c.change IN ('inserted', 'revised', 'relabelled')
-            LEFT JOIN present t ON i.{_KEY} = t.{_KEY}
-            LEFT JOIN withdrawn w ON i.{_KEY} = w.{_KEY}
-            """,
-            "accepted", "now", "first_day", "last_day",
-        )  # fmt: skip
-
-    def _remove_current(self) -> None:
-        """Take out what ended or comes back changed."""
-        for table in ("trajectories", "trajectory_stations"):
-            self._run(
-                f"DELETE FROM {table} WHERE bin_date BETWEEN $first_day AND $last_day "
-                f"AND {_KEY} IN (SELECT {_KEY} FROM change "
-                "WHERE change IN ('revised', 'withdrawn', 'relabelled'))",
-                "first_day", "last_day",
-            )  # fmt: skip
-
-    def _insert_current(self) -> None:
-        """Insert what is new or changed."""
-        self._run(
-            f"""
-            INSERT INTO trajectories ({_INCOMING_COLUMNS.replace("i.", "")},
-              revision, valid_from_utc, first_loaded_at_utc)
-            SELECT {_INCOMING_COLUMNS}, n.revision, n.valid_from_utc, n.first_loaded_at_utc
-            FROM read_parquet($accepted, file_row_number = true) i
-            JOIN coming n ON i.file_row_number = n.row
-            """,
-            "accepted",
-        )
-
-    def _insert_stations(self) -> None:
-        """Station links of what was inserted, and stations not seen before."""
-        self._run(
-            f"""
-            CREATE OR REPLACE TEMP TABLE link AS
-            SELECT {_KEY}, unnest(list_distinct(participating_stations)) AS station_code, bin_date
-            FROM read_parquet($accepted, file_row_number = true) i
-            JOIN coming n ON i.file_row_number = n.row
-            """,
-            "accepted",
-        )
-        self._run("INSERT INTO trajectory_stations FROM link ORDER BY station_code")
-        self._run(
+            UPDATE fate SET fate = 'superseded' WHERE speaker IN (
+              SELECT speaker FROM slice WHERE outcome = '{OLDER}')
             """
-            INSERT INTO stations
-            SELECT (SELECT coalesce(max(station_number), 0) FROM stations)
-                + row_number() OVER (ORDER BY station_code),
-              station_code, station_code[1:2], $now
-            FROM (SELECT DISTINCT station_code FROM link)
-            ANTI JOIN stations USING (station_code)
-            """,
-            "now",
         )
 
     def _insert_rejected(self) -> None:
@@ -405,35 +253,44 @@ class _Load:
         self._run(
             f"INSERT INTO rejected_rows ({names}) SELECT {names} FROM read_parquet($rejected) "
             f"SEMI JOIN slice USING ({key})",
-            "rejected",
+            rejected=self._rejected,
         )
 
     def _counts(self) -> list[LoadCounts]:
-        self._connection.execute(
+        self._run(
             """
             CREATE OR REPLACE TEMP TABLE counted AS
-            SELECT s.*,
-              count(*) FILTER (change = 'inserted') AS rows_inserted,
-              count(*) FILTER (change = 'revised') AS rows_revised,
-              count(*) FILTER (change IN ('unchanged', 'relabelled', 'elsewhere'))
-                AS rows_unchanged,
-              count(*) FILTER (change = 'withdrawn') AS rows_withdrawn
-            FROM slice s LEFT JOIN change USING
-              (bin_date, bin_solar_longitude_deg, source_file_sha256)
-            GROUP BY ALL
+            WITH of_rows AS (
+              SELECT speaker, count(*) FILTER (fate = 'inserted') AS rows_inserted,
+                count(*) FILTER (fate = 'revised') AS rows_revised,
+                count(*) FILTER (fate = 'unchanged') AS rows_unchanged,
+                count(*) FILTER (fate = 'superseded') AS rows_superseded
+              FROM fate GROUP BY 1
+            ), of_dropped AS (
+              SELECT d.speaker, count(*) FILTER (c.change = 'withdrawn') AS rows_withdrawn,
+                count(*) FILTER (c.origin = 'claim') AS rows_restored
+              FROM dropped d JOIN change c USING (trajectory_identifier) GROUP BY 1
+            )
+            SELECT s.*, coalesce(rows_inserted, 0) AS rows_inserted,
+              coalesce(rows_revised, 0) AS rows_revised,
+              coalesce(rows_unchanged, 0) AS rows_unchanged,
+              coalesce(rows_superseded, 0) AS rows_superseded,
+              coalesce(rows_withdrawn, 0) AS rows_withdrawn,
+              coalesce(rows_restored, 0) AS rows_restored
+            FROM slice s LEFT JOIN of_rows USING (speaker) LEFT JOIN of_dropped USING (speaker)
             """
         )
-        rows = self._connection.execute(
+        rows = self._run(
             "SELECT bin_date, bin_solar_longitude_deg, source_file_sha256, outcome, rows_read, "
             "rows_accepted, rows_rejected, rows_inserted, rows_revised, rows_unchanged, "
-            "rows_withdrawn FROM counted ORDER BY ALL"
-        ).fetchall()
+            "rows_superseded, rows_withdrawn, rows_restored FROM counted ORDER BY ALL"
+        )
         return [LoadCounts(*row) for row in rows]
 
     def _assert_sums(self, counts: Sequence[LoadCounts]) -> None:
         for c in counts:
-            adds_up = c.accepted == c.inserted + c.revised + c.unchanged
-            if c.read != c.accepted + c.rejected or (c.outcome == LOADED and not adds_up):
+            of_accepted = c.inserted + c.revised + c.unchanged + c.superseded
+            if c.read != c.accepted + c.rejected or c.accepted != of_accepted:
                 raise CountMismatch(
                     f"Bin {c.bin_date} {c.bin_solar_longitude_deg} deg does not add up: {c}.",
                     remedy="Nothing was committed. This is a fault of this program: please "
@@ -445,5 +302,25 @@ class _Load:
         self._run(
             f"INSERT INTO source_files ({names}, loaded_at_utc) SELECT {names}, $now FROM counted "
             "ORDER BY bin_date, bin_solar_longitude_deg",
-            "now",
+            now=self._now,
         )
+
+    def _assert_sources(self) -> None:
+        """The file that a row came in is one that is loaded."""
+        unknown = self._run(
+            f"""
+            SELECT DISTINCT source_file_sha256 FROM trajectories
+            WHERE {KEY} IN (SELECT {KEY} FROM change
+                WHERE change IN ('inserted', 'revised', 'relabelled') AND origin <> 'present')
+              AND bin_date BETWEEN (SELECT min(bin_date) FROM change)
+                AND (SELECT max(bin_date) FROM change)
+              AND NOT starts_with(source_file_sha256, 'kafka:')
+              AND source_file_sha256 NOT IN (SELECT source_file_sha256 FROM source_files)
+            """
+        )
+        if unknown:
+            raise CountMismatch(
+                f"Rows name files that are not loaded: {unknown[0][0]}.",
+                remedy="Nothing was committed. This is a fault of this program: please report it "
+                "with the file.",
+            )

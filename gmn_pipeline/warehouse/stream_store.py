@@ -15,12 +15,10 @@ What the topic says last of a trajectory is noted in `publications`, whoever sai
 published is what the topic does not say (`Unpublished`).
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from pathlib import Path
+from datetime import date, datetime
 
 import duckdb
 import polars as pl
@@ -34,24 +32,32 @@ from gmn_pipeline.schemas.tables import (
     PUBLICATIONS,
     STREAM_OFFSETS,
     TRAJECTORIES,
-    VALIDATED_TRAJECTORIES,
 )
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.maintenance import flush_small_commits
-from gmn_pipeline.warehouse.store import _Load, ask
+from gmn_pipeline.warehouse.merge import (
+    ARRIVING_COLUMNS,
+    AT_UTC,
+    GONE_COLUMNS,
+    IS_INSIDE,
+    KEY,
+    MERGED_TABLES,
+    NEIGHBOUR_DEG,
+    SPEAKER_COLUMNS,
+    TrajectoryMerge,
+)
+from gmn_pipeline.warehouse.store import ask
 
 PUBLISHED, CONSUMED = "published", "consumed"
 INSERTED, REVISED, WITHDRAWN = "inserted", "revised", "withdrawn"
-_KEY = "trajectory_identifier"
-_NEIGHBOURS = timedelta(days=1)
 _MOST_STATES = 100
 """So many messages of one trajectory are merged of a range, the newest: each takes a round."""
 
 ARRIVED_SCHEMA = pl.Schema(
     {
         "message": pl.Int64(),
-        _KEY: pl.String(),
+        KEY: pl.String(),
         "is_tombstone": pl.Boolean(),
         "change": pl.String(),
         "generated_at_utc": pl.Datetime("us"),
@@ -135,10 +141,6 @@ COUNTS = (
     "superseded",
     "dead",
 )
-
-
-_CHANGES = ("inserted", "revised", "withdrawn", "outdated")
-"""What a message may do to a trajectory; anything else leaves it as it is."""
 
 
 class StreamStore:
@@ -225,9 +227,9 @@ def _offsets(connection: duckdb.DuckDBPyConnection, topic: str) -> dict[int, Sto
 
 def merge(connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> MergeCounts:
     """Merge an arrival in one transaction of a session that may write."""
-    with tempfile.TemporaryDirectory(prefix="gmn-stream-") as folder, transaction(connection):
+    with transaction(connection):
         _check_offsets(connection, arrival)
-        counts = _StreamLoad(connection, arrival, Path(folder)).merge()
+        counts = _MessageLoad(connection, arrival).merge()
         _insert_dead_letters(connection, arrival)
         _move_offsets(connection, arrival)
     return counts
@@ -276,17 +278,15 @@ def _insert_dead_letters(connection: duckdb.DuckDBPyConnection, arrival: Arrival
     connection.unregister("dead")
 
 
-class _StreamLoad(_Load):
-    """A load whose rows are messages. Of files it takes the steps that change the tables."""
+class _MessageLoad:
+    """One transaction's work: messages, brought in by the merge of files."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, arrival: Arrival, folder: Path
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> None:
         self._connection = connection
         self._arrival = arrival
         self._now = utc_now()
-        self._folder = folder
-        self._values = {"now": self._now}
+        # Other flags for the same content do not travel by message.
+        self._merge = TrajectoryMerge(connection, self._now, compare_flags=False)
 
     def merge(self) -> MergeCounts:
         """Merge, and tell what became of each message."""
@@ -297,70 +297,74 @@ class _StreamLoad(_Load):
         )
         if not messages.height:
             return counts
-        self._bound_days(messages)
-        rounds = self._choose()
+        rounds = self._choose(messages)
         counts.own = messages.height - self._count("foreign_message")
         counts.superseded = messages.height - counts.own - self._count("chosen_message")
+        if rounds:
+            self._prepare()
+        if rounds > 1:
+            # What comes in one round may go in the next.
+            statistics.leave_open_in_transaction(self._connection, MERGED_TABLES)
         for number in range(1, rounds + 1):
             self._merge_round(number, counts)
         self._assert_adds_up(counts)
         return counts
 
+    def _prepare(self) -> None:
+        """`arriving_row`: what the messages say; and no file that speaks of whole bins.
+
+        A table: of what is registered as Arrow, DuckDB 1.5.5 refuses some joins.
+        """
+        self._connection.register("message_row", self._arrival.rows.to_arrow())
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE arriving_row AS "
+            "SELECT * RENAME (message AS row) FROM message_row"
+        )
+        self._connection.unregister("message_row")
+        self._run(f"CREATE OR REPLACE TEMP TABLE speaker ({SPEAKER_COLUMNS})")
+
     def _merge_round(self, number: int, counts: MergeCounts) -> None:
         """Merge at most one message of each trajectory: its first, then its second, and so on."""
-        self._values["accepted"] = str(self._folder / f"accepted-{number}.parquet")
         self._run(
             "CREATE OR REPLACE TEMP TABLE incoming AS "
             f"SELECT * EXCLUDE (round) FROM chosen_message WHERE round = {number}"
         )
-        self._classify_messages()
-        self._write_accepted()
-        changes = self._count_changes()
-        if changes.get("both"):
-            self._compare_contents()
-            changes = self._count_changes()
-        self._apply(changes)
+        self._note_arriving()
+        self._merge.run()
+        self._find_fates()
         self._note_what_the_topic_says()
-        told = {name: changes.get(name, 0) for name in _CHANGES}
-        told["unchanged"] = self._count("incoming") - sum(told.values()) - changes.get("both", 0)
-        for name, count in told.items():
+        fates = dict(self._run("SELECT fate, count(*) FROM fate GROUP BY 1"))
+        for name, count in fates.items():
             setattr(counts, name, getattr(counts, name) + count)
         counts.bins |= self._changed_bins()
+
+    def _run(self, sql: str, **values: object) -> list[tuple]:  # type: ignore[type-arg]
+        return self._connection.execute(sql, values).fetchall()
 
     def _count(self, table: str) -> int:
         return int(self._run(f"SELECT count(*) FROM {table}")[0][0])
 
-    def _bound_days(self, messages: pl.DataFrame) -> None:
-        """Days that the trajectories may lie in: their bins', and those of their identifiers."""
-        named = messages.get_column(_KEY).str.head(8).str.to_date("%Y%m%d", strict=False)
-        days = pl.concat([messages.get_column("bin_date"), named]).drop_nulls()
-        first, last = days.min(), days.max()
-        assert isinstance(first, date)
-        assert isinstance(last, date)
-        self._values["first_day"] = first - _NEIGHBOURS
-        self._values["last_day"] = last + _NEIGHBOURS
-        self._values["topic_id"] = self._arrival.topic_id
-        self._values["first_sent"] = messages.get_column("sent_at_utc").min()
-        self._values["last_sent"] = messages.get_column("sent_at_utc").max()
-
-    def _choose(self) -> int:
+    def _choose(self, messages: pl.DataFrame) -> int:
         """`chosen_message`: those that are not the warehouse's own, and in which round; how many.
 
         In the order of the topic: within a partition that of offsets, between partitions (which
         only more partitions or another sender's hash make necessary) that of time.
         """
-        self._connection.register("arrived", self._arrival.messages.to_arrow())
+        self._connection.register("arrived", messages.to_arrow())
+        self._run("CREATE OR REPLACE TEMP TABLE arrived_message AS FROM arrived")
+        self._connection.unregister("arrived")
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE foreign_message AS FROM arrived
+            CREATE OR REPLACE TEMP TABLE foreign_message AS FROM arrived_message
             ANTI JOIN (
               FROM publications WHERE topic_id = $topic_id AND origin = '{PUBLISHED}'
               AND sent_at_utc BETWEEN $first_sent AND $last_sent
             ) USING (topic_partition, topic_offset)
             """,
-            "topic_id", "first_sent", "last_sent",
-        )  # fmt: skip
-        self._connection.unregister("arrived")
+            topic_id=self._arrival.topic_id,
+            first_sent=messages.get_column("sent_at_utc").min(),
+            last_sent=messages.get_column("sent_at_utc").max(),
+        )
         self._run(
             f"""
             CREATE OR REPLACE TEMP TABLE chosen_message AS
@@ -369,101 +373,77 @@ class _StreamLoad(_Load):
                 AS topic_time
               FROM foreign_message
             ), newest AS (
-              FROM timed QUALIFY row_number() OVER (PARTITION BY {_KEY}
+              FROM timed QUALIFY row_number() OVER (PARTITION BY {KEY}
                 ORDER BY generated_at_utc DESC, topic_time DESC, topic_offset DESC)
                 <= {_MOST_STATES}
             )
-            SELECT * EXCLUDE (topic_time), row_number() OVER (PARTITION BY {_KEY}
+            SELECT * EXCLUDE (topic_time), row_number() OVER (PARTITION BY {KEY}
               ORDER BY topic_time, topic_partition, topic_offset) AS round
             FROM newest
             """
         )
         return int(self._run("SELECT coalesce(max(round), 0) FROM chosen_message")[0][0])
 
-    def _classify_messages(self) -> None:
-        """`change`: what is to happen to each trajectory, as in a load of files."""
+    def _note_arriving(self) -> None:
+        """`arriving` and `gone`: what the merge needs of the round's messages to decide."""
+        self._run(f"CREATE OR REPLACE TEMP TABLE arriving ({ARRIVING_COLUMNS})")
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE change AS
-            WITH present AS (
-              SELECT {_KEY}, bin_date, bin_solar_longitude_deg, summary_generated_at_utc
-              FROM trajectories WHERE bin_date BETWEEN $first_day AND $last_day
-            ), gone AS (
-              SELECT {_KEY}, max(generated_at_utc) AS generated_at_utc FROM (
-                SELECT r.{_KEY}, f.summary_generated_at_utc AS generated_at_utc
-                FROM trajectory_revisions r
-                JOIN source_files f ON r.superseded_by_file_sha256 = f.source_file_sha256
-                WHERE r.change = '{WITHDRAWN}' AND r.bin_date BETWEEN $first_day AND $last_day
-                UNION ALL
-                SELECT {_KEY}, generated_at_utc FROM publications
-                WHERE change = '{WITHDRAWN}' AND bin_date BETWEEN $first_day AND $last_day
-              ) GROUP BY 1
-            )
-            SELECT i.{_KEY}, i.source_file_sha256, i.message, i.has_bin,
-              CASE WHEN i.has_bin THEN i.bin_date
-                ELSE coalesce(t.bin_date, i.bin_date) END AS bin_date,
-              CASE WHEN i.has_bin THEN i.bin_solar_longitude_deg
-                ELSE coalesce(t.bin_solar_longitude_deg, i.bin_solar_longitude_deg)
-                END AS bin_solar_longitude_deg,
-              CASE
-                WHEN t.summary_generated_at_utc > i.generated_at_utc THEN 'outdated'
-                WHEN i.is_tombstone AND t.{_KEY} IS NULL THEN 'absent'
-                WHEN i.is_tombstone THEN 'withdrawn'
-                WHEN t.{_KEY} IS NOT NULL THEN 'both'
-                WHEN g.generated_at_utc > i.generated_at_utc THEN 'outdated'
-                ELSE 'inserted' END AS change
-            FROM incoming i
-            LEFT JOIN present t ON i.{_KEY} = t.{_KEY}
-            LEFT JOIN gone g ON i.{_KEY} = g.{_KEY}
-            """,
-            "first_day", "last_day",
-        )  # fmt: skip
-
-    def _write_accepted(self) -> None:
-        """The rows that may change something, where the steps of a load look for them."""
-        needed = self._connection.execute(
-            "SELECT message, bin_date AS its_date, bin_solar_longitude_deg AS its_deg FROM change "
-            "WHERE change IN ('both', 'inserted')"
-        ).pl()
-        rows = self._arrival.rows.join(needed, on="message", how="inner").with_columns(
-            # A message without its bin leaves the trajectory where it is.
-            pl.col("its_date").alias("bin_date"),
-            pl.col("its_deg").alias("bin_solar_longitude_deg"),
+            INSERT INTO arriving
+            SELECT row, row, {KEY}, generated_at_utc, source_file_sha256, has_bin,
+              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE},
+              {NEIGHBOUR_DEG}
+            FROM arriving_row
+            WHERE row IN (SELECT message FROM incoming WHERE NOT is_tombstone)
+            """
         )
-        rows = rows.select(VALIDATED_TRAJECTORIES.columns)
-        rows.write_parquet(str(self._values["accepted"]), compression="uncompressed")
-
-    def _compare_contents(self) -> None:
-        super()._compare_contents()
-        # Other labels for the same content do not travel by message.
+        self._run(f"CREATE OR REPLACE TEMP TABLE gone ({GONE_COLUMNS})")
         self._run(
-            "UPDATE change SET change = 'unchanged' WHERE change IN ('relabelled', 'elsewhere')"
+            f"""
+            INSERT INTO gone
+            SELECT message, {KEY}, generated_at_utc, source_file_sha256
+            FROM incoming WHERE is_tombstone
+            """
+        )
+
+    def _find_fates(self) -> None:
+        """`fate`: what became of each message of the round."""
+        self._run(
+            f"""
+            CREATE OR REPLACE TEMP TABLE fate AS
+            SELECT i.message, i.{KEY}, coalesce(c.bin_date, p.bin_date, i.bin_date) AS bin_date,
+              p.{KEY} IS NULL AND i.is_tombstone AS is_absent,
+              CASE WHEN i.is_tombstone AND c.change = 'withdrawn' THEN '{WITHDRAWN}'
+                WHEN i.is_tombstone AND p.{KEY} IS NULL THEN 'unchanged'
+                WHEN i.is_tombstone OR c.row IS DISTINCT FROM i.message THEN 'outdated'
+                WHEN c.change IN ('{INSERTED}', '{REVISED}') THEN c.change
+                ELSE 'unchanged' END AS fate
+            FROM incoming i LEFT JOIN change c USING ({KEY}) LEFT JOIN present p USING ({KEY})
+            """
         )
 
     def _note_what_the_topic_says(self) -> None:
         """What the topic says of each trajectory, and which revision that is, if it is one."""
-        self._values |= {"run_id": self._arrival.run_id}
         sent = self._connection.execute(
             f"""
-            SELECT i.{_KEY}, coalesce(t.bin_date, c.bin_date) AS bin_date,
+            SELECT i.{KEY}, coalesce(t.bin_date, f.bin_date) AS bin_date,
               '{CONSUMED}' AS origin,
               CASE WHEN i.is_tombstone THEN '{WITHDRAWN}' ELSE i.change END AS change,
-              CASE WHEN c.change IN ('outdated', 'withdrawn') THEN 0
+              CASE WHEN f.fate IN ('outdated', '{WITHDRAWN}') THEN 0
                 ELSE coalesce(t.revision, 0) END AS revision,
               NULL::VARCHAR AS content_sha256, i.generated_at_utc, $topic_id AS topic_id,
               i.topic_partition, i.topic_offset, i.sent_at_utc, $run_id::VARCHAR AS run_id,
               $now::TIMESTAMP AS recorded_at_utc
-            FROM incoming i JOIN change c ON i.{_KEY} = c.{_KEY}
+            FROM incoming i JOIN fate f ON i.message = f.message
             LEFT JOIN (
-              SELECT {_KEY}, bin_date, revision FROM trajectories
-              WHERE bin_date BETWEEN $first_day AND $last_day
-            ) t ON i.{_KEY} = t.{_KEY}
-            WHERE c.change <> 'absent' OR i.{_KEY} IN (
-              SELECT {_KEY} FROM publications WHERE bin_date BETWEEN $first_day AND $last_day)
+              SELECT {KEY}, bin_date, revision FROM trajectories
+              WHERE {KEY} BETWEEN (SELECT min({KEY}) FROM incoming)
+                AND (SELECT max({KEY}) FROM incoming)
+            ) t ON i.{KEY} = t.{KEY}
+            WHERE NOT f.is_absent OR i.{KEY} IN (SELECT {KEY} FROM publications)
             """,
-            {name: self._values[name] for name in
-             ("topic_id", "run_id", "now", "first_day", "last_day")},
-        ).pl()  # fmt: skip
+            {"topic_id": self._arrival.topic_id, "run_id": self._arrival.run_id, "now": self._now},
+        ).pl()
         schema = dict(polars_schema(PUBLICATIONS.fields))
         _insert_publications(self._connection, sent.cast(schema))  # type: ignore[arg-type]
 
@@ -488,24 +468,25 @@ class _StreamLoad(_Load):
 # --- what is to be published ---------------------------------------------------------------------
 
 _LAST_SAID = f"""
-SELECT {_KEY}, max_by(revision, (sent_at_utc, topic_offset)) AS revision,
+SELECT {KEY}, max_by(revision, (sent_at_utc, topic_offset)) AS revision,
   max_by(change, (sent_at_utc, topic_offset)) AS change,
   max_by(bin_date, (sent_at_utc, topic_offset)) AS bin_date
-FROM publications
-WHERE topic_id = $topic_id AND bin_date BETWEEN $first_neighbour AND $last_neighbour
-GROUP BY 1
+FROM publications WHERE topic_id = $topic_id {{keys}} GROUP BY 1
 """
+# By identifier, wherever it lies: a trajectory may move to another bin between two messages.
+_SAID_OF_DAYS = _LAST_SAID.format(
+    keys=f"AND {KEY} IN (SELECT {KEY} FROM trajectories WHERE bin_date BETWEEN $first AND $last "
+    f"UNION ALL SELECT {KEY} FROM publications WHERE bin_date BETWEEN $first AND $last)"
+)
 # Trajectories of which the topic says nothing, something older, or that they are gone.
 _NOT_SAID = f"""
-FROM trajectories t LEFT JOIN said s ON t.{_KEY} = s.{_KEY}
+FROM trajectories t LEFT JOIN said s ON t.{KEY} = s.{KEY}
 WHERE t.bin_date BETWEEN $first AND $last
   AND (s.revision IS DISTINCT FROM t.revision OR s.change = '{WITHDRAWN}')
 """
 # What the topic says of trajectories that are there no more.
 _SAID_OF_NONE = f"""
-FROM said s ANTI JOIN (
-  SELECT {_KEY} FROM trajectories WHERE bin_date BETWEEN $first_neighbour AND $last_neighbour
-) t ON s.{_KEY} = t.{_KEY}
+FROM said s ANTI JOIN trajectories t ON s.{KEY} = t.{KEY}
 WHERE s.bin_date BETWEEN $first AND $last AND s.change <> '{WITHDRAWN}'
 """
 _CURRENT = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
@@ -526,7 +507,7 @@ class Unpublished:
             rows = patiently(
                 lambda: connection.execute(
                     f"""
-                    WITH said AS ({_LAST_SAID})
+                    WITH said AS ({_LAST_SAID.format(keys="")})
                     SELECT bin_date, count(*) FROM (
                       SELECT t.bin_date
                       {_NOT_SAID}
@@ -558,12 +539,12 @@ class Unpublished:
             return patiently(
                 lambda: connection.execute(
                     f"""
-                    WITH said AS ({_LAST_SAID})
+                    WITH said AS ({_SAID_OF_DAYS})
                     SELECT {_CURRENT}, CASE
-                      WHEN s.{_KEY} IS NULL OR s.change = '{WITHDRAWN}' THEN '{INSERTED}'
+                      WHEN s.{KEY} IS NULL OR s.change = '{WITHDRAWN}' THEN '{INSERTED}'
                       ELSE '{REVISED}' END AS change
                     {_NOT_SAID}
-                    ORDER BY t.bin_date, t.{_KEY}
+                    ORDER BY t.bin_date, t.{KEY}
                     """,
                     self._values(first, last),
                 ).pl()
@@ -576,20 +557,19 @@ class Unpublished:
             return patiently(
                 lambda: connection.execute(
                     f"""
-                    WITH said AS ({_LAST_SAID}), gone AS (
-                      SELECT r.{_KEY}, max(coalesce(f.summary_generated_at_utc,
+                    WITH said AS ({_SAID_OF_DAYS}), gone AS (
+                      SELECT r.{KEY}, max(coalesce(f.summary_generated_at_utc,
                         r.valid_until_utc)) AS generated_at_utc
                       FROM trajectory_revisions r LEFT JOIN source_files f
                         ON r.superseded_by_file_sha256 = f.source_file_sha256
-                      WHERE r.change = '{WITHDRAWN}'
-                        AND r.bin_date BETWEEN $first_neighbour AND $last_neighbour
+                      WHERE r.change = '{WITHDRAWN}' AND r.{KEY} IN (SELECT {KEY} FROM said)
                       GROUP BY 1
                     )
-                    SELECT o.{_KEY}, o.bin_date, coalesce(g.generated_at_utc, $now::TIMESTAMP)
+                    SELECT o.{KEY}, o.bin_date, coalesce(g.generated_at_utc, $now::TIMESTAMP)
                       AS generated_at_utc
-                    FROM (SELECT s.{_KEY}, s.bin_date {_SAID_OF_NONE}) o
-                    LEFT JOIN gone g ON o.{_KEY} = g.{_KEY}
-                    ORDER BY o.bin_date, o.{_KEY}
+                    FROM (SELECT s.{KEY}, s.bin_date {_SAID_OF_NONE}) o
+                    LEFT JOIN gone g ON o.{KEY} = g.{KEY}
+                    ORDER BY o.bin_date, o.{KEY}
                     """,
                     self._values(first, last) | {"now": utc_now()},
                 ).pl()
@@ -597,10 +577,7 @@ class Unpublished:
 
     def _values(self, first: date, last: date) -> dict[str, object]:
         first, last = max(first, date(1, 1, 2)), min(last, date(9999, 12, 30))
-        return {
-            "topic_id": self.topic_id, "first": first, "last": last,
-            "first_neighbour": first - _NEIGHBOURS, "last_neighbour": last + _NEIGHBOURS,
-        }  # fmt: skip
+        return {"topic_id": self.topic_id, "first": first, "last": last}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""How `gmn sql` prints an answer.
+
+What belongs here: what a terminal or a file shows of an answer. What does not: running the query
+(`queries/`), and its CSV and JSON (`queries/formats.py`).
+"""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import duckdb
+import pyarrow as pa
+
+from gmn_pipeline.cli.console import console, errors
+from gmn_pipeline.config import Settings, load_settings
+from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.queries import formats
+from gmn_pipeline.queries.answer import Answer
+from gmn_pipeline.queries.imports import without_pandas
+from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.process import QueryProcess
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+
+_TABLE_ROWS = 5_000
+_BOX_ROWS = 40
+_LIST_ROWS = 20
+
+
+def print_answer(worker: subprocess.Popen[bytes], query: str, output: str) -> None:
+    """Ask by this process, and print what comes; how it was cut off goes to the error output."""
+    process = QueryProcess(worker)
+    try:
+        settings = load_settings()
+        if not WarehouseConnection(settings).exists:
+            raise SettingsError(
+                "There is no warehouse yet.", remedy="'make run' (or 'gmn run') makes one."
+            )
+        limits = _limits(settings, output)
+        answer = process.ask(settings, query, limits=limits, exact_types=True)
+        with without_pandas():
+            if output == "table":
+                _print_table(answer)
+            else:
+                formats.write(answer, formats.Format(output), sys.stdout.buffer)
+        if answer.truncated:
+            more = " '--format csv' gives all." if limits.rows == _TABLE_ROWS else ""
+            errors.print(limits.rows_reached() + more, style="yellow", markup=False)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        process.close()
+
+
+def _limits(settings: Settings, output: str) -> Limits:
+    limits = Limits.of(settings)
+    return replace(limits, rows=min(limits.rows, _TABLE_ROWS)) if output == "table" else limits
+
+
+def _print_table(answer: Answer) -> None:
+    rows = pa.Table.from_batches(list(answer), answer.schema)
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("answer", rows)
+        box = _box(connection)
+        if rows.num_rows == 0 or _width(box) <= console.width:
+            sys.stdout.write(box)
+        else:
+            _print_lists(connection, rows.num_rows)
+
+
+def _box(connection: duckdb.DuckDBPyConnection) -> str:
+    """DuckDB's own table, as wide as it needs to be."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        connection.sql("FROM answer").show(max_width=1_000_000, max_rows=_BOX_ROWS)
+    return text.getvalue()
+
+
+def _width(box: str) -> int:
+    return max(map(len, box.splitlines()), default=0)
+
+
+def _print_lists(connection: duckdb.DuckDBPyConnection, count: int) -> None:
+    """Each row as a list of its columns: what does not fit into the width would be left out."""
+    relation = connection.sql(f"SELECT COLUMNS(*)::VARCHAR FROM answer LIMIT {_LIST_ROWS}")
+    names = connection.sql("FROM answer").columns
+    width = max(map(len, names))
+    for number, row in enumerate(relation.fetchall(), start=1):
+        sys.stdout.write(f"{f'── row {number} ':─<{min(console.width, width + 24)}}\n")
+        for name, value in zip(names, row, strict=True):
+            sys.stdout.write(f"{name:<{width}}  {'NULL' if value is None else value}\n")
+    if count > _LIST_ROWS:
+        sys.stdout.write(f"({count:,} rows, {_LIST_ROWS} shown; '--format csv' gives all)\n")

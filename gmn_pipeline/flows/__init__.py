@@ -1,0 +1,1 @@
+"""A road of the data from end to end, without Dagster."""

@@ -1,0 +1,34 @@
+"""Maintenance of the warehouse as Dagster shows it."""
+
+from dataclasses import asdict
+
+import dagster as dg
+
+from gmn_pipeline.errors import GmnError
+from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.metadata import OWNERS
+from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.orchestration.retries import retry_or_fail
+from gmn_pipeline.warehouse.maintenance import maintain
+
+
+@dg.asset(
+    key=keys.WAREHOUSE_MAINTENANCE,
+    deps=[keys.WAREHOUSE_TRAJECTORIES],
+    group_name="warehouse",
+    owners=OWNERS,
+    kinds={"duckdb", "ducklake"},
+    description="Puts the rows and files of many small commits together, lets DuckLake's old "
+    "snapshots go and removes files that nothing needs. No query has another answer or fails.",
+    pool=WAREHOUSE_WRITER,
+)
+def warehouse_maintenance(
+    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[None]:
+    settings = pipeline.settings()
+    try:
+        done = maintain(settings)
+    except GmnError as error:
+        raise retry_or_fail(context, settings, [error]) from error
+    return dg.MaterializeResult(metadata=asdict(done))

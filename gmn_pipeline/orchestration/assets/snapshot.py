@@ -1,0 +1,34 @@
+"""The analysts' database as Dagster shows it."""
+
+import dagster as dg
+
+from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.automation import WHEN_WAREHOUSE_CHANGED
+from gmn_pipeline.orchestration.metadata import OWNERS
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.schemas.tables import TRAJECTORIES
+from gmn_pipeline.warehouse.snapshot import make_snapshot
+
+
+@dg.asset(
+    key=keys.WAREHOUSE_SNAPSHOT,
+    deps=[keys.WAREHOUSE_TRAJECTORIES, keys.WAREHOUSE_IAU_SHOWERS],
+    group_name="warehouse",
+    owners=OWNERS,
+    kinds={"duckdb", "parquet"},
+    description="gmn.duckdb and Parquet for analysts, made from one state of the warehouse, "
+    "verified, and swapped in atomically with a manifest beside it.",
+    automation_condition=WHEN_WAREHOUSE_CHANGED,
+)
+def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
+    settings = pipeline.settings()
+    manifest, is_new = make_snapshot(settings)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": manifest.rows[TRAJECTORIES.name],
+            "rows": manifest.rows,
+            "warehouse_snapshot_id": manifest.warehouse_snapshot_id,
+            "made_anew": is_new,
+            "path": str((settings.snapshot_dir / "current").relative_to(settings.data_dir)),
+        }
+    )

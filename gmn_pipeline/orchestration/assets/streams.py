@@ -1,0 +1,86 @@
+"""The stream as Dagster shows it: an asset without partitions.
+
+What belongs here: spec, run config and metadata. What does not: reading and merging
+(`streams/consumer.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from gmn_pipeline.errors import GmnError
+from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.metadata import OWNERS, TAGS
+from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.orchestration.retries import retry_or_fail
+from gmn_pipeline.streams.consumer import ConsumeReport, consume
+from gmn_pipeline.warehouse.stream_store import Range
+
+
+class OffsetRange(dg.Config):
+    """Offsets of a partition, from `begin` to before `end`."""
+
+    partition: int
+    begin: int
+    end: int
+
+
+class StreamConfig(dg.Config):
+    """What a run reads; without ranges everything up to the topic's end."""
+
+    topic_id: str = Field("", description="Kafka's identifier of the topic that was meant.")
+    ranges: list[OffsetRange] = Field([], description="Exact offsets, at most one range each.")
+
+
+@dg.asset(
+    key=keys.STREAMS_TRAJECTORIES,
+    deps=[keys.PUBLICATIONS_TRAJECTORIES],
+    group_name="streams",
+    owners=OWNERS,
+    kinds={"kafka", "ducklake"},
+    tags=TAGS,
+    pool=WAREHOUSE_WRITER,
+    description="The topic read back into the warehouse: newest generation wins, our own messages "
+    "change nothing, what cannot be read goes to the dead-letter topic. Rows, dead letters and "
+    "next offsets are one transaction. Fails if messages are gone unread; the message says what "
+    "to do.",
+)
+def streams_trajectories(
+    context: dg.AssetExecutionContext, config: StreamConfig, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[None]:
+    """Take the run's offsets into the warehouse."""
+    settings = pipeline.settings()
+    wanted = [Range(r.partition, r.begin, r.end) for r in config.ranges] or None
+    try:
+        report = consume(
+            settings, wanted, topic_id=config.topic_id or None, run_id=context.run.run_id
+        )
+    except GmnError as error:
+        raise retry_or_fail(context, settings, [error]) from error
+    return dg.MaterializeResult(metadata=stream_metadata(report))
+
+
+def stream_metadata(report: ConsumeReport) -> Mapping[str, Any]:
+    """What the UI shows of a run, or of some time of the service."""
+    counts = {f"messages_{name}": count for name, count in report.counts.as_dict().items()}
+    lag = {} if report.lag is None else {"lag": report.lag}
+    return {
+        **counts,
+        **lag,
+        "next_offsets": {str(p): at for p, at in report.next_offsets.items()},
+        "messages_per_second": round(report.rate, 1),
+    }
+
+
+def reporter(instance: dg.DagsterInstance) -> Callable[[ConsumeReport], None]:
+    """What tells an instance of what was taken in without a run (`gmn stream`)."""
+
+    def report(of: ConsumeReport) -> None:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(keys.STREAMS_TRAJECTORIES, metadata=stream_metadata(of))
+        )
+
+    return report

@@ -1,0 +1,56 @@
+"""Dagster's jobs: which assets one run makes together."""
+
+import dagster as dg
+
+from gmn_pipeline.orchestration.assets import keys
+from gmn_pipeline.orchestration.assets.keys import WAREHOUSE_IS_SOUND
+
+trajectory_days_job = dg.define_asset_job(
+    "trajectory_days",
+    selection=dg.AssetSelection.assets(
+        keys.LANDING_TRAJECTORIES, keys.VALIDATED_TRAJECTORIES, keys.WAREHOUSE_TRAJECTORIES
+    ),
+    description="Takes a range of days from the source to the warehouse.",
+)
+publications_job = dg.define_asset_job(
+    "publications",
+    selection=dg.AssetSelection.assets(keys.PUBLICATIONS_TRAJECTORIES),
+    description="Publishes what changed on a range of days.",
+)
+streams_job = dg.define_asset_job(
+    "streams",
+    selection=dg.AssetSelection.assets(keys.STREAMS_TRAJECTORIES),
+    description="Takes what is new on the topic into the warehouse.",
+)
+iau_showers_job = dg.define_asset_job(
+    "iau_showers",
+    selection=dg.AssetSelection.assets(keys.WAREHOUSE_IAU_SHOWERS),
+    description="Refreshes the table of meteor showers from the IAU list.",
+)
+snapshot_job = dg.define_asset_job(
+    "snapshot",
+    selection=dg.AssetSelection.assets(keys.WAREHOUSE_SNAPSHOT),
+    description="Makes gmn.duckdb and Parquet for analysts from the warehouse as it is.",
+)
+maintenance_job = dg.define_asset_job(
+    "maintenance",
+    selection=dg.AssetSelection.assets(keys.WAREHOUSE_MAINTENANCE),
+    description="Puts small files together and removes what nothing needs.",
+)
+verification_job = dg.define_asset_job(
+    "verification",
+    selection=dg.AssetSelection.checks(
+        dg.AssetCheckKey(keys.WAREHOUSE_TRAJECTORIES, WAREHOUSE_IS_SOUND)
+    ),
+    description="Asks the whole warehouse whether what it promises holds.",
+)
+
+JOBS = [
+    trajectory_days_job,
+    publications_job,
+    streams_job,
+    iau_showers_job,
+    snapshot_job,
+    maintenance_job,
+    verification_job,
+]

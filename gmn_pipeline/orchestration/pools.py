@@ -1,0 +1,4 @@
+"""Dagster's pools: which operations take turns. How many have a slot at once: dagster.yaml."""
+
+WAREHOUSE_WRITER = "gmn_warehouse_writer"
+PUBLISHER = "gmn_publisher"

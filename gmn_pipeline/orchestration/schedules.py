@@ -1,0 +1,63 @@
+"""Dagster's schedules: what runs at a time of its own. Each says on the run what it is for."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from gmn_pipeline.orchestration.jobs import (
+    iau_showers_job,
+    maintenance_job,
+    trajectory_days_job,
+    verification_job,
+)
+from gmn_pipeline.orchestration.partitions import range_tags
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.orchestration.run_requests import WHY_TAG
+
+
+@dg.schedule(
+    job=trajectory_days_job,
+    cron_schedule="0 1 * * *",
+    execution_timezone="UTC",
+    description="Loads the last ten days again every night: upstream rewrites that many.",
+)
+def nightly_refresh(
+    context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.RunRequest:
+    today = context.scheduled_execution_time.date()
+    days = pipeline.settings().refresh_days
+    first = today - timedelta(days=days - 1)
+    why = f"every night the last {days} days, {first} to {today}"
+    context.log.info(f"Requested a run: {why}.")
+    return dg.RunRequest(run_key=today.isoformat(), tags={**range_tags(first, today), WHY_TAG: why})
+
+
+monthly_iau_showers = dg.ScheduleDefinition(
+    name="monthly_iau_showers",
+    job=iau_showers_job,
+    cron_schedule="30 2 1 * *",
+    execution_timezone="UTC",
+    description="Refreshes the meteor showers once a month.",
+    tags={WHY_TAG: "every month the IAU's list of showers"},
+)
+
+daily_maintenance = dg.ScheduleDefinition(
+    name="daily_maintenance",
+    job=maintenance_job,
+    cron_schedule="30 3 * * *",
+    execution_timezone="UTC",
+    description="Keeps the warehouse quick and small.",
+    tags={WHY_TAG: "every night maintenance of the warehouse"},
+)
+
+# After maintenance: what that did is verified too.
+nightly_verification = dg.ScheduleDefinition(
+    name="nightly_verification",
+    job=verification_job,
+    cron_schedule="0 4 * * *",
+    execution_timezone="UTC",
+    description="Asks the whole warehouse every night whether it is sound.",
+    tags={WHY_TAG: "every night whether the warehouse is sound"},
+)
+
+SCHEDULES = [nightly_refresh, monthly_iau_showers, daily_maintenance, nightly_verification]

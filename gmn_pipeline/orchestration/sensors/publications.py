@@ -1,0 +1,71 @@
+"""The sensor on what is not published yet."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+
+import dagster as dg
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import RetryableError
+from gmn_pipeline.orchestration.jobs import publications_job
+from gmn_pipeline.orchestration.partitions import range_tags
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.orchestration.run_requests import RunRequests
+from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.streams.client import TopicState, bootstrap_servers, topic_state
+from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.store import ask
+from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished
+
+
+def unpublished_days(settings: Settings, topic_id: str | None) -> dict[date, int]:
+    """Messages that wait to be sent, by day; of a topic that is not there yet, all of them."""
+    return {
+        day: count
+        for day, count in Unpublished(StreamStore(settings), topic_id or "").days().items()
+        if day >= FIRST_DAY
+    }
+
+
+@dg.sensor(
+    job=publications_job,
+    minimum_interval_seconds=60,
+    description="Requests a run for the days of which something is not published yet, whatever the "
+    "reason: a load, a failed publication, or a topic made anew.",
+)
+def unpublished_sensor(
+    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.SensorResult | dg.SkipReason:
+    """One run for all days of which something waits."""
+    settings = pipeline.settings()
+    if bootstrap_servers(settings) is None:
+        return dg.SkipReason("No Kafka: KAFKA_BOOTSTRAP_SERVERS is not set.")
+    try:
+        topic = topic_state(settings)
+    except RetryableError as error:
+        return dg.SkipReason(str(error))
+    requests = RunRequests(context, settings.sensor_attempts)
+    days = unpublished_days(settings, topic.topic_id if topic else None)
+    if not days:
+        return requests.none("Everything is published.")
+    messages = sum(days.values())
+    return requests.single(
+        _state(settings, topic, days),
+        f"{messages:,} messages of {len(days):,} days, {min(days)} to {max(days)}, are not "
+        f"published on {settings.kafka_topic}",
+        tags=range_tags(min(days), max(days)),
+        of_job=publications_job.name,
+    )
+
+
+def _state(settings: Settings, topic: TopicState | None, days: Mapping[date, int]) -> str:
+    """What waits. As many messages of the same days may wait again after they were published: the
+    warehouse is in another state then, or the topic is another."""
+    [(snapshot_id,)] = ask(
+        WarehouseConnection(settings), f"SELECT id FROM ducklake_current_snapshot('{CATALOG}')"
+    )
+    waiting = {day.isoformat(): count for day, count in days.items()}
+    text = json.dumps([snapshot_id, topic.topic_id if topic else None, waiting])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

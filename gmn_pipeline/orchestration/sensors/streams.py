@@ -1,0 +1,62 @@
+"""The sensor on the topic's end. It carries no data: a run is given offsets, and reads them."""
+
+import dagster as dg
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import RetryableError
+from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES
+from gmn_pipeline.orchestration.assets.streams import OffsetRange, StreamConfig
+from gmn_pipeline.orchestration.jobs import streams_job
+from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.orchestration.run_requests import RunRequests
+from gmn_pipeline.streams.client import bootstrap_servers
+from gmn_pipeline.streams.consumer import bounded, is_being_consumed, pending
+from gmn_pipeline.warehouse.stream_store import Range
+
+
+@dg.sensor(
+    job=streams_job,
+    minimum_interval_seconds=30,
+    description="Compares the topic's end offsets with those in the warehouse, and requests a "
+    "run with the exact range of each partition. Rests while 'gmn stream' works.",
+)
+def stream_sensor(
+    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.SensorResult | dg.SkipReason:
+    """One run for what is new, as far as a run goes."""
+    settings = pipeline.settings()
+    if bootstrap_servers(settings) is None:
+        return dg.SkipReason("No Kafka: KAFKA_BOOTSTRAP_SERVERS is not set.")
+    if is_being_consumed(settings):
+        return dg.SkipReason("'gmn stream' (or a run) takes the topic in already.")
+    try:
+        found = pending(settings)
+    except RetryableError as error:
+        return dg.SkipReason(str(error))
+    if found is None:
+        return dg.SkipReason(f"There is no topic {settings.kafka_topic} yet.")
+    requests = RunRequests(context, settings.sensor_attempts)
+    topic, planned = found
+    ranges = bounded(planned, settings.stream_records)
+    if not ranges:
+        return requests.none("The warehouse is at the end of the topic.")
+    return _request(requests, settings, topic.topic_id, ranges)
+
+
+def _request(
+    requests: RunRequests, settings: Settings, topic_id: str, ranges: list[Range]
+) -> dg.SensorResult | dg.SkipReason:
+    # The beginnings name the state: an end that moves on is no reason for a second run.
+    begins = "-".join(f"{r.partition}.{r.begin}" for r in ranges)
+    state = f"{topic_id[:8]}-{begins}"
+    config = StreamConfig(
+        topic_id=topic_id,
+        ranges=[OffsetRange(partition=r.partition, begin=r.begin, end=r.end) for r in ranges],
+    )
+    offsets = ", ".join(f"{r.begin:,} to {r.end:,} of partition {r.partition}" for r in ranges)
+    return requests.single(
+        state,
+        f"{sum(r.end - r.begin for r in ranges):,} offsets of {settings.kafka_topic} are not in "
+        f"the warehouse: {offsets}",
+        run_config=dg.RunConfig(ops={STREAMS_TRAJECTORIES.to_python_identifier(): config}),
+    )

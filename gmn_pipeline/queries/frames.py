@@ -1,0 +1,28 @@
+"""What a query's process and the one that began it say to each other.
+
+What belongs here: the request, and the kinds of pieces that the answer comes in. What does not:
+either end (`process.py`, `worker.py`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gmn_pipeline.queries.limits import Limits
+
+HEADER = ">cQ"
+"""Kind and length of a piece."""
+
+OPEN, BYTES, DONE, ERROR = b"O", b"B", b"D", b"E"
+"""The warehouse is open and time begins to count; a piece of an Arrow IPC stream; how the answer
+ended; why it did not."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One query, its limits, and the settings that say where the warehouse is."""
+
+    sql: str
+    parameters: Any
+    limits: Limits
+    settings: dict[str, Any]
+    exact_types: bool

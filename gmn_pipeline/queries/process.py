@@ -1,0 +1,222 @@
+"""A query in a process of its own, which is killed at the time limit whatever it does.
+
+What belongs here: the side that asks. What does not: the other side (`worker.py`).
+
+DuckDB cannot be interrupted within a call of a function, and such a call does not count towards
+its memory limit: `repeat('x', 3e9)` takes 14 s and 6 GB. A process can be killed, and the
+operating system limits its memory. Text that somebody typed is run here only.
+"""
+
+import json
+import os
+import pickle
+import select
+import signal
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from gmn_pipeline import errors
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import GmnError, QueryFailed, QueryLimit
+from gmn_pipeline.queries.answer import Answer, Cancellation
+from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
+from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.start import start_worker
+from gmn_pipeline.storage.files import remove_leftovers
+
+_STARTS_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 2.0
+
+
+def ask(
+    settings: Settings,
+    sql: str,
+    parameters: Any = (),
+    *,
+    limits: Limits | None = None,
+    exact_types: bool = False,
+    cancellation: Cancellation | None = None,
+) -> Answer:
+    """Run one SELECT over the warehouse in a process of its own.
+
+    `parameters`: values of `?` in order, or of `$name` by name. Raises QueryRefused, QueryFailed
+    or QueryLimit; the latter two also while the answer is read.
+    """
+    return QueryProcess().ask(
+        settings, sql, parameters, limits=limits or Limits.of(settings), exact_types=exact_types,
+        cancellation=cancellation,
+    )  # fmt: skip
+
+
+class QueryProcess:
+    """A process that will answer one query. It takes a moment to start: do so ahead."""
+
+    def __init__(self, process: subprocess.Popen[bytes] | None = None) -> None:
+        self._process = process or start_worker()
+        self._unfinished: Path | None = None
+        self._reading = threading.Lock()
+        self._frames: _Frames | None = None
+
+    def ask(
+        self,
+        settings: Settings,
+        sql: str,
+        parameters: Any = (),
+        *,
+        limits: Limits,
+        exact_types: bool = False,
+        cancellation: Cancellation | None = None,
+    ) -> Answer:
+        """See the function of this name; once in the life of a process."""
+        cancellation = cancellation or Cancellation()
+        self._unfinished = settings.data_dir / "tmp"
+        request = Request(sql, parameters, limits, _place_of_warehouse(settings), exact_types)
+        try:
+            cancellation.ends_with(self._process.kill)
+            self._frames = frames = _Frames(self._process, limits, cancellation, self._reading)
+            frames.request(request, settings.warehouse_busy_timeout_s)
+            stream = pa.ipc.open_stream(frames)
+        except BaseException:
+            self.close()
+            raise
+        return Answer(
+            stream.schema, frames.batches(stream), truncated=lambda: frames.truncated,
+            close=self.close,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End the process, and remove what it left."""
+        if self._frames is None or not self._frames.done:
+            self._process.kill()
+        try:
+            self._process.wait(_ENDS_WITHIN_S)  # having answered, it closes what it opened
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with self._reading:  # which ends now, if another thread is at it
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+        if self._unfinished is not None and self._process.returncode:
+            remove_leftovers(self._unfinished)
+
+
+def _place_of_warehouse(settings: Settings) -> dict[str, Any]:
+    """The settings that say where it is, and no secret."""
+    names = {name for name in Settings.model_fields if name.startswith("warehouse_")}
+    return settings.model_dump(include={"data_dir", *names})
+
+
+class _Frames:
+    """The pieces that come from the process, waited for no longer than the limit."""
+
+    closed = False
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        limits: Limits,
+        cancellation: Cancellation,
+        reading: threading.Lock,
+    ) -> None:
+        self._process = process
+        self._limits = limits
+        self._cancellation = cancellation
+        self._reading = reading
+        self._left_s = limits.seconds
+        self._bytes = b""
+        self.done = False
+        self.truncated = False
+        assert process.stdout is not None
+        self._pipe = process.stdout
+        self._poll = select.poll()
+        self._poll.register(self._pipe, select.POLLIN)
+
+    def request(self, request: Request, patience_s: float) -> None:
+        """Hand over the query, and wait until the warehouse is open: maintenance may hold it."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(pickle.dumps(request))
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._died() from None
+        counted, self._left_s = self._left_s, patience_s + _STARTS_WITHIN_S
+        kind, _ = self._next()
+        assert kind == OPEN, kind
+        self._left_s = counted
+
+    def batches(self, stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        yield from stream
+        while not self.done:  # the stream has an end of its own before that of the answer
+            self._more()
+
+    def read(self, size: int = -1) -> bytes:
+        """For Arrow: bytes of its stream."""
+        while (size < 0 or len(self._bytes) < size) and not self.done:
+            self._more()
+        size = len(self._bytes) if size < 0 else size
+        found, self._bytes = self._bytes[:size], self._bytes[size:]
+        return found
+
+    def _more(self) -> None:
+        kind, data = self._next()
+        if kind == BYTES:
+            self._bytes += data
+        elif kind == DONE:
+            self.done = True
+            self.truncated = json.loads(data)["truncated"]
+
+    def _next(self) -> tuple[bytes, bytes]:
+        kind, size = struct.unpack(HEADER, self._exactly(struct.calcsize(HEADER)))
+        data = self._exactly(size)
+        if kind == ERROR:
+            raise _told(json.loads(data))
+        return kind, data
+
+    def _exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            with self._reading:
+                if self._pipe.closed:
+                    raise QueryFailed("The query was cancelled.")
+                self._wait()
+                part = os.read(self._pipe.fileno(), min(size, 1 << 20))
+            if not part:
+                raise self._died()
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _wait(self) -> None:
+        begun = time.monotonic()
+        ready = self._poll.poll(max(self._left_s, 0) * 1000)
+        self._left_s -= time.monotonic() - begun
+        if not ready:
+            self._process.kill()
+            raise self._limits.time_reached()
+
+    def _died(self) -> GmnError:
+        ended = self._process.wait()
+        if self._cancellation.cancelled:
+            return QueryFailed("The query was cancelled.")
+        if ended == -signal.SIGXCPU:
+            return self._limits.time_reached()
+        if ended in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGKILL):
+            return self._limits.memory_reached()
+        return QueryFailed(f"The process of the query ended with {ended}.")
+
+
+def _told(error: dict[str, str]) -> GmnError:
+    kind = getattr(errors, error["kind"], QueryFailed)
+    assert issubclass(kind, GmnError | QueryLimit)
+    told: GmnError = kind(error["message"], remedy=error["remedy"])
+    return told

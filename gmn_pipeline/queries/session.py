@@ -1,0 +1,226 @@
+"""A session that reads the warehouse and could not change it if it tried, and queries in it.
+
+What belongs here: DuckDB's settings that close it, and running one query up to its limits. What
+does not: judging the query (`statement.py`), and the process that holds what DuckDB cannot
+(`process.py`).
+
+In this process only our own queries are to be run, with values bound as parameters: DuckDB's
+interrupt and memory limit do not reach into a single call of a function, which is why those named
+in `functions.HUNGRY` are refused here.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from gmn_pipeline.config import Settings
+from gmn_pipeline.errors import GmnError, QueryFailed
+from gmn_pipeline.queries.answer import Answer, Cancellation, UpTo
+from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.sandbox import forbid_writing
+from gmn_pipeline.queries.statement import Catalogue, failed, one_select
+from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+"""Values of `?` or `$1` in order, or of `$name` by name."""
+
+_BATCH_ROWS = 10_000
+# A sum of so many terms, or queries so deep in one another; the process's stack holds more.
+_DEPTH = 250
+
+T = TypeVar("T")
+
+
+@contextmanager
+def read_session(
+    settings: Settings,
+    limits: Limits,
+    *,
+    alone: bool = False,
+    exact_types: bool = False,
+) -> Iterator["ReadSession"]:
+    """A session for queries of any number of threads.
+
+    `alone`: the process runs nothing else, and is ended from outside. Then it gives up its right
+    to write files, and functions that take much are allowed.
+    `exact_types`: Arrow types that only DuckDB knows, instead of the nearest common ones.
+    """
+    warehouse = WarehouseConnection(settings)
+    with warehouse.open(read_only=True) as connection:
+        catalogue = Catalogue.of(connection, CATALOG)
+        catalog = _catalog_file(connection)
+        if alone:
+            _give_up_writing(connection, catalog)
+        for statement in _confinement(catalog, warehouse.data_path, limits):
+            connection.execute(statement)
+        exact = "true" if exact_types else "false"
+        connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
+        connection.execute("SET lock_configuration = true")
+        yield ReadSession(connection, catalogue, limits, hungry=alone)
+
+
+def _catalog_file(connection: duckdb.DuckDBPyConnection) -> str:
+    row = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = ?", [CATALOG]
+    ).fetchone()
+    assert row is not None
+    return str(row[0]).removeprefix("sqlite:")
+
+
+def _confinement(catalog: str, data: Path, limits: Limits) -> Iterator[str]:
+    yield "SET GLOBAL TimeZone = 'UTC'"  # that of a session is not its cursors'
+    yield f"SET memory_limit = '{limits.memory_mb}MB'"
+    if not limits.disk_mb:
+        yield "SET temp_directory = ''"
+    yield f"SET max_temp_directory_size = '{limits.disk_mb}MB'"
+    yield f"SET max_expression_depth = {_DEPTH}"
+    yield "SET python_enable_replacements = false"
+    yield "SET autoinstall_known_extensions = false"
+    yield "SET autoload_known_extensions = false"
+    yield "SET allow_community_extensions = false"
+    # Folders in this list may be written to as well: only the lake's own is there.
+    yield f"SET allowed_directories = [{sql_text(str(data))}]"
+    files = ", ".join(sql_text(catalog + suffix) for suffix in ("", "-wal", "-shm"))
+    yield f"SET allowed_paths = [{files}]"
+    yield "SET enable_external_access = false"
+
+
+def _give_up_writing(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Only threads that begin from now on are bound by it: DuckDB begins them anew."""
+    row = connection.execute(
+        "SELECT current_setting('threads'), current_setting('temp_directory')"
+    ).fetchone()
+    assert row is not None
+    threads, temporary = row
+    connection.execute("SET threads = 1")
+    # SQLite's readers write down in these that they read.
+    shared = [Path(f"{catalog}{suffix}") for suffix in ("-wal", "-shm")]
+    # With the place around it, in which the session removes its folder when it ends.
+    unfinished = Path(temporary).parent
+    forbid_writing([path for path in (*shared, unfinished) if path.exists()])
+    connection.execute(f"SET threads = {threads}")
+
+
+class ReadSession:
+    """One DuckDB that threads share: each query has a cursor of its own."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalogue: Catalogue,
+        limits: Limits,
+        *,
+        hungry: bool,
+    ) -> None:
+        self._connection = connection
+        self._catalogue = catalogue
+        self._limits = limits
+        self._hungry = hungry
+
+    def run(
+        self,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        cancellation: Cancellation | None = None,
+    ) -> Answer:
+        """Begin to answer a query.
+
+        Raises QueryRefused, QueryFailed or QueryLimit; the latter two also while it is read.
+        """
+        query = _Query(self._connection.cursor(), self._limits)
+        if cancellation is not None:
+            cancellation.ends_with(query.interrupt)
+        try:
+            query.cursor.execute(f"USE {CATALOG}")
+            statement = one_select(query.cursor, sql, self._catalogue, hungry=self._hungry)
+            reader = query.begin(statement, parameters)
+        except BaseException:
+            query.cursor.close()
+            raise
+        up_to = UpTo(query.batches(reader), self._limits.rows)
+        return Answer(
+            reader.schema, iter(up_to), truncated=lambda: up_to.truncated, close=query.close
+        )
+
+
+class _Query:
+    """A query under way, and the time that it has left."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+        self.cursor = cursor
+        self._limits = limits
+        self._left_s = limits.seconds
+        self._ended = False
+        self._working = threading.Lock()
+        self._run: Callable[[], pa.RecordBatchReader]
+
+    def begin(self, statement: duckdb.Statement, parameters: Parameters) -> pa.RecordBatchReader:
+        values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+        self._run = lambda: self.cursor.execute(statement, values).to_arrow_reader(_BATCH_ROWS)
+        return self._in_time(self._run)
+
+    def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        while (batch := self._in_time(lambda: next(reader, None))) is not None:
+            yield batch
+
+    def interrupt(self) -> None:
+        self._ended = True
+        self.cursor.interrupt()
+
+    def close(self) -> None:
+        """End it; what another thread is just waiting for ends with an error there."""
+        self.interrupt()
+        with self._working:
+            self.cursor.close()
+
+    def _in_time(self, work: Callable[[], T]) -> T:
+        timer = threading.Timer(max(self._left_s, 0), self.cursor.interrupt)
+        timer.daemon = True
+        with self._working:
+            if self._ended:
+                raise _cancelled()
+            begun = time.monotonic()
+            timer.start()
+            try:
+                return work()
+            except _ERRORS as error:
+                raise self._reason(error, begun + self._left_s) from error
+            finally:
+                timer.cancel()
+                self._left_s -= time.monotonic() - begun
+
+    def _reason(self, error: BaseException, deadline: float, tries: int = 3) -> GmnError:
+        text = str(error)
+        if isinstance(error, MemoryError) or any(word in text for word in _MEMORY):
+            return self._limits.memory_reached()
+        if "INTERRUPT" not in text:
+            return failed(text)
+        if self._ended:
+            return _cancelled()
+        if time.monotonic() >= deadline:
+            return self._limits.time_reached()
+        # One of DuckDB's threads failed, and what is left is that it interrupted the others:
+        # so it was for one of twenty queries with an error in a late row. Look for it again.
+        if tries:
+            try:
+                for _ in self._run():
+                    pass
+            except _ERRORS as again:
+                return self._reason(again, deadline, tries - 1)
+        return QueryFailed("A row of the answer cannot be computed, and DuckDB does not say why.")
+
+
+_ERRORS = (duckdb.Error, pa.ArrowException, MemoryError, OSError)
+_MEMORY = ("Out of Memory", "bad_alloc", "could not allocate", "Cannot allocate memory")
+
+
+def _cancelled() -> QueryFailed:
+    return QueryFailed("The query was cancelled.")
