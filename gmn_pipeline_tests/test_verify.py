@@ -61,8 +61,8 @@ BREAKAGES = {
     "rejected rows are as many as their file counts": "DELETE FROM rejected_rows",
     "as many trajectories are there as came and did not go": "DELETE FROM trajectories "
     f"WHERE trajectory_identifier = '{FIRST}'",
-    "a claim is of a trajectory that is current elsewhere": "INSERT INTO trajectory_claims BY NAME "
-    "SELECT COLUMNS(c -> c NOT IN ('revision', 'valid_from_utc', 'first_loaded_at_utc')) "
+    "a claim is of a trajectory that is current from another file": "INSERT INTO trajectory_claims "
+    "BY NAME SELECT COLUMNS(c -> c NOT IN ('revision', 'valid_from_utc', 'first_loaded_at_utc')) "
     "FROM trajectories LIMIT 1",
 }
 

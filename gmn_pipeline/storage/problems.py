@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, NotPermitted
+from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, NotPermitted, WarehouseBusy
 
 # As the C library, SQLite and DuckDB put it; DuckDB and SQLAlchemy pass on nothing but the text.
 _FULL = re.compile(
@@ -36,6 +36,9 @@ _DAMAGED = re.compile(
     r"Table with name ducklake_\w+ does not exist|malformed database schema|"
     r'(?:Cannot open file|read from file) "[^"]*\.parquet"'
 )
+# Maintenance flushed rows that a session open since before still looks up in the catalogue
+# (duckdb/ducklake#1305): one that is opened now finds them.
+_OUT_OF_DATE = re.compile(r"Table with name ducklake_inlined_data_\w+ does not exist")
 _INTERRUPTED = re.compile(
     r"KeyboardInterrupt|InterruptException|DagsterExecutionInterruptedError|Query interrupted"
 )
@@ -64,6 +67,11 @@ def explained_text(said: str, data_dir: Path) -> GmnError | None:
             f"{path or data_dir} may not be used as needed: {_first_line(said, _FORBIDDEN)}.",
             remedy=f"This needs permission to write in {data_dir}. Reading needs none: 'gmn sql' "
             "and 'gmn status', or any DuckDB on a copy of snapshot/gmn.duckdb.",
+        )
+    if _OUT_OF_DATE.search(said):
+        return WarehouseBusy(
+            "The warehouse was put in order while it was open here.",
+            remedy="Nothing is lost. The same command goes on from what is done.",
         )
     if _DAMAGED.search(said):
         return DataDamaged(

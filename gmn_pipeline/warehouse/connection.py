@@ -162,6 +162,14 @@ class WarehouseConnection:
             finally:
                 self._kept = None
 
+    def renew(self) -> None:
+        """Let those who read in a session kept open see what maintenance made of the lake's files
+        (duckdb/ducklake#1305)."""
+        if self._kept is not None:
+            with closing(self._kept.cursor()) as connection:
+                connection.execute(f"DETACH {_READING}")
+                self._attach(connection, self.catalog_path, read_only=True, name=_READING)
+
     @staticmethod
     def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
         connection.execute("SET TimeZone = 'UTC'")

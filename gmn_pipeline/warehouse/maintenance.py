@@ -91,7 +91,9 @@ def flush_small_commits(warehouse: WarehouseConnection) -> int:
             if inlined_rows(connection) <= _MOST_INLINED_ROWS:
                 return 0
             with warehouse.without_readers(_PATIENCE_OF_A_COMMIT_S):
-                return _flush(connection)
+                flushed = _flush(connection)
+                warehouse.renew()
+                return flushed
     except WarehouseBusy:
         return 0
 

@@ -122,8 +122,10 @@ class TrajectoryMerge:
     def run(self) -> None:
         """The steps, in the order of the data's way."""
         rows_before = self.one("SELECT count(*) FROM trajectories")
-        self._find_present()
+        self._find_near()
+        self._find_spoken()
         self._find_claims()
+        self._find_present()
         self._find_takeovers()
         self._find_dropped()
         self._find_candidates()
@@ -142,9 +144,8 @@ class TrajectoryMerge:
 
     # --- what is there -----------------------------------------------------------------------
 
-    def _find_present(self) -> None:
-        """`present`: rows that a speaker may be speaking of, with the generation of the newest
-        file that has them: a file that brought nothing new did not touch the row."""
+    def _find_near(self) -> None:
+        """`near`: rows that a speaker may be speaking of."""
         first, last, least, greatest = self.rows(
             f"""
             SELECT min(day), max(day), min({KEY}), max({KEY}) FROM (
@@ -181,19 +182,25 @@ class TrajectoryMerge:
                 f"SELECT {columns} FROM trajectories WHERE false"]),
             **values,
         )  # fmt: skip
-        self._find_spoken()
+
+    def _find_present(self) -> None:
+        """`present`: rows that a speaker may be speaking of, with the generation of the newest
+        file that has them: one that brought nothing new did not touch the row. And with that of
+        what named their bin; where its content is not the row's, that is a claim."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE present AS
-            SELECT n.*,
-              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, CASE
+            SELECT n.*, c.{KEY} IS NOT NULL AS is_claimed,
+              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, c.generated_at_utc, CASE
                 WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({_HISTORY_FILES})
                 THEN n.summary_generated_at_utc END) END AS named_at_utc,
               greatest(n.summary_generated_at_utc, h.generated_at_utc,
                 CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
             FROM near n
             LEFT JOIN (FROM spoken WHERE is_daily) d USING ({_BIN})
-            LEFT JOIN ({self._spoken_of("near")}) h USING ({KEY})
+            LEFT JOIN ({self._spoken_of("near")}) h ON n.{KEY} = h.{KEY}
+            LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
+              AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
             """
         )
 
@@ -208,7 +215,8 @@ class TrajectoryMerge:
             f"""
             CREATE OR REPLACE TEMP TABLE spoken AS
             SELECT {_BIN}, {IS_DAILY} AS is_daily, covers_from_utc, covers_until_utc,
-              max(summary_generated_at_utc) AS generated_at_utc
+              max(summary_generated_at_utc) AS generated_at_utc,
+              arg_max(loaded_at_utc, summary_generated_at_utc) AS loaded_at_utc
             FROM source_files WHERE bin_date BETWEEN $first AND $last GROUP BY ALL
             """,
             first=first and first - _A_DAY,
@@ -219,7 +227,8 @@ class TrajectoryMerge:
     def _spoken_of(table: str) -> str:
         """The newest history file loaded before that speaks of each row of a table."""
         return f"""
-            SELECT t.{KEY}, max(s.generated_at_utc) AS generated_at_utc
+            SELECT t.{KEY}, max(s.generated_at_utc) AS generated_at_utc,
+              arg_max(s.loaded_at_utc, s.generated_at_utc) AS loaded_at_utc
             FROM {table} t JOIN spoken s ON NOT s.is_daily AND {covers("s", "t.at_utc", "t")}
             GROUP BY 1"""
 
@@ -389,7 +398,7 @@ class TrajectoryMerge:
             CREATE OR REPLACE TEMP TABLE held AS
             WITH here AS (
               SELECT {KEY}, generated_at_utc, named_at_utc, {_BIN}, is_inside,
-                is_named AND {KEY} NOT IN (FROM unnamed) AS is_named
+                is_named AND NOT is_claimed AND {KEY} NOT IN (FROM unnamed) AS is_named
               FROM present SEMI JOIN touched USING ({KEY}) ANTI JOIN dropped USING ({KEY})
             )
             SELECT {KEY}, 'present' AS origin, generated_at_utc,
@@ -405,20 +414,20 @@ class TrajectoryMerge:
             FROM claim SEMI JOIN touched USING ({KEY}) ANTI JOIN dropped_claim USING ({KEY}, {_BIN})
             """
         )
+        self._find_denied()
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE live AS
             SELECT a.* FROM arriving a
             LEFT JOIN (FROM spoken WHERE is_daily) d USING ({_BIN})
-            LEFT JOIN ({self._spoken_of("arriving")}) h ON a.{KEY} = h.{KEY}
             LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
             WHERE NOT coalesce(g.generated_at_utc > a.generated_at_utc, false)
               AND a.{KEY} NOT IN (SELECT {KEY} FROM taken_over)
+              AND a.{KEY} NOT IN (SELECT {KEY} FROM denied)
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
-                OR NOT (coalesce(h.generated_at_utc > a.generated_at_utc, false)
-                  OR (coalesce(d.generated_at_utc > a.generated_at_utc, false)
-                    AND (a.is_named OR {self._neighbour_lacks("a", ">", "spoken")}))))
+                OR NOT (coalesce(d.generated_at_utc > a.generated_at_utc, false)
+                  AND (a.is_named OR {self._neighbour_lacks("a", ">", "spoken")})))
             """
         )
         self.rows(
@@ -446,10 +455,37 @@ class TrajectoryMerge:
               LEFT JOIN (SELECT DISTINCT {KEY}, {_BIN} FROM held WHERE origin = 'present') p
                 ON e.{KEY} = p.{KEY}
             )
-            FROM placed QUALIFY row_number() OVER (PARTITION BY {KEY}, {_BIN}
-              ORDER BY generated_at_utc DESC, {_RANK}, is_named DESC) = 1
+            SELECT *,
+              row_number() OVER (PARTITION BY {KEY}, {_BIN}
+                ORDER BY generated_at_utc DESC, {_RANK}, is_named DESC) AS place_rank,
+              row_number() OVER (PARTITION BY {KEY}, {_BIN}, is_named
+                ORDER BY generated_at_utc DESC, {_RANK}) AS named_rank
+            FROM placed
             """
         )
+
+    def _find_denied(self) -> None:
+        """`denied`: what a newer history file, loaded before, does not have. It does have what is
+        held, and what was current right after it was loaded though it is gone by now."""
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE denied AS
+            SELECT a.{KEY}, h.generated_at_utc, h.loaded_at_utc
+            FROM arriving a JOIN ({self._spoken_of("arriving")}) h ON a.{KEY} = h.{KEY}
+            WHERE h.generated_at_utc > a.generated_at_utc
+              AND a.{KEY} NOT IN (SELECT {KEY} FROM held)
+            """
+        )
+        if self.one("SELECT count(*) FROM denied"):
+            self.rows(
+                f"""
+                DELETE FROM denied WHERE EXISTS (FROM trajectory_revisions r
+                  WHERE r.{KEY} = denied.{KEY}
+                    AND r.summary_generated_at_utc <= denied.generated_at_utc
+                    AND r.valid_from_utc <= denied.loaded_at_utc
+                    AND r.valid_until_utc > denied.loaded_at_utc)
+                """
+            )
 
     @staticmethod
     def _tombstones() -> str:
@@ -467,7 +503,7 @@ class TrajectoryMerge:
             f"""
             CREATE OR REPLACE TEMP TABLE change AS
             WITH chosen AS (
-              FROM candidate QUALIFY row_number() OVER (PARTITION BY {KEY}
+              FROM candidate WHERE place_rank = 1 QUALIFY row_number() OVER (PARTITION BY {KEY}
                 ORDER BY generated_at_utc DESC, is_inside DESC, {_RANK}, {_BIN}) = 1
             )
             SELECT coalesce(c.{KEY}, d.{KEY}) AS {KEY}, c.origin, c.row,
@@ -552,18 +588,24 @@ class TrajectoryMerge:
         if coming:
             self._insert_current()
             self._insert_stations()
+        self._find_fates()
         if waiting:
             self._move_claims()
 
     def _note_claims(self) -> bool:
-        """`new_claim`: what others have of trajectories that are current elsewhere, copied before
-        it is removed; whether there is anything to do about claims."""
+        """`waiting`: what named files have of trajectories that are current from others;
+        `new_claim`: of these, rows that are there, copied before they are removed. Whether there
+        is anything to do about claims."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE waiting AS
-            SELECT c.* FROM candidate c JOIN change x ON c.{KEY} = x.{KEY}
-            WHERE c.is_named AND (c.bin_date <> x.bin_date
-              OR c.bin_solar_longitude_deg <> x.bin_solar_longitude_deg)
+            SELECT c.*, x.bin_date = c.bin_date
+                AND x.bin_solar_longitude_deg = c.bin_solar_longitude_deg AS is_here
+            FROM candidate c JOIN change x ON c.{KEY} = x.{KEY}
+            WHERE c.is_named AND c.named_rank = 1 AND x.change <> 'withdrawn'
+              -- What named the bin of a row whose content came with something newer.
+              AND (NOT is_here OR (x.is_placed AND (c.origin <> 'present' OR (
+                x.origin <> 'present' AND x.change = 'revised'))))
             """
         )
         if not self.one("SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM claim)"):
@@ -572,9 +614,6 @@ class TrajectoryMerge:
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE new_claim AS
-            SELECT {_COPIED} FROM arriving_row
-            WHERE row IN (SELECT row FROM waiting WHERE origin = 'arriving')
-            UNION ALL
             -- A row that something newer confirmed was named by an older file: that one claims it.
             SELECT {_COPIED} FROM (
               SELECT t.* REPLACE (
@@ -737,11 +776,20 @@ class TrajectoryMerge:
                 AND NOT EXISTS (FROM waiting w WHERE w.origin = 'claim' AND {here}))
             """
         )
-        self.rows(f"INSERT INTO trajectory_claims ({_COPIED}) SELECT {_COPIED} FROM new_claim")
+        self.rows(
+            f"""
+            INSERT INTO trajectory_claims ({_COPIED})
+            SELECT {_COPIED} FROM new_claim
+            UNION ALL
+            SELECT {_COPIED} FROM arriving_row WHERE row IN (
+              SELECT w.row FROM waiting w JOIN fate f ON w.row = f.row
+              WHERE w.origin = 'arriving' AND NOT (w.is_here AND f.fate = 'unchanged'))
+            """
+        )
 
     # --- what came of it ---------------------------------------------------------------------
 
-    def find_fates(self) -> None:
+    def _find_fates(self) -> None:
         """`fate`: what became of each arriving row: inserted, revised, unchanged where the
         warehouse says the same now, superseded where a newer speaker says something else."""
         self.rows(

@@ -165,7 +165,6 @@ class _FileLoad:
         self._note_slices()
         self._note_arriving()
         self._merge.run()
-        self._merge.find_fates()
         self._find_outcomes()
         self._insert_rejected()
         counts = self._counts()

@@ -333,7 +333,7 @@ class _MessageLoad:
         self._merge.run()
         self._find_fates()
         self._note_what_the_topic_says()
-        fates = dict(self._run("SELECT fate, count(*) FROM fate GROUP BY 1"))
+        fates = dict(self._run("SELECT fate, count(*) FROM message_fate GROUP BY 1"))
         for name, count in fates.items():
             setattr(counts, name, getattr(counts, name) + count)
         counts.bins |= self._changed_bins()
@@ -407,12 +407,11 @@ class _MessageLoad:
         )
 
     def _find_fates(self) -> None:
-        """`fate`: what became of each message of the round."""
+        """`message_fate`: what became of each message of the round."""
         self._run(
             f"""
-            CREATE OR REPLACE TEMP TABLE fate AS
+            CREATE OR REPLACE TEMP TABLE message_fate AS
             SELECT i.message, i.{KEY}, coalesce(c.bin_date, p.bin_date, i.bin_date) AS bin_date,
-              p.{KEY} IS NULL AND i.is_tombstone AS is_absent,
               CASE WHEN i.is_tombstone AND c.change = 'withdrawn' THEN '{WITHDRAWN}'
                 WHEN i.is_tombstone AND p.{KEY} IS NULL THEN 'unchanged'
                 WHEN i.is_tombstone OR c.row IS DISTINCT FROM i.message THEN 'outdated'
@@ -434,13 +433,12 @@ class _MessageLoad:
               NULL::VARCHAR AS content_sha256, i.generated_at_utc, $topic_id AS topic_id,
               i.topic_partition, i.topic_offset, i.sent_at_utc, $run_id::VARCHAR AS run_id,
               $now::TIMESTAMP AS recorded_at_utc
-            FROM incoming i JOIN fate f ON i.message = f.message
+            FROM incoming i JOIN message_fate f ON i.message = f.message
             LEFT JOIN (
               SELECT {KEY}, bin_date, revision FROM trajectories
               WHERE {KEY} BETWEEN (SELECT min({KEY}) FROM incoming)
                 AND (SELECT max({KEY}) FROM incoming)
             ) t ON i.{KEY} = t.{KEY}
-            WHERE NOT f.is_absent OR i.{KEY} IN (SELECT {KEY} FROM publications)
             """,
             {"topic_id": self._arrival.topic_id, "run_id": self._arrival.run_id, "now": self._now},
         ).pl()

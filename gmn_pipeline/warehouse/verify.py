@@ -125,12 +125,13 @@ RULES = (
         """,
     ),
     Rule(
-        "a claim is of a trajectory that is current elsewhere",
+        "a claim is of a trajectory that is current from another file",
         """
         SELECT c.trajectory_identifier FROM trajectory_claims c
         LEFT JOIN trajectories t ON c.trajectory_identifier = t.trajectory_identifier
         WHERE t.trajectory_identifier IS NULL OR (c.bin_date = t.bin_date
-          AND c.bin_solar_longitude_deg = t.bin_solar_longitude_deg)
+          AND c.bin_solar_longitude_deg = t.bin_solar_longitude_deg
+          AND c.source_file_sha256 = t.source_file_sha256)
         """,
     ),
 )
