@@ -103,6 +103,15 @@ MERGED_TABLES = (TRAJECTORIES, TRAJECTORY_STATIONS, TRAJECTORY_CLAIMS)
 """The tables that the merge takes rows out of."""
 
 
+_CONFIRMED = f"""
+SELECT {KEY}, revision, max(generated_at_utc) AS generated_at_utc FROM publications
+WHERE origin = 'consumed' AND change <> 'withdrawn' AND revision > 0
+  AND {KEY} IN (SELECT {KEY} FROM near)
+GROUP BY ALL
+"""
+"""The newest message of others that says what a row says."""
+
+
 class TrajectoryMerge:
     """One transaction's change of the trajectories.
 
@@ -158,7 +167,7 @@ class TrajectoryMerge:
             f"{KEY}, {_BIN}, {AT_UTC} AS at_utc, {IS_NAMED} AS is_named, {IS_INSIDE} AS is_inside, "
             f"CASE WHEN NOT {IS_NAMED} THEN {NEIGHBOUR_DEG} END AS neighbour_deg, "
             f"list_contains(quality_flags, '{MADE_HERE}') AS is_made_here, "
-            "summary_generated_at_utc, source_file_sha256"
+            "summary_generated_at_utc, source_file_sha256, revision"
         )
         # Two scans, each of which DuckLake can confine to the files it needs.
         parts = []
@@ -191,16 +200,18 @@ class TrajectoryMerge:
             f"""
             CREATE OR REPLACE TEMP TABLE present AS
             SELECT n.*, c.{KEY} IS NOT NULL AS is_claimed,
-              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, c.generated_at_utc, CASE
+              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, c.generated_at_utc,
+                m.generated_at_utc, CASE
                 WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({_HISTORY_FILES})
                 THEN n.summary_generated_at_utc END) END AS named_at_utc,
-              greatest(n.summary_generated_at_utc, h.generated_at_utc,
+              greatest(n.summary_generated_at_utc, h.generated_at_utc, m.generated_at_utc,
                 CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
             FROM near n
             LEFT JOIN (FROM spoken WHERE is_daily) d USING ({_BIN})
             LEFT JOIN ({self._spoken_of("near")}) h ON n.{KEY} = h.{KEY}
             LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
               AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
+            LEFT JOIN ({_CONFIRMED}) m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
             """
         )
 
@@ -466,20 +477,24 @@ class TrajectoryMerge:
 
     def _find_denied(self) -> None:
         """`denied`: what a newer history file, loaded before, does not have. It does have what is
-        held, and what was current right after it was loaded though it is gone by now."""
+        there or held, and what was current right after it was loaded though it is gone by now;
+        and nobody knows of what a newer file brings in the same load."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE denied AS
             SELECT a.{KEY}, h.generated_at_utc, h.loaded_at_utc
             FROM arriving a JOIN ({self._spoken_of("arriving")}) h ON a.{KEY} = h.{KEY}
             WHERE h.generated_at_utc > a.generated_at_utc
-              AND a.{KEY} NOT IN (SELECT {KEY} FROM held)
+              AND a.{KEY} NOT IN (SELECT {KEY} FROM present UNION ALL SELECT {KEY} FROM held)
             """
         )
         if self.one("SELECT count(*) FROM denied"):
             self.rows(
                 f"""
-                DELETE FROM denied WHERE EXISTS (FROM trajectory_revisions r
+                DELETE FROM denied WHERE {KEY} IN (
+                  SELECT a.{KEY} FROM arriving a WHERE NOT EXISTS (FROM denied d
+                    WHERE d.{KEY} = a.{KEY} AND d.generated_at_utc > a.generated_at_utc))
+                  OR EXISTS (FROM trajectory_revisions r
                   WHERE r.{KEY} = denied.{KEY}
                     AND r.summary_generated_at_utc <= denied.generated_at_utc
                     AND r.valid_from_utc <= denied.loaded_at_utc
@@ -543,14 +558,14 @@ class TrajectoryMerge:
             f"""
             UPDATE change SET change = compared.change FROM (
               SELECT new.{KEY}, CASE WHEN new.content <> old.content THEN 'revised'
-                WHEN new.moves {other_flags} THEN 'relabelled'
+                WHEN new.moves OR new.renamed {other_flags} THEN 'relabelled'
                 ELSE 'unchanged' END AS change
               FROM (
-                SELECT {KEY}, c.moves, {arriving}
+                SELECT {KEY}, c.moves, c.is_named <> c.was_named AS renamed, {arriving}
                 FROM arriving_row r JOIN change c USING ({KEY})
                 WHERE c.change = 'both' AND c.origin = 'arriving' AND r.row = c.row
                 UNION ALL
-                SELECT {KEY}, c.moves, {arriving}
+                SELECT {KEY}, c.moves, c.is_named <> c.was_named AS renamed, {arriving}
                 FROM trajectory_claims r JOIN change c USING ({KEY})
                 WHERE c.change = 'both' AND c.origin = 'claim' AND r.bin_date = c.bin_date
                   AND r.bin_solar_longitude_deg = c.bin_solar_longitude_deg

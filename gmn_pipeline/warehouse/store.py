@@ -238,7 +238,7 @@ class _FileLoad:
         )
         self._run(
             f"""
-            UPDATE fate SET fate = 'superseded' WHERE speaker IN (
+            UPDATE fate SET fate = 'superseded' WHERE fate = 'unchanged' AND speaker IN (
               SELECT speaker FROM slice WHERE outcome = '{OLDER}')
             """
         )
