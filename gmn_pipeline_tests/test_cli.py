@@ -72,6 +72,21 @@ def test_a_run_ends_with_its_counts_and_a_second_one_says_that_nothing_changed(
     assert row(second, "trajectories unchanged") == "533"
 
 
+def test_a_run_says_from_which_files_of_which_source_and_every_row_is_in_a_line(
+    bench: Bench, gmn: Gmn
+) -> None:
+    bench.put("monthly/traj_summary_monthly_202203.txt", sample().stamped("2022-03-20 00:00:00"))
+    monthly = gmn.says("run", "--from", "2022-03-04", "--history", "monthly")
+    assert row(monthly, "source") == bench.site.as_uri() + "/"
+    assert row(monthly, "monthly files") == "1, of which 1 new"
+    assert row(monthly, "trajectories inserted") == "534"
+    bench.put(DAILY, sample().first(5).stamped("2022-03-10 00:00:00"))
+    older = gmn.says("run", "--from", "2022-03-04")
+    assert row(older, "rows accepted") == "5"
+    assert row(older, "in a newer file already") == "5"
+    assert row(older, "trajectories unchanged") == "0"
+
+
 def test_a_run_with_a_bad_day_names_it_and_exits_with_1(bench: Bench, gmn: Gmn) -> None:
     bench.put(DAILY, sample().with_columns(lambda fields: fields[:9] + fields[10:]))
     result = gmn("run", "--from", "2022-03-03", "--to", "2022-03-04")

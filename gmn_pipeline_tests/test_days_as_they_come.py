@@ -203,6 +203,8 @@ def test_rejected_rows_stand_on_their_day_in_the_check_and_in_the_log(
     assert len(messages) == 20
     assert f"{DAILY}, line 5: " in messages[0]
     assert "begin_latitude_deg" in messages[0]
+    again = evaluation(operator.run(DAY, DAY), "no_rows_rejected")
+    assert str(again.metadata["rows"].value) == str(check.metadata["rows"].value)
     query = told.split("```sql\n")[1].split("\n```")[0]
     assert count(bench.settings, f"({query})") == 25
 

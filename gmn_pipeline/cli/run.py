@@ -32,7 +32,7 @@ from gmn_pipeline.orchestration.run_requests import WHY_TAG
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
-from gmn_pipeline.storage.problems import explained_text, unknown
+from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -167,6 +167,8 @@ def _execute(
 ) -> bool:
     done = run_job(defs, job, instance, {**(tags or {}), WHY_TAG: "gmn run"})
     for failure in done.failures:
+        if is_interruption_text("\n".join(cause.message for cause in _causes(failure.error))):
+            raise KeyboardInterrupt  # which Dagster takes for one step's failure
         said = failure.user_failure_data.description if failure.user_failure_data else None
         said = said or _in_a_sentence(failure.error, instance)
         errors.print(said, style="red", markup=False, soft_wrap=True)
@@ -176,13 +178,20 @@ def _execute(
 def _in_a_sentence(error: Any, instance: dg.DagsterInstance) -> str:
     """What Dagster hands on of an error that no part of this project raised on purpose."""
     data_dir = Path(instance.root_directory).parent
-    causes = [error]
-    while causes[-1].cause or causes[-1].context:
-        causes.append(causes[-1].cause or causes[-1].context)
+    causes = _causes(error)
     known = explained_text("\n".join(cause.message for cause in causes), data_dir)
     if known is not None:
         return str(known)
     return unknown(causes[-1].message.strip().splitlines()[0], error.to_string(), data_dir)
+
+
+def _causes(error: Any) -> list[Any]:
+    """An error as Dagster hands it on, and what it came of."""
+    causes = []
+    while error is not None:
+        causes.append(error)
+        error = error.cause or error.context
+    return causes
 
 
 def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:

@@ -18,6 +18,7 @@ from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
 
+NO_FILE = "The network has no file of this date."
 _PREVIEW_DAYS, _PREVIEW_ROWS = 10, 5
 _PREVIEW_COLUMNS = (
     "trajectory_identifier",
@@ -47,13 +48,17 @@ def previews(settings: Settings, days: Sequence[date]) -> dict[date, str]:
 
 
 def day_metadata(
-    stage: Stage, day: DayReport, shown: Mapping[date, str], rejected: RejectedRows
+    stage: Stage,
+    day: DayReport,
+    shown: Mapping[date, str],
+    rejected: RejectedRows,
+    *,
+    is_fetched: bool,
 ) -> Mapping[str, Any]:
     """What the UI shows with a day of an asset: what its stage did."""
+    note = {} if day.files else {"note": NO_FILE if is_fetched else "No file of it is landed."}
     if stage is Stage.LANDING:
-        if not day.files:
-            return {"note": "The network has no file of this date."}
-        return {
+        return note or {
             "files": ", ".join(file.version.path for file in day.files),
             "source_sha256": ", ".join(file.version.sha256 for file in day.files),
             "summary_generated_at": day.files[-1].version.generated_at_utc,
@@ -65,7 +70,7 @@ def day_metadata(
             "dagster/partition_row_count": day.accepted,
             "rows_rejected": day.rejected,
             **rows,
-            **_note(day),
+            **note,
         }
     preview = {"preview": dg.MetadataValue.md(shown[day.day])} if day.day in shown else {}
     return {
@@ -77,12 +82,8 @@ def day_metadata(
         "rows_withdrawn": day.withdrawn,
         "rows_restored": day.restored,
         **preview,
-        **_note(day),
+        **note,
     }
-
-
-def _note(day: DayReport) -> Mapping[str, Any]:
-    return {} if day.files else {"note": "No file of this date is landed."}
 
 
 def failure_metadata(day: DayReport) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError
@@ -32,11 +33,23 @@ event_log_storage:
 """
 
 
+# A command's output is its user's. To keep it too, Dagster starts two programs for each step and
+# stream, which answer a Ctrl-C with tracebacks.
+_NO_COMPUTE_LOGS = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+
+
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """Dagster's storage under the data folder: the same that `make dev` shows."""
+    """Dagster's storage under the data folder, for a command: the same that `make dev` shows."""
     home = prepare_dagster_home(settings)
     with explaining(settings.data_dir):
-        return dg.DagsterInstance.from_config(str(home))
+        return dg.DagsterInstance.from_ref(
+            InstanceRef.from_dir(str(home), overrides=_NO_COMPUTE_LOGS)
+        )
 
 
 def prepare_dagster_home(settings: Settings) -> Path:

@@ -5,7 +5,7 @@ What belongs here: which of them are shown, and how. What does not: why a row is
 are named by the query that finds all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,20 +43,20 @@ class RejectedRows:
         self.counts: dict[date, int] = {}
         self._files: dict[date, list[str]] = {}
 
-    def add(self, settings: Settings, days: Sequence[DayReport]) -> list[RejectedRow]:
-        """Read those of some days; the first of them."""
-        rejecting = {day.day: day for day in days if day.rejected}
+    def add(self, settings: Settings, days: Iterable[DayReport]) -> list[RejectedRow]:
+        """Read those of some days that are not read yet; the first of them."""
+        rejecting = {day.day: day for day in days if day.rejected and day.day not in self.counts}
         if not rejecting:
             return []
-        for day, found in _read(settings, rejecting).items():
-            self.rows[day] = found
-            self.counts[day] = rejecting[day].rejected
-            self._files[day] = [file.version.sha256 for file in rejecting[day].files]
+        self.rows |= _read(settings, rejecting)
+        for day in rejecting.values():
+            self.counts[day.day] = day.rejected
+            self._files[day.day] = [file.version.sha256 for file in day.files]
         return [row for day in rejecting for row in self.rows.get(day, ())][:SHOWN_ROWS]
 
     def table(self, day: date | None = None) -> str:
         """Markdown: the first rows of a day, or of all days, and how to see the others."""
-        days = sorted(self.rows) if day is None else [day]
+        days = sorted(self.counts) if day is None else [day]
         rows = [row for each in days for row in self.rows.get(each, ())][:SHOWN_ROWS]
         text = table(
             ("file", "line", "reasons", "row"),
@@ -74,7 +74,7 @@ class RejectedRows:
 
     def query(self, day: date | None = None) -> str:
         """SQL for all rejected rows of a day, or of all days from the first to the last."""
-        where = f"BETWEEN DATE '{min(self.rows)}' AND DATE '{max(self.rows)}'"
+        where = f"BETWEEN DATE '{min(self.counts)}' AND DATE '{max(self.counts)}'"
         if day is not None:
             where = f"= DATE '{day}'"
             if len(files := self._files[day]) == 1:

@@ -5,7 +5,6 @@ either end (`process.py`, `worker.py`).
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gmn_pipeline.queries.limits import Limits
@@ -26,5 +25,4 @@ class Request:
     parameters: Any
     limits: Limits
     settings: dict[str, Any]
-    temporary: Path
     exact_types: bool

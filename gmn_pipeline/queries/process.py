@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -31,6 +30,7 @@ from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.start import start_worker
+from gmn_pipeline.storage.files import remove_leftovers
 
 _STARTS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 2.0
@@ -61,7 +61,7 @@ class QueryProcess:
 
     def __init__(self, process: subprocess.Popen[bytes] | None = None) -> None:
         self._process = process or start_worker()
-        self._temporary: Path | None = None
+        self._unfinished: Path | None = None
         self._reading = threading.Lock()
         self._frames: _Frames | None = None
 
@@ -77,12 +77,8 @@ class QueryProcess:
     ) -> Answer:
         """See the function of this name; once in the life of a process."""
         cancellation = cancellation or Cancellation()
-        folder = settings.data_dir / "tmp"
-        self._temporary = folder / f"query-{self._process.pid}"
-        _remove_left_over(folder)
-        request = Request(
-            sql, parameters, limits, _place_of_warehouse(settings), self._temporary, exact_types
-        )
+        self._unfinished = settings.data_dir / "tmp"
+        request = Request(sql, parameters, limits, _place_of_warehouse(settings), exact_types)
         try:
             cancellation.ends_with(self._process.kill)
             self._frames = frames = _Frames(self._process, limits, cancellation, self._reading)
@@ -110,25 +106,14 @@ class QueryProcess:
                 if pipe is not None:
                     with suppress(BrokenPipeError):
                         pipe.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        if self._unfinished is not None and self._process.returncode:
+            remove_leftovers(self._unfinished)
 
 
 def _place_of_warehouse(settings: Settings) -> dict[str, Any]:
     """The settings that say where it is, and no secret."""
     names = {name for name in Settings.model_fields if name.startswith("warehouse_")}
     return settings.model_dump(include={"data_dir", *names})
-
-
-def _remove_left_over(folder: Path) -> None:
-    """Temporary files of queries whose processes, and those that asked, were killed."""
-    for left in folder.glob("query-*"):
-        try:
-            os.kill(int(left.name.removeprefix("query-")), 0)
-        except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue
 
 
 class _Frames:

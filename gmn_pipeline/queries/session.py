@@ -12,7 +12,7 @@ in `functions.HUNGRY` are refused here.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -44,13 +44,12 @@ def read_session(
     limits: Limits,
     *,
     alone: bool = False,
-    temporary: Path | None = None,
     exact_types: bool = False,
 ) -> Iterator["ReadSession"]:
     """A session for queries of any number of threads.
 
     `alone`: the process runs nothing else, and is ended from outside. Then it gives up its right
-    to write files, and functions that take much are allowed. `temporary`: where sorts may write.
+    to write files, and functions that take much are allowed.
     `exact_types`: Arrow types that only DuckDB knows, instead of the nearest common ones.
     """
     warehouse = WarehouseConnection(settings)
@@ -58,8 +57,8 @@ def read_session(
         catalogue = Catalogue.of(connection, CATALOG)
         catalog = _catalog_file(connection)
         if alone:
-            _give_up_writing(connection, catalog, settings.data_dir / "tmp")
-        for statement in _confinement(catalog, warehouse.data_path, limits, temporary):
+            _give_up_writing(connection, catalog)
+        for statement in _confinement(catalog, warehouse.data_path, limits):
             connection.execute(statement)
         exact = "true" if exact_types else "false"
         connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
@@ -75,11 +74,12 @@ def _catalog_file(connection: duckdb.DuckDBPyConnection) -> str:
     return str(row[0]).removeprefix("sqlite:")
 
 
-def _confinement(catalog: str, data: Path, limits: Limits, temporary: Path | None) -> Iterator[str]:
+def _confinement(catalog: str, data: Path, limits: Limits) -> Iterator[str]:
     yield "SET GLOBAL TimeZone = 'UTC'"  # that of a session is not its cursors'
     yield f"SET memory_limit = '{limits.memory_mb}MB'"
-    yield f"SET temp_directory = {sql_text(str(temporary) if temporary else '')}"
-    yield f"SET max_temp_directory_size = '{limits.disk_mb if temporary else 0}MB'"
+    if not limits.disk_mb:
+        yield "SET temp_directory = ''"
+    yield f"SET max_temp_directory_size = '{limits.disk_mb}MB'"
     yield f"SET max_expression_depth = {_DEPTH}"
     yield "SET python_enable_replacements = false"
     yield "SET autoinstall_known_extensions = false"
@@ -92,15 +92,20 @@ def _confinement(catalog: str, data: Path, limits: Limits, temporary: Path | Non
     yield "SET enable_external_access = false"
 
 
-def _give_up_writing(connection: duckdb.DuckDBPyConnection, catalog: str, temporary: Path) -> None:
+def _give_up_writing(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Only threads that begin from now on are bound by it: DuckDB begins them anew."""
-    row = connection.execute("SELECT current_setting('threads')").fetchone()
+    row = connection.execute(
+        "SELECT current_setting('threads'), current_setting('temp_directory')"
+    ).fetchone()
     assert row is not None
+    threads, temporary = row
     connection.execute("SET threads = 1")
     # SQLite's readers write down in these that they read.
     shared = [Path(f"{catalog}{suffix}") for suffix in ("-wal", "-shm")]
-    forbid_writing([path for path in (*shared, temporary) if path.exists()])
-    connection.execute(f"SET threads = {row[0]}")
+    # With the place around it, in which the session removes its folder when it ends.
+    unfinished = Path(temporary).parent
+    forbid_writing([path for path in (*shared, unfinished) if path.exists()])
+    connection.execute(f"SET threads = {threads}")
 
 
 class ReadSession:
@@ -168,7 +173,11 @@ class _Query:
 
     def interrupt(self) -> None:
         self._ended = True
-        self.cursor.interrupt()
+        self._out_of_time()
+
+    def _out_of_time(self) -> None:
+        with suppress(duckdb.ConnectionException):  # closed by now
+            self.cursor.interrupt()
 
     def close(self) -> None:
         """End it; what another thread is just waiting for ends with an error there."""
@@ -177,7 +186,7 @@ class _Query:
             self.cursor.close()
 
     def _in_time(self, work: Callable[[], T]) -> T:
-        timer = threading.Timer(max(self._left_s, 0), self.cursor.interrupt)
+        timer = threading.Timer(max(self._left_s, 0), self._out_of_time)
         timer.daemon = True
         with self._working:
             if self._ended:

@@ -11,7 +11,6 @@ import pickle
 import struct
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -42,10 +41,9 @@ def main() -> None:
 
 def _answer(request: Request, frames: "_Frames") -> None:
     limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
-    temporary = _made(request.temporary) if request.limits.disk_mb else None
     session = read_session(
         Settings(**request.settings), request.limits,
-        alone=True, temporary=temporary, exact_types=request.exact_types,
+        alone=True, exact_types=request.exact_types,
     )  # fmt: skip
     with session as reading:
         threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -59,15 +57,6 @@ def _answer(request: Request, frames: "_Frames") -> None:
                     frames.flush()
             frames.flush()
             frames.send(DONE, json.dumps({"truncated": answer.truncated}).encode())
-
-
-def _made(folder: Path) -> Path | None:
-    """None where the data folder may only be read: then there are no temporary files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder
 
 
 def _end_with_parent() -> None:

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import duckdb
-
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, NotPermitted
 
@@ -37,6 +35,9 @@ _DAMAGED = re.compile(
     r"No magic bytes found|too small to be a Parquet file|for file '[^']*\.parquet'|"
     r"Table with name ducklake_\w+ does not exist|malformed database schema|"
     r'(?:Cannot open file|read from file) "[^"]*\.parquet"'
+)
+_INTERRUPTED = re.compile(
+    r"KeyboardInterrupt|InterruptException|DagsterExecutionInterruptedError|Query interrupted"
 )
 _PATH = re.compile(r"""["'](/[^"']+)["']""")
 _LONGEST = 300
@@ -74,6 +75,22 @@ def explained_text(said: str, data_dir: Path) -> GmnError | None:
     return None
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Ctrl-C, also where DuckDB or Dagster made something of their own of it."""
+    if isinstance(error, GmnError):
+        return False
+    return any(
+        _INTERRUPTED.search(f"{kind.__name__} {one}") is not None
+        for one in _chain(error)
+        for kind in type(one).__mro__
+    )
+
+
+def is_interruption_text(said: str) -> bool:
+    """The same for an error of which there is only its text."""
+    return _INTERRUPTED.search(said) is not None
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -107,11 +124,17 @@ def explaining(data_dir: Path) -> Iterator[None]:
     """Raise what the machine refuses in this project's terms."""
     try:
         yield
-    except (OSError, duckdb.Error, sqlite3.Error) as error:
-        known = explained(error, data_dir)
+    except Exception as error:
+        known = explained(error, data_dir) if _is_the_machines(error) else None
         if known is None:
             raise
         raise known from error
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Whether it comes from the operating system, SQLite or DuckDB (which is not imported here)."""
+    modules = {kind.__module__.strip("_").split(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, (OSError, sqlite3.Error)) or "duckdb" in modules
 
 
 def sentence(error: BaseException, data_dir: Path) -> str:

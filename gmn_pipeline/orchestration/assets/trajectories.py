@@ -122,6 +122,7 @@ def load_trajectory_days(
     if not report.failed:
         # Not where a day failed: steps that come after would take the failed day for done.
         yield from (quiet_output(_SPECS[stage].key) for stage in told)
+    telling.rejected.add(settings, report.days.values())
     for check, result in check_results(report, telling.rejected):
         if check.key in context.selected_asset_check_keys:
             yield result
@@ -180,7 +181,10 @@ class _Telling:
             shown = previews(self._settings, [day.day for day in days])
         for stage in stages or self.stages:
             by_day = {
-                day.day.isoformat(): day_metadata(stage, day, shown, self.rejected) for day in days
+                day.day.isoformat(): day_metadata(
+                    stage, day, shown, self.rejected, is_fetched=Stage.LANDING in self.stages
+                )
+                for day in days
             }
             log_materializations(self._context, _SPECS[stage].key, by_day)
 
