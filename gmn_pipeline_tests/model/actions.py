@@ -118,7 +118,7 @@ class _Drawing:
         return rows or {(natural or near)[0]: 1}
 
     def _solution(self) -> int:
-        tens = self.random.choices((0, 10, 20), (12, 2, 1))[0]
+        tens = self.random.choices((0, 10), (6, 1))[0]
         return tens + self.random.randint(1, 4)
 
     def _solution_like(self, x: str) -> int:
@@ -203,7 +203,8 @@ class _Drawing:
         some = []
         for _ in range(self.random.choice((1, 1, 2, 3))):
             x = self.random.choice(list(TIMES))
-            solution = None if self.random.random() < 0.3 else self._solution_like(x)
+            gone = "tombstones" not in self.without and self.random.random() < 0.3
+            solution = None if gone else self._solution_like(x)
             degree = None
             if solution and self.random.random() < 0.5:
                 near = [d for d in DEGREES if abs(d - _degree(x)) <= 1]

@@ -7,7 +7,7 @@ real way does differently from what is made here; the other sequences take that.
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import groupby
+from itertools import count, groupby
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from gmn_pipeline_tests.model.source import File, generated_at
 from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker
 from gmn_pipeline_tests.sample import read_rows
 
+_numbers = count()
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 
 
@@ -75,19 +76,21 @@ def _merge(settings: Settings, speakers: Sequence[Speaker]) -> None:
         for speaker in speakers if speaker.bin
         for line, row in enumerate(speaker.rows.values(), 5)
     ]  # fmt: skip
-    pl.concat([empty, *rows]).write_parquet(folder / "accepted.parquet")
+    # A name of its own: DuckDB remembers what a file's footer said.
+    accepted = folder / f"accepted-{next(_numbers)}.parquet"
+    pl.concat([empty, *rows]).write_parquet(accepted)
     rejected = folder / "rejected.parquet"
     if not rejected.exists():
         pl.DataFrame(schema=polars_schema(REJECTED_ROWS.fields)).write_parquet(rejected)
-    Warehouse(settings).load([_slice(speaker) for speaker in speakers])
+    Warehouse(settings).load([_slice(speaker, accepted.name) for speaker in speakers])
 
 
-def _slice(speaker: Speaker) -> SliceToLoad:
+def _slice(speaker: Speaker, accepted: str) -> SliceToLoad:
     assert speaker.bin
-    is_daily, count = speaker.kind == DAILY, len(speaker.rows)
+    is_daily, rows = speaker.kind == DAILY, len(speaker.rows)
     validated = ValidatedSlice(
         speaker.source, speaker.bin.date.isoformat(), speaker.bin.solar_longitude_deg, "",
-        "accepted.parquet", "rejected.parquet", count, count, 0,
+        accepted, "rejected.parquet", rows, rows, 0,
         None if is_daily else utc_text(speaker.begin), None if is_daily else utc_text(speaker.end),
     )  # fmt: skip
     path = f"daily/{speaker.bin.file_name}" if is_daily else "monthly/traj_summary_monthly.txt"
