@@ -253,8 +253,7 @@ def test_a_query_cancelled_before_it_began_does_not_begin(
 def test_the_time_limit_ends_a_query_in_a_shared_session(lake: Settings) -> None:
     with read_session(lake, replace(LIMITS, seconds=0.5)) as reading:
         with pytest.raises(QueryLimit, match=r"after 0\.5 s.*GMN_QUERY_TIMEOUT_S"):
-            reading.run("SELECT count(*) FROM range(1000000000) a, range(1000000000) b "
-                        "WHERE a.range * b.range = 7")  # fmt: skip
+            reading.run("SELECT sum(range) FROM range(1000000000000)")
         assert rows(reading.run("SELECT 1 AS one")) == [{"one": 1}]
 
 
