@@ -9,11 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from gmn_pipeline.trajectory_days import load_days
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.snapshot import make_snapshot

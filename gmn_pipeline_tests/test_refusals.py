@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gmn_pipeline.trajectory_days import load_days
 
 from gmn_pipeline.cli import main as command_line
 from gmn_pipeline.errors import DataDamaged, DiskFull, NotPermitted
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.storage import problems
 from gmn_pipeline.storage.files import exclusive
 from gmn_pipeline.warehouse.connection import WarehouseConnection
