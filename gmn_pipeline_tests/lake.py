@@ -26,11 +26,12 @@ def small_lake(folder: Path) -> Settings:
 def fingerprints(settings: Settings) -> dict[str, str]:
     """SHA-256 of every file of the data folder.
 
-    But the shared memory of SQLite, in which readers note that they read, and locks without
-    content.
+    But what SQLite's readers make and use: the shared memory, and a log if it is empty; and locks.
     """
     return {
         str(file.relative_to(settings.data_dir)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(settings.data_dir.rglob("*"))
-        if file.is_file() and file.suffix not in (".sqlite-shm", ".lock")
+        if file.is_file()
+        and file.suffix not in (".sqlite-shm", ".lock")
+        and (file.suffix != ".sqlite-wal" or file.stat().st_size)
     }

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from benchmarks.archive import Shares, Truth, generate, next_generation
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.sources import iau_showers
-from gmn_pipeline.sources.iau_showers import ShowerList
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot
@@ -77,9 +76,8 @@ class Loaded:
 def with_showers_but(number: int, warehouse: WarehouseConnection) -> None:
     """The IAU list, in which one shower is missing."""
     bundled = iau_showers.bundled()
-    load_showers(
-        warehouse, ShowerList([s for s in bundled.showers if s.number != number], bundled.edition)
-    )
+    others = bundled.showers.filter(pl.col("iau_shower_number") != number)
+    load_showers(warehouse, replace(bundled, showers=others))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -431,8 +430,8 @@ print(sorted(heavy & sys.modules.keys()))
 
 @pytest.mark.parametrize("side", ["command", "worker"])
 def test_a_query_imports_nothing_that_takes_long(lake: Settings, side: str) -> None:
-    with closing(subprocess.Popen(
-        [sys.executable, "-c", _IMPORTS, "", side], stdout=subprocess.PIPE, text=True,
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTS, "", side], capture_output=True, text=True,
         env={**os.environ, "GMN_DATA_DIR": str(lake.data_dir)},
-    ).stdout or io.StringIO()) as output:  # fmt: skip
-        assert output.read().splitlines()[-1] == "[]"
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr

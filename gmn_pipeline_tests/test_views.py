@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import duckdb
+import polars as pl
 import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import TRAJECTORIES
-from gmn_pipeline.sources.iau_showers import IauShower, ShowerList
+from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family, QualityFlag
 from gmn_pipeline.warehouse import layout, macros, views
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
@@ -108,8 +109,9 @@ def test_trajectories_with_showers_name_sporadics_and_show_what_the_list_lacks(
     rows = rows.with_fields(3, iau_shower_number="  -1", iau_shower_code="  ...")
     bench.put(DAILY, rows)
     load(bench)
-    showers = ShowerList([IauShower(7, "PER", "Perseids")], "a list of one")
-    load_showers(WarehouseConnection(bench.settings), showers)
+    bundled = iau_showers.bundled()
+    perseids = bundled.showers.filter(pl.col("iau_shower_number") == 7)
+    load_showers(WarehouseConnection(bench.settings), replace(bundled, showers=perseids))
     found = ask(
         bench.settings,
         "SELECT iau_shower_number, iau_shower_name, iau_shower_is_known "

@@ -215,11 +215,7 @@ class _Through:
 
 
 def _take_through(
-    report: Report,
-    settings: Settings,
-    stages: frozenset[Stage],
-    watch: Watch,
-    on_days: OnDays,
+    report: Report, settings: Settings, stages: frozenset[Stage], watch: Watch, on_days: OnDays
 ) -> None:
     ledger = Ledger(settings.data_dir)
     through = _Through(report, on_days)

@@ -36,8 +36,9 @@ class Cancellation:
 
 
 class Answer:
-    """Record batches, to be read once. Close it (or use it in `with`) to let go of the query.
+    """Record batches, to be read once; then the query is over.
 
+    - Close it (or use it in `with`) where it may not be read to the end.
     - `truncated` is known when all has been read: there were more rows than the limit.
     - `close()` ends the query if it still runs; any thread may call it at any time.
     - An error ends the reading, is raised, and stays in `failure`: whoever reads through another
@@ -71,6 +72,8 @@ class Answer:
         except GmnError as error:
             self.failure = error
             raise
+        finally:
+            self.close()
 
     def reader(self) -> pa.RecordBatchReader:
         """The batches as Arrow's own reader, which libraries take (DuckDB, Polars, Arrow IPC)."""

@@ -12,7 +12,7 @@ in `functions.HUNGRY` are refused here.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -173,7 +173,11 @@ class _Query:
 
     def interrupt(self) -> None:
         self._ended = True
-        self.cursor.interrupt()
+        self._out_of_time()
+
+    def _out_of_time(self) -> None:
+        with suppress(duckdb.ConnectionException):  # closed by now
+            self.cursor.interrupt()
 
     def close(self) -> None:
         """End it; what another thread is just waiting for ends with an error there."""
@@ -182,7 +186,7 @@ class _Query:
             self.cursor.close()
 
     def _in_time(self, work: Callable[[], T]) -> T:
-        timer = threading.Timer(max(self._left_s, 0), self.cursor.interrupt)
+        timer = threading.Timer(max(self._left_s, 0), self._out_of_time)
         timer.daemon = True
         with self._working:
             if self._ended:

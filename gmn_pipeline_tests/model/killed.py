@@ -17,7 +17,7 @@ from gmn_pipeline.config import Settings
 try:
     from gmn_pipeline.flows.trajectory_days import load_days
 except ImportError:
-    from gmn_pipeline.trajectory_days import load_days
+    from gmn_pipeline.flows.trajectory_days import load_days
 
 # Forked from a process that has imported everything and started no threads yet.
 _PROCESSES = multiprocessing.get_context("forkserver")
