@@ -206,11 +206,10 @@ class Ledger:
 
     def unread(self) -> list[UnreadFile]:
         """Files that look like summaries and were not read when last listed, by path."""
-        with self._transaction() as db:
-            rows = db.execute(
-                f"SELECT {', '.join(_columns(UnreadFile))} FROM unread_files ORDER BY path"
-            )
-            return [UnreadFile(*row) for row in rows]
+        rows = self._rows(
+            f"SELECT {', '.join(_columns(UnreadFile))} FROM unread_files ORDER BY path"
+        )
+        return [UnreadFile(*row) for row in rows]
 
     def failures(self) -> list[DayFailure]:
         """Days that did not get through when last tried, newest first."""

@@ -127,13 +127,19 @@ def emptied(data_dir: Path) -> None:
     (data_dir / "warehouse" / "catalog.sqlite").write_bytes(b"")
 
 
+def data_files(data_dir: Path) -> list[Path]:
+    files = list((data_dir / "warehouse" / "data").rglob("*.parquet"))
+    assert files
+    return files
+
+
 def without_data_file(data_dir: Path) -> None:
-    for file in (data_dir / "warehouse" / "data" / "main" / "trajectories").iterdir():
+    for file in data_files(data_dir):
         file.unlink()
 
 
 def with_broken_data_file(data_dir: Path) -> None:
-    for file in (data_dir / "warehouse" / "data" / "main" / "trajectories").iterdir():
+    for file in data_files(data_dir):
         os.truncate(file, 1_000)
 
 

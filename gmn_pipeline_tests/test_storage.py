@@ -51,7 +51,7 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_not(tmp_path
     killed, left = holder(place)
     living, kept = holder(place)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.communicate()
     assert (left / "half").exists()
     with working_folder(place):
         assert not left.exists()
@@ -97,7 +97,7 @@ def test_a_lock_is_waited_for_and_goes_with_its_process(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError), exclusive(lock, timeout_s=0.1):
         pass
     process.kill()
-    process.wait()
+    process.communicate()
     with exclusive(lock, timeout_s=0.1):
         pass
 

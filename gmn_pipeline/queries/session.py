@@ -20,12 +20,13 @@ import duckdb
 import pyarrow as pa
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import GmnError, QueryFailed
+from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, QueryFailed
 from gmn_pipeline.queries.answer import Answer, Cancellation, UpTo
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.sandbox import forbid_writing
 from gmn_pipeline.queries.statement import Catalogue, failed, one_select
 from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.storage.problems import explained
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
@@ -63,7 +64,7 @@ def read_session(
         exact = "true" if exact_types else "false"
         connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
         connection.execute("SET lock_configuration = true")
-        yield ReadSession(connection, catalogue, limits, hungry=alone)
+        yield ReadSession(connection, catalogue, limits, hungry=alone, data_dir=settings.data_dir)
 
 
 def _catalog_file(connection: duckdb.DuckDBPyConnection) -> str:
@@ -118,7 +119,9 @@ class ReadSession:
         limits: Limits,
         *,
         hungry: bool,
+        data_dir: Path,
     ) -> None:
+        self._data_dir = data_dir
         self._connection = connection
         self._catalogue = catalogue
         self._limits = limits
@@ -133,9 +136,10 @@ class ReadSession:
     ) -> Answer:
         """Begin to answer a query.
 
-        Raises QueryRefused, QueryFailed or QueryLimit; the latter two also while it is read.
+        Raises QueryRefused, QueryFailed or QueryLimit; the latter two also while it is read, as
+        are DataDamaged and DiskFull.
         """
-        query = _Query(self._connection.cursor(), self._limits)
+        query = _Query(self._connection.cursor(), self._limits, self._data_dir)
         if cancellation is not None:
             cancellation.ends_with(query.interrupt)
         try:
@@ -154,8 +158,9 @@ class ReadSession:
 class _Query:
     """A query under way, and the time that it has left."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits, data_dir: Path) -> None:
         self.cursor = cursor
+        self._data_dir = data_dir
         self._limits = limits
         self._left_s = limits.seconds
         self._ended = False
@@ -206,7 +211,8 @@ class _Query:
         if isinstance(error, MemoryError) or any(word in text for word in _MEMORY):
             return self._limits.memory_reached()
         if "INTERRUPT" not in text:
-            return failed(text)
+            known = explained(error, self._data_dir)
+            return known if isinstance(known, DataDamaged | DiskFull) else failed(text)
         if self._ended:
             return _cancelled()
         if time.monotonic() >= deadline:

@@ -44,6 +44,7 @@ _INTERRUPTED = re.compile(
 )
 _PATH = re.compile(r"""["'](/[^"']+)["']""")
 _LONGEST = 300
+_NEXT_TO_NOTHING_BYTES = 1_000_000
 
 
 def explained(error: BaseException, data_dir: Path) -> GmnError | None:
@@ -59,9 +60,9 @@ def explained_text(said: str, data_dir: Path) -> GmnError | None:
     """The same for an error of which there is only its text, as Dagster hands it on."""
     path = next(iter(_PATH.findall(said)), None)
     if _FULL.search(said):
-        return _full("There is no space left to write", Path(path) if path else data_dir)
+        return _full(Path(path) if path else data_dir)
     if _FAILING.search(said):
-        return _full("The disk failed to read or write", Path(path) if path else data_dir)
+        return _full(Path(path) if path else data_dir, is_sure=False)
     if _FORBIDDEN.search(said):
         return NotPermitted(
             f"{path or data_dir} may not be used as needed: {_first_line(said, _FORBIDDEN)}.",
@@ -112,7 +113,8 @@ def _first_line(said: str, kind: re.Pattern[str]) -> str:
     return (lines or [said.strip()])[0][:_LONGEST].rstrip(".")
 
 
-def _full(what: str, path: Path) -> DiskFull:
+def _full(path: Path, *, is_sure: bool = True) -> DiskFull:
+    """No space left, or something that may be its doing: SQLite calls either an I/O error."""
     while not path.exists() and path != path.parent:
         path = path.parent
     place = path if path.is_dir() else path.parent
@@ -120,6 +122,8 @@ def _full(what: str, path: Path) -> DiskFull:
     with suppress(OSError):
         usage = shutil.disk_usage(place)
         free = f" ({usage.free / 1e6:,.1f} MB of {usage.total / 1e6:,.1f} MB are free)"
+        is_sure = is_sure or usage.free < _NEXT_TO_NOTHING_BYTES
+    what = "There is no space left to write" if is_sure else "The disk failed to read or write"
     return DiskFull(
         f"{what} in {place}{free}.",
         remedy="Nothing that was there before is lost. Free some space there, and run the same "
