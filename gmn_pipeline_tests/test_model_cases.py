@@ -248,3 +248,16 @@ def test_what_comes_in_one_load_vouches_for_each_other(merge: Checker) -> None:
     merge.daily(280, 14, j=1)
     merge.load(days=(1, 3))
     assert len(merge.world.claims()) == 1
+
+
+@not_yet
+def test_bytes_that_got_a_second_name_later_are_loaded_again(checker: Checker) -> None:
+    checker.daily(281, 14, g=1)
+    checker.daily(282, 15, i=1)
+    checker.load()
+    checker.daily(281, 6, g=1, h=1)
+    checker.load()
+    checker.same_bytes(281, 282)
+    checker.load(days=(2,))
+    checker.load()
+    assert present(checker) == {"g": (1, 281), "i": (1, 282)}
