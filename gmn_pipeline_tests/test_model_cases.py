@@ -18,6 +18,13 @@ def checker(tmp_path: Path) -> Iterator[Checker]:
         yield one
 
 
+@pytest.fixture
+def merge(tmp_path: Path) -> Iterator[Checker]:
+    """The merge by itself: what goes wrong in it, and in nothing around it."""
+    with Checker(tmp_path, every=1, plain=True) as one:
+        yield one
+
+
 def present(checker: Checker) -> dict[str, tuple[int, int]]:
     """Solution and bin of each trajectory that the world (and so the warehouse) has."""
     return {
@@ -94,3 +101,153 @@ def test_the_newer_neighbour_takes_a_trajectory_over_and_drops_it_while_the_othe
     checker.daily(281, 7, g=1)
     checker.load()
     assert present(checker)["f"] == (1, 280)
+
+
+def test_the_newest_daily_file_names_the_bin_and_no_history_file_does(merge: Checker) -> None:
+    merge.daily(282, 16, g=1)
+    merge.load()
+    merge.daily(280, 20, g=1)
+    merge.history("2019", 22, g=1)
+    merge.load("yearly")
+    merge.load()
+    assert present(merge)["g"] == (1, 280)
+
+
+def test_at_the_same_generation_a_trajectory_stays_where_it_is(merge: Checker) -> None:
+    merge.daily(281, 12, d=1)
+    merge.daily(282, 12, d=1)
+    merge.load()
+    merge.history("all", 14, d=1)
+    merge.load("all")
+    assert present(merge)["d"] == (1, 281)
+
+
+def test_an_older_file_changes_nothing_between_two_of_the_same_generation(merge: Checker) -> None:
+    merge.daily(281, 30, i=4)
+    merge.load()
+    merge.daily(282, 30, i=4)
+    merge.load()
+    merge.daily(282, 22, i=14)
+    merge.load()
+    assert present(merge)["i"] == (4, 282)
+
+
+def test_several_messages_of_one_trajectory_come_in_one_range(merge: Checker) -> None:
+    merge.daily(280, 20, b=1)
+    merge.daily(281, 9, h=1)
+    merge.daily(282, 21, b=1, h=1)
+    merge.load(days=(1, 2))
+    merge.messages(("c", 2, 24, 279), ("b", 3, 25, 279), ("b", 4, 27, None))
+    assert present(merge)["b"] == (4, 279)
+
+
+def test_a_claim_ends_with_its_file_however_far_its_trajectory_is(merge: Checker) -> None:
+    merge.daily(282, 42, j=1)
+    merge.daily(285, 43, j=1)
+    merge.load(days=(2, 3))
+    merge.daily(282, 48, g=1)
+    merge.load(days=(2,))
+    assert merge.world.claims() == set()
+
+
+def test_either_daily_file_near_a_limit_may_have_ended_a_trajectory(merge: Checker) -> None:
+    merge.messages(("c", 13, 17, None))
+    merge.daily(279, 26, e=1)
+    merge.daily(280, 27, g=1)
+    merge.load(days=(0, 1))
+    assert "c" not in present(merge)
+
+
+def test_a_history_file_has_what_any_of_its_bins_has(merge: Checker) -> None:
+    merge.daily(280, 31, c=1)
+    merge.load(days=(1,))
+    merge.history("all", 33, c=23)  # ten minutes later: in the next bin
+    merge.load("all", (0, 1))
+    assert present(merge)["c"] == (23, 280)
+
+
+def test_a_daily_file_that_only_confirms_a_bin_keeps_its_own_content(merge: Checker) -> None:
+    merge.history("2019", 22, e=2)
+    merge.load("yearly")
+    merge.daily(280, 16, e=1)
+    merge.load()
+    merge.daily(281, 20, e=3)
+    merge.load()
+    assert present(merge)["e"] == (2, 281)
+    merge.daily(281, 30, g=1)
+    merge.load()
+    assert present(merge)["e"] == (1, 280)
+
+
+def test_the_newer_neighbour_first_and_then_the_file_that_still_has_it(merge: Checker) -> None:
+    merge.history("2019-01", 7, d=1, e=1)
+    merge.load("monthly")
+    merge.daily(280, 9, d=1)
+    merge.load()
+    merge.daily(281, 5, e=1)
+    merge.load()
+    assert present(merge)["e"] == (1, 281)
+
+
+def test_a_tombstone_holds_for_what_comes_later_and_is_older(merge: Checker) -> None:
+    merge.messages(("e", None, 9, None))
+    merge.messages(("e", 1, 5, 280))
+    merge.daily(280, 6, d=1, e=1)
+    merge.load()
+    assert set(present(merge)) == {"d"}
+
+
+def test_a_message_names_a_bin_also_when_a_history_file_has_newer_content(merge: Checker) -> None:
+    merge.daily(281, 5, e=1)
+    merge.daily(280, 19, e=1)
+    merge.load()
+    merge.messages(("e", 3, 23, 281))
+    merge.history("2019", 25, e=1)
+    merge.load("yearly")
+    merge.history("all", 36, e=1)
+    merge.load("all")
+    assert present(merge)["e"] == (1, 281)
+
+
+def test_a_slice_that_is_older_than_loaded_counts_what_it_inserts(merge: Checker) -> None:
+    merge.daily(280, 13, b=1)
+    merge.load()
+    merge.history("all", 12, f=1)
+    merge.load("all", (1,))
+    assert set(present(merge)) == {"b", "f"}
+
+
+@pytest.mark.parametrize("older", ["file", "tombstone", "neighbour"])
+def test_a_message_that_confirms_a_trajectory_counts(merge: Checker, older: str) -> None:
+    merge.daily(280, 11, d=1, e=4)
+    merge.load()
+    merge.messages(("e", 4, 40, 280))
+    if older == "file":
+        merge.daily(280, 20, d=1)
+    elif older == "neighbour":
+        merge.daily(281, 20, e=3)
+    else:
+        merge.messages(("e", None, 20, None))
+    merge.load()
+    assert present(merge)["e"] == (4, 280)
+
+
+def test_what_comes_in_one_load_vouches_for_each_other(merge: Checker) -> None:
+    merge.history("2019-01", 12, h=1)
+    merge.load("monthly", (3,))
+    merge.daily(285, 7, j=1)  # older than the month's file, which does not have it
+    merge.daily(280, 14, j=1)
+    merge.load(days=(1, 3))
+    assert len(merge.world.claims()) == 1
+
+
+def test_bytes_that_got_a_second_name_later_are_loaded_again(checker: Checker) -> None:
+    checker.daily(281, 14, g=1)
+    checker.daily(282, 15, i=1)
+    checker.load()
+    checker.daily(281, 6, g=1, h=1)
+    checker.load()
+    checker.same_bytes(281, 282)
+    checker.load(days=(2,))
+    checker.load()
+    assert present(checker) == {"g": (1, 281), "i": (1, 282)}

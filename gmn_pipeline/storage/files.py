@@ -117,7 +117,7 @@ def working_folder(parent: Path) -> Iterator[Path]:
     What is finished is renamed to where it belongs: `parent` is to be on the same disk as that.
     Folders that killed processes left there are removed first.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    _make(parent)
     remove_leftovers(parent)
     lock, folder = _locked_name(parent)
     try:
@@ -131,6 +131,18 @@ def working_folder(parent: Path) -> Iterator[Path]:
             parent.rmdir()  # which takes an empty folder only
 
 
+def _make(parent: Path) -> None:
+    """Make a folder that somebody else may be removing since it is empty."""
+    while True:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            if parent.exists() and not parent.is_dir():
+                raise
+        else:
+            return
+
+
 def _locked_name(parent: Path) -> tuple[int, Path]:
     """A name that nobody has, by a lock file beside it."""
     while True:
@@ -139,7 +151,7 @@ def _locked_name(parent: Path) -> tuple[int, Path]:
         try:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:  # somebody else found `parent` empty, and removed it
-            parent.mkdir(parents=True, exist_ok=True)
+            _make(parent)
             continue
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Another process may have taken the lock for a dead one's before it was ours.

@@ -147,10 +147,11 @@ def _validate_daily(
 
     def fresh() -> Iterator[LandedFile]:
         for file in files:
-            found = known.get(file.version.sha256)
-            if found and file.wanted.bin == _bin(found[0]):
-                recalled[found[0].accepted_path] += [(file, slice_) for slice_ in found]
-            else:
+            # The same bytes may stand under the name of another bin too.
+            of_bin = [s for s in known.get(file.version.sha256, ()) if _bin(s) == file.wanted.bin]
+            for slice_ in of_bin:
+                recalled[slice_.accepted_path].append((file, slice_))
+            if not of_bin:
                 yield file
 
     for group in _groups(fresh(), place.settings.chunk_rows):

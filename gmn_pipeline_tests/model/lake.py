@@ -35,7 +35,7 @@ def one_session(settings: Settings) -> Iterator[None]:
     opened = WarehouseConnection.open
 
     def open_held(_: WarehouseConnection, **options: Any) -> Any:
-        return opened(held, **options)
+        return opened(held)  # who reads shares the writer's view of the catalogue
 
     with (
         held.kept_open(),

@@ -174,7 +174,7 @@ class World:
         self.former: list[Former] = []
         self.winners: dict[str, Occurrence] = {}
         self.live: dict[str, list[Occurrence]] = defaultdict(list)
-        self._said: list[tuple[int, Speaker]] = []
+        self._said: list[Speaker] = []
         self._current: dict[Bin, Speaker] = {}
 
     # --- what is heard ---------------------------------------------------------------------------
@@ -201,7 +201,7 @@ class World:
             for at in ended:
                 name = "withdrawn" if len(ended) == 1 else "maybe_withdrawn"
                 setattr(counts[at], name, getattr(counts[at], name) + 1)
-        self._said += [(self.order, s) for s in speakers]
+        self._said += speakers
         return counts
 
     def _with_bin(self, speaker: Speaker) -> Speaker:
@@ -229,7 +229,7 @@ class World:
 
     def knows(self, speaker: Speaker) -> bool:
         """Whether to hear it again would change nothing."""
-        told = any(s == speaker for _, s in self._said)
+        told = any(s == speaker for s in self._said)
         current = self._current.get(speaker.bin) if speaker.bin else None
         if speaker.kind != DAILY or current is None:
             return told
@@ -247,7 +247,7 @@ class World:
             and s.generated_at > slice_.generated_at
             and s.begin <= slice_.begin
             and slice_.end <= s.end
-            for _, s in self._said
+            for s in self._said
         )
         return OLDER if within or self._newer_daily(slice_) else LOADED
 
@@ -275,7 +275,7 @@ class World:
         alive = [o for o in known if not self._is_of_older_slice(o) and not denying(o, newer[o])]
         doubtful = []
         for o in coming:
-            deniers = denying(o, self._earlier_newer(o, speakers))
+            deniers = denying(o, self._newer(o, speakers))
             if not deniers:
                 alive.append(o)
             elif all(s.kind == HISTORY for s in deniers):
@@ -323,11 +323,11 @@ class World:
             s.generated_at > o.speaker.generated_at
             and s.kind != HISTORY
             and s.denies(o.row, o.speaker.bin or o.row.computed_bin)
-            for _, s in self._said
+            for s in self._said
         )
 
-    def _earlier_newer(self, o: Occurrence, speakers: Sequence[Speaker]) -> list[Speaker]:
-        everybody = [s for _, s in self._said] + list(speakers)
+    def _newer(self, o: Occurrence, speakers: Sequence[Speaker]) -> list[Speaker]:
+        everybody = [*self._said, *speakers]
         return [s for s in everybody if s.generated_at > o.speaker.generated_at]
 
     @staticmethod
