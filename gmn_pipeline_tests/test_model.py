@@ -24,7 +24,6 @@ def test_daily_files_leave_what_the_model_says(seed: int) -> None:
     assert error is None, _told(actions, done, error)
 
 
-@pytest.mark.xfail(strict=False, reason="see `not_yet` in test_model_cases.py")
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_all_kinds_of_files_and_messages_leave_what_the_model_says(seed: int) -> None:
     actions = draw(seed, _STEPS, slow=False)
