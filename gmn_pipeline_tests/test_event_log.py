@@ -396,4 +396,6 @@ def test_a_run_of_the_command_line_says_what_failed(
     tags = range_tags(MARCH_4, MARCH_4)
     done = run_job(build_defs(overrides), trajectory_days_job.name, instance, tags)
     assert not done.is_success
-    assert "cannot be reached" in done.failures[0]
+    said = done.failures[0].user_failure_data
+    assert said is not None
+    assert "cannot be reached" in str(said.description)

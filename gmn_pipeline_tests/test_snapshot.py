@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from gmn_pipeline.errors import DiskFull
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.sources import iau_showers
@@ -89,7 +90,7 @@ def test_a_snapshot_that_fails_leaves_the_former_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("gmn_pipeline.warehouse.snapshot._checksums", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull, match="no space left"):
         make_snapshot(loaded.settings)
     assert read_manifest(loaded.settings) == first
     assert isinstance(first, Manifest)

@@ -111,18 +111,25 @@ def changed_days(
 def history_bins(warehouse: WarehouseConnection) -> dict[Bin, datetime]:
     """Bins that history files cover whole, and when the oldest of those was generated (UTC).
 
-    A bin over the end of a month is covered by two monthly files, each up to a limit.
+    A bin over the end of a month is covered by two monthly files, each to or from midnight.
     """
     rows = ask(
         warehouse,
         "SELECT bin_date, bin_solar_longitude_deg, min(summary_generated_at_utc) FROM ("
-        "  FROM source_files WHERE outcome = 'loaded' QUALIFY row_number() OVER ("
+        "  FROM source_files WHERE outcome = 'loaded' "
+        "  AND (covers_from_utc IS NULL OR covers_from_utc IS DISTINCT FROM covers_until_utc)"
+        "  QUALIFY row_number() OVER ("
         "    PARTITION BY bin_date, bin_solar_longitude_deg, covers_from_utc, covers_until_utc"
         "    ORDER BY summary_generated_at_utc DESC) = 1"
-        ") GROUP BY 1, 2 HAVING bool_or(covers_from_utc IS NULL)"
-        " AND bool_or(covers_until_utc IS NULL)",
+        f") GROUP BY 1, 2 HAVING bool_or({_not_cut('covers_from_utc')})"
+        f" AND bool_or({_not_cut('covers_until_utc')})",
     )
     return {Bin(day, degree): generated_at for day, degree, generated_at in rows}
+
+
+def _not_cut(limit: str) -> str:
+    """Whether a limit is the bin's own and not the midnight at which a month's file ends."""
+    return f"{limit} IS NULL OR {limit} <> date_trunc('month', {limit})"
 
 
 def _may_be_newer(entry: Entry, generated_at_utc: datetime) -> bool:
