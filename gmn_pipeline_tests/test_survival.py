@@ -32,8 +32,8 @@ STEPS = [
     "gmn_pipeline.ledger:Ledger.record_validated",
     "gmn_pipeline.warehouse.layout:create_tables",
     "gmn_pipeline.warehouse.store:_FileLoad._note_slices",
-    "gmn_pipeline.warehouse.merge:TrajectoryMerge._insert_current",
-    "gmn_pipeline.warehouse.merge:TrajectoryMerge._insert_stations",
+    "gmn_pipeline.warehouse.merge.application:Application._insert_current",
+    "gmn_pipeline.warehouse.merge.application:Application._insert_stations",
     "gmn_pipeline.warehouse.store:_FileLoad._insert_source_files",
     "gmn_pipeline.warehouse.store:_FileLoad.run",
     "gmn_pipeline.warehouse.store:Warehouse.load",
@@ -142,7 +142,7 @@ def test_two_loads_at_once_end_like_one_and_a_reader_never_fails(
 
 
 def test_killing_leaves_no_lock_behind(tmp_path: Path, source: Path) -> None:
-    where = "gmn_pipeline.warehouse.merge:TrajectoryMerge._choose"
+    where = "gmn_pipeline.warehouse.merge.decision:Decision._choose"
     assert end(start(tmp_path, source, where, 1)) == -signal.SIGKILL
     bench = Bench(tmp_path, source_url=str(source), warehouse_busy_timeout_s=0.5)
     assert not load_days(DAYS, bench.settings).failed

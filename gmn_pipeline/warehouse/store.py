@@ -24,7 +24,8 @@ from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
-from gmn_pipeline.warehouse.merge import (
+from gmn_pipeline.warehouse.merge import TrajectoryMerge
+from gmn_pipeline.warehouse.merge.terms import (
     ARRIVING_COLUMNS,
     AT_UTC,
     GONE_COLUMNS,
@@ -33,7 +34,6 @@ from gmn_pipeline.warehouse.merge import (
     KEY,
     NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
-    TrajectoryMerge,
 )
 
 LOADED, OLDER = "loaded", "older_than_loaded"

@@ -36,7 +36,8 @@ from gmn_pipeline.schemas.tables import (
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.maintenance import flush_small_commits
-from gmn_pipeline.warehouse.merge import (
+from gmn_pipeline.warehouse.merge import TrajectoryMerge
+from gmn_pipeline.warehouse.merge.terms import (
     ARRIVING_COLUMNS,
     AT_UTC,
     GONE_COLUMNS,
@@ -45,7 +46,6 @@ from gmn_pipeline.warehouse.merge import (
     MERGED_TABLES,
     NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
-    TrajectoryMerge,
 )
 from gmn_pipeline.warehouse.store import ask
 

@@ -1,0 +1,161 @@
+"""Of the merge: what is there of the trajectories that are spoken of, and who spoke before."""
+
+from gmn_pipeline.warehouse.merge.statements import Statements
+from gmn_pipeline.warehouse.merge.terms import (
+    A_DAY,
+    AT_UTC,
+    BIN,
+    CONFIRMED,
+    HISTORY_FILES,
+    IS_DAILY,
+    IS_INSIDE,
+    IS_NAMED,
+    KEY,
+    MADE_HERE,
+    NEIGHBOUR_DEG,
+    spoken_of,
+)
+
+
+class Present(Statements):
+    """`near`, `spoken`, `claim`, `present` and `taken_over`."""
+
+    def run(self) -> None:
+        """The steps, in their order."""
+        self._find_near()
+        self._find_spoken()
+        self._find_claims()
+        self._find_present()
+        self._find_takeovers()
+
+    def _find_near(self) -> None:
+        """`near`: rows that a speaker may be speaking of."""
+        first, last, least, greatest = self.rows(
+            f"""
+            SELECT min(day), max(day), min({KEY}), max({KEY}) FROM (
+              SELECT bin_date AS day, NULL AS {KEY} FROM speaker
+              UNION ALL SELECT NULL, {KEY} FROM arriving
+              UNION ALL SELECT NULL, {KEY} FROM gone)
+            """
+        )[0]
+        columns = (
+            f"{KEY}, {BIN}, {AT_UTC} AS at_utc, {IS_NAMED} AS is_named, {IS_INSIDE} AS is_inside, "
+            f"CASE WHEN NOT {IS_NAMED} THEN {NEIGHBOUR_DEG} END AS neighbour_deg, "
+            f"list_contains(quality_flags, '{MADE_HERE}') AS is_made_here, "
+            "summary_generated_at_utc, source_file_sha256, revision"
+        )
+        # Two scans, each of which DuckLake can confine to the files it needs.
+        parts = []
+        values: dict[str, object] = {}
+        if least is not None:
+            elsewhere = "" if first is None else "AND bin_date NOT BETWEEN $first AND $last"
+            parts.append(
+                f"SELECT {columns} FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest "
+                f"AND {KEY} IN (SELECT {KEY} FROM arriving UNION ALL SELECT {KEY} FROM gone) "
+                + elsewhere
+            )
+            values |= {"least": least, "greatest": greatest}
+        if first is not None:
+            # A history file speaks of times: those of a bin may be labelled with its neighbour.
+            parts.append(
+                f"SELECT {columns} FROM trajectories WHERE bin_date BETWEEN $first AND $last"
+            )
+            values |= {"first": first - A_DAY, "last": last + A_DAY}
+        self.rows(
+            "CREATE OR REPLACE TEMP TABLE near AS " + " UNION ALL ".join(parts or [
+                f"SELECT {columns} FROM trajectories WHERE false"]),
+            **values,
+        )  # fmt: skip
+
+    def _find_present(self) -> None:
+        """`present`: rows that a speaker may be speaking of, with the generation of the newest
+        file that has them: one that brought nothing new did not touch the row. And with that of
+        what named their bin; where its content is not the row's, that is a claim."""
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE present AS
+            SELECT n.*, c.{KEY} IS NOT NULL AS is_claimed,
+              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, c.generated_at_utc,
+                m.generated_at_utc, CASE
+                WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({HISTORY_FILES})
+                THEN n.summary_generated_at_utc END) END AS named_at_utc,
+              greatest(n.summary_generated_at_utc, h.generated_at_utc, m.generated_at_utc,
+                CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
+            FROM near n
+            LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
+            LEFT JOIN ({spoken_of("near")}) h ON n.{KEY} = h.{KEY}
+            LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
+              AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
+            LEFT JOIN ({CONFIRMED}) m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
+            """
+        )
+
+    def _find_spoken(self) -> None:
+        """`spoken`: the newest file that was loaded of each bin or interval before."""
+        first, last = self.rows(
+            "SELECT min(bin_date), max(bin_date) FROM (SELECT bin_date FROM near UNION ALL "
+            "SELECT bin_date FROM speaker UNION ALL SELECT bin_date FROM arriving UNION ALL "
+            "SELECT bin_date FROM trajectory_claims)"
+        )[0]
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE spoken AS
+            SELECT {BIN}, {IS_DAILY} AS is_daily, covers_from_utc, covers_until_utc,
+              max(summary_generated_at_utc) AS generated_at_utc,
+              arg_max(loaded_at_utc, summary_generated_at_utc) AS loaded_at_utc
+            FROM source_files WHERE bin_date BETWEEN $first AND $last GROUP BY ALL
+            """,
+            first=first and first - A_DAY,
+            last=last and last + A_DAY,
+        )
+
+    def _find_claims(self) -> None:
+        """`claim`: what current files of other bins have of trajectories. There are few: all."""
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE claim AS
+            SELECT c.{KEY}, c.bin_date, c.bin_solar_longitude_deg, {AT_UTC} AS at_utc,
+              {IS_INSIDE} AS is_inside,
+              greatest(c.summary_generated_at_utc, s.generated_at_utc) AS generated_at_utc
+            FROM trajectory_claims c
+            LEFT JOIN (FROM spoken WHERE is_daily) s USING ({BIN})
+            """
+        )
+
+    def _find_takeovers(self) -> None:
+        """`taken_over`: trajectories whose identifier was made here, for a file of the former
+        format, of which something else tells the network's: same bin, second and stations. They
+        go, with the speaker, or do not come: they stand for the trajectory that is there."""
+        made_here = f"list_contains(quality_flags, '{MADE_HERE}')"
+        self.rows(
+            f"CREATE OR REPLACE TEMP TABLE taken_over ({KEY} VARCHAR, speaker INTEGER, "
+            "cause VARCHAR, generated_at_utc TIMESTAMP, network_identifier VARCHAR)"
+        )
+        if not self.one(
+            f"SELECT (SELECT count(*) FROM present WHERE is_made_here) + "
+            f"(SELECT count(*) FROM arriving_row WHERE {made_here})"
+        ):
+            return
+        event = (
+            f"{KEY}, {BIN}, date_trunc('second', beginning_utc_time) AS second, "
+            f"list_sort(participating_stations) AS stations, {made_here} AS is_made_here"
+        )
+        same = "bin_date, bin_solar_longitude_deg, second, stations"
+        self.rows(
+            f"""
+            INSERT INTO taken_over
+            WITH new AS (
+              SELECT {event}, row FROM arriving_row WHERE row IN (SELECT row FROM arriving)
+            ), old AS (
+              SELECT {event} FROM trajectories WHERE {KEY} IN (SELECT {KEY} FROM present)
+            )
+            SELECT old.{KEY}, a.speaker, a.cause, a.generated_at_utc, NULL
+            FROM old JOIN new USING ({same}) JOIN arriving a ON a.row = new.row
+            WHERE old.is_made_here AND NOT new.is_made_here
+            UNION ALL
+            SELECT new.{KEY}, NULL, NULL, NULL, other.{KEY}
+            FROM new JOIN (FROM old WHERE NOT is_made_here UNION ALL
+              SELECT * EXCLUDE (row) FROM new WHERE NOT is_made_here) other USING ({same})
+            WHERE new.is_made_here
+            """
+        )
