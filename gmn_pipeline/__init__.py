@@ -8,7 +8,8 @@ The way of the data, and the folder where each step lives:
     warehouse   DuckLake: current trajectories, all former states; gmn.duckdb for analysts
     publications  what changed, sent to the Kafka topic; nothing twice
     streams     the topic back into the warehouse, exactly once in effect
+    queries     the one door for questions of people and clients: one SELECT, within limits
 
-`schemas` defines every column once. `flows` takes days along the way, `orchestration` shows it to
+`schemas` defines every column once, `storage` keeps files whole and locked. `flows` takes days along the way, `orchestration` shows it to
 Dagster and says when, `cli` is the command `gmn`.
 """
