@@ -52,8 +52,8 @@ def test_a_file_that_looks_like_a_summary_is_told_what_its_name_should_be(
     assert expected_instead(name, folder) == expected
 
 
-@pytest.mark.parametrize("name", [*ALIASES, "notes.txt", "README", ".traj_summary_all.txt.x1Y",
-                                  "20220304.txt", "index.html"])  # fmt: skip
+@pytest.mark.parametrize("name", [*sorted(ALIASES), "notes.txt", "README", "index.html",
+                                  ".traj_summary_all.txt.x1Y", "20220304.txt"])  # fmt: skip
 @pytest.mark.parametrize("folder", sorted(set(FOLDERS.values())))
 def test_an_alias_and_what_looks_like_something_else_are_not_told_of(
     name: str, folder: str
