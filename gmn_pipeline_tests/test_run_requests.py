@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError
+from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.jobs import verification_job
 from gmn_pipeline.orchestration.run_requests import STATE_TAG, WHY_TAG, RunRequests
 from gmn_pipeline.orchestration.schedules import nightly_refresh, nightly_verification
@@ -207,6 +208,16 @@ def test_every_night_a_check_asks_whether_the_warehouse_is_sound(
     assert failed.severity is dg.AssetCheckSeverity.ERROR
     assert int(str(failed.metadata["problems"].value)) > 0
     assert "2 times" in str(failed.metadata["which"].value)
+
+
+def test_a_run_over_days_does_not_ask_the_whole_warehouse(
+    bench: Bench, instance: dg.DagsterInstance
+) -> None:
+    bench.put(DAILY, sample().first(3))
+    done = Operator(bench, instance).run(DAY, DAY)
+    names = {found.check_name for found in done.get_asset_check_evaluations()}
+    assert "counts_add_up" in names
+    assert keys.WAREHOUSE_IS_SOUND not in names
 
 
 def test_the_command_verify_says_what_is_wrong_and_ends_with_1(

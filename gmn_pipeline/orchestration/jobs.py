@@ -5,11 +5,17 @@ import dagster as dg
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.assets.keys import WAREHOUSE_IS_SOUND
 
+_IS_SOUND = dg.AssetSelection.checks(
+    dg.AssetCheckKey(keys.WAREHOUSE_TRAJECTORIES, WAREHOUSE_IS_SOUND)
+)
+
 trajectory_days_job = dg.define_asset_job(
     "trajectory_days",
     selection=dg.AssetSelection.assets(
         keys.LANDING_TRAJECTORIES, keys.VALIDATED_TRAJECTORIES, keys.WAREHOUSE_TRAJECTORIES
-    ),
+    )
+    # That one asks all of the warehouse, however few the days: it has a job of its own.
+    - _IS_SOUND,
     description="Takes a range of days from the source to the warehouse.",
 )
 publications_job = dg.define_asset_job(
@@ -39,9 +45,7 @@ maintenance_job = dg.define_asset_job(
 )
 verification_job = dg.define_asset_job(
     "verification",
-    selection=dg.AssetSelection.checks(
-        dg.AssetCheckKey(keys.WAREHOUSE_TRAJECTORIES, WAREHOUSE_IS_SOUND)
-    ),
+    selection=_IS_SOUND,
     description="Asks the whole warehouse whether what it promises holds.",
 )
 
