@@ -251,3 +251,15 @@ def test_bytes_that_got_a_second_name_later_are_loaded_again(checker: Checker) -
     checker.load(days=(2,))
     checker.load()
     assert present(checker) == {"g": (1, 281), "i": (1, 282)}
+
+
+def test_a_history_file_of_the_neighbour_is_no_daily_file_that_lacks_a_trajectory(
+    checker: Checker,
+) -> None:
+    checker.history("2019-01", 14, c=1)
+    checker.history("2019", 24, h=1)
+    checker.load("yearly", (1,))
+    checker.daily(279, 29, d=1)
+    checker.load("daily", (0,))
+    checker.load("monthly", (0,))
+    assert present(checker)["c"] == (1, 279)

@@ -173,7 +173,7 @@ class Decision(Statements):
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
                 OR NOT (coalesce(d.generated_at_utc > a.generated_at_utc, false)
-                  AND (a.is_named OR {self._neighbour_lacks("a", ">", "spoken")})))
+                  AND (a.is_named OR {self._neighbour_lacks("a", ">", "(FROM spoken WHERE is_daily)")})))
             """
         )
         self.rows(
