@@ -325,14 +325,13 @@ def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
 def test_a_reader_that_has_had_enough_is_no_error(gmn: Command) -> None:
     for format_ in ("csv", "table"):
         query = "SELECT a.* FROM trajectories a, range(20)"
-        process = gmn.start("sql", query, "--format", format_)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.read(1)
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.stderr.close()
-        process.wait(60)
+        with gmn.start("sql", query, "--format", format_) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(1)
+            process.stdout.close()
+            assert process.stderr.read() == ""
+            assert process.wait(60) == 0
 
 
 def test_ctrl_c_ends_a_query_with_a_sentence(gmn: Command, data_dir: Path) -> None:

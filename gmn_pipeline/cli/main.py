@@ -64,14 +64,26 @@ def _gmn() -> None:
 
 def main() -> None:
     """Entry point: whatever goes wrong, a person sees a sentence and no traceback."""
+    code = _run()
+    if sys.argv[1:2] == ["sql"]:
+        # Nothing is left to do, and while the interpreter goes down under DuckDB's and Arrow's
+        # threads it has ended in "Fatal Python error: PyGILState_Release".
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command; its exit code, once all that it printed is written."""
     try:
         app()
         sys.stdout.flush()  # here and not at the interpreter's end, where nobody can answer for it
-    except SystemExit:
+    except SystemExit as end:
         _close_output()
-        raise
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException as error:
-        raise SystemExit(_tell(error)) from None
+        return _tell(error)
+    return 0
 
 
 def _tell(error: BaseException) -> int:
