@@ -161,11 +161,12 @@ class Decision(Statements):
             """
         )
         self._find_denied()
+        daily = "(FROM spoken WHERE is_daily)"
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE live AS
             SELECT a.* FROM arriving a
-            LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
+            LEFT JOIN {daily} d USING ({BIN})
             LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
             WHERE NOT coalesce(g.generated_at_utc > a.generated_at_utc, false)
               AND a.{KEY} NOT IN (SELECT {KEY} FROM taken_over)
@@ -173,7 +174,7 @@ class Decision(Statements):
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
                 OR NOT (coalesce(d.generated_at_utc > a.generated_at_utc, false)
-                  AND (a.is_named OR {self._neighbour_lacks("a", ">", "(FROM spoken WHERE is_daily)")})))
+                  AND (a.is_named OR {self._neighbour_lacks("a", ">", daily)})))
             """
         )
         self.rows(
