@@ -43,10 +43,11 @@ test: setup  ## run the tests
 check-model: setup  ## compare the warehouse with its model (STEPS=20000 SEED=1 PLAIN=1)
 	@$(BIN)/python -m gmn_pipeline_tests.model --steps $(or $(STEPS),20000) --seed $(or $(SEED),1) $(if $(PLAIN),--plain)
 
-check: setup  ## lint, format, types, Dagster definitions, generated docs
+check: setup  ## lint, format, types, who imports whom, Dagster definitions, generated docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 	@$(BIN)/python -m gmn_pipeline.reference --check
 
