@@ -25,7 +25,9 @@ import duckdb
 
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.flows.trajectory_days import Report, Watch, load_days
+from gmn_pipeline.flows.progress import ProgressListener
+from gmn_pipeline.flows.report import Report
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
@@ -186,7 +188,7 @@ def _days(first: str, last: str) -> list[date]:
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-class _Keep(Watch):
+class _Keep(ProgressListener):
     report: Report | None = None
 
     def finished(self, report: Report) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from gmn_pipeline.flows.trajectory_days import Watch
+from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.assets.maintenance import warehouse_maintenance
 from gmn_pipeline.orchestration.assets.publications import publish_trajectories
 from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
@@ -32,7 +32,7 @@ ASSETS = [
 
 
 def build_defs(
-    overrides: Mapping[str, Any] | None = None, *, watch: Watch | None = None
+    overrides: Mapping[str, Any] | None = None, *, watch: ProgressListener | None = None
 ) -> dg.Definitions:
     """The definitions. Settings in `overrides` take the place of the environment's."""
     return dg.Definitions(

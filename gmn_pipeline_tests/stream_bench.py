@@ -18,7 +18,8 @@ import fastavro
 import polars as pl
 
 from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.flows.trajectory_days import Report, load_days
+from gmn_pipeline.flows.report import Report
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications.publish import PublishReport, publish
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService

@@ -11,7 +11,8 @@ import pytest
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from markdown_it import MarkdownIt
 
-from gmn_pipeline.flows.trajectory_days import DayReport, load_days
+from gmn_pipeline.flows.report import DayReport
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.assets.trajectories import LANDING, VALIDATED, WAREHOUSE
 from gmn_pipeline.orchestration.markdown import cell, table
 from gmn_pipeline.orchestration.partitions import range_tags

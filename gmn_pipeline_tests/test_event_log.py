@@ -24,7 +24,7 @@ from dagster_graphql.schema import create_schema
 
 from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
-from gmn_pipeline.flows.trajectory_days import Watch
+from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.asset_checks import COUNTS_ADD_UP, NO_ROWS_REJECTED
 from gmn_pipeline.orchestration.assets.trajectories import LANDING, VALIDATED, WAREHOUSE
 from gmn_pipeline.orchestration.event_log import BatchingEventLogStorage
@@ -63,7 +63,7 @@ def instance(bench: Bench) -> Iterator[dg.DagsterInstance]:
 
 def execute(
     instance: dg.DagsterInstance, source: str, data_dir: Path, first: date, last: date,
-    watch: Watch | None = None,
+    watch: ProgressListener | None = None,
 ) -> dg.ExecuteInProcessResult:  # fmt: skip
     overrides = {"source_url": source, "data_dir": data_dir, "run_retries": 0}
     return build_defs(overrides, watch=watch).resolve_job_def(
@@ -166,7 +166,7 @@ def test_a_check_of_a_run_is_one_row_that_its_evaluation_completes(
     assert [row.status for row in history] == [AssetCheckExecutionRecordStatus.SUCCEEDED]
 
 
-class Meeting(Watch):
+class Meeting(ProgressListener):
     """Has a run wait, when it has loaded rows and told of no day, until others are where they are
     to be."""
 
@@ -215,7 +215,7 @@ def test_checks_show_as_evaluated_after_two_runs_that_overlap(
     assert shown_checks(instance)[COUNTS_ADD_UP.name] == "SUCCEEDED"
 
 
-class Killer(Watch):
+class Killer(ProgressListener):
     """Kills the process when rows are loaded, before Dagster is told of their day."""
 
     def rows_done(self, count: int) -> None:

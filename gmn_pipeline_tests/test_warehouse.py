@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.archive import Shares, Truth, generate, next_generation
 from gmn_pipeline.errors import CountMismatch, WarehouseBusy
-from gmn_pipeline.flows.trajectory_days import Report, load_days
+from gmn_pipeline.flows.report import Report
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES

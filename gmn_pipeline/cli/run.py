@@ -17,7 +17,8 @@ from gmn_pipeline.cli.console import console, errors, print_some
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
-from gmn_pipeline.flows.trajectory_days import Report, Watch
+from gmn_pipeline.flows.progress import ProgressListener
+from gmn_pipeline.flows.report import Report
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
@@ -57,7 +58,7 @@ class History(StrEnum):
     ALL = "all"
 
 
-class ProgressBars(Watch):
+class ProgressBars(ProgressListener):
     """Shows files and rows as bars on a terminal, and keeps the report."""
 
     def __init__(self, progress: Progress) -> None:

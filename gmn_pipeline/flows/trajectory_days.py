@@ -13,14 +13,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from datetime import date, timedelta
-from enum import StrEnum
 from typing import TypeAlias
 
-from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError
+from gmn_pipeline.flows.progress import ProgressListener
+from gmn_pipeline.flows.report import DayReport, Report, Stage
 from gmn_pipeline.landing.land import LandedFile, Landing, Wanted, days_of, land
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import Ledger, ValidatedSlice
@@ -29,125 +28,9 @@ from gmn_pipeline.sources.directory import Entry, open_directory
 from gmn_pipeline.validated.validate import BYTES_A_ROW, DEFINITION, Chunk, validate
 from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
 
-
-class Stage(StrEnum):
-    LANDING = "landing"
-    VALIDATED = "validated"
-    WAREHOUSE = "warehouse"
-
-
 ALL_STAGES = frozenset(Stage)
-COUNTS = (
-    "read", "accepted", "rejected", "inserted", "revised", "unchanged", "superseded", "withdrawn",
-    "restored",
-)  # fmt: skip
-"""What is counted of the rows of a day."""
-_A_DAY = timedelta(days=1)
-
-
-@dataclass
-class DayReport:
-    """What happened to one day."""
-
-    day: date
-    files: list[LandedFile] = field(default_factory=list)
-    """The files that carry it: of its bins, or of its month, its year, all of it."""
-    read: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    inserted: int = 0
-    revised: int = 0
-    unchanged: int = 0
-    superseded: int = 0
-    """Accepted rows of which a newer file has spoken already."""
-    withdrawn: int = 0
-    restored: int = 0
-    """Trajectories that went back to what another file has of them."""
-    went_through: bool = False
-    """Whether any file of it was validated or loaded, not only found to be there already."""
-    error: GmnError | None = None
-    failed_stage: Stage | None = None
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.inserted or self.revised or self.withdrawn or self.restored)
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether every row read is in exactly one of the other counts."""
-        kept = self.inserted + self.revised + self.unchanged + self.superseded
-        return self.read == self.accepted + self.rejected and self.accepted == kept
-
-    @property
-    def is_news(self) -> bool:
-        """Whether the run did anything for the day."""
-        return self.went_through or any(file.is_new for file in self.files)
-
-
-@dataclass
-class Report:
-    """What happened to all days of a run."""
-
-    days: dict[date, DayReport]
-    source: str = ""
-    """The directory that was asked, if one was."""
-    kind: FileKind | None = None
-    """Which files of it."""
-    files: list[LandedFile] = field(default_factory=list)
-    """Every file once, however many days it carries."""
-    flag_counts: Counter[str] = field(default_factory=Counter)
-    warnings: list[str] = field(default_factory=list)
-    """What a person should know though no day failed for it: files that are not read."""
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    """Seconds of the run in all, and in its steps: land (waiting for files, which are fetched
-    beside the rest), parse, check, write, and merge (of one chunk beside the steps of the next)."""
-
-    @property
-    def failed(self) -> list[DayReport]:
-        return [day for day in self.days.values() if day.error is not None]
-
-    @property
-    def good(self) -> list[DayReport]:
-        return [day for day in self.days.values() if day.error is None]
-
-    def total(self, count: str) -> int:
-        """Sum of a count (`read`, `accepted`, ...) over the days that came through."""
-        return sum(getattr(day, count) for day in self.good)
-
-    def take_over(self, again: "Report") -> None:
-        """Take over what became of days that were tried again."""
-        self.days |= again.days
-        known = {file.version.sha256 for file in self.files}
-        self.files += [file for file in again.files if file.version.sha256 not in known]
-        self.flag_counts += again.flag_counts
-        self.stopwatch.add(again.stopwatch)
-
-    def fail(self, days: Iterable[date], stage: Stage, error: GmnError) -> None:
-        for day in days:
-            self.days[day].error = error
-            self.days[day].failed_stage = stage
-
-
 OnDays: TypeAlias = Callable[[Sequence[DayReport]], None]
-
-
-class Watch:
-    """Told of progress as it happens. This one keeps quiet; see `cli.run` for one that shows."""
-
-    def files_wanted(self, count: int) -> None:
-        """So many files are about to be fetched."""
-
-    def file_done(self) -> None:
-        """A file was landed, found unchanged, or failed."""
-
-    def rows_wanted(self, count: int) -> None:
-        """About so many more rows are to be validated and loaded."""
-
-    def rows_done(self, count: int) -> None:
-        """So many more rows have come through."""
-
-    def finished(self, report: "Report") -> None:
-        """All days are through, or have failed."""
+_A_DAY = timedelta(days=1)
 
 
 def load_days(
@@ -155,7 +38,7 @@ def load_days(
     settings: Settings,
     *,
     stages: frozenset[Stage] = ALL_STAGES,
-    watch: Watch | None = None,
+    watch: ProgressListener | None = None,
     on_days: OnDays = lambda _: None,
 ) -> Report:
     """Take days through the stages. A day that fails is reported and stops no other.
@@ -165,7 +48,7 @@ def load_days(
 
     Raises SourceUnavailable or SourceRefused if the source's listing cannot be had.
     """
-    watch = watch or Watch()
+    watch = watch or ProgressListener()
     report = Report({day: DayReport(day) for day in sorted(days)})
     with report.stopwatch.timed("total"):
         _take_through(report, settings, stages, watch, on_days)
@@ -215,7 +98,11 @@ class _Through:
 
 
 def _take_through(
-    report: Report, settings: Settings, stages: frozenset[Stage], watch: Watch, on_days: OnDays
+    report: Report,
+    settings: Settings,
+    stages: frozenset[Stage],
+    watch: ProgressListener,
+    on_days: OnDays,
 ) -> None:
     ledger = Ledger(settings.data_dir)
     through = _Through(report, on_days)
@@ -234,7 +121,7 @@ def _landed(
     settings: Settings,
     ledger: Ledger,
     stages: frozenset[Stage],
-    watch: Watch,
+    watch: ProgressListener,
     through: _Through,
 ) -> Iterator[LandedFile]:
     """The files of the days as they are landed, without those of days that failed."""
@@ -297,7 +184,7 @@ def _validate_and_load(
     settings: Settings,
     ledger: Ledger,
     stages: frozenset[Stage],
-    watch: Watch,
+    watch: ProgressListener,
     through: _Through,
 ) -> None:
     warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
@@ -361,7 +248,7 @@ def _without_loaded(
 
 
 def _announced(
-    files: Iterable[LandedFile], watch: Watch, parsed: list[LandedFile]
+    files: Iterable[LandedFile], watch: ProgressListener, parsed: list[LandedFile]
 ) -> Iterator[LandedFile]:
     """The files, telling the watch of their rows; a history file is parsed to its end when the
     next file is asked for."""
@@ -384,7 +271,9 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> list[DayRep
     return days
 
 
-def _load(report: Report, chunk: Chunk, warehouse: Warehouse | None, watch: Watch) -> list[date]:
+def _load(
+    report: Report, chunk: Chunk, warehouse: Warehouse | None, watch: ProgressListener
+) -> list[date]:
     """Load a chunk; the days of its bins, one for each bin of a daily file."""
     slices = [
         SliceToLoad(slice_, file.generated_at_utc, file.version.path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from gmn_pipeline.flows.trajectory_days import COUNTS, Report
+from gmn_pipeline.flows.report import COUNTS, Report
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family

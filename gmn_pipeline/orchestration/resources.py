@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gmn_pipeline.config import Settings, load_settings
-from gmn_pipeline.flows.trajectory_days import Watch
+from gmn_pipeline.flows.progress import ProgressListener
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Pipeline:
     """The resource `pipeline`: settings, read when a run needs them, and who watches the run."""
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    watch: Watch | None = None
+    watch: ProgressListener | None = None
 
     def settings(self) -> Settings:
         """From the environment (`GMN_...`), with the overrides on top."""

@@ -18,7 +18,8 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, RetryableError
-from gmn_pipeline.flows.trajectory_days import COUNTS, DayReport, Report, Stage, load_days
+from gmn_pipeline.flows.report import COUNTS, DayReport, Report, Stage
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.asset_checks import DAY_CHECKS, check_results
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.day_metadata import day_metadata, failure_metadata, previews
