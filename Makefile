@@ -58,8 +58,8 @@ format: setup  ## put the code into its format
 docs: setup  ## write the generated pages of docs/ anew
 	@$(BIN)/python -m gmn_pipeline.reference
 
-dev: setup  ## the Dagster UI on 127.0.0.1:3000, with schedule and sensors
-	@$(BIN)/gmn dev
+dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
+	@$(BIN)/gmn dev --reload
 
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 	@$(BIN)/python -m gmn_pipeline.streams.broker start --data-dir "$$GMN_DATA_DIR" --port $(or $(PORT),9092)

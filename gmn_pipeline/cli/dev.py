@@ -21,6 +21,7 @@ from gmn_pipeline.storage.problems import explaining
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    reload: Annotated[bool, typer.Option("--reload", help="Take in code as it changes.")] = False,
 ) -> None:
     """The Dagster UI with its daemon, on the same storage as 'gmn run'."""
     settings = load_settings()
@@ -30,6 +31,7 @@ def dev(
         dagster_instance(settings).dispose()
         command = [
             sys.executable, "-m", "gmn_pipeline.orchestration.dagster_dev", str(lock),
+            *(["--reload", f"http://{host}:{port}"] if reload else []),
             "--module-name", "gmn_pipeline.definitions", "--host", host, "--port", str(port),
         ]  # fmt: skip
         where = f"Dagster on http://{host}:{port}, storage in {settings.dagster_home}"

@@ -4,7 +4,10 @@
 daemon, and these live on where it is killed: the folder would be free for a second daemon while
 the first one still starts runs.
 
-    python -m gmn_pipeline.orchestration.dagster_dev <descriptor of the lock> <arguments>
+    python -m gmn_pipeline.orchestration.dagster_dev <descriptor of the lock> [--reload ADDRESS] ...
+
+With the address of the UI, that one loads the definitions anew when the code changes. All else
+are Dagster's own arguments.
 """
 
 import subprocess
@@ -16,6 +19,8 @@ from typing import Any
 from dagster._cli import dev
 from dagster_shared.ipc import open_ipc_subprocess
 
+from gmn_pipeline.orchestration.reloading import reload_on_change
+
 
 def started_with(lock: int, command: Sequence[str], **how: Any) -> "subprocess.Popen[bytes]":
     """A process of Dagster's that holds the lock too, for as long as it lives."""
@@ -26,8 +31,12 @@ def started_with(lock: int, command: Sequence[str], **how: Any) -> "subprocess.P
 
 def main() -> None:
     """Run Dagster's command."""
-    vars(dev)["open_ipc_subprocess"] = partial(started_with, int(sys.argv[1]))
-    dev.dev_command(args=sys.argv[2:], prog_name="dagster dev")
+    lock, arguments = sys.argv[1], sys.argv[2:]
+    vars(dev)["open_ipc_subprocess"] = partial(started_with, int(lock))
+    if arguments[0] == "--reload":
+        reload_on_change(arguments[1])
+        del arguments[:2]
+    dev.dev_command(args=arguments, prog_name="dagster dev")
 
 
 if __name__ == "__main__":
