@@ -9,7 +9,10 @@ from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.assets.maintenance import warehouse_maintenance
 from gmn_pipeline.orchestration.assets.publications import publish_trajectories
 from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
-from gmn_pipeline.orchestration.assets.snapshot import warehouse_snapshot
+from gmn_pipeline.orchestration.assets.snapshot import (
+    snapshot_opens_with_all_rows,
+    warehouse_snapshot,
+)
 from gmn_pipeline.orchestration.assets.streams import streams_trajectories
 from gmn_pipeline.orchestration.assets.trajectories import load_trajectory_days
 from gmn_pipeline.orchestration.assets.verification import warehouse_is_sound
@@ -40,7 +43,7 @@ def build_defs(
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=[changed_files_sensor, unpublished_sensor, stream_sensor, snapshot_automation],
-        asset_checks=[warehouse_is_sound],
+        asset_checks=[warehouse_is_sound, snapshot_opens_with_all_rows],
         resources={"pipeline": Pipeline(overrides or {}, watch)},
     )
 

@@ -6,9 +6,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.assets.snapshot import snapshot_opens_with_all_rows
 from gmn_pipeline.orchestration.assets.trajectories import (
     LANDING,
     VALIDATED,
@@ -184,6 +186,24 @@ def test_the_snapshot_job_makes_the_analysts_database(bench: Bench, operator: Op
     result = operator.run(DAY, DAY, job=snapshot_job.name)
     assert result.success
     assert (bench.settings.snapshot_dir / "gmn.duckdb").exists()
+    [opened] = result.get_asset_check_evaluations()
+    assert opened.passed
+    assert opened.metadata["rows"] == opened.metadata["rows_of_manifest"]
+
+
+def test_a_snapshot_with_fewer_rows_than_its_manifest_says_fails_its_check(
+    bench: Bench, operator: Operator
+) -> None:
+    assert not snapshot_opens_with_all_rows(pipeline=operator.pipeline).passed  # there is none yet
+    bench.put(DAILY, sample())
+    operator.run(DAY, DAY)
+    operator.run(DAY, DAY, job=snapshot_job.name)
+    assert snapshot_opens_with_all_rows(pipeline=operator.pipeline).passed
+    with duckdb.connect(str(bench.settings.snapshot_dir / "gmn.duckdb")) as connection:
+        connection.execute("DELETE FROM stations")
+    found = snapshot_opens_with_all_rows(pipeline=operator.pipeline)
+    assert not found.passed
+    assert found.metadata["rows"].value["stations"] == 0
 
 
 def test_the_nightly_schedule_asks_for_the_last_ten_days(operator: Operator) -> None:

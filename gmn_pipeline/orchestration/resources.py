@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagster_duckdb import DuckDBResource
+
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.flows.progress import ProgressListener
+from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,13 @@ class Pipeline:
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     watch: ProgressListener | None = None
+
+    def analysts_database(self) -> DuckDBResource:
+        """The snapshot `gmn.duckdb`, opened as an analyst opens it: to read."""
+        return DuckDBResource(
+            database=str(self.settings().snapshot_dir / "current" / DATABASE_NAME),
+            connection_config={"access_mode": "READ_ONLY"},
+        )
 
     def settings(self) -> Settings:
         """From the environment (`GMN_...`), with the overrides on top."""

@@ -1,13 +1,14 @@
 """The analysts' database as Dagster shows it."""
 
 import dagster as dg
+import duckdb
 
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.automation import WHEN_WAREHOUSE_CHANGED
 from gmn_pipeline.orchestration.metadata import OWNERS
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.schemas.tables import TRAJECTORIES
-from gmn_pipeline.warehouse.snapshot import make_snapshot
+from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest
 
 
 @dg.asset(
@@ -31,4 +32,27 @@ def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeRe
             "made_anew": is_new,
             "path": str((settings.snapshot_dir / "current").relative_to(settings.data_dir)),
         }
+    )
+
+
+@dg.asset_check(
+    name="opens_with_all_rows",
+    asset=keys.WAREHOUSE_SNAPSHOT,
+    description="gmn.duckdb opens as analysts open it, and each table has the rows that the "
+    "manifest beside it says.",
+)
+def snapshot_opens_with_all_rows(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
+    manifest = read_manifest(pipeline.settings())
+    expected = manifest.rows if manifest else {}
+    try:
+        with pipeline.analysts_database().get_connection() as connection:
+            found = {
+                table: connection.table(f'"{table}"').count("*").fetchall()[0][0]
+                for table in expected
+            }
+    except duckdb.Error as error:
+        return dg.AssetCheckResult(passed=False, metadata={"error": str(error)})
+    return dg.AssetCheckResult(
+        passed=manifest is not None and found == expected,
+        metadata={"rows": found, "rows_of_manifest": expected},
     )
