@@ -1,6 +1,7 @@
 """What holds for every module, beside the imports that `make check` looks at (pyproject.toml)."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,21 @@ def test_a_module_can_be_read_at_one_sitting(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_a_module_says_what_it_is_for(module: Path) -> None:
     assert ast.get_docstring(ast.parse(module.read_text()))
+
+
+def test_the_page_of_the_rooms_names_them_all_and_none_that_is_not() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text()
+    for room in (path.parent for path in ROOT.glob("*/__init__.py")):
+        assert room.name in page
+    places = re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.py)?)`", page)
+    assert places
+    for place in places:
+        missing = [where for where in (ROOT, ROOT.parent) if not (where / place).exists()]
+        assert len(missing) < 2 or place == "serving/", place
+
+
+def test_the_contributors_page_names_make_targets_that_exist() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT.parent / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"`make ([a-z-]+)", (ROOT.parent / "CONTRIBUTING.md").read_text())
+    assert named
+    assert set(named) <= set(targets)
