@@ -285,8 +285,7 @@ class _MessageLoad:
         self._connection = connection
         self._arrival = arrival
         self._now = utc_now()
-        # Other flags for the same content do not travel by message.
-        self._merge = TrajectoryMerge(connection, self._now, compare_flags=False)
+        self._merge = TrajectoryMerge(connection, self._now, of_messages=True)
 
     def merge(self) -> MergeCounts:
         """Merge, and tell what became of each message."""

@@ -33,12 +33,16 @@ class TrajectoryMerge:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, now: datetime, *, compare_flags: bool = True
+        self, connection: duckdb.DuckDBPyConnection, now: datetime, *, of_messages: bool = False
     ) -> None:
-        """`compare_flags`: whether other quality flags for the same content are a change."""
-        self._present = Present(connection)
-        self._decision = Decision(connection, compare_flags=compare_flags)
-        self._application = Application(connection, now)
+        """`of_messages`: few rows, without files that speak of whole bins; the quality flags of
+        the same content do not travel with them."""
+        # Rows that are there, as they were before. Of few, a copy: each look into the lake takes
+        # longer than they do.
+        standing = "standing" if of_messages else "trajectories"
+        self._present = Present(connection, standing)
+        self._decision = Decision(connection, standing, compare_flags=not of_messages)
+        self._application = Application(connection, standing, now)
         self._soundness = Soundness(connection)
 
     def run(self) -> None:

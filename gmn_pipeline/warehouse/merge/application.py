@@ -21,8 +21,8 @@ from gmn_pipeline.warehouse.merge.terms import (
 class Application(Statements):
     """Moves rows between the tables; leaves `fate`, what became of each arriving row."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: duckdb.DuckDBPyConnection, standing: str, now: datetime) -> None:
+        super().__init__(connection, standing)
         self._now = now
         self._sources: list[tuple[str, str]] = []
 
@@ -76,7 +76,7 @@ class Application(Statements):
                   THEN t.source_file_sha256
                   ELSE coalesce(f.source_file_sha256, t.source_file_sha256)
                   END AS source_file_sha256)
-              FROM trajectories t
+              FROM {self.standing} t
               JOIN (FROM waiting WHERE origin = 'present') w ON t.{KEY} = w.{KEY}
               LEFT JOIN (
                 SELECT {BIN}, summary_generated_at_utc,
@@ -98,7 +98,7 @@ class Application(Statements):
             f"""
             INSERT INTO trajectory_revisions ({", ".join(TRAJECTORY_REVISIONS.columns)})
             SELECT {columns}, $now, c.change, coalesce(a.cause, d.cause)
-            FROM trajectories t JOIN change c USING ({KEY})
+            FROM {self.standing} t JOIN change c USING ({KEY})
             LEFT JOIN arriving a ON a.row = c.row
             LEFT JOIN dropped d ON d.{KEY} = c.{KEY}
             WHERE c.change IN ('revised', 'withdrawn') AND t.bin_date BETWEEN $first AND $last
@@ -116,17 +116,21 @@ class Application(Statements):
         least, greatest = self.rows(
             f"SELECT min({KEY}), max({KEY}) FROM change WHERE change = 'inserted'"
         )[0]
+        withdrawn = f"""
+              SELECT {KEY}, max(revision) AS revision,
+                min(first_loaded_at_utc) AS first_loaded_at_utc
+              FROM trajectory_revisions WHERE {KEY} BETWEEN $least AND $greatest GROUP BY 1"""
+        inserted: dict[str, object] = {"least": least, "greatest": greatest}
+        if least is None:  # nothing to look for
+            withdrawn = f"SELECT {KEY}, 0 AS revision, $now AS first_loaded_at_utc FROM change"
+            inserted = {}
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE coming AS
             WITH former AS (
               SELECT {KEY}, revision, valid_from_utc, first_loaded_at_utc
-              FROM trajectories WHERE bin_date BETWEEN $first AND $last
-            ), withdrawn AS (
-              SELECT {KEY}, max(revision) AS revision,
-                min(first_loaded_at_utc) AS first_loaded_at_utc
-              FROM trajectory_revisions WHERE {KEY} BETWEEN $least AND $greatest GROUP BY 1
-            )
+              FROM {self.standing} WHERE bin_date BETWEEN $first AND $last
+            ), withdrawn AS ({withdrawn})
             SELECT c.*,
               CASE WHEN c.change = 'relabelled' THEN t.revision
                 ELSE 1 + coalesce(t.revision, w.revision, 0) END AS revision,
@@ -138,7 +142,7 @@ class Application(Statements):
             LEFT JOIN withdrawn w ON c.change = 'inserted' AND c.{KEY} = w.{KEY}
             WHERE c.change IN ('inserted', 'revised', 'relabelled')
             """,
-            now=self._now, first=first, last=last, least=least, greatest=greatest,
+            now=self._now, first=first, last=last, **inserted,
         )  # fmt: skip
 
     def _set_aside(self) -> None:
@@ -150,7 +154,7 @@ class Application(Statements):
                 f"""
                 CREATE OR REPLACE TEMP TABLE set_aside AS
                 SELECT {qualified("r")}, c.row, c.{KEY} AS coming_key
-                FROM trajectories r JOIN coming c USING ({KEY})
+                FROM {self.standing} r JOIN coming c USING ({KEY})
                 WHERE c.origin = 'present' AND r.bin_date BETWEEN $first AND $last
                 UNION ALL
                 SELECT {qualified("r")}, c.row, c.{KEY}
@@ -170,16 +174,14 @@ class Application(Statements):
     def _remove_current(self) -> None:
         """Take out what ended or comes back changed."""
         first, last = self.former_days(f"change IN {ENDED_OR_CHANGED}")
-        links = "change IN ('revised', 'withdrawn') OR (change = 'relabelled' AND moves)"
-        for table, which in (
-            ("trajectories", f"change IN {ENDED_OR_CHANGED}"),
-            ("trajectory_stations", links),
-        ):
-            self.rows(
-                f"DELETE FROM {table} WHERE bin_date BETWEEN $first AND $last "
-                f"AND {KEY} IN (SELECT {KEY} FROM change WHERE {which})",
-                first=first, last=last,
-            )  # fmt: skip
+        for table, which in (("trajectories", ""), ("trajectory_stations", "AND relinks")):
+            changed = f"FROM change WHERE change IN {ENDED_OR_CHANGED} {which}"
+            if self.one(f"SELECT count(*) {changed}"):
+                self.rows(
+                    f"DELETE FROM {table} WHERE bin_date BETWEEN $first AND $last "
+                    f"AND {KEY} IN (SELECT {KEY} {changed})",
+                    first=first, last=last,
+                )  # fmt: skip
 
     def _insert_current(self) -> None:
         """Insert what is new, changed or moved."""
@@ -201,22 +203,25 @@ class Application(Statements):
         """Station links of what was inserted, and stations not seen before."""
         links = " UNION ALL ".join(
             f"SELECT c.{KEY}, unnest(list_distinct(r.participating_stations)) AS station_code, "
-            f"c.bin_date FROM {source} WHERE c.{where} AND (c.change <> 'relabelled' OR c.moves)"
+            f"c.bin_date FROM {source} WHERE c.{where} AND c.relinks"
             for source, where in self._sources
         )
         self.rows(f"CREATE OR REPLACE TEMP TABLE link AS {links}")
+        if not self.one("SELECT count(*) FROM link"):
+            return
         self.rows("INSERT INTO trajectory_stations FROM link ORDER BY station_code")
-        self.rows(
-            """
-            INSERT INTO stations
-            SELECT (SELECT coalesce(max(station_number), 0) FROM stations)
-                + row_number() OVER (ORDER BY station_code),
-              station_code, station_code[1:2], $now
-            FROM (SELECT DISTINCT station_code FROM link)
-            ANTI JOIN stations USING (station_code)
-            """,
-            now=self._now,
-        )
+        new = "(SELECT DISTINCT station_code FROM link) ANTI JOIN stations USING (station_code)"
+        if self.one(f"SELECT count(*) FROM {new}"):
+            self.rows(
+                f"""
+                INSERT INTO stations
+                SELECT (SELECT coalesce(max(station_number), 0) FROM stations)
+                    + row_number() OVER (ORDER BY station_code),
+                  station_code, station_code[1:2], $now
+                FROM {new}
+                """,
+                now=self._now,
+            )
 
     def _move_claims(self) -> None:
         """Claims that were dropped, took over or were said anew go, and what waits now comes."""

@@ -20,8 +20,10 @@ from gmn_pipeline.warehouse.merge.terms import (
 class Decision(Statements):
     """`change`: a row for each trajectory that is spoken of."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, compare_flags: bool) -> None:
-        super().__init__(connection)
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, standing: str, *, compare_flags: bool
+    ) -> None:
+        super().__init__(connection, standing)
         self._compare_flags = compare_flags
 
     def run(self) -> None:
@@ -249,7 +251,8 @@ class Decision(Statements):
 
     def _choose(self) -> None:
         """`change`: the candidate that counts, and what is to happen: 'both' where it stands
-        beside a present row and contents have to be compared."""
+        beside a present row and contents have to be compared; `relinks`: whether its links to
+        stations are others after it."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE change AS
@@ -271,7 +274,8 @@ class Decision(Statements):
                 WHEN p.{KEY} IS NULL THEN 'inserted'
                 WHEN c.origin <> 'present' THEN 'both'
                 WHEN moves OR (c.is_named OR c.is_placed) <> p.is_named THEN 'relabelled'
-                ELSE 'unchanged' END AS change
+                ELSE 'unchanged' END AS change,
+              change <> 'relabelled' OR moves AS relinks
             FROM chosen c FULL JOIN dropped d ON c.{KEY} = d.{KEY}
             LEFT JOIN present p ON p.{KEY} = coalesce(c.{KEY}, d.{KEY})
             """
@@ -287,15 +291,19 @@ class Decision(Statements):
         if not self.one("SELECT count(*) FROM change WHERE change = 'both'"):
             return
         first, last = self.former_days("change = 'both'")
-        content = f"hash({', '.join(CONTENT)}) AS content, hash(list_sort({{flags}})) AS flags"
+        content = (
+            f"hash({', '.join(CONTENT)}) AS content, hash(list_sort({{flags}})) AS flags, "
+            "hash(list_sort(list_distinct(participating_stations))) AS stations"
+        )
         arriving = content.format(flags=flags_at("c"))
         other_flags = "OR new.flags <> old.flags" if self._compare_flags else ""
         self.rows(
             f"""
-            UPDATE change SET change = compared.change FROM (
+            UPDATE change SET change = compared.change, relinks = compared.relinks FROM (
               SELECT new.{KEY}, CASE WHEN new.content <> old.content THEN 'revised'
                 WHEN new.moves OR new.renamed {other_flags} THEN 'relabelled'
-                ELSE 'unchanged' END AS change
+                ELSE 'unchanged' END AS change,
+                new.moves OR new.stations <> old.stations AS relinks
               FROM (
                 SELECT {KEY}, c.moves, c.is_named <> c.was_named AS renamed, {arriving}
                 FROM arriving_row r JOIN change c USING ({KEY})
@@ -306,7 +314,7 @@ class Decision(Statements):
                 WHERE c.change = 'both' AND c.origin = 'claim' AND r.bin_date = c.bin_date
                   AND r.bin_solar_longitude_deg = c.bin_solar_longitude_deg
               ) new
-              JOIN (SELECT {KEY}, {content.format(flags="quality_flags")} FROM trajectories
+              JOIN (SELECT {KEY}, {content.format(flags="quality_flags")} FROM {self.standing}
                 WHERE bin_date BETWEEN $first AND $last) old ON new.{KEY} = old.{KEY}
             ) compared
             WHERE change.{KEY} = compared.{KEY}

@@ -29,7 +29,7 @@ class Present(Statements):
         self._find_takeovers()
 
     def _find_near(self) -> None:
-        """`near`: rows that a speaker may be speaking of."""
+        """`near`: rows that a speaker may be speaking of; `standing`: the same, whole."""
         first, last, least, greatest = self.rows(
             f"""
             SELECT min(day), max(day), min({KEY}), max({KEY}) FROM (
@@ -45,27 +45,28 @@ class Present(Statements):
             "summary_generated_at_utc, source_file_sha256, revision"
         )
         # Two scans, each of which DuckLake can confine to the files it needs.
-        parts = []
+        scans = []
         values: dict[str, object] = {}
         if least is not None:
             elsewhere = "" if first is None else "AND bin_date NOT BETWEEN $first AND $last"
-            parts.append(
-                f"SELECT {columns} FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest "
+            scans.append(
+                f"FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest "
                 f"AND {KEY} IN (SELECT {KEY} FROM arriving UNION ALL SELECT {KEY} FROM gone) "
                 + elsewhere
             )
             values |= {"least": least, "greatest": greatest}
         if first is not None:
             # A history file speaks of times: those of a bin may be labelled with its neighbour.
-            parts.append(
-                f"SELECT {columns} FROM trajectories WHERE bin_date BETWEEN $first AND $last"
-            )
+            scans.append("FROM trajectories WHERE bin_date BETWEEN $first AND $last")
             values |= {"first": first - A_DAY, "last": last + A_DAY}
-        self.rows(
-            "CREATE OR REPLACE TEMP TABLE near AS " + " UNION ALL ".join(parts or [
-                f"SELECT {columns} FROM trajectories WHERE false"]),
-            **values,
-        )  # fmt: skip
+        scans = scans or ["FROM trajectories WHERE false"]
+        if self.standing != "trajectories":
+            self._copy(self.standing, " UNION ALL ".join(scans), **values)
+            scans, values = [f"FROM {self.standing}"], {}
+        self._copy("near", " UNION ALL ".join(f"SELECT {columns} {s}" for s in scans), **values)
+
+    def _copy(self, table: str, query: str, **values: object) -> None:
+        self.rows(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", **values)
 
     def _find_present(self) -> None:
         """`present`: rows that a speaker may be speaking of, with the generation of the newest
@@ -147,7 +148,7 @@ class Present(Statements):
             WITH new AS (
               SELECT {event}, row FROM arriving_row WHERE row IN (SELECT row FROM arriving)
             ), old AS (
-              SELECT {event} FROM trajectories WHERE {KEY} IN (SELECT {KEY} FROM present)
+              SELECT {event} FROM {self.standing} WHERE {KEY} IN (SELECT {KEY} FROM present)
             )
             SELECT old.{KEY}, a.speaker, a.cause, a.generated_at_utc, NULL
             FROM old JOIN new USING ({same}) JOIN arriving a ON a.row = new.row

@@ -23,20 +23,26 @@ class Soundness(Statements):
         if least is None:
             return
         changed = f"{KEY} IN (SELECT {KEY} FROM change WHERE change <> 'unchanged')"
-        of_trajectories = f"{{what}} FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest"
-        of_trajectories += f" AND {changed}"
-        link_sum = f"(SELECT sum(hash({KEY}, station_code, bin_date)) FROM {{links}})"
-        stations = f"SELECT {KEY}, unnest(list_distinct(participating_stations)) AS station_code"
-        should_be = "(" + of_trajectories.format(what=f"{stations}, bin_date") + ")"
-        there_are = f"trajectory_stations WHERE bin_date BETWEEN $first AND $last AND {changed}"
-        rows, changed_rows, distinct, links, linked = self.rows(
+        # Copied, so that the lake is looked through once.
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE changed_row AS
+            SELECT {KEY}, bin_date, list_distinct(participating_stations) AS station_codes
+            FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest AND {changed}
+            """,
+            least=least, greatest=greatest,
+        )  # fmt: skip
+        links = f"sum(hash({KEY}, station_code, bin_date))"
+        rows, changed_rows, distinct, should_be, there_are = self.rows(
             f"""
             SELECT (SELECT count(*) FROM trajectories),
-              ({of_trajectories.format(what="SELECT count(*)")}),
-              ({of_trajectories.format(what=f"SELECT count(DISTINCT {KEY})")}),
-              {link_sum.format(links=should_be)}, {link_sum.format(links=there_are)}
+              (SELECT count(*) FROM changed_row), (SELECT count(DISTINCT {KEY}) FROM changed_row),
+              (SELECT {links} FROM (
+                SELECT {KEY}, unnest(station_codes) AS station_code, bin_date FROM changed_row)),
+              (SELECT {links} FROM trajectory_stations
+                WHERE bin_date BETWEEN $first AND $last AND {changed})
             """,
-            least=least, greatest=greatest, first=first, last=last,
+            first=first, last=last,
         )[0]  # fmt: skip
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
         inserted, withdrawn = counts.get("inserted", 0), counts.get("withdrawn", 0)
@@ -47,7 +53,7 @@ class Soundness(Statements):
         if not present == changed_rows == distinct:
             wrong.append(f"{present} changed trajectories have {changed_rows} rows, {distinct} "
                          "identifiers")  # fmt: skip
-        if links != linked:
+        if should_be != there_are:
             wrong.append("the station links are not those of the trajectories")
         if wrong:
             raise CountMismatch(

@@ -6,8 +6,12 @@ import duckdb
 class Statements:
     """A session in whose transaction the steps work."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, standing: str = "trajectories"
+    ) -> None:
+        """`standing`: the table that has the rows which are there before anything is changed."""
         self._connection = connection
+        self.standing = standing
 
     def rows(self, sql: str, **values: object) -> list[tuple]:  # type: ignore[type-arg]
         """Rows of a statement; values are bound by name."""
