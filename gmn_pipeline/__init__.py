@@ -2,7 +2,8 @@
 
 The way of the data, and the folder where each step lives:
 
-    sources     the network's directory and its files, the IAU shower list
+    sources     the network's directory and the IAU shower list, as bytes
+    readers     what the bytes say: one module a format
     landing     the files byte for byte, every version kept
     validated   typed rows that may be believed; apart, the rows that may not, with reasons
     warehouse   DuckLake: current trajectories, all former states; gmn.duckdb for analysts

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gmn_pipeline.errors import SummaryFormatError
 from gmn_pipeline.isolate import by_halves
+from gmn_pipeline.readers import summary_file
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.sources import summary_file
-from gmn_pipeline.sources.bins import Bin
 from gmn_pipeline.validated import check as check_module
 from gmn_pipeline.validated import validate as validate_module
 from gmn_pipeline_tests.sample import (

@@ -20,8 +20,8 @@ from gmn_pipeline.errors import (
 )
 from gmn_pipeline.landing.land import wanted_files
 from gmn_pipeline.ledger import LandedVersion
-from gmn_pipeline.sources.bins import Bin, FileKind
-from gmn_pipeline.sources.directory import Entry
+from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind
+from gmn_pipeline.sources.gmn_directory import Entry
 from gmn_pipeline_tests.gmn_site import (
     LOGIN_PAGE,
     Fault,

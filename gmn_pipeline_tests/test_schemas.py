@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 
 from gmn_pipeline.orchestration.metadata import column_schema
+from gmn_pipeline.readers.summary_file import read_head
+from gmn_pipeline.readers.summary_file_formats import CURRENT
 from gmn_pipeline.schemas.derive import (
     arrow_csv_types,
     duckdb_create_table,
@@ -25,8 +27,6 @@ from gmn_pipeline.schemas.tables import (
     WAREHOUSE_TABLES,
     Table,
 )
-from gmn_pipeline.sources.file_formats import CURRENT
-from gmn_pipeline.sources.summary_file import read_head
 from gmn_pipeline_tests.sample import sample_bytes
 
 # The names by which existing clients know the columns; `+` marks a column that a sigma follows.

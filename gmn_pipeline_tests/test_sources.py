@@ -25,9 +25,8 @@ from gmn_pipeline.errors import (
     SourceUnavailable,
     SummaryFormatError,
 )
-from gmn_pipeline.sources.bins import Bin, bin_of_name, bins_between, months_of_name
-from gmn_pipeline.sources.directory import Fetched, HttpDirectory, Version, open_directory
-from gmn_pipeline.sources.summary_file import (
+from gmn_pipeline.readers.solar_longitude_bins import Bin, bin_of_name, bins_between, months_of_name
+from gmn_pipeline.readers.summary_file import (
     Block,
     RejectedLine,
     check_columns,
@@ -36,6 +35,7 @@ from gmn_pipeline.sources.summary_file import (
     parse_together,
     read_head,
 )
+from gmn_pipeline.sources.gmn_directory import Fetched, HttpDirectory, Version, open_directory
 from gmn_pipeline.validated.check import check_rows
 from gmn_pipeline_tests.gmn_site import (
     LOGIN_PAGE,

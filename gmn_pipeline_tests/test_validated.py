@@ -17,9 +17,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gmn_pipeline.errors import SummaryFormatError
+from gmn_pipeline.readers.solar_longitude_bins import Bin, TimedBin, bins_between
+from gmn_pipeline.readers.summary_file import blocks
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
-from gmn_pipeline.sources.bins import Bin, TimedBin, bins_between
-from gmn_pipeline.sources.summary_file import blocks
 from gmn_pipeline.validated import validate as validate_module
 from gmn_pipeline.validated.quality import A_JUPITER_AU, QUALITY_FLAGS, Family
 from gmn_pipeline.validated.shower_codes import iau_codes

@@ -1,7 +1,7 @@
 """The columns of the shower tables: the IAU Meteor Data Center's list, a shower and its solutions.
 
 What belongs here: what a column is. What does not: how the list's own spellings become these
-columns (`sources/iau_showers_format.py`), and the tables that are made of them (`tables.py`).
+columns (`readers/iau_showers.py`), and the tables that are made of them (`tables.py`).
 
 A quantity that trajectories have too has the same name here. Apart from what identifies a row
 every column may be null: the list leaves much open, and warehouses made by former versions get

@@ -10,11 +10,11 @@ from datetime import datetime
 
 import polars as pl
 
+from gmn_pipeline.readers.solar_longitude_bins import bins_between
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
-from gmn_pipeline.sources.bins import bins_between
 from gmn_pipeline.validated.check import check_typed_rows
 from gmn_pipeline.validated.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
 

@@ -33,12 +33,8 @@ from gmn_pipeline.errors import (
 from gmn_pipeline.isolate import BROKEN, in_words
 from gmn_pipeline.landing.land import LandedFile, days_of
 from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
-from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import BIN_FIELDS, REJECTED_ROWS, SOURCE_FIELDS
-from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
-from gmn_pipeline.sources.bins import Bin, bins_between
-from gmn_pipeline.sources.summary_file import (
+from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
+from gmn_pipeline.readers.summary_file import (
     Block,
     RejectedLine,
     blocks,
@@ -47,7 +43,11 @@ from gmn_pipeline.sources.summary_file import (
     parse_together,
     read_head,
 )
-from gmn_pipeline.sources.times import utc_time
+from gmn_pipeline.readers.times import utc_time
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.tables import BIN_FIELDS, REJECTED_ROWS, SOURCE_FIELDS
+from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
 from gmn_pipeline.storage.files import working_folder
 from gmn_pipeline.validated.check import Checked, check_rows
 from gmn_pipeline.validated.quality import QUALITY_FLAGS

@@ -20,10 +20,10 @@ import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
+from gmn_pipeline.readers.iau_showers import find_date
+from gmn_pipeline.readers.iau_showers_rows import LOADED, ShowerList
 from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS, Table
 from gmn_pipeline.sources import iau_showers
-from gmn_pipeline.sources.iau_showers_format import find_date
-from gmn_pipeline.sources.iau_showers_rows import LOADED, ShowerList
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.shower_names import UNKNOWN_SHOWERS

@@ -1,7 +1,7 @@
 """List and fetch the files of a GMN data directory, over http(s) or from a folder.
 
 What belongs here: what it takes to get bytes politely and whole. What does not: what the bytes
-mean (`summary_file.py`), and where they are kept (`landing/`).
+mean (`readers/summary_file.py`), and where they are kept (`landing/`).
 """
 
 import hashlib

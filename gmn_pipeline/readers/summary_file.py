@@ -1,7 +1,7 @@
 """Read trajectory summary files: the head, whether the file is whole, and its rows in bulk.
 
 What belongs here: the text format. What does not: what a value may be (`validated/`), and which
-days a file holds (`bins.py`).
+days a file holds (`solar_longitude_bins.py`).
 
 Rows are parsed by PyArrow, typed, at some 400,000 rows/s and core; it counts the fields of every
 row and refuses any text that is not a number. Only when it refuses a block are the lines looked
@@ -25,15 +25,15 @@ import pyarrow.csv as pacsv
 
 from gmn_pipeline.errors import FileIncomplete, SourceRefused, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, by_halves, in_words
-from gmn_pipeline.schemas.derive import arrow_csv_types
-from gmn_pipeline.schemas.fields import Field, Kind
-from gmn_pipeline.sources.file_formats import (
+from gmn_pipeline.readers.summary_file_formats import (
     CURRENT,
     FileFormat,
     format_of,
     known_format,
     with_all_columns,
 )
+from gmn_pipeline.schemas.derive import arrow_csv_types
+from gmn_pipeline.schemas.fields import Field, Kind
 
 SEPARATOR = b";"
 _LF, _CR = b"\n\r"
@@ -149,7 +149,7 @@ def _utc(text: str, name: str) -> datetime:
     except (ValueError, OverflowError) as error:
         raise SummaryFormatError(
             f"{name}, line 1: {text!r} is not a time.",
-            remedy="The format has changed: adapt gmn_pipeline/sources/summary_file.py.",
+            remedy="The format has changed: adapt gmn_pipeline/readers/summary_file.py.",
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Rows of the IAU list of meteor showers: texts of the list into values, solutions into showers.
 
 What belongs here: what a value of the list means, and what is done about one that cannot be read.
-What does not: how the text and the JSON form are taken apart (`iau_showers_format.py`).
+What does not: how the text and the JSON form are taken apart (`iau_showers.py`).
 
 A row that cannot be read is named with its place and left out; a value that cannot be read is
 named and null. If more rows cannot be read than can, it is not the list.
@@ -111,7 +111,7 @@ class Rows:
             raise SourceRefused(
                 f"{origin}: {self._unreadable} rows of {self._unreadable + len(self.named)} "
                 f"cannot be read, the first: {self.problems[0]}",
-                remedy="Its format has changed: adapt gmn_pipeline/sources/iau_showers_format.py.",
+                remedy="Its format has changed: adapt gmn_pipeline/readers/iau_showers.py.",
             )
         if not self.named:
             raise SourceRefused(f"{origin} has no shower in it.", remedy="Look at it in a browser.")

@@ -1,7 +1,7 @@
 """Bins of one degree of solar longitude, and the file names that carry them.
 
 What belongs here: file name <-> bin, and bin <-> time. What does not: listing or fetching files
-(`directory.py`) and their content (`summary_file.py`).
+(`sources/gmn_directory.py`) and their content (`summary_file.py`).
 
 A "day" of the network is a bin of one degree of solar longitude. The date in a file name is the
 UTC date on which the bin begins, so a date has none, one or two files. The names are the truth;

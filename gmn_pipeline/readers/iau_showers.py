@@ -1,7 +1,7 @@
 """Read the IAU Meteor Data Center's list of meteor showers, as text and as JSON.
 
 What belongs here: bytes into texts by column. What does not: where the bytes come from
-(`iau_showers.py`), and what the texts mean (`iau_showers_rows.py`).
+(`sources/iau_showers.py`), and what the texts mean (`iau_showers_rows.py`).
 
 **Text** (`streamfulldata*.txt`): comments begin with `:` or `+`; a row is one published solution
 of a shower, quoted fields between `|`. The columns after the code differ between the lists of
@@ -19,7 +19,7 @@ from datetime import date
 from email.utils import parsedate_to_datetime
 
 from gmn_pipeline.errors import SourceRefused
-from gmn_pipeline.sources.iau_showers_rows import NEEDED, Rows, ShowerList, plain, shower_list
+from gmn_pipeline.readers.iau_showers_rows import NEEDED, Rows, ShowerList, plain, shower_list
 
 # The list's spelling, in small letters and digits only -> our column.
 _COLUMNS = {
@@ -203,7 +203,7 @@ def _read_json(text: str, origin: str, rows: Rows) -> str:
     if not isinstance(entries, list):
         raise SourceRefused(
             f"{origin} has no list 'data' in it.",
-            remedy="Its format has changed: adapt gmn_pipeline/sources/iau_showers_format.py.",
+            remedy="Its format has changed: adapt gmn_pipeline/readers/iau_showers.py.",
         )
     declared = top.get("count")
     if isinstance(declared, int) and declared != len(entries):

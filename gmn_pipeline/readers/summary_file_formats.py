@@ -19,9 +19,9 @@ from functools import cached_property, lru_cache
 import polars as pl
 
 from gmn_pipeline.errors import SummaryFormatError
+from gmn_pipeline.readers.times import in_calendar, utc_time
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field
-from gmn_pipeline.sources.times import in_calendar, utc_time
 
 HeaderPair = tuple[str, str]
 _SIGMA: HeaderPair = ("+/-", "sigma")
@@ -69,8 +69,8 @@ def format_of(header: Sequence[HeaderPair], name: str) -> FileFormat:
         raise SummaryFormatError(
             f"{name}, lines 2-3: {_difference(tuple(header))}.",
             remedy="Nothing of the file was loaded. If upstream changed its columns, change "
-            "gmn_pipeline/schemas/fields.py and gmn_pipeline/sources/file_formats.py, and validate "
-            "the day again.",
+            "gmn_pipeline/schemas/fields.py and gmn_pipeline/readers/summary_file_formats.py, and "
+            "validate the day again.",
         )
     return known
 
