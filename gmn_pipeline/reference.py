@@ -13,7 +13,7 @@ from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES, WORKING_TABLES
-from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.views import VIEWS
 

@@ -15,8 +15,8 @@ from gmn_pipeline.isolate import by_halves
 from gmn_pipeline.readers import summary_file
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.validated import check as check_module
-from gmn_pipeline.validated import validate as validate_module
+from gmn_pipeline.validated import checks as check_module
+from gmn_pipeline.validated.trajectories import slices as slices_module
 from gmn_pipeline_tests.sample import (
     CASES,
     DAY,
@@ -140,7 +140,7 @@ def test_a_day_that_cannot_be_checked_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = raises_on(check_module.check_rows, "bin_date", NEXT_DAY, panic("no end of it"))
-    monkeypatch.setattr(validate_module, "check_rows", broken)
+    monkeypatch.setattr(slices_module, "check_rows", broken)
     done = two_days(Bench(tmp_path)).validate(DAY, NEXT_DAY)
     assert done.counts == {("2022-03-04", 344): (400, 0)}
     [error] = done.failed_days.values()
@@ -160,7 +160,7 @@ def test_counts_that_do_not_add_up_fail_their_day_alone(
         lost = (pl.col("bin_date") == NEXT_DAY) & (pl.col("line_number") == FIRST_ROW)
         return check_module.Checked(checked.accepted.filter(~lost), checked.rejected)
 
-    monkeypatch.setattr(validate_module, "check_rows", loses_a_row)
+    monkeypatch.setattr(slices_module, "check_rows", loses_a_row)
     done = two_days(Bench(tmp_path)).validate(DAY, NEXT_DAY)
     assert done.counts == {("2022-03-04", 344): (400, 0)}
     assert "400 rows read, but 399 accepted" in str(done.failed_days[NEXT_DAY])

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS, Family
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.macros import MACROS
 

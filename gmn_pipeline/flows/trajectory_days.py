@@ -26,7 +26,9 @@ from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.readers.solar_longitude_bins import FileKind, bin_of_name
 from gmn_pipeline.sources.gmn_directory import Entry, open_directory
-from gmn_pipeline.validated.validate import BYTES_A_ROW, DEFINITION, Chunk, validate
+from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
+from gmn_pipeline.validated.trajectories.slices import DEFINITION, Chunk
+from gmn_pipeline.validated.trajectories.validate import validate
 from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
 
 

@@ -42,7 +42,7 @@ class Field:
 
     `minimum` and `maximum` (`earliest` and `latest` of a time) are hard limits, both inclusive: a
     value beyond them cannot be real and rejects its row. What is merely odd is a quality flag
-    (`validated/quality.py`).
+    (`validated/trajectories/quality.py`).
     `pattern` is a regular expression for texts, or for each member of a list of texts.
     """
 

@@ -15,8 +15,8 @@ from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
-from gmn_pipeline.validated.check import check_typed_rows
-from gmn_pipeline.validated.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
+from gmn_pipeline.validated.checks import check_typed_rows
+from gmn_pipeline.validated.trajectories.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
 
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _KINDS = {f.column: f.kind for f in MESSAGE_FIELDS}

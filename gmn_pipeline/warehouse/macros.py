@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import TRAJECTORIES
-from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS, Family
 
 
 @dataclass(frozen=True)

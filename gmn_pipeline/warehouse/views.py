@@ -21,7 +21,7 @@ from gmn_pipeline.schemas.tables import (
     TRAJECTORY_STATIONS,
     WAREHOUSE_TABLES,
 )
-from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 
 LEGACY_SCHEMA_VERSION = "2.0"

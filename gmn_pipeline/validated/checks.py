@@ -2,7 +2,7 @@
 
 What belongs here: the last conversions (times, flags, lists), the hard limits (through Pandera,
 from the one column definition), duplicates, and the reasons of a rejection. What does not:
-reading files (`readers/summary_file.py`) and what is merely odd (`quality.py`).
+reading files (`readers/summary_file.py`) and what is merely odd (`trajectories/quality.py`).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from gmn_pipeline.schemas.derive import polars_schema, polars_within_limits
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
 from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
-from gmn_pipeline.validated.quality import with_quality_flags
+from gmn_pipeline.validated.trajectories.quality import with_quality_flags
 
 _SCHEMA = pandera_schema(VALIDATED_TRAJECTORIES)
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)

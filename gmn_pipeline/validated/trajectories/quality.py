@@ -20,7 +20,7 @@ from enum import StrEnum
 import polars as pl
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Null
-from gmn_pipeline.validated.shower_codes import iau_codes
+from gmn_pipeline.validated.trajectories.shower_codes import iau_codes
 
 A_JUPITER_AU = 5.2044
 """Semi-major axis of Jupiter that upstream's Tisserand parameter uses, au."""
