@@ -25,7 +25,13 @@ from gmn_pipeline.errors import (
     SourceUnavailable,
     SummaryFormatError,
 )
-from gmn_pipeline.readers.solar_longitude_bins import Bin, bin_of_name, bins_between, months_of_name
+from gmn_pipeline.readers.solar_longitude_bins import (
+    Bin,
+    bin_of_name,
+    bins_between,
+    bins_of_times,
+    months_of_name,
+)
 from gmn_pipeline.readers.summary_file import (
     Block,
     RejectedLine,
@@ -137,6 +143,23 @@ def test_bins_follow_each_other_without_a_gap_and_go_round() -> None:
         assert two.bin.solar_longitude_deg == (one.bin.solar_longitude_deg + 1) % 360
         assert timedelta(days=0.98) < one.ends_at - one.begins_at < timedelta(days=1.05)
         assert one.bin.date == one.begins_at.date()
+
+
+def test_times_fall_into_the_bin_that_they_are_within_to_the_microsecond() -> None:
+    bins = bins_between(datetime(2021, 12, 30), datetime(2022, 1, 3))
+    just = timedelta(microseconds=1)
+    times = [when for b in reversed(bins) for when in (b.ends_at - just, b.begins_at)]
+    expected = [(b.bin.date, b.bin.solar_longitude_deg) for b in reversed(bins) for _ in range(2)]
+    for nowhere in (None, datetime(1, 1, 1), datetime(9999, 12, 31)):
+        times.insert(1, nowhere)
+        expected.insert(1, (None, None))
+    found = bins_of_times(pl.Series(times, dtype=pl.Datetime("us")))
+    assert found.rows() == expected
+    assert bins_of_times(pl.Series([None, None], dtype=pl.Datetime("us"))).rows() == [
+        (None, None),
+        (None, None),
+    ]
+    assert bins_of_times(pl.Series([], dtype=pl.Datetime("us"))).rows() == []
 
 
 def test_the_rows_of_the_sample_fall_into_its_bin() -> None:

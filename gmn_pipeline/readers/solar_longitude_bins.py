@@ -1,7 +1,7 @@
 """Bins of one degree of solar longitude, and the file names that carry them.
 
-What belongs here: file name <-> bin, and bin <-> time. What does not: listing or fetching files
-(`sources/gmn_directory.py`) and their content (`summary_file.py`).
+What belongs here: file name <-> bin, and bin <-> time, of one and of many at once. What does not:
+listing or fetching files (`sources/gmn_directory.py`) and their content (`summary_file.py`).
 
 A "day" of the network is a bin of one degree of solar longitude. The date in a file name is the
 UTC date on which the bin begins, so a date has none, one or two files. The names are the truth;
@@ -10,10 +10,15 @@ UTC date on which the bin begins, so a date has none, one or two files. The name
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+
+import polars as pl
+
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.tables import BIN_FIELDS
 
 FIRST_DAY = date(2018, 12, 9)
 """The first data of the network."""
@@ -150,3 +155,33 @@ def bins_between(begin: datetime, end: datetime) -> list[TimedBin]:
             bins.append(TimedBin(Bin(begins_at.date(), degree % 360), begins_at, ends_at))
         degree += 1
     return bins
+
+
+# Far around what the network can have seen; a time beyond has no bin.
+_EARLIEST, _LATEST = datetime(2000, 1, 1), datetime(2100, 1, 1)
+
+
+def bins_of_times(times: pl.Series) -> pl.DataFrame:
+    """The bin that each time falls into, in the order of the times (`BIN_FIELDS`); null for no
+    time, and for one so far off that it cannot be a meteor's."""
+    times = times.alias("time")
+    days = times.filter(times.is_between(_EARLIEST, _LATEST)).dt.truncate("1d").unique().sort()
+    timed = {t.begins_at: t for day in days for t in bins_between(day, day + timedelta(days=1))}
+    rows = [(t.begins_at, t.ends_at, *astuple(t.bin)) for t in timed.values()]
+    limits = pl.DataFrame(
+        rows,
+        schema={
+            "begins_at": pl.Datetime("us"), "ends_at": pl.Datetime("us"),
+            **polars_schema(BIN_FIELDS),
+        },
+        orient="row",
+    ).sort("begins_at")  # fmt: skip
+    is_inside = pl.col("time") < pl.col("ends_at")
+    return (
+        times.to_frame()
+        .with_row_index("place")
+        .sort("time")
+        .join_asof(limits, left_on="time", right_on="begins_at")
+        .sort("place")
+        .select(pl.when(is_inside).then(f.name).alias(f.name) for f in BIN_FIELDS)
+    )

@@ -6,11 +6,10 @@ not: bytes (`codec.py`, `framing.py`), Kafka, and merging (`warehouse/stream_sto
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 
-from gmn_pipeline.readers.solar_longitude_bins import bins_between
+from gmn_pipeline.readers.solar_longitude_bins import bins_of_times
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS
@@ -152,46 +151,13 @@ def _as_type(name: str, kind: Kind) -> pl.Expr:
 
 def _with_bins(rows: pl.DataFrame) -> pl.DataFrame:
     """The bin that the time falls into, for rows that do not say theirs."""
-    without = rows.filter(~pl.col("has_bin"))
-    if not without.height:
+    if rows.get_column("has_bin").all():
         return rows
-    # Far-off times have no bin, and their rows are rejected.
-    times = without.get_column("beginning_utc_time").drop_nulls()
-    times = times.filter(times.is_between(datetime(2000, 1, 1), datetime(2100, 1, 1)))
-    days = times.dt.truncate("1d").unique().sort()
-    timed = {
-        timed.begins_at: timed
-        for day in days
-        for timed in bins_between(
-            day, day.replace(hour=23, minute=59, second=59, microsecond=999999)
-        )
-    }
-    limits = pl.DataFrame(
-        {
-            "begins_at": list(timed),
-            "ends_at": [t.ends_at for t in timed.values()],
-            "its_date": [t.bin.date for t in timed.values()],
-            "its_deg": [t.bin.solar_longitude_deg for t in timed.values()],
-        },
-        schema={
-            "begins_at": pl.Datetime("us"), "ends_at": pl.Datetime("us"),
-            "its_date": pl.Date, "its_deg": pl.Int32,
-        },
-    ).sort("begins_at")  # fmt: skip
-    found = (
-        rows.with_row_index("place")
-        .select("place", "beginning_utc_time")
-        .sort("beginning_utc_time")
-        .join_asof(limits, left_on="beginning_utc_time", right_on="begins_at")
-        .sort("place")
-    )
-    inside = found["beginning_utc_time"] < found["ends_at"]
+    without = pl.when(~pl.col("has_bin")).then("beginning_utc_time").alias("without")
+    found = bins_of_times(rows.select(without).to_series())
     return rows.with_columns(
-        pl.when("has_bin").then("bin_date").otherwise(
-            pl.when(inside).then(found["its_date"])).alias("bin_date"),
-        pl.when("has_bin").then("bin_solar_longitude_deg").otherwise(
-            pl.when(inside).then(found["its_deg"])).alias("bin_solar_longitude_deg"),
-    )  # fmt: skip
+        pl.when("has_bin").then(name).otherwise(found[name]).alias(name) for name in found.columns
+    )
 
 
 def _flags(computed: pl.Series, given: pl.Series) -> pl.Series:

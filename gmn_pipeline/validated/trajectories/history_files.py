@@ -15,7 +15,7 @@ import polars as pl
 from gmn_pipeline.errors import FileIncomplete, GmnError, SourceRefused, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN
 from gmn_pipeline.landing.land import LandedFile, days_of
-from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
+from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between, bins_of_times
 from gmn_pipeline.readers.summary_file import (
     Block,
     RejectedLine,
@@ -146,22 +146,9 @@ def _with_bin_of_time(rows: pl.DataFrame, file: LandedFile) -> pl.DataFrame:
     timed = rows.with_columns(pl.when(can_be).then(when).alias("when").forward_fill()).with_columns(
         pl.col("when").backward_fill()
     )
-    first, last = timed.select(pl.min("when").alias("first"), pl.max("when").alias("last")).row(0)
-    bins = [] if first is None else bins_between(first, last + _A_DAY)
-    limits = pl.DataFrame(
-        {
-            "begins_at": [b.begins_at for b in bins],
-            "bin_date": [b.bin.date for b in bins],
-            "bin_solar_longitude_deg": [b.bin.solar_longitude_deg for b in bins],
-        },
-        schema={"begins_at": pl.Datetime("us"), **polars_schema(BIN_FIELDS)},
-    ).set_sorted("begins_at")
-    return (
-        timed.filter(pl.col("when").is_not_null())
-        .sort("when")
-        .join_asof(limits, left_on="when", right_on="begins_at")
-        .drop("when", "begins_at")
-    )
+    timed = timed.filter(pl.col("when").is_not_null())
+    bins = bins_of_times(timed.get_column("when"))
+    return pl.concat([timed.drop("when"), bins], how="horizontal")
 
 
 def _with_bins(lines: list[RejectedLine], rows: pl.DataFrame) -> list[tuple[Bin, RejectedLine]]:
