@@ -14,9 +14,8 @@ import polars as pl
 
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.isolate import BROKEN
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.landing.land import DailyFile, Landed
 from gmn_pipeline.ledger import ValidatedSlice
-from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import (
     Block,
     RejectedLine,
@@ -48,11 +47,13 @@ from gmn_pipeline.validated.trajectories.slices import (
 _BATCH_ROWS = 10_000  # parsed together, in one thread
 
 
-def validate_daily(files: Iterable[LandedFile], wanted: set[date], place: Place) -> Iterator[Chunk]:
+def validate_daily(
+    files: Iterable[Landed[DailyFile]], wanted: set[date], place: Place
+) -> Iterator[Chunk]:
     known = known_slices(wanted, place.settings, place.ledger)
-    held_by_path: dict[str, list[tuple[LandedFile, ValidatedSlice]]] = defaultdict(list)
+    held_by_path: dict[str, list[tuple[Landed[DailyFile], ValidatedSlice]]] = defaultdict(list)
 
-    def fresh() -> Iterator[LandedFile]:
+    def fresh() -> Iterator[Landed[DailyFile]]:
         for file in files:
             # The same bytes may stand under the name of another bin too.
             of_bin = [s for s in known.get(file.version.sha256, ()) if bin_of(s) == file.wanted.bin]
@@ -69,12 +70,14 @@ def validate_daily(files: Iterable[LandedFile], wanted: set[date], place: Place)
         yield recalled(held, place.settings)
 
 
-def _groups(files: Iterable[LandedFile], chunk_rows: int) -> Iterator[list[LandedFile]]:
+def _groups(
+    files: Iterable[Landed[DailyFile]], chunk_rows: int
+) -> Iterator[list[Landed[DailyFile]]]:
     """Files in order, in groups of about `chunk_rows` rows by their size; dates stay whole."""
-    group: list[LandedFile] = []
+    group: list[Landed[DailyFile]] = []
     rows = 0
     for file in files:
-        if rows >= chunk_rows and group[-1].wanted.bin.date != file.wanted.bin.date:  # type: ignore[union-attr]
+        if rows >= chunk_rows and group[-1].wanted.bin.date != file.wanted.bin.date:
             yield group
             group, rows = [], 0
         group.append(file)
@@ -84,7 +87,7 @@ def _groups(files: Iterable[LandedFile], chunk_rows: int) -> Iterator[list[Lande
 
 
 def _parse_daily(
-    files: Sequence[LandedFile],
+    files: Sequence[Landed[DailyFile]],
 ) -> tuple[list[Part], dict[date, GmnError]]:
     """Parse daily files, a batch in each thread."""
     batches = list(_groups(files, _BATCH_ROWS))
@@ -97,25 +100,20 @@ def _parse_daily(
     return parts, failed
 
 
-def _daily_bin(file: LandedFile) -> Bin:
-    assert file.wanted.bin is not None
-    return file.wanted.bin
-
-
-def _parse_batch(files: Sequence[LandedFile]) -> tuple[list[Part], dict[date, GmnError]]:
+def _parse_batch(files: Sequence[Landed[DailyFile]]) -> tuple[list[Part], dict[date, GmnError]]:
     """Parse some daily files together; where anything is odd about one, each by itself."""
     read = [(file, _try_read(file)) for file in files]
     single = [(file, b[0]) for file, b in read if not isinstance(b, GmnError) and len(b) == 1]
     if len(single) == len(files) and (together := parse_together([b for _, b in single])):
         return [_daily_part(files, together.rows, [], single)], {}
     results = [(file, _try_parse(file, blocks_)) for file, blocks_ in read]
-    failed = {_daily_bin(f).date: r for f, r in results if isinstance(r, GmnError)}
+    failed = {f.wanted.bin.date: r for f, r in results if isinstance(r, GmnError)}
     # A date with two files loads both or neither.
-    parts = [r for f, r in results if isinstance(r, Part) and _daily_bin(f).date not in failed]
+    parts = [r for f, r in results if isinstance(r, Part) and f.wanted.bin.date not in failed]
     return parts, failed
 
 
-def _try_read(file: LandedFile) -> list[Block] | GmnError:
+def _try_read(file: Landed[DailyFile]) -> list[Block] | GmnError:
     name = file_name(file)
     try:
         with file.object_path.open("rb") as opened:
@@ -126,7 +124,7 @@ def _try_read(file: LandedFile) -> list[Block] | GmnError:
         return not_read(file, error)
 
 
-def _try_parse(file: LandedFile, read: list[Block] | GmnError) -> Part | GmnError:
+def _try_parse(file: Landed[DailyFile], read: list[Block] | GmnError) -> Part | GmnError:
     if isinstance(read, GmnError):
         return read
     try:
@@ -139,18 +137,18 @@ def _try_parse(file: LandedFile, read: list[Block] | GmnError) -> Part | GmnErro
 
 
 def _daily_part(
-    files: Sequence[LandedFile],
+    files: Sequence[Landed[DailyFile]],
     rows: pl.DataFrame,
     rejected: list[RejectedLine],
-    blocks_: list[tuple[LandedFile, Block]],
+    blocks_: list[tuple[Landed[DailyFile], Block]],
 ) -> Part:
     """A part of whole daily files; `block` of its rows is the number of their file."""
     sources = pl.DataFrame(
-        [(*astuple(_daily_bin(f)), f.generated_at_utc, f.version.sha256) for f in files],
+        [(*astuple(f.wanted.bin), f.generated_at_utc, f.version.sha256) for f in files],
         schema=polars_schema((*BIN_FIELDS, *SOURCE_FIELDS)), orient="row",
     )  # fmt: skip
     with_sources = pl.concat(
         [rows.drop("block"), sources[rows.get_column("block")]], how="horizontal"
     )
-    bin_ = _daily_bin(files[0])  # lines are refused in files parsed by themselves only
+    bin_ = files[0].wanted.bin  # lines are refused in files parsed by themselves only
     return Part(files, with_sources, [(files[0], bin_, line) for line in rejected], blocks_)

@@ -14,7 +14,7 @@ import polars as pl
 
 from gmn_pipeline.errors import FileIncomplete, GmnError, SourceRefused, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN
-from gmn_pipeline.landing.land import LandedFile, days_of
+from gmn_pipeline.landing.land import HistoryFile, Landed, days_of
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between, bins_of_times
 from gmn_pipeline.readers.summary_file import (
     Block,
@@ -45,7 +45,7 @@ _A_DAY = timedelta(days=1)
 _CUT_US = 2_000_000  # an identifier's time is cut to seconds
 
 
-def validate_history(file: LandedFile, wanted: set[date], place: Place) -> Iterator[Chunk]:
+def validate_history(file: Landed[HistoryFile], wanted: set[date], place: Place) -> Iterator[Chunk]:
     """Split a monthly, yearly or all-file over its bins; a chunk holds whole bins only."""
     held: list[Part] = []
     closed_bins: set[Bin] = set()
@@ -69,9 +69,8 @@ def validate_history(file: LandedFile, wanted: set[date], place: Place) -> Itera
     yield Chunk(failed_days=failed)
 
 
-def _bins_of_history(file: LandedFile, wanted: set[date]) -> set[Bin]:
+def _bins_of_history(file: Landed[HistoryFile], wanted: set[date]) -> set[Bin]:
     """The wanted bins that a history file speaks of: those that began before it was made."""
-    assert file.wanted.interval is not None
     begin, end = file.wanted.interval
     first, last = (datetime.combine(day, datetime.min.time()) for day in (min(wanted), max(wanted)))
     end = min(end, file.generated_at_utc)
@@ -79,13 +78,13 @@ def _bins_of_history(file: LandedFile, wanted: set[date]) -> set[Bin]:
     return {t.bin for t in timed if t.bin.date in wanted and t.begins_at < end}
 
 
-def _nothing_of(file: LandedFile, bins: set[Bin]) -> Part:
+def _nothing_of(file: Landed[HistoryFile], bins: set[Bin]) -> Part:
     """A part without rows, of bins of which the file has none."""
     part = _parse_history(Block(b"", 1), file, file_name(file), set())
     return replace(part, empty_bins=frozenset(bins))
 
 
-def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
+def _history_parts(file: Landed[HistoryFile], wanted: set[date]) -> Iterator[Part]:
     """The wanted rows of a file in its order, a few blocks parsed side by side."""
     name = file_name(file)
     with file.object_path.open("rb") as opened:
@@ -101,14 +100,14 @@ def _history_parts(file: LandedFile, wanted: set[date]) -> Iterator[Part]:
             yield _parsed(pending.popleft(), file)
 
 
-def _parsed(future: "Future[Part]", file: LandedFile) -> Part:
+def _parsed(future: "Future[Part]", file: Landed[HistoryFile]) -> Part:
     try:
         return future.result()
     except BROKEN as error:
         raise not_read(file, error) from error
 
 
-def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date]) -> Part:
+def _parse_history(block: Block, file: Landed[HistoryFile], name: str, wanted: set[date]) -> Part:
     """Rows of a block with the bin that their time falls into; rows of other days are left."""
     parsed = parse(block)
     rows = _with_bin_of_time(parsed.rows, file)
@@ -127,10 +126,9 @@ def _parse_history(block: Block, file: LandedFile, name: str, wanted: set[date])
     return Part([file], rows, rejected, [(file, block)])
 
 
-def _with_bin_of_time(rows: pl.DataFrame, file: LandedFile) -> pl.DataFrame:
+def _with_bin_of_time(rows: pl.DataFrame, file: Landed[HistoryFile]) -> pl.DataFrame:
     """Rows with the bin that their time falls into. One whose time cannot be, for this file, goes
     with the row above it; none if no row has a time."""
-    assert file.wanted.interval is not None
     begin, end = file.wanted.interval
     earliest, latest = TRAJECTORY_FIELD["beginning_utc_time"].earliest, file.generated_at_utc
     assert earliest is not None

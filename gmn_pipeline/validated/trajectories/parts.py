@@ -33,8 +33,8 @@ class Part:
 
     files: Sequence[LandedFile]
     rows: pl.DataFrame
-    rejected: list[tuple[LandedFile, Bin, RejectedLine]]
-    blocks: list[tuple[LandedFile, Block]]
+    rejected: Sequence[tuple[LandedFile, Bin, RejectedLine]]
+    blocks: Sequence[tuple[LandedFile, Block]]
     empty_bins: frozenset[Bin] = frozenset()
     """Bins of which a history file has no row: it says so."""
 

@@ -18,7 +18,7 @@ from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch, GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, in_words
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.landing.land import DailyFile, LandedFile
 from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
 from gmn_pipeline.schemas.derive import polars_schema
@@ -140,7 +140,10 @@ def _check(parts: list[Part]) -> _CheckedParts:
 
 
 def _days(parts: list[Part]) -> list[date]:
-    daily = {f.wanted.bin.date for part in parts for f in part.files if f.wanted.bin}
+    daily = {
+        f.wanted.bin.date
+        for part in parts for f in part.files if isinstance(f.wanted, DailyFile)
+    }  # fmt: skip
     return sorted(daily | {bin_.date for part in parts for bin_ in part.bins})
 
 
@@ -148,7 +151,9 @@ def _of_day(part: Part, day: date) -> Part:
     """What a part has of one day."""
     return replace(
         part,
-        files=[f for f in part.files if f.wanted.bin is None or f.wanted.bin.date == day],
+        files=[
+            f for f in part.files if not isinstance(f.wanted, DailyFile) or f.wanted.bin.date == day
+        ],
         rows=part.rows.filter(pl.col("bin_date") == day),
         rejected=[refused for refused in part.rejected if refused[1].date == day],
         empty_bins=frozenset(bin_ for bin_ in part.empty_bins if bin_.date == day),
@@ -203,7 +208,7 @@ def _slices(
     # A daily file whose every line is blank is still the whole truth of its bin.
     read_rows = {
         (sha256, *astuple(file.wanted.bin)): 0
-        for sha256, file in files.items() if file.wanted.bin
+        for sha256, file in files.items() if isinstance(file.wanted, DailyFile)
     }  # fmt: skip
     for part in parts:
         read_rows |= {(part.files[0].version.sha256, *astuple(b)): 0 for b in part.empty_bins}
@@ -243,7 +248,7 @@ def _covered(file: LandedFile, bin_: Bin) -> tuple[datetime | None, datetime | N
     A history file names no bin: it has the computed one, or the part of it in the months of the
     file, which end at midnight, in the middle of a bin.
     """
-    if file.wanted.interval is None:
+    if isinstance(file.wanted, DailyFile):
         return None, None
     begin, end = file.wanted.interval
     midnight = datetime.combine(bin_.date, datetime.min.time())

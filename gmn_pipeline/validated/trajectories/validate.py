@@ -14,7 +14,7 @@ from itertools import groupby
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.landing.land import LandedFile, is_daily, is_history
 from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.validated.trajectories.daily_files import validate_daily
 from gmn_pipeline.validated.trajectories.history_files import validate_history
@@ -36,9 +36,9 @@ def validate(
     """
     place = Place(settings, ledger, stopwatch or Stopwatch())
     wanted = set(days)
-    for is_daily, some in groupby(files, key=lambda file: file.wanted.bin is not None):
-        if is_daily:
-            yield from validate_daily(some, wanted, place)
+    for daily, some in groupby(files, key=is_daily):
+        if daily:
+            yield from validate_daily(filter(is_daily, some), wanted, place)
         else:
-            for file in some:
+            for file in filter(is_history, some):
                 yield from validate_history(file, wanted, place)
