@@ -42,7 +42,7 @@ from gmn_pipeline.readers.summary_file import (
     read_head,
 )
 from gmn_pipeline.sources.gmn_directory import Fetched, HttpDirectory, Version, open_directory
-from gmn_pipeline.validated.checks import check_rows
+from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline_tests.gmn_site import (
     LOGIN_PAGE,
     Fault,

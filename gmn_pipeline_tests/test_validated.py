@@ -20,8 +20,9 @@ from gmn_pipeline.errors import SummaryFormatError
 from gmn_pipeline.readers.solar_longitude_bins import Bin, TimedBin, bins_between
 from gmn_pipeline.readers.summary_file import blocks
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.validated.flags import Family
 from gmn_pipeline.validated.trajectories import history_files, slices
-from gmn_pipeline.validated.trajectories.quality import A_JUPITER_AU, QUALITY_FLAGS, Family
+from gmn_pipeline.validated.trajectories.quality import A_JUPITER_AU, QUALITY_FLAGS
 from gmn_pipeline.validated.trajectories.shower_codes import iau_codes
 from gmn_pipeline_tests.sample import (
     CASES,

@@ -31,7 +31,7 @@ from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.run_requests import WHY_TAG
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
-from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
+from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
 from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker

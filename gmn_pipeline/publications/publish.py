@@ -33,7 +33,7 @@ from gmn_pipeline.schemas.messages import (
     KEY_FIELD,
     schema_text,
 )
-from gmn_pipeline.schemas.tables import PUBLICATIONS
+from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
 from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import ensure_topics, kafka_errors, only_one, producer, topic_state
 from gmn_pipeline.streams.codec import record_lengths

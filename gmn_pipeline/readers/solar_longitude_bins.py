@@ -18,7 +18,7 @@ from functools import lru_cache
 import polars as pl
 
 from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.tables import BIN_FIELDS
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
 
 FIRST_DAY = date(2018, 12, 9)
 """The first data of the network."""

@@ -1,7 +1,7 @@
 """From the one definition of a column to the forms that each library wants.
 
 What belongs here: pure functions from `Field` and `Table` to Arrow, Polars and DuckDB. What does
-not: definitions (`fields.py`, `tables.py`), anything that reads data, and the forms of libraries
+not: definitions (`fields.py`, `dataset.py`), anything that reads data, and the forms of libraries
 that take long to import: Pandera's (`hard_limits.py`), Dagster's (`orchestration/metadata.py`).
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import polars as pl
 import pyarrow as arrow
 
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.schemas.sql import sql_text as sql_text  # others import it from here
-from gmn_pipeline.schemas.tables import Table
 
 _POLARS: dict[Kind, pl.DataType] = {
     Kind.TEXT: pl.String(),

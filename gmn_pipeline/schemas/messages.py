@@ -22,7 +22,7 @@ import polars as pl
 
 from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind
-from gmn_pipeline.schemas.tables import BIN_FIELDS, QUALITY_FLAGS, TRAJECTORIES
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS, QUALITY_FLAGS, TRAJECTORIES
 
 SUBJECT = "trajectory_summary_raw"
 """Name of the schema files, whatever the topic is called."""

@@ -28,7 +28,7 @@ from gmn_pipeline.errors import StreamGap
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
 from gmn_pipeline.schemas.messages import GENERATED_AT_HEADER
-from gmn_pipeline.schemas.tables import DEAD_LETTERS
+from gmn_pipeline.schemas.stream_tables import DEAD_LETTERS
 from gmn_pipeline.storage.files import is_locked
 from gmn_pipeline.streams.ahead import ahead
 from gmn_pipeline.streams.client import (

@@ -13,8 +13,8 @@ from gmn_pipeline.readers.solar_longitude_bins import bins_of_times
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS
-from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
-from gmn_pipeline.validated.checks import check_typed_rows
+from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.validated.trajectories.checks import check_typed_rows
 from gmn_pipeline.validated.trajectories.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
 
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)

@@ -20,7 +20,7 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch, RetryableError
 from gmn_pipeline.ledger import ValidatedSlice
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
-from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
+from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction

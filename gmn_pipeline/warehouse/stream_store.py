@@ -27,12 +27,8 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch, StreamBusy
 from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.tables import (
-    DEAD_LETTERS,
-    PUBLICATIONS,
-    STREAM_OFFSETS,
-    TRAJECTORIES,
-)
+from gmn_pipeline.schemas.stream_tables import DEAD_LETTERS, STREAM_OFFSETS
+from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS, TRAJECTORIES
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.maintenance import flush_small_commits

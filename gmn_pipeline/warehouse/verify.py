@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES, Table
+from gmn_pipeline.schemas.dataset import Table
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
 

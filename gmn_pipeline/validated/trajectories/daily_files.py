@@ -26,7 +26,7 @@ from gmn_pipeline.readers.summary_file import (
     read_head,
 )
 from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.tables import BIN_FIELDS, SOURCE_FIELDS
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS, SOURCE_FIELDS
 from gmn_pipeline.validated.trajectories.parts import (
     BYTES_A_ROW,
     HEAD_BYTES,

@@ -27,7 +27,7 @@ from gmn_pipeline.readers.summary_file import (
 from gmn_pipeline.readers.times import utc_time
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
-from gmn_pipeline.schemas.tables import BIN_FIELDS
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
 from gmn_pipeline.validated.trajectories.parts import (
     BIN_COLUMNS,
     HEAD_BYTES,

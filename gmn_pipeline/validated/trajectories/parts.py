@@ -17,7 +17,7 @@ from gmn_pipeline.isolate import in_words
 from gmn_pipeline.landing.land import LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import Block, RejectedLine
-from gmn_pipeline.schemas.tables import BIN_FIELDS
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
 
 HEAD_BYTES = 1 << 14
 BYTES_A_ROW = 925  # of a summary file, on average

@@ -14,32 +14,15 @@ Most flags follow from the values of a row. A few (`MARKS`) say how its file spe
 came by it: the reader knows that, the values do not tell.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 import polars as pl
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Null
+from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
+from gmn_pipeline.validated.flags import Family, QualityFlag, with_flags
 from gmn_pipeline.validated.trajectories.shower_codes import iau_codes
 
 A_JUPITER_AU = 5.2044
 """Semi-major axis of Jupiter that upstream's Tisserand parameter uses, au."""
-
-
-class Family(StrEnum):
-    IDENTITY = "identity"
-    LIMIT = "limit"
-    NOTE = "note"
-
-
-@dataclass(frozen=True)
-class QualityFlag:
-    """A named condition; null where it cannot be evaluated counts as false."""
-
-    name: str
-    family: Family
-    meaning: str
-    condition: pl.Expr
 
 
 def _c(name: str) -> pl.Expr:
@@ -221,31 +204,5 @@ carry them as they were given. Both spellings of a missing number are NULL in th
 
 
 def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the `quality_flags` column: a list of names, empty for most rows.
-
-    Takes rows in which `nan` is still NaN and `None` null, so that the two stay apart here even
-    where both become NULL in the warehouse.
-    """
-    bits = pl.sum_horizontal(
-        pl.when(flag.condition).then(1 << bit).otherwise(0).cast(pl.Int64)
-        for bit, flag in enumerate(QUALITY_FLAGS)
-    )
-    marks = [
-        pl.col(mark).fill_null(value=False) if mark in rows.columns else pl.lit(False).alias(mark)
-        for mark in MARKS
-    ]
-    rows = rows.with_columns(marks).with_columns(bits.alias("quality_bits"))
-    seen = rows.get_column("quality_bits").unique()
-    names = pl.DataFrame(
-        {
-            "quality_bits": seen,
-            "quality_flags": [
-                [flag.name for bit, flag in enumerate(QUALITY_FLAGS) if mask >> bit & 1]
-                for mask in seen
-            ],
-        },
-        schema={"quality_bits": pl.Int64, "quality_flags": pl.List(pl.String)},
-    )
-    return rows.join(names, on="quality_bits", how="left", maintain_order="left").drop(
-        "quality_bits", *MARKS
-    )
+    """Add the `quality_flags` column, and take away the marks."""
+    return with_flags(rows, QUALITY_FLAGS_COLUMN, QUALITY_FLAGS, MARKS)

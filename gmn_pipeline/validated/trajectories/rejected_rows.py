@@ -12,7 +12,7 @@ from gmn_pipeline.landing.land import LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import RejectedLine
 from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.tables import REJECTED_ROWS
+from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS
 from gmn_pipeline.validated.checks import Checked
 from gmn_pipeline.validated.trajectories.parts import SLICE_KEY, Part, files_of
 

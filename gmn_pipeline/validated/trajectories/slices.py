@@ -23,10 +23,10 @@ from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import BIN_FIELDS
-from gmn_pipeline.schemas.tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
+from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
 from gmn_pipeline.storage.files import working_folder
-from gmn_pipeline.validated.checks import check_rows
+from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.validated.trajectories.parts import SLICE_KEY, Part, file_name, files_of
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.validated.trajectories.rejected_rows import refused_by_check, rejected_rows

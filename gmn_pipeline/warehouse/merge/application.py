@@ -4,7 +4,11 @@ from datetime import datetime
 
 import duckdb
 
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS
+from gmn_pipeline.schemas.trajectory_tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_REVISIONS,
+)
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
     BIN,

@@ -3,7 +3,11 @@
 from datetime import timedelta
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_STATIONS
+from gmn_pipeline.schemas.trajectory_tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_STATIONS,
+)
 
 BIN_COMPUTED, OUTSIDE_BIN = "bin_computed", "outside_bin"
 """The quality flags that say how a row came to its bin."""
