@@ -98,7 +98,8 @@ _TERMS_T2 = ((872, 1.073, 6283.07585), (29, 0.44, 12566.15))
 
 _J2000 = datetime(2000, 1, 1, 12)
 # Upstream inverts the formula numerically and stops short of the root: its bins begin this much
-# later. With it the dates of the known double and missing files come out (test_sources.py).
+# later. With it the dates of the known double and missing files come out
+# (test_solar_longitude_bins.py).
 _UPSTREAM_OFFSET_DEG = 0.0025
 _MEAN_MOTION_DEG_D = 0.98564736
 _MEAN_LONGITUDE_J2000_DEG = 280.46

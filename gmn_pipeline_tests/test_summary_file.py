@@ -1,12 +1,10 @@
-"""The source: names of bins, the directory, and the text of a summary file."""
+"""The text of summary files: the head, whole or cut, rows in bulk, and lines that are none."""
 
 import codecs
-import itertools
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,22 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import (
     FileIncomplete,
-    GmnError,
-    SettingsError,
-    SourceFileMissing,
     SourceRefused,
-    SourceUnavailable,
     SummaryFormatError,
-)
-from gmn_pipeline.readers.solar_longitude_bins import (
-    Bin,
-    bin_of_name,
-    bins_between,
-    bins_of_times,
-    months_of_name,
 )
 from gmn_pipeline.readers.summary_file import (
     Block,
@@ -41,24 +27,12 @@ from gmn_pipeline.readers.summary_file import (
     parse_together,
     read_head,
 )
-from gmn_pipeline.sources.gmn_directory import Fetched, HttpDirectory, Version, open_directory
 from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline_tests.gmn_site import (
     LOGIN_PAGE,
-    Fault,
-    GmnSite,
-    make_old,
-    page,
-    rewritten_meanwhile,
-    stalls,
-    status,
-    truncated,
 )
 from gmn_pipeline_tests.sample import (
-    DAILY,
-    DAY,
     HEAD_LINES,
-    SAMPLE_NAME,
     read_rows,
     sample,
     sample_bytes,
@@ -68,275 +42,6 @@ from gmn_pipeline_tests.sample import (
 LINE_ENDS = {"LF CR": "\n\r", "LF": "\n", "CR LF": "\r\n", "blank lines": "\n\n\r\n"}
 every_line_end = pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
 FIRST_ROW = HEAD_LINES + 1
-
-
-# --- bins ---
-
-
-@pytest.mark.parametrize(
-    ("name", "bin_"),
-    [
-        (SAMPLE_NAME, Bin(date(2022, 3, 4), 344)),
-        ("traj_summary_20190320_solrange_359.0-000.0.txt", Bin(date(2019, 3, 20), 359)),
-        ("traj_summary_20190321_solrange_000.0-001.0.txt", Bin(date(2019, 3, 21), 0)),
-    ],
-)
-def test_a_file_name_is_a_bin_and_a_bin_a_file_name(name: str, bin_: Bin) -> None:
-    assert bin_of_name(name) == bin_
-    assert bin_.file_name == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "traj_summary_latest_daily.txt",
-        "traj_summary_yesterday.txt",
-        "traj_summary_all.txt",
-        "traj_summary_20220304_solrange_344.0-346.0.txt",
-        "traj_summary_20220304_solrange_360.0-361.0.txt",
-        "traj_summary_20220304_solrange_344.5-345.5.txt",
-        "traj_summary_20220230_solrange_344.0-345.0.txt",
-        "traj_summary_2022034_solrange_344.0-345.0.txt",
-        SAMPLE_NAME + ".gz",
-        "../" + SAMPLE_NAME,
-        "",
-    ],
-)
-def test_an_alias_or_a_malformed_name_is_no_bin(name: str) -> None:
-    assert bin_of_name(name) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "interval"),
-    [
-        ("traj_summary_monthly_202202.txt", (datetime(2022, 2, 1), datetime(2022, 3, 1))),
-        ("traj_summary_monthly_202212.txt", (datetime(2022, 12, 1), datetime(2023, 1, 1))),
-        ("traj_summary_yearly_2022.txt", (datetime(2022, 1, 1), datetime(2023, 1, 1))),
-        ("traj_summary_monthly_202213.txt", None),
-        ("traj_summary_monthly_000001.txt", None),
-        ("traj_summary_monthly_999912.txt", None),
-        ("traj_summary_yearly_0000.txt", None),
-        ("traj_summary_yearly_9999.txt", None),
-        (SAMPLE_NAME, None),
-    ],
-)
-def test_a_history_file_covers_the_interval_of_its_name(
-    name: str, interval: tuple[datetime, datetime] | None
-) -> None:
-    assert months_of_name(name) == interval
-
-
-def test_the_dates_known_to_have_two_files_or_none_are_computed() -> None:
-    dates = [b.bin.date for b in bins_between(datetime(2018, 12, 10), datetime(2021, 3, 1))]
-    for twice in ((2019, 1, 1), (2019, 11, 5), (2020, 1, 14), (2020, 12, 3), (2021, 1, 28)):
-        assert dates.count(date(*twice)) == 2, twice
-    for never in ((2019, 5, 3), (2019, 5, 31), (2019, 6, 23)):
-        assert date(*never) not in dates, never
-
-
-def test_bins_follow_each_other_without_a_gap_and_go_round() -> None:
-    bins = bins_between(datetime(2021, 12, 31, 12), datetime(2023, 1, 2))
-    assert bins[0].begins_at <= datetime(2021, 12, 31, 12) < bins[0].ends_at
-    assert bins[-1].begins_at < datetime(2023, 1, 2) <= bins[-1].ends_at
-    for one, two in itertools.pairwise(bins):
-        assert two.begins_at == one.ends_at
-        assert two.bin.solar_longitude_deg == (one.bin.solar_longitude_deg + 1) % 360
-        assert timedelta(days=0.98) < one.ends_at - one.begins_at < timedelta(days=1.05)
-        assert one.bin.date == one.begins_at.date()
-
-
-def test_times_fall_into_the_bin_that_they_are_within_to_the_microsecond() -> None:
-    bins = bins_between(datetime(2021, 12, 30), datetime(2022, 1, 3))
-    just = timedelta(microseconds=1)
-    times = [when for b in reversed(bins) for when in (b.ends_at - just, b.begins_at)]
-    expected = [(b.bin.date, b.bin.solar_longitude_deg) for b in reversed(bins) for _ in range(2)]
-    for nowhere in (None, datetime(1, 1, 1), datetime(9999, 12, 31)):
-        times.insert(1, nowhere)
-        expected.insert(1, (None, None))
-    found = bins_of_times(pl.Series(times, dtype=pl.Datetime("us")))
-    assert found.rows() == expected
-    assert bins_of_times(pl.Series([None, None], dtype=pl.Datetime("us"))).rows() == [
-        (None, None),
-        (None, None),
-    ]
-    assert bins_of_times(pl.Series([], dtype=pl.Datetime("us"))).rows() == []
-
-
-def test_the_rows_of_the_sample_fall_into_its_bin() -> None:
-    [timed] = [b for b in bins_between(datetime(2022, 3, 4), datetime(2022, 3, 7))
-               if b.bin == Bin(DAY, 344)]  # fmt: skip
-    times = read_rows(sample_bytes())[0].get_column("beginning_utc_time").str.strip_chars()
-    when = times.str.to_datetime("%Y-%m-%d %H:%M:%S%.f")
-    assert when.is_between(timed.begins_at, timed.ends_at).all()
-
-
-# --- the directory ---
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder laid out as the network's directory, with one old daily file and an alias."""
-    (tmp_path / "daily").mkdir()
-    for name in (SAMPLE_NAME, "traj_summary_yesterday.txt"):
-        (tmp_path / "daily" / name).write_bytes(sample().first(3).to_bytes())
-        make_old(tmp_path / "daily" / name)
-    (tmp_path / "daily" / "notes.pdf").touch()
-    return tmp_path
-
-
-def http(site: GmnSite, **given: object) -> HttpDirectory:
-    quick = {"source_url": site.url, "http_backoff_s": 0.0, "http_retries": 2}
-    return HttpDirectory(load_settings().model_copy(update=quick | given))
-
-
-def fetch(site: GmnSite, known: Version | None = None, **given: object) -> Fetched | None:
-    with tempfile.TemporaryDirectory() as folder:
-        return http(site, **given).fetch(DAILY, known, Path(folder) / "got")
-
-
-@pytest.mark.parametrize("style", ["apache", "nginx"])
-def test_a_listing_of_a_web_server_is_read(folder: Path, style: str) -> None:
-    with GmnSite(folder, style) as site:  # type: ignore[arg-type]
-        entries = http(site).list("daily")
-        assert http(site).list("") == []
-        assert http(site).list("monthly") == []
-    assert [e.path for e in entries] == [DAILY, "daily/traj_summary_yesterday.txt"]
-    assert all("2022" in e.modified and e.size for e in entries)
-
-
-def test_a_folder_is_listed_and_fetched_as_a_web_server_is(folder: Path) -> None:
-    directory = open_directory(load_settings(source_url=str(folder)))
-    assert [e.path for e in directory.list("daily")] == [DAILY, "daily/traj_summary_yesterday.txt"]
-    assert directory.list("monthly") == []
-    got, more = folder / "got", folder / "more"
-    fetched = directory.fetch(DAILY, None, got)
-    assert fetched
-    assert got.read_bytes() == sample().first(3).to_bytes()
-    assert directory.fetch(DAILY, fetched.version, more) is None
-    assert not more.exists()
-    (folder / DAILY).write_bytes(b"other")
-    assert directory.fetch(DAILY, fetched.version, more)
-    with pytest.raises(SourceFileMissing):
-        directory.fetch("daily/none.txt", None, folder / "none")
-
-
-def test_a_listing_changes_its_state_with_the_file(folder: Path) -> None:
-    with GmnSite(folder) as site:
-        [before, other] = http(site).list("daily")
-        (folder / DAILY).write_bytes(sample_bytes())
-        assert [e.state == o.state for e, o in zip(http(site).list("daily"), [before, other],
-                                                   strict=True)] == [False, True]  # fmt: skip
-
-
-def test_a_place_that_is_neither_address_nor_folder_is_a_wrong_setting(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="GMN_SOURCE_URL"):
-        open_directory(load_settings(source_url=str(tmp_path / "none")))
-
-
-def test_a_file_is_fetched_once_and_then_asked_for_by_its_version(folder: Path) -> None:
-    with GmnSite(folder) as site:
-        got = folder / "got"
-        fetched = http(site).fetch(DAILY, None, got)
-        assert fetched
-        assert got.read_bytes() == (folder / DAILY).read_bytes()
-        assert fetched.size_bytes == len(got.read_bytes())
-        assert fetch(site, fetched.version) is None
-        first, second = site.asked(DAILY)
-        assert not {"If-None-Match", "If-Modified-Since"} & first.headers.keys()
-        assert second.headers["If-None-Match"] == fetched.version.etag
-        assert second.headers["If-Modified-Since"] == fetched.version.last_modified
-        assert "gmn_pipeline" in first.headers["User-Agent"]
-        assert first.headers["Accept-Encoding"] == "identity"
-        assert not site.asked(DAILY, "HEAD"), "an old file needs no second look"
-
-
-@pytest.mark.parametrize(
-    "passing", [status(500), status(503, {"Retry-After": "0"}), status(429), stalls()]
-)
-def test_a_failure_in_passing_is_retried(folder: Path, passing: Fault) -> None:
-    with GmnSite(folder) as site:
-        site.faults = {DAILY: [passing, passing]}
-        assert fetch(site, http_timeout_s=0.1)
-        assert len(site.asked(DAILY)) == 3
-
-
-def test_the_pause_that_the_source_asks_for_is_kept(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
-    with GmnSite(folder) as site:
-        site.faults = {DAILY: [status(503, {"Retry-After": "7"})]}
-        assert fetch(site)
-    assert pauses == [7]
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (status(500), SourceUnavailable),
-        (status(503), SourceUnavailable),
-        (status(404), SourceFileMissing),
-        (status(403), SourceRefused),
-        (stalls(), SourceUnavailable),
-        (stalls(sent=100), FileIncomplete),
-        (truncated(100), FileIncomplete),
-        (truncated(0), FileIncomplete),
-    ],
-)
-def test_a_failure_that_lasts_says_what_it_is(
-    folder: Path, fault: Fault, error: type[GmnError]
-) -> None:
-    with GmnSite(folder) as site:
-        site.faults = {DAILY: itertools.repeat(fault)}
-        with pytest.raises(error, match=SAMPLE_NAME):
-            fetch(site, http_timeout_s=0.1, http_retries=1)
-
-
-def test_a_source_that_is_down_is_unavailable(folder: Path) -> None:
-    with GmnSite(folder) as site:
-        pass
-    with pytest.raises(SourceUnavailable):
-        fetch(site)
-    with pytest.raises(SourceUnavailable):
-        http(site).list("daily")
-
-
-def test_a_file_that_changes_while_it_is_read_is_incomplete(folder: Path) -> None:
-    (folder / DAILY).touch()
-    with GmnSite(folder) as site:
-        site.faults = {DAILY: [rewritten_meanwhile(sample_bytes())]}
-        with pytest.raises(FileIncomplete, match="changed while it was read"):
-            fetch(site)
-        assert site.asked(DAILY, "HEAD")
-        fetched = fetch(site)
-        assert fetched
-        assert fetched.size_bytes == len(sample_bytes())
-
-
-@pytest.mark.parametrize(
-    "path", ["../secret.txt", "daily/../../secret.txt", "/etc/passwd", "//evil.example/x.txt",
-             "http://evil.example/x.txt", "daily/%2e%2e/%2e%2e/secret.txt"]
-)  # fmt: skip
-def test_a_path_does_not_lead_out_of_the_directory(folder: Path, path: str) -> None:
-    (folder.parent / "secret.txt").write_text("secret")
-    with GmnSite(folder) as site:
-        for directory in (http(site), open_directory(load_settings(source_url=str(folder)))):
-            with pytest.raises((SourceRefused, SourceFileMissing)):
-                directory.fetch(path, None, folder / "got")
-        assert all(request.path.startswith("daily/") or "http" in request.path
-                   for request in site.requests)  # fmt: skip
-
-
-def test_a_login_page_is_no_empty_listing(folder: Path) -> None:
-    with GmnSite(folder) as site:
-        site.faults = {"daily/": [page(LOGIN_PAGE), page("<html>Maintenance</html>")]}
-        for _ in range(2):
-            with pytest.raises(SourceRefused, match="listing"):
-                http(site).list("daily")
-
-
-# --- the text of a summary file ---
 
 
 def whole(data: bytes, folder: Path) -> None:
