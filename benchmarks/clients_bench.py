@@ -28,12 +28,12 @@ from benchmarks.kafka_bench import (
     settings_for,
 )
 from gmn_pipeline.config import Settings
+from gmn_pipeline.kafka.client import consumer, topic_state
+from gmn_pipeline.kafka.framing import unframe
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.reader import SteadyReader
 from gmn_pipeline.publications.publish import publish
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.client import consumer, topic_state
 from gmn_pipeline.streams.consumer import steps
-from gmn_pipeline.streams.framing import unframe
-from gmn_pipeline.streams.reader import SteadyReader
 from gmn_pipeline.warehouse.stream_store import Range
 
 _STEP = 50_000

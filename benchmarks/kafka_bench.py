@@ -30,13 +30,13 @@ from rich.table import Table
 from benchmarks.archive import generate
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.kafka.client import consumer, ensure_topics, producer, topic_state
+from gmn_pipeline.kafka.framing import single_object_framing, unframe
+from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.publish import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.client import consumer, ensure_topics, producer, topic_state
 from gmn_pipeline.streams.consumer import consume
-from gmn_pipeline.streams.framing import single_object_framing, unframe
 from gmn_pipeline.warehouse.connection import patiently
 from gmn_pipeline.warehouse.stream_store import StreamStore
 

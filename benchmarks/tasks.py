@@ -26,16 +26,16 @@ import duckdb
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.trajectory_days import Report, Watch, load_days
+from gmn_pipeline.kafka.client import TopicState
+from gmn_pipeline.kafka.framing import single_object_framing
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
-from gmn_pipeline.streams.client import TopicState
 from gmn_pipeline.streams.consumer import arrive
-from gmn_pipeline.streams.framing import single_object_framing
-from gmn_pipeline.streams.rows import to_message_fields
+from gmn_pipeline.streams.trajectories import to_message_fields
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain

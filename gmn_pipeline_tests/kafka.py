@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from gmn_pipeline.errors import KafkaUnavailable
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.broker import RunningBroker
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.process import RunningBroker
 
 PROJECT = Path(__file__).resolve().parents[1]
 LIBS = brokers.default_libs_dir(PROJECT / "data")

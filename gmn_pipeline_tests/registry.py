@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from gmn_pipeline.streams import broker as brokers
+from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline_tests.kafka import LIBS, PROJECT
 
 _POM = PROJECT / "deploy" / "registry" / "pom.xml"

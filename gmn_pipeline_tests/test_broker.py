@@ -15,8 +15,8 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from gmn_pipeline.errors import KafkaUnavailable
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.broker import HOST, RunningBroker, own_broker
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.process import HOST, RunningBroker, own_broker
 
 PROJECT = Path(__file__).resolve().parents[1]
 # The jars of `make kafka`: fetched once for both.
@@ -60,7 +60,7 @@ def messages(broker: RunningBroker) -> list[bytes]:
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "gmn_pipeline.streams.broker"]
+    program = [sys.executable, "-m", "gmn_pipeline.kafka.local_broker.process"]
     return subprocess.run([*program, *arguments], cwd=PROJECT, capture_output=True, text=True)
 
 
@@ -149,7 +149,8 @@ def test_a_state_file_whose_pid_another_program_got_is_not_believed(tmp_path: Pa
 
 def test_a_broker_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from gmn_pipeline.streams.broker import start;"
+        "import sys; from pathlib import Path;"
+        "from gmn_pipeline.kafka.local_broker.process import start;"
         "start(Path(sys.argv[1]), libs_dir=Path(sys.argv[2])); print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gmn_pipeline.schemas import messages
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.messages import MESSAGE_FIELDS, message_fields, schema_of, versions
-from gmn_pipeline.streams.codec import decode, encode
-from gmn_pipeline.streams.framing import (
+from gmn_pipeline.kafka.avro.codec import decode, encode
+from gmn_pipeline.kafka.avro.walk import wellformed
+from gmn_pipeline.kafka.framing import (
     Framing,
     confluent_framing,
     fingerprint,
     single_object_framing,
     unframe,
 )
-from gmn_pipeline.streams.wellformed import wellformed
+from gmn_pipeline.schemas import messages
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.messages import MESSAGE_FIELDS, message_fields, schema_of, versions
 from gmn_pipeline_tests.message_rows import any_rows, bits
 
 VERSIONS = versions()

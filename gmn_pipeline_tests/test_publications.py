@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from gmn_pipeline.kafka.framing import fingerprint
 from gmn_pipeline.publications.publish import batches
 from gmn_pipeline.schemas.messages import schema_of
-from gmn_pipeline.streams.framing import fingerprint
 from gmn_pipeline.warehouse.stream_store import StreamStore
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample

@@ -10,9 +10,9 @@ import pytest
 from kafka import KafkaProducer
 
 from gmn_pipeline.errors import BrokerUnavailable, SettingsError
-from gmn_pipeline.streams import client, reader
+from gmn_pipeline.kafka import client, reader
+from gmn_pipeline.kafka.reader import SteadyReader
 from gmn_pipeline.streams.consumer import steps
-from gmn_pipeline.streams.reader import SteadyReader
 from gmn_pipeline.warehouse.stream_store import Range
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.stream_bench import StreamBench

@@ -10,7 +10,7 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 from pydantic import SecretStr
 
 from gmn_pipeline.errors import BrokerUnavailable
-from gmn_pipeline.streams import broker as brokers
+from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline_tests.kafka import admin, need_kafka, own_broker
 from gmn_pipeline_tests.registry import free_port
 from gmn_pipeline_tests.stream_bench import ROWS, StreamBench

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.errors import StreamBusy
+from gmn_pipeline.kafka.client import topic_state
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.sensors.streams import stream_sensor
-from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.consumer import consuming
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse.stream_store import StreamStore

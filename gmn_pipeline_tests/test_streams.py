@@ -18,16 +18,16 @@ from kafka import TopicPartition
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import StreamBusy, StreamGap
+from gmn_pipeline.kafka.avro.codec import decode, encode
+from gmn_pipeline.kafka.framing import single_object_framing
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.sensors.streams import stream_sensor
+from gmn_pipeline.prefetch import ahead
 from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.streams import consumer as consuming_module
-from gmn_pipeline.streams.ahead import ahead
-from gmn_pipeline.streams.codec import decode, encode
 from gmn_pipeline.streams.consumer import bounded, consuming, steps
-from gmn_pipeline.streams.framing import single_object_framing
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse import stream_store
 from gmn_pipeline.warehouse.stream_store import Range, StreamStore

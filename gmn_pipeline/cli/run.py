@@ -18,6 +18,7 @@ from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.flows.trajectory_days import Report, Watch
+from gmn_pipeline.kafka.client import topic_state
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
@@ -33,7 +34,6 @@ from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
-from gmn_pipeline.streams.client import topic_state
 from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME

@@ -25,6 +25,11 @@ from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable
+from gmn_pipeline.kafka.avro.codec import record_lengths
+from gmn_pipeline.kafka.client import ensure_topics, kafka_errors, only_one, producer, topic_state
+from gmn_pipeline.kafka.framing import Framing, confluent_framing, single_object_framing
+from gmn_pipeline.kafka.schema_registry import open_registry
+from gmn_pipeline.prefetch import ahead
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.messages import (
@@ -34,12 +39,7 @@ from gmn_pipeline.schemas.messages import (
     schema_text,
 )
 from gmn_pipeline.schemas.tables import PUBLICATIONS
-from gmn_pipeline.streams.ahead import ahead
-from gmn_pipeline.streams.client import ensure_topics, kafka_errors, only_one, producer, topic_state
-from gmn_pipeline.streams.codec import record_lengths
-from gmn_pipeline.streams.framing import Framing, confluent_framing, single_object_framing
-from gmn_pipeline.streams.registry import open_registry
-from gmn_pipeline.streams.rows import to_message_fields
+from gmn_pipeline.streams.trajectories import to_message_fields
 from gmn_pipeline.warehouse.stream_store import (
     PUBLISHED,
     WITHDRAWN,

@@ -2,7 +2,7 @@
 
 What belongs here: which field a message has, in which order and type, the published versions, and
 names that the sender and the reader of a message share.
-What does not: bytes (`streams/codec.py`, `streams/framing.py`) and Kafka.
+What does not: bytes (`kafka/avro/codec.py`, `kafka/framing.py`) and Kafka.
 
     avro/<version>/trajectory_summary_raw.avsc   the schema as it is published, frozen
     avro/<version>/sample.json, sample.avro      one real message: readable, and as it is sent

@@ -25,13 +25,7 @@ import polars as pl
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import StreamGap
-from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
-from gmn_pipeline.schemas.messages import GENERATED_AT_HEADER
-from gmn_pipeline.schemas.tables import DEAD_LETTERS
-from gmn_pipeline.storage.files import is_locked
-from gmn_pipeline.streams.ahead import ahead
-from gmn_pipeline.streams.client import (
+from gmn_pipeline.kafka.client import (
     TopicState,
     consumer,
     ensure_topics,
@@ -40,10 +34,16 @@ from gmn_pipeline.streams.client import (
     producer,
     topic_state,
 )
-from gmn_pipeline.streams.framing import unframe
-from gmn_pipeline.streams.reader import GAP_REMEDY, SteadyReader, never
-from gmn_pipeline.streams.registry import SchemaRegistry, open_registry
-from gmn_pipeline.streams.rows import check_messages
+from gmn_pipeline.kafka.framing import unframe
+from gmn_pipeline.kafka.reader import GAP_REMEDY, SteadyReader, never
+from gmn_pipeline.kafka.schema_registry import SchemaRegistry, open_registry
+from gmn_pipeline.prefetch import ahead
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
+from gmn_pipeline.schemas.messages import GENERATED_AT_HEADER
+from gmn_pipeline.schemas.tables import DEAD_LETTERS
+from gmn_pipeline.storage.files import is_locked
+from gmn_pipeline.streams.trajectories import check_messages
 from gmn_pipeline.warehouse.stream_store import (
     ARRIVED_SCHEMA,
     Arrival,

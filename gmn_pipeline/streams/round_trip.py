@@ -10,8 +10,8 @@ from datetime import datetime
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, KafkaUnavailable
-from gmn_pipeline.streams import broker
-from gmn_pipeline.streams.client import bootstrap_servers
+from gmn_pipeline.kafka.client import bootstrap_servers
+from gmn_pipeline.kafka.local_broker import process as broker
 from gmn_pipeline.streams.consumer import is_being_consumed, pending
 from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished, stream_status
 

@@ -24,7 +24,7 @@ from kafka import TopicPartition  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, GmnError, RetryableError
-from gmn_pipeline.streams.client import (
+from gmn_pipeline.kafka.client import (
     TopicState,
     address,
     bootstrap_servers,
@@ -33,6 +33,8 @@ from gmn_pipeline.streams.client import (
     is_reachable,
     kafka_errors,
 )
+from gmn_pipeline.kafka.reader import Reader
+from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
     DeadLetter,
@@ -42,8 +44,6 @@ from gmn_pipeline.streams.consumer import (
     pending,
     take_in,
 )
-from gmn_pipeline.streams.reader import Reader
-from gmn_pipeline.streams.registry import open_registry
 from gmn_pipeline.warehouse.stream_store import Arrival, Range, StreamStore
 
 _log = logging.getLogger(__name__)

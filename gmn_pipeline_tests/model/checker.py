@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from gmn_pipeline.config import load_settings
-from gmn_pipeline.streams.client import TopicState
+from gmn_pipeline.kafka.client import TopicState
 from gmn_pipeline.streams.consumer import arrive
 from gmn_pipeline.warehouse import layout, maintenance
 from gmn_pipeline.warehouse.connection import WarehouseConnection

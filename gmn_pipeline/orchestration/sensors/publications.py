@@ -9,12 +9,12 @@ import dagster as dg
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
+from gmn_pipeline.kafka.client import TopicState, bootstrap_servers, topic_state
 from gmn_pipeline.orchestration.jobs import publications_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.sources.bins import FIRST_DAY
-from gmn_pipeline.streams.client import TopicState, bootstrap_servers, topic_state
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
 from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished

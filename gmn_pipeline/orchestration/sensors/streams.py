@@ -4,12 +4,12 @@ import dagster as dg
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
+from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES
 from gmn_pipeline.orchestration.assets.streams import OffsetRange, StreamConfig
 from gmn_pipeline.orchestration.jobs import streams_job
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
-from gmn_pipeline.streams.client import bootstrap_servers
 from gmn_pipeline.streams.consumer import bounded, is_being_consumed, pending
 from gmn_pipeline.warehouse.stream_store import Range
 

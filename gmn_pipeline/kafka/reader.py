@@ -16,7 +16,7 @@ from kafka.errors import OffsetOutOfRangeError  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable, StreamGap
-from gmn_pipeline.streams.client import (
+from gmn_pipeline.kafka.client import (
     address,
     consumer,
     kafka_errors,

@@ -17,7 +17,7 @@ frees when it ends, however it ends. A pid in a file proves nothing: another pro
 Java works in that folder and is told of everything there by relative paths: so the folder may be
 moved, and may be called what it likes (a `:` or `,` in an absolute one would be two paths to Java).
 
-    python -m gmn_pipeline.streams.broker start|stop|status --data-dir data
+    python -m gmn_pipeline.kafka.local_broker.process start|stop|status --data-dir data
 """
 
 import base64
@@ -56,8 +56,8 @@ HEAP_MB = 512
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 
-_MODULE = "gmn_pipeline.streams.broker"
-_PROJECT = Path(__file__).resolve().parents[2]
+_MODULE = "gmn_pipeline.kafka.local_broker.process"
+_PROJECT = Path(__file__).resolve().parents[3]
 _DEPLOY = _PROJECT / "deploy" / "kafka"
 _POM = _DEPLOY / "pom.xml"
 _POLL_S = 0.05

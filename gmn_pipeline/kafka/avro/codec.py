@@ -21,13 +21,13 @@ import numpy as np
 import polars as pl
 import polars_avro
 
+from gmn_pipeline.kafka.avro.walk import wellformed
 from gmn_pipeline.schemas.messages import (
     CURRENT_VERSION,
     MESSAGE_FIELDS,
     message_fields,
     schema_of,
 )
-from gmn_pipeline.streams.wellformed import wellformed
 
 _SYNC = b"gmn message body"
 _MAGIC = b"Obj\x01"

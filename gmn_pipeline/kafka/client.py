@@ -31,7 +31,7 @@ from kafka.errors import (  # type: ignore[import-untyped]
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, SettingsError, StreamBusy
-from gmn_pipeline.streams import broker
+from gmn_pipeline.kafka.local_broker import process as broker
 
 MAX_MESSAGE_BYTES = 8 << 20
 """Largest message passed on: a dead letter has to fit, whatever it is."""

@@ -16,6 +16,8 @@ from typing import Any
 import fastavro
 import polars as pl
 
+from gmn_pipeline.kafka.avro.codec import Decoded, decode, decode_foreign, encode
+from gmn_pipeline.kafka.schema_registry import SchemaRegistry
 from gmn_pipeline.schemas.messages import (
     CURRENT_VERSION,
     MESSAGE_FIELDS,
@@ -24,8 +26,6 @@ from gmn_pipeline.schemas.messages import (
     version_of_canonical,
     versions,
 )
-from gmn_pipeline.streams.codec import Decoded, decode, decode_foreign, encode
-from gmn_pipeline.streams.registry import SchemaRegistry
 
 SINGLE_OBJECT, CONFLUENT = b"\xc3\x01", b"\x00"
 _FINGERPRINT_BYTES, _ID_BYTES = 8, 4
