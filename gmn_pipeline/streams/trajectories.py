@@ -1,22 +1,37 @@
-"""Between what a message says and what a row of the warehouse is.
+"""What messages of trajectories mean: from records to rows that the warehouse may merge.
 
-What belongs here: names, types, the bin of a row that comes without one, the checks. What does
-not: bytes (`codec.py`, `framing.py`), Kafka, and merging (`warehouse/stream_store.py`).
+What belongs here: names, types, tombstones, the bin of a row that comes without one, the checks of
+files. What does not: which records are read (`consumer.py`), bytes (`kafka/`), and merging
+(`warehouse/trajectories/messages.py`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.kafka.dead_letters import DeadLetter
+from gmn_pipeline.kafka.framing import unframe
+from gmn_pipeline.kafka.schema_registry import SchemaRegistry
+from gmn_pipeline.kafka.topics import TopicState
+from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import Kind
-from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS
-from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.schemas.messages import (
+    GENERATED_AT_HEADER,
+    KEY_FIELD,
+    MESSAGE_FIELDS,
+    TRAJECTORY_MESSAGES,
+)
+from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.schemas.tables import DEAD_LETTERS, VALIDATED_TRAJECTORIES
 from gmn_pipeline.sources.bins import bins_between
 from gmn_pipeline.validated.check import check_typed_rows
 from gmn_pipeline.validated.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
+from gmn_pipeline.warehouse.trajectories.messages import MESSAGE_SCHEMA, MessageBatch
 
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _KINDS = {f.column: f.kind for f in MESSAGE_FIELDS}
@@ -24,21 +39,160 @@ _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 _FLAG_ORDER = [flag.name for flag in QUALITY_FLAGS]
 
 
-# --- rows of the warehouse to fields of messages -------------------------------------------------
+# --- records to a batch --------------------------------------------------------------------------
 
 
-def to_message_fields(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `trajectories`, with `change`, as fields of messages in their wire types."""
-    rows = rows.with_columns(pl.lit(CURRENT_VERSION).alias("schema_version"))
+def decode_batch(
+    records: Sequence[Any],
+    state: TopicState,
+    ranges: Sequence[OffsetRange],
+    registry: SchemaRegistry | None,
+    run_id: str | None = None,
+) -> tuple[MessageBatch, list[DeadLetter]]:
+    """Records as what may be merged, and what may not."""
+    reasons: dict[int, list[str]] = {}
+    keys = [_text(record.key) for record in records]
+    valued = [at for at, record in enumerate(records) if record.value is not None]
+    decoded = unframe([records[at].value for at in valued], TRAJECTORY_MESSAGES, registry)
+    reasons |= {valued[at]: [why] for at, why in decoded.reasons.items()}
+    index = [valued[at] for at in decoded.index]
+    positions = _positions(records, state.topic)
+    of_rows = positions[index]
+    checked = check_messages(
+        decoded.rows,
+        message=index,
+        keys=[keys[at] for at in index],
+        sent_at_utc=of_rows.get_column("sent_at_utc"),
+        cause=of_rows.get_column("cause"),
+    )
+    reasons |= checked.reasons
+    with_rows = _with_rows(checked.rows, _changes(decoded.rows, index))
+    dead_keys, tombstones = _tombstones(records, keys, positions)
+    reasons |= dead_keys
+    messages = pl.concat(
+        [
+            part.join(positions.drop("cause"), on="message", how="left", maintain_order="left")
+            .select(MESSAGE_SCHEMA.names())
+            .cast(dict(MESSAGE_SCHEMA))  # type: ignore[arg-type]
+            for part in (with_rows, tombstones)
+        ]
+    )
+    dead = [DeadLetter(records[at], reasons[at]) for at in sorted(reasons)]
+    batch = MessageBatch(
+        state.topic, state.topic_id, state.cluster_id, ranges, messages, checked.rows,
+        _dead_letter_rows(dead, state), run_id,
+    )  # fmt: skip
+    return batch, dead
+
+
+def _with_rows(rows: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """The messages that are no tombstones, each with what the merge chooses by."""
     return rows.select(
-        pl.col(f.column).to_physical().cast(f.wire_type).alias(f.name)
-        if f.kind in (Kind.TIMESTAMP, Kind.DATE)
-        else pl.col(f.column).cast(f.wire_type).alias(f.name)
-        for f in MESSAGE_FIELDS
+        "message", KEY_FIELD.name, "generated_at_utc", "source_file_sha256", "bin_date",
+        "bin_solar_longitude_deg", "has_bin", pl.lit(False).alias("is_tombstone"),
+    ).join(changes, on="message", how="left", maintain_order="left")  # fmt: skip
+
+
+def _changes(decoded: pl.DataFrame, index: Sequence[int]) -> pl.DataFrame:
+    """What a message says of itself, as far as it is one of the known words."""
+    change = pl.col("change")
+    return decoded.select(
+        pl.Series("message", index, dtype=pl.Int64),
+        pl.when(change == Change.REVISED.value)
+        .then(change)
+        .otherwise(pl.lit(Change.INSERTED.value))
+        .alias("change"),
     )
 
 
-# --- fields of messages to rows of the warehouse -------------------------------------------------
+def _positions(records: Sequence[Any], topic: str) -> pl.DataFrame:
+    """Where each record stands, when it was sent, and its place as a cause of changes."""
+    positions = pl.DataFrame(
+        [(record.partition, record.offset, record.timestamp) for record in records],
+        schema={"topic_partition": pl.Int32, "topic_offset": pl.Int64, "sent_ms": pl.Int64},
+        orient="row",
+    )
+    return positions.select(
+        pl.int_range(pl.len()).alias("message"),
+        "topic_partition",
+        "topic_offset",
+        (pl.col("sent_ms") * 1000).cast(pl.Datetime("us")).alias("sent_at_utc"),
+        pl.format("kafka:{}/{}/{}", pl.lit(topic), "topic_partition", "topic_offset").alias(
+            "cause"
+        ),
+    )
+
+
+def _tombstones(
+    records: Sequence[Any], keys: Sequence[str | None], positions: pl.DataFrame
+) -> tuple[dict[int, list[str]], pl.DataFrame]:
+    """Tombstones with a key that can be a trajectory's; of each other why not."""
+    reasons: dict[int, list[str]] = {}
+    found = []
+    for at, record in enumerate(records):
+        if record.value is not None:
+            continue
+        day = _day(keys[at])
+        if day is None:
+            reasons[at] = [f"key: a tombstone for {keys[at]!r}, which is no trajectory"]
+        else:
+            sent_at = positions.item(at, "sent_at_utc")
+            found.append(
+                (at, keys[at], _generated_at(record, sent_at), positions.item(at, "cause"), day)
+            )
+    schema: dict[str, type[pl.DataType] | pl.DataType] = {
+        "message": pl.Int64, KEY_FIELD.name: pl.String, "generated_at_utc": pl.Datetime("us"),
+        "source_file_sha256": pl.String, "bin_date": pl.Date,
+    }  # fmt: skip
+    tombstones = pl.DataFrame(found, schema=schema, orient="row").with_columns(
+        pl.lit(None, pl.Int32).alias("bin_solar_longitude_deg"),
+        pl.lit(False).alias("has_bin"),
+        pl.lit(True).alias("is_tombstone"),
+        pl.lit(Change.WITHDRAWN.value).alias("change"),
+    )
+    return reasons, tombstones
+
+
+def _day(key: str | None) -> date | None:
+    """The day that an identifier names; None if it is none."""
+    text = pl.Series([key], dtype=pl.String)
+    if not (text.str.contains(KEY_FIELD.pattern or "")).fill_null(False).item():
+        return None
+    day: date | None = text.str.head(8).str.to_date("%Y%m%d", strict=False).item()
+    return day
+
+
+def _generated_at(record: Any, sent_at: datetime) -> datetime:
+    for name, value in record.headers or ():
+        if name == GENERATED_AT_HEADER and value:
+            try:
+                return datetime.fromisoformat(value.decode()).replace(tzinfo=None)
+            except ValueError:
+                break
+    return sent_at
+
+
+def _text(key: bytes | None) -> str | None:
+    return None if key is None else key.decode("utf-8", "backslashreplace")
+
+
+def _dead_letter_rows(dead: Sequence[DeadLetter], state: TopicState) -> pl.DataFrame:
+    now = utc_now()
+    rows = [
+        (
+            state.topic, state.topic_id, d.record.partition, d.record.offset,
+            d.record.timestamp * 1000, _text(d.record.key), len(d.record.value or b""),
+            d.reasons, now,
+        )
+        for d in dead
+    ]  # fmt: skip
+    wire = polars_schema(DEAD_LETTERS.fields)
+    wire["sent_at_utc"] = pl.Int64()
+    frame = pl.DataFrame(rows, schema=wire, orient="row")
+    return frame.with_columns(pl.col("sent_at_utc").cast(pl.Datetime("us")))
+
+
+# --- messages to rows ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
