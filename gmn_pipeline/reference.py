@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gmn_pipeline.config import Settings, variable
-from gmn_pipeline.schemas import messages
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
+from gmn_pipeline.schemas.message_schema import schema_file
+from gmn_pipeline.schemas.messages import CURRENT_VERSION, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
@@ -161,7 +162,7 @@ def settings_page() -> str:
 
 def message_schema() -> str:
     """The message schema of the current version; that of a former version is never written."""
-    return messages.schema_file(messages.generate())
+    return schema_file(TRAJECTORY_MESSAGES.generate(CURRENT_VERSION))
 
 
 PAGES = {
@@ -176,7 +177,7 @@ def main() -> None:
     """Write the pages, or check them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    schema_path = messages.folder_of(messages.CURRENT_VERSION) / f"{messages.SUBJECT}.avsc"
+    schema_path = TRAJECTORY_MESSAGES.path(CURRENT_VERSION)
     files = {_DOCS / name: page for name, page in PAGES.items()} | {schema_path: message_schema}
     for path, page in files.items():
         text = page()

@@ -1,11 +1,11 @@
-"""What becomes of a trajectory when something is said of it: the words of the merge, the tables
-and the messages.
-"""
+"""What becomes of a trajectory, in the words that the merge, tables, messages and counts share."""
 
 from enum import StrEnum
 
 
 class Change(StrEnum):
+    """What becomes of one trajectory, or of a row that says something of it."""
+
     INSERTED = "inserted"
     REVISED = "revised"
     RELABELLED = "relabelled"

