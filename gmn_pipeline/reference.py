@@ -1,5 +1,5 @@
 """Write what follows from the definitions: pages of columns, quality flags, functions and
-settings, and the message schema of the current version.
+settings, and the message schemas of the current versions.
 
 `python -m gmn_pipeline.reference` writes them, `--check` fails if one is out of date.
 """
@@ -13,7 +13,6 @@ from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.message_schema import schema_file
-from gmn_pipeline.schemas.messages import CURRENT_VERSION, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
@@ -160,9 +159,15 @@ def settings_page() -> str:
     ) + "\n"  # fmt: skip
 
 
-def message_schema() -> str:
-    """The message schema of the current version; that of a former version is never written."""
-    return schema_file(TRAJECTORY_MESSAGES.generate(CURRENT_VERSION))
+def message_schemas() -> dict[Path, str]:
+    """The message schemas of the current versions; that of a former version is never written."""
+    return {
+        dataset.messages.path(dataset.messages.current_version): schema_file(
+            dataset.messages.generate(dataset.messages.current_version)
+        )
+        for dataset in DATASETS
+        if dataset.messages
+    }
 
 
 PAGES = {
@@ -177,13 +182,12 @@ def main() -> None:
     """Write the pages, or check them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    schema_path = TRAJECTORY_MESSAGES.path(CURRENT_VERSION)
-    files = {_DOCS / name: page for name, page in PAGES.items()} | {schema_path: message_schema}
-    for path, page in files.items():
-        text = page()
+    files = {_DOCS / name: page() for name, page in PAGES.items()} | message_schemas()
+    for path, text in files.items():
         if not path.is_file() or path.read_text("utf-8") != text:
             stale.append(path.name)
             if not check:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(text, "utf-8")
     if check and stale:
         sys.exit(f"Out of date: {', '.join(stale)}. Run 'make docs'.")

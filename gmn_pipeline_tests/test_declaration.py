@@ -22,6 +22,7 @@ from gmn_pipeline.schemas import showers
 from gmn_pipeline.schemas.dataset import Dataset, Table, integer, text, utc
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import Field, Kind, Null
+from gmn_pipeline.schemas.table_messages import messages_of
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.sources.iau_showers import bundled
 from gmn_pipeline.validated.checks import Checks, FileRows, OnlyOnce
@@ -90,6 +91,9 @@ WRONG: dict[str, dict[str, Any]] = {
     "rows has no time n": {"time_column": "n"},
     "rows has no time missing": {"time_column": "missing"},
     "rows has no flags": {"flags": Field("flags", "flags", Kind.TEXT_LIST)},
+    "its messages do not say name": {
+        "messages": messages_of(replace(ROWS, fields=ROWS.fields[1:]))
+    },
     "two columns of rows have one name": {
         "tables": (replace(ROWS, fields=(*ROWS.fields, ROWS.fields[0])),)
     },
@@ -166,6 +170,7 @@ FIREBALLS = '''
 
 from gmn_pipeline.schemas.dataset import Dataset, Table, text, utc
 from gmn_pipeline.schemas.fields import Field, Kind
+from gmn_pipeline.schemas.table_messages import messages_of
 
 REPORTS = Table("fireballs", "fireballs that people report", (
     text("report_id", "the report", pattern="^R[0-9]+$"),
@@ -173,7 +178,8 @@ REPORTS = Table("fireballs", "fireballs that people report", (
     Field("brightness_mag", "brightness as reported", unit="mag", minimum=-30, maximum=10),
     Field("sounds", "kinds of sound that were heard", Kind.TEXT_LIST),
 ))
-DATASET = Dataset("fireballs", (REPORTS,), key=("report_id",), time_column="seen_at_utc")
+DATASET = Dataset("fireballs", (REPORTS,), key=("report_id",), time_column="seen_at_utc",
+                  messages=messages_of(REPORTS))
 '''
 
 DO = """
@@ -285,9 +291,11 @@ answer([described, comments, rows.equals(ROWS), verify(warehouse), kept.equals(R
     assert kept is True
 
 
-def test_a_declared_dataset_has_its_page_and_its_asset(package: Package) -> None:
+def test_a_declared_dataset_has_its_page_its_message_schema_and_its_asset(
+    package: Package,
+) -> None:
     stale = package.run("-m", "gmn_pipeline.reference", "--check")
-    assert "columns.md" in stale.stderr
+    assert "columns.md, fireballs.avsc" in stale.stderr
     assert package.run("-m", "gmn_pipeline.reference").returncode == 0
     assert package.run("-m", "gmn_pipeline.reference", "--check").returncode == 0
     page = (package.folder / "docs/columns.md").read_text()
@@ -304,3 +312,33 @@ answer([spec.key.path, spec.group_name, [[c.name, c.type, c.description] for c i
 """)
     assert (key, group) == (["warehouse", "fireballs"], "warehouse")
     assert columns[2] == ["brightness_mag", "DOUBLE", "[mag] brightness as reported"]
+
+
+def test_a_declared_dataset_goes_through_messages_and_back(package: Package) -> None:
+    assert package.run("-m", "gmn_pipeline.reference").returncode == 0  # publishes its schema
+    read, versions, index, reasons, checked, independent = package("""
+import fastavro, io
+from gmn_pipeline.kafka.framing import single_object_framing, unframe
+from gmn_pipeline.schemas.table_messages import to_fields, to_rows
+from gmn_pipeline.validated.checks import Checks
+messages = DATASET.messages
+bodies = single_object_framing(messages).frame(to_fields(ROWS, messages))
+decoded = unframe([*bodies, b"no message"], messages, None)
+rows = to_rows(decoded.rows, messages, REPORTS)
+schema = fastavro.parse_schema(messages.published("1.0"))
+record = fastavro.schemaless_reader(io.BytesIO(bodies[0][10:]), schema)
+checked = Checks(REPORTS).check(rows)
+record["seen_at_utc"] = str(record["seen_at_utc"])
+answer([rows.equals(ROWS), messages.versions(), decoded.index, list(decoded.reasons),
+        checked.accepted["report_id"].to_list(), record])
+""")
+    assert read is True
+    assert versions == ["1.0"]
+    assert (index, reasons) == ([0, 1, 2, 3], [4])
+    assert checked == ["R1", "R4"]
+    assert independent == {
+        "report_id": "R1",
+        "seen_at_utc": "2026-11-24 03:04:05.678901+00:00",
+        "brightness_mag": -12.5,
+        "sounds": ["boom", "hiss"],
+    }

@@ -7,6 +7,7 @@ What belongs here: what all datasets share. What does not: the datasets (`trajec
 from dataclasses import dataclass
 
 from gmn_pipeline.schemas.fields import Field, Kind, Null
+from gmn_pipeline.schemas.message_schema import MessageSchema
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Dataset:
     `name` is the second part of its assets' keys. The first of `tables` has what is current: `key`
     names a row of it, and `time_column` says when what it tells of happened. `validated` are the
     tables of rows that were checked and are not in the warehouse yet, where those are others than
-    `tables`. `flags` is the column of the names of what is odd about a row.
+    `tables`. `flags` is the column of the names of what is odd about a row,
+    and `messages` is how rows are sent.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Dataset:
     flags: Field | None = None
     validated: tuple[Table, ...] = ()
     working_tables: tuple[Table, ...] = ()
+    messages: MessageSchema | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a declaration that contradicts itself."""
@@ -92,6 +95,9 @@ class Dataset:
             return f"{self.current.name} has no time {self.time_column}"
         if self.flags and self.flags not in self.checked[0].fields:
             return f"{self.checked[0].name} has no {self.flags.name}"
+        sent = {field.column for field in self.messages.fields} if self.messages else set(self.key)
+        if missing := [name for name in self.key if name not in sent]:
+            return f"its messages do not say {missing[0]}"
         return None
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind
 from gmn_pipeline.schemas.message_schema import MessageField, MessageSchema
+from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS, QUALITY_FLAGS, TRAJECTORIES
 
 FIRST_VERSION, CURRENT_VERSION = "2.0", "2.1"
@@ -60,9 +61,4 @@ TRAJECTORY_MESSAGES = MessageSchema(
 def to_message_fields(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of `trajectories`, with `change`, as fields of messages in their wire types."""
     rows = rows.with_columns(pl.lit(CURRENT_VERSION).alias("schema_version"))
-    return rows.select(
-        pl.col(f.column).to_physical().cast(f.wire_type).alias(f.name)
-        if f.kind in (Kind.TIMESTAMP, Kind.DATE)
-        else pl.col(f.column).cast(f.wire_type).alias(f.name)
-        for f in MESSAGE_FIELDS
-    )
+    return to_fields(rows, TRAJECTORY_MESSAGES)

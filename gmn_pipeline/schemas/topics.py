@@ -1,6 +1,6 @@
 """The topics: what each is called, how it is kept, and the schema of its messages.
 
-A topic is declared here as a table is in `tables.py`; `kafka/topics.py` makes it and looks at it.
+A topic is declared here, as a dataset is in its module; `kafka/topics.py` makes it and looks at it.
 """
 
 from collections.abc import Mapping

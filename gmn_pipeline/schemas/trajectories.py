@@ -1,10 +1,11 @@
 """The dataset of trajectories, declared.
 
 What belongs here: the declaration. What does not: what it is made of (`fields.py`,
-`trajectory_tables.py`).
+`trajectory_tables.py`, `messages.py`).
 """
 
 from gmn_pipeline.schemas.dataset import Dataset
+from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.trajectory_tables import (
     PUBLICATIONS,
     QUALITY_FLAGS,
@@ -33,4 +34,5 @@ DATASET = Dataset(
     flags=QUALITY_FLAGS,
     validated=(VALIDATED_TRAJECTORIES,),
     working_tables=(PUBLICATIONS, TRAJECTORY_CLAIMS),
+    messages=TRAJECTORY_MESSAGES,
 )
