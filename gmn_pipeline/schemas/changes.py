@@ -13,7 +13,9 @@ class Change(StrEnum):
     UNCHANGED = "unchanged"
     WITHDRAWN = "withdrawn"
     SUPERSEDED = "superseded"
-    """Of a row that arrives: something newer says otherwise."""
+    """Of a row of a file: something newer says otherwise."""
+    OUTDATED = "outdated"
+    """The same of a message."""
 
 
 def any_of(*changes: Change) -> str:

@@ -25,7 +25,7 @@ import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import CountMismatch
-from gmn_pipeline.schemas.changes import Change
+from gmn_pipeline.schemas.changes import Change, any_of
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
@@ -280,11 +280,12 @@ class _MessageMerge:
             f"""
             CREATE OR REPLACE TEMP TABLE message_fate AS
             SELECT i.message, i.{KEY}, coalesce(c.bin_date, p.bin_date, i.bin_date) AS bin_date,
-              CASE WHEN i.is_tombstone AND c.change = 'withdrawn' THEN '{Change.WITHDRAWN}'
-                WHEN i.is_tombstone AND p.{KEY} IS NULL THEN 'unchanged'
-                WHEN i.is_tombstone OR c.row IS DISTINCT FROM i.message THEN 'outdated'
-                WHEN c.change IN ('{Change.INSERTED}', '{Change.REVISED}') THEN c.change
-                ELSE 'unchanged' END AS fate
+              CASE WHEN i.is_tombstone AND c.change = '{Change.WITHDRAWN}'
+                  THEN '{Change.WITHDRAWN}'
+                WHEN i.is_tombstone AND p.{KEY} IS NULL THEN '{Change.UNCHANGED}'
+                WHEN i.is_tombstone OR c.row IS DISTINCT FROM i.message THEN '{Change.OUTDATED}'
+                WHEN c.change IN {any_of(Change.INSERTED, Change.REVISED)} THEN c.change
+                ELSE '{Change.UNCHANGED}' END AS fate
             FROM incoming i LEFT JOIN change c USING ({KEY}) LEFT JOIN present p USING ({KEY})
             """
         )
@@ -296,7 +297,7 @@ class _MessageMerge:
             SELECT i.{KEY}, coalesce(t.bin_date, f.bin_date) AS bin_date,
               '{CONSUMED}' AS origin,
               CASE WHEN i.is_tombstone THEN '{Change.WITHDRAWN}' ELSE i.change END AS change,
-              CASE WHEN f.fate IN ('outdated', '{Change.WITHDRAWN}') THEN 0
+              CASE WHEN f.fate IN {any_of(Change.OUTDATED, Change.WITHDRAWN)} THEN 0
                 ELSE coalesce(t.revision, 0) END AS revision,
               NULL::VARCHAR AS content_sha256, i.generated_at_utc, $topic_id AS topic_id,
               i.topic_partition, i.topic_offset, i.sent_at_utc, $run_id::VARCHAR AS run_id,
@@ -315,8 +316,8 @@ class _MessageMerge:
 
     def _changed_bins(self) -> set[date]:
         rows = self._run(
-            "SELECT DISTINCT bin_date FROM change "
-            "WHERE change IN ('inserted', 'revised', 'withdrawn') AND bin_date IS NOT NULL"
+            "SELECT DISTINCT bin_date FROM change WHERE bin_date IS NOT NULL "
+            f"AND change IN {any_of(Change.INSERTED, Change.REVISED, Change.WITHDRAWN)}"
         )
         return {day for (day,) in rows}
 
