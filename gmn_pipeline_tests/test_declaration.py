@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -20,7 +21,12 @@ from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.reference import columns_page
 from gmn_pipeline.schemas import showers
 from gmn_pipeline.schemas.dataset import Dataset, Table, integer, text, utc
-from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.derive import (
+    duckdb_any_row,
+    duckdb_create_table,
+    duckdb_is_any_row,
+    polars_schema,
+)
 from gmn_pipeline.schemas.fields import Field, Kind, Null
 from gmn_pipeline.schemas.table_messages import messages_of
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
@@ -78,6 +84,24 @@ def test_the_asset_of_the_showers_is_the_one_declared() -> None:
     assert spec.metadata["dagster/column_schema"] == column_schema(showers.DATASET.current)
 
 
+def test_no_two_tables_and_no_two_datasets_have_one_name() -> None:
+    tables = [table.name for table in (*WAREHOUSE_TABLES, *WORKING_TABLES)]
+    assert sorted(set(tables)) == sorted(tables)
+    assert len({dataset.name for dataset in DATASETS}) == len(DATASETS)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_row_that_comes_and_goes_in_a_new_table_is_found_whatever_its_columns(
+    kind: Kind,
+) -> None:
+    table = Table("rows", "rows", (Field("one", "one", kind), Field("other", "other", kind)))
+    with duckdb.connect() as db:
+        db.execute(duckdb_create_table(table, catalog="memory"))
+        db.execute(duckdb_any_row(table))
+        db.execute(f"DELETE FROM rows WHERE {duckdb_is_any_row(table)}")
+        assert db.execute("FROM rows").fetchall() == []
+
+
 # --- what a declaration must be ---
 
 ROWS = Table("rows", "rows", (text("name", "name"), utc("when", "time"), integer("n", "number")))
@@ -131,7 +155,13 @@ def test_any_table_is_checked_by_its_declaration_and_flagged() -> None:
 
 
 def test_texts_of_a_file_are_converted_as_their_kinds_say_and_the_key_stands_once() -> None:
-    fields = (*ROWS.fields, Field("seen", "seen", Kind.BOOLEAN), Field("tags", "t", Kind.TEXT_LIST))
+    fields = (
+        *ROWS.fields,
+        Field("seen", "seen", Kind.BOOLEAN),
+        Field("tags", "tags", Kind.TEXT_LIST),
+        Field("day", "day", Kind.DATE),
+        Field("bytes", "bytes", Kind.LONG),
+    )
     table = Table("rows", "rows", (*fields, integer("line_number", "line", 1)))
     checks = Checks(
         table, only_once=OnlyOnce(("name",), most_of="n", why_not="which has the greater n")
@@ -143,19 +173,23 @@ def test_texts_of_a_file_are_converted_as_their_kinds_say_and_the_key_stands_onc
             "n": pl.Series([1, 2, 3, 4], dtype=pl.Int32),
             "seen": ["True", "False", "True", "perhaps"],
             "tags": ["x,y", "x", "y", "z"],
+            "day": ["2026-01-01", "2026-02-28", "2026-01-01", "2026-02-29"],
+            "bytes": ["1", "9999999999", "3", "4.5"],
             "line_number": pl.Series([5, 6, 7, 8], dtype=pl.Int32),
         }
     )
     checked = checks.check_file_rows(rows, FileRows(fields))
     assert checked.accepted.rows() == [
-        ("b", datetime(2026, 1, 1, 0, 1), 2, False, ["x"], 6),
-        ("a", datetime(2026, 1, 1, 0, 1), 3, True, ["y"], 7),
+        ("b", datetime(2026, 1, 1, 0, 1), 2, False, ["x"], date(2026, 2, 28), 9999999999, 6),
+        ("a", datetime(2026, 1, 1, 0, 1), 3, True, ["y"], date(2026, 1, 1), 3, 7),
     ]
     assert checked.rejected.rows() == [
         (0, ["duplicate: a stands also in line 7, which has the greater n"]),
         (
             3,
             [
+                "type: bytes is '4.5', not a integer of 64 bits",
+                "type: day is '2026-02-29', not a date",
                 "type: seen is 'perhaps', not a boolean",
                 "type: when is 'yesterday', not a timestamp",
             ],
@@ -184,12 +218,17 @@ DATASET = Dataset("fireballs", (REPORTS,), key=("report_id",), time_column="seen
 
 DO = """
 import json, sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 import polars as pl
 from gmn_pipeline.config import Settings
 from gmn_pipeline.schemas.fireballs import DATASET
-from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.derive import (
+    duckdb_any_row,
+    duckdb_create_table,
+    duckdb_is_any_row,
+    polars_schema,
+)
 
 REPORTS = DATASET.current
 SEEN = datetime(2026, 11, 24, 3, 4, 5, 678901)

@@ -22,10 +22,6 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
 
-    def field(self, name: str) -> Field:
-        """The column of that name. Raises KeyError if there is none."""
-        return {field.name: field for field in self.fields}[name]
-
 
 def text(name: str, meaning: str, null: Null = Null.NEVER, pattern: str | None = None) -> Field:
     return Field(name, meaning, Kind.TEXT, null=null, pattern=pattern)
@@ -53,8 +49,8 @@ class Dataset:
     `name` is the second part of its assets' keys. The first of `tables` has what is current: `key`
     names a row of it, and `time_column` says when what it tells of happened. `validated` are the
     tables of rows that were checked and are not in the warehouse yet, where those are others than
-    `tables`. `flags` is the column of the names of what is odd about a row,
-    and `messages` is how rows are sent.
+    `tables`. `flags` is the column of the names of what is odd about a row, and `messages` is how
+    rows are sent.
     """
 
     name: str

@@ -132,7 +132,9 @@ def duckdb_any_row(table: Table) -> str:
 def duckdb_is_any_row(table: Table) -> str:
     """The condition that finds that row, and no real one: no table has two of its values."""
     texts = [field for field in table.fields if field.kind is Kind.TEXT]
-    return " AND ".join(f"{field.name} = ''" for field in texts)
+    return " AND ".join(
+        f"{field.name} = {_DUCKDB_ANY[field.kind]}" for field in texts or table.fields
+    )
 
 
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:

@@ -198,6 +198,10 @@ def _conversion(field: Field) -> pl.Expr:
         return column.replace_strict(_TRUTH, default=None, return_dtype=pl.Boolean)
     if field.kind is Kind.TEXT_LIST:
         return column.str.split(",")
+    if field.kind is Kind.DATE:
+        return column.str.to_date("%Y-%m-%d", strict=False)
+    if field.kind is Kind.LONG:
+        return column.cast(pl.Int64, strict=False)
     return column
 
 
