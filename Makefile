@@ -62,10 +62,10 @@ dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
 	@$(BIN)/gmn dev --reload
 
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
-	@$(BIN)/python -m gmn_pipeline.streams.broker start --data-dir "$$GMN_DATA_DIR" --port $(or $(PORT),9092)
+	@$(BIN)/gmn kafka start --port $(or $(PORT),9092)
 
 kafka-stop: setup  ## stop it
-	@$(BIN)/python -m gmn_pipeline.streams.broker stop --data-dir "$$GMN_DATA_DIR"
+	@$(BIN)/gmn kafka stop
 
 bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)

@@ -28,13 +28,16 @@ from benchmarks.kafka_bench import (
     settings_for,
 )
 from gmn_pipeline.config import Settings
+from gmn_pipeline.kafka.client import consumer
+from gmn_pipeline.kafka.framing import unframe
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.reader import SteadyReader
+from gmn_pipeline.kafka.topics import topic_state
 from gmn_pipeline.publications.publish import publish
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.client import consumer, topic_state
+from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
+from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import steps
-from gmn_pipeline.streams.framing import unframe
-from gmn_pipeline.streams.reader import SteadyReader
-from gmn_pipeline.warehouse.stream_store import Range
 
 _STEP = 50_000
 _MOST_TRAJECTORIES = 20_000
@@ -42,16 +45,18 @@ _MOST_TRAJECTORIES = 20_000
 Record = tuple[int | None, int | None, int, bytes | None, bytes | None, Any]
 
 
-def ranges_of(settings: Settings) -> list[Range]:
+def ranges_of(settings: Settings) -> list[OffsetRange]:
     """The whole topic."""
-    state = topic_state(settings)
+    state = topic_state(settings, trajectories_topic(settings))
     assert state is not None
-    return [Range(partition, state.begin[partition], end) for partition, end in state.end.items()]
+    return [
+        OffsetRange(partition, state.begin[partition], end) for partition, end in state.end.items()
+    ]
 
 
-def by_kafka_python(settings: Settings, ranges: Sequence[Range]) -> Iterator[list[Record]]:
+def by_kafka_python(settings: Settings, ranges: Sequence[OffsetRange]) -> Iterator[list[Record]]:
     """The records in steps, by the pipeline's reader."""
-    topic = settings.kafka_topic
+    topic = trajectories_topic(settings)
     with consumer(settings) as kafka, SteadyReader(settings, kafka, topic) as reader:
         for step in steps(ranges, _STEP):
             records = reader.read(step)
@@ -59,7 +64,7 @@ def by_kafka_python(settings: Settings, ranges: Sequence[Range]) -> Iterator[lis
             yield [(r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in records]
 
 
-def by_confluent_kafka(settings: Settings, ranges: Sequence[Range]) -> Iterator[list[Record]]:
+def by_confluent_kafka(settings: Settings, ranges: Sequence[OffsetRange]) -> Iterator[list[Record]]:
     """The same records, about as many at a time."""
     topic, left = settings.kafka_topic, sum(r.end - r.begin for r in ranges)
     kafka = confluent_kafka.Consumer(
@@ -86,7 +91,7 @@ def by_confluent_kafka(settings: Settings, ranges: Sequence[Range]) -> Iterator[
         kafka.close()
 
 
-CLIENTS: dict[str, Callable[[Settings, Sequence[Range]], Iterator[list[Record]]]] = {
+CLIENTS: dict[str, Callable[[Settings, Sequence[OffsetRange]], Iterator[list[Record]]]] = {
     "kafka-python": by_kafka_python,
     "confluent-kafka": by_confluent_kafka,
 }
@@ -99,7 +104,9 @@ def timed(batches: Iterator[list[Record]], count: int, *, decoding: bool) -> tup
     for records in batches:
         read += len(records)
         if decoding:
-            rows = unframe([value for *_, value, _ in records if value is not None], None).rows
+            rows = unframe(
+                [value for *_, value, _ in records if value is not None], TRAJECTORY_MESSAGES, None
+            ).rows
             assert rows.height == len(records)
     assert read == count
     return time.perf_counter() - clock, time.process_time() - processor

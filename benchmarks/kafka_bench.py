@@ -30,18 +30,20 @@ from rich.table import Table
 from benchmarks.archive import generate
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.kafka.client import consumer, producer
+from gmn_pipeline.kafka.framing import single_object_framing, unframe
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import default_libs_dir
+from gmn_pipeline.kafka.topics import ensure_topics, topic_state
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.publish import publish
-from gmn_pipeline.schemas.messages import KEY_FIELD
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.client import consumer, ensure_topics, producer, topic_state
+from gmn_pipeline.schemas.messages import KEY_FIELD, TRAJECTORY_MESSAGES
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import consume
-from gmn_pipeline.streams.framing import single_object_framing, unframe
-from gmn_pipeline.warehouse.connection import patiently
-from gmn_pipeline.warehouse.stream_store import StreamStore
+from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
 
 _FIRST, _LAST = date(2025, 3, 1), date(2025, 5, 29)
-LIBS = brokers.default_libs_dir(Path(__file__).parents[1] / "data")
+LIBS = default_libs_dir(Path(__file__).parents[1] / "data")
 _RESULTS = Path(__file__).with_name("results-kafka.json")
 # How often a query looks for a message that is not visible yet.
 _LOOK_S = 0.01
@@ -56,7 +58,7 @@ Message = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 
 def bare_publish(settings: Settings, messages: Sequence[Message]) -> int:
     """Send ready-made messages with kafka-python alone."""
-    ensure_topics(settings)
+    ensure_topics(settings, trajectories_topic(settings))
     with producer(settings) as kafka:
         for key, value, headers in messages:
             kafka.send(settings.kafka_topic, value, key, headers)
@@ -68,7 +70,7 @@ def bare_consume(settings: Settings, keep: Callable[[Any], None] | None = None) 
     """Read the whole topic with kafka-python alone, and drop it unless somebody keeps it."""
     count = 0
     with consumer(settings) as kafka:
-        state = topic_state(settings, kafka)
+        state = topic_state(settings, trajectories_topic(settings), kafka)
         assert state is not None
         places = {TopicPartition(settings.kafka_topic, p): end for p, end in state.end.items()}
         kafka.assign(list(places))
@@ -145,7 +147,7 @@ def latencies(
     waiting: dict[str, float] = {}
     seconds: list[float] = []
     due = time.perf_counter()
-    with producer(settings) as kafka, StreamStore(settings).connection.open(read_only=True) as sql:
+    with producer(settings) as kafka, WarehouseConnection(settings).open(read_only=True) as sql:
 
         def visible() -> list[tuple[str]]:
             return sql.execute(query, [list(waiting)]).fetchall()
@@ -182,13 +184,15 @@ def of_latencies(seconds: list[float]) -> dict[str, float]:
 
 def new_messages(messages: Sequence[Message], mark: str) -> list[Message]:
     """The same contents as other trajectories, which the warehouse does not have."""
-    fields = unframe([value for _, value, _ in messages if value is not None], None).rows
+    fields = unframe(
+        [value for _, value, _ in messages if value is not None], TRAJECTORY_MESSAGES, None
+    ).rows
     name = "unique_trajectory_identifier"
     number = pl.int_range(pl.len()).cast(pl.String).str.zfill(4)
     fields = fields.with_columns(
         pl.concat_str(pl.col(name).str.head(15), pl.lit(mark), number).alias(name)
     )
-    values = single_object_framing().frame(fields)
+    values = single_object_framing(TRAJECTORY_MESSAGES).frame(fields)
     keys = fields.get_column(name).to_list()
     return [(key.encode(), value, []) for key, value in zip(keys, values, strict=True)]
 

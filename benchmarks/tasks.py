@@ -28,20 +28,22 @@ from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.kafka.framing import single_object_framing
+from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
+from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES, to_message_fields
+from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
-from gmn_pipeline.streams.client import TopicState
-from gmn_pipeline.streams.consumer import arrive
-from gmn_pipeline.streams.framing import single_object_framing
-from gmn_pipeline.streams.rows import to_message_fields
+from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
-from gmn_pipeline.warehouse.stream_store import Range, StreamStore
+from gmn_pipeline.warehouse.stream_session import stream_session
+from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 
 Measured = dict[str, Any]
 _NULLS = [f"'{word:>{width}}'" for word in ("None", "nan") for width in range(6, 12)]
@@ -127,15 +129,15 @@ def plain_queries(folder: Path) -> Measured:
 
 def commits(folder: Path, count: int) -> Measured:
     """So many small merges, as of a stream: each revises 20 trajectories of the last days."""
-    store = StreamStore(load_settings(data_dir=folder / "data"))
-    with store.connection.open(read_only=True) as connection:
+    warehouse = WarehouseConnection(load_settings(data_dir=folder / "data"))
+    with warehouse.open(read_only=True) as connection:
         rows = connection.execute(
             "SELECT * REPLACE (coalesce(vgeo_km_s, 0) + 1e-4 AS vgeo_km_s, (SELECT "
             "max(summary_generated_at_utc) + INTERVAL 1 HOUR FROM trajectories) AS "
             "summary_generated_at_utc), 'revised' AS change FROM trajectories "
             f"ORDER BY beginning_utc_time DESC LIMIT {count * _COMMIT_ROWS}"
         ).pl()
-    values = single_object_framing().frame(to_message_fields(rows))
+    values = single_object_framing(TRAJECTORY_MESSAGES).frame(to_message_fields(rows))
     keys = rows.get_column("trajectory_identifier").to_list()
     sent = [
         _Message(key.encode(), value, offset)
@@ -143,13 +145,13 @@ def commits(folder: Path, count: int) -> Measured:
     ]
     topic = TopicState("bench", "bench", "bench", {0: 0}, {0: len(sent)})
     seconds = []
-    with store.kept_open():
+    with stream_session(warehouse):
         for begin in range(0, len(sent), _COMMIT_ROWS):
             began = time.perf_counter()
             end = begin + _COMMIT_ROWS
-            arrival, dead = arrive(sent[begin:end], topic, [Range(0, begin, end)], None)
+            batch, dead = decode_batch(sent[begin:end], topic, [OffsetRange(0, begin, end)], None)
             assert not dead
-            counts = store.merge(arrival)
+            counts = merge_messages(warehouse, batch)
             assert counts.revised == _COMMIT_ROWS, counts
             seconds.append(time.perf_counter() - began)
     tenth = max(len(seconds) // 10, 1)

@@ -2,7 +2,8 @@
 
 The way of the data, and the folder where each step lives:
 
-    sources     the network's directory and its files, the IAU shower list
+    sources     the network's directory and the IAU shower list, as bytes
+    readers     what the bytes say: one module a format
     landing     the files byte for byte, every version kept
     validated   typed rows that may be believed; apart, the rows that may not, with reasons
     warehouse   DuckLake: current trajectories, all former states; gmn.duckdb for analysts
@@ -10,6 +11,7 @@ The way of the data, and the folder where each step lives:
     streams     the topic back into the warehouse, exactly once in effect
     queries     the one door for questions of people and clients: one SELECT, within limits
 
-`schemas` defines every column once; `storage` keeps files whole and locked. `flows` takes days
-along the way, `orchestration` shows it to Dagster and says when, `cli` is the command `gmn`.
+`schemas` declares every dataset and column once; `storage` keeps files whole and locked. `flows`
+takes days along the way, `orchestration` shows it to Dagster and says when, `cli` is the command
+`gmn`.
 """

@@ -192,10 +192,6 @@ class Settings(BaseSettings):
     )
 
     @property
-    def dead_letter_topic(self) -> str:
-        return f"{self.kafka_topic}.dlq"
-
-    @property
     def landing_dir(self) -> Path:
         return self.data_dir / "landing"
 

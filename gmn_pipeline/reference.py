@@ -1,19 +1,20 @@
 """Write what follows from the definitions: pages of columns, quality flags, functions and
-settings, and the message schema of the current version.
+settings, and the message schemas of the current versions.
 
 `python -m gmn_pipeline.reference` writes them, `--check` fails if one is out of date.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gmn_pipeline.config import Settings, variable
-from gmn_pipeline.schemas import messages
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
-from gmn_pipeline.schemas.tables import VALIDATED_TRAJECTORIES, WAREHOUSE_TABLES, WORKING_TABLES
-from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.schemas.message_schema import schema_file
+from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.views import VIEWS
 
@@ -55,11 +56,12 @@ def columns_page() -> str:
         _table(("#", "column", "legacy name", "head in the file", "unit", "type", "limits",
                 "null", "meaning"), rows),
     ]  # fmt: skip
-    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, VALIDATED_TRAJECTORIES):
+    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, *_validated_tables()):
         own = [f for f in table.fields if f not in TRAJECTORY_FIELDS]
         has_all = len(own) < len(table.fields)
         parts += [
             f"## `{table.name}`\n\n{table.meaning[0].upper()}{table.meaning[1:]}."
+            + _what_names_a_row(table)
             + (" The 86 columns above, and:" if has_all else ""),
             _table(
                 ("column", "type", "meaning"),
@@ -71,6 +73,24 @@ def columns_page() -> str:
         _table(("view", "a row is"), [(f"`{view.name}`", view.meaning) for view in VIEWS]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _validated_tables() -> Iterator[Table]:
+    """Tables of checked rows that have columns beyond those in the warehouse."""
+    for dataset in DATASETS:
+        for table in dataset.validated:
+            if not any(set(table.fields) <= set(other.fields) for other in dataset.tables):
+                yield table
+
+
+def _what_names_a_row(table: Table) -> str:
+    """The key and the time of a dataset's current rows."""
+    for dataset in DATASETS:
+        if dataset.current is table:
+            key = " and ".join(f"`{name}`" for name in dataset.key)
+            when = f", its time is `{dataset.time_column}`" if dataset.time_column else ""
+            return f" A row is named by {key}{when}."
+    return ""
 
 
 def functions_page() -> str:
@@ -139,9 +159,15 @@ def settings_page() -> str:
     ) + "\n"  # fmt: skip
 
 
-def message_schema() -> str:
-    """The message schema of the current version; that of a former version is never written."""
-    return messages.schema_file(messages.generate())
+def message_schemas() -> dict[Path, str]:
+    """The message schemas of the current versions; that of a former version is never written."""
+    return {
+        dataset.messages.path(dataset.messages.current_version): schema_file(
+            dataset.messages.generate(dataset.messages.current_version)
+        )
+        for dataset in DATASETS
+        if dataset.messages
+    }
 
 
 PAGES = {
@@ -156,13 +182,12 @@ def main() -> None:
     """Write the pages, or check them."""
     check = "--check" in sys.argv[1:]
     stale = []
-    schema_path = messages.folder_of(messages.CURRENT_VERSION) / f"{messages.SUBJECT}.avsc"
-    files = {_DOCS / name: page for name, page in PAGES.items()} | {schema_path: message_schema}
-    for path, page in files.items():
-        text = page()
+    files = {_DOCS / name: page() for name, page in PAGES.items()} | message_schemas()
+    for path, text in files.items():
         if not path.is_file() or path.read_text("utf-8") != text:
             stale.append(path.name)
             if not check:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(text, "utf-8")
     if check and stale:
         sys.exit(f"Out of date: {', '.join(stale)}. Run 'make docs'.")

@@ -11,11 +11,12 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from gmn_pipeline.errors import KafkaUnavailable
-from gmn_pipeline.streams import broker as brokers
-from gmn_pipeline.streams.broker import RunningBroker
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import default_libs_dir, find_java
+from gmn_pipeline.kafka.local_broker.process import RunningBroker
 
 PROJECT = Path(__file__).resolve().parents[1]
-LIBS = brokers.default_libs_dir(PROJECT / "data")
+LIBS = default_libs_dir(PROJECT / "data")
 
 
 def need_kafka(*folders: Path) -> None:
@@ -24,7 +25,7 @@ def need_kafka(*folders: Path) -> None:
     Other folders that Maven fills may be needed as well.
     """
     try:
-        brokers.find_java()
+        find_java()
         if not all(folder.is_dir() for folder in (LIBS, *folders)) and shutil.which("mvn") is None:
             raise KafkaUnavailable("Neither all the jars nor Maven are here.")
     except KafkaUnavailable as error:

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from gmn_pipeline.schemas.fields import Kind
-from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS, message_fields
+from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS, TRAJECTORY_MESSAGES
 
 _LONG = st.integers(-(2**63), 2**63 - 1)
 _VALUES: dict[Kind, st.SearchStrategy[object]] = {
@@ -20,7 +20,7 @@ _VALUES: dict[Kind, st.SearchStrategy[object]] = {
 
 def any_rows(version: str = CURRENT_VERSION) -> st.SearchStrategy[pl.DataFrame]:
     """Frames of a few rows with any values that the wire types can hold."""
-    fields = message_fields(version)
+    fields = TRAJECTORY_MESSAGES.fields_of(version)
     record = st.tuples(*(st.one_of(st.none(), _VALUES[f.kind]) for f in fields))
     schema = {f.name: f.wire_type for f in fields}
     return st.lists(record, max_size=4).map(

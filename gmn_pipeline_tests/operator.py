@@ -8,7 +8,7 @@ from dagster._core.events import DagsterEventType
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
-from gmn_pipeline.sources.bins import bins_between
+from gmn_pipeline.readers.solar_longitude_bins import bins_between
 from gmn_pipeline_tests.sample import Bench, sample
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -14,7 +14,8 @@ from typing import Any
 
 import requests
 
-from gmn_pipeline.streams import broker as brokers
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import find_java, installed, run_maven
 from gmn_pipeline_tests.kafka import LIBS, PROJECT
 
 _POM = PROJECT / "deploy" / "registry" / "pom.xml"
@@ -51,9 +52,9 @@ def own_registry(folder: Path) -> Iterator[Registry]:
     port = free_port()
     registry = Registry(f"http://127.0.0.1:{port}/apis/ccompat/v7")
     command = [
-        *(str(brokers.find_java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"),
+        *(str(find_java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m"),
         *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"),
-        *("-jar", str(next(brokers.installed(FOLDER, _unpack).glob("*-runner.jar")))),
+        *("-jar", str(next(installed(FOLDER, _unpack).glob("*-runner.jar")))),
     ]
     log = folder / "registry.log"
     with (
@@ -68,7 +69,7 @@ def own_registry(folder: Path) -> Iterator[Registry]:
 
 
 def _unpack(to: Path) -> None:
-    brokers.run_maven(_POM, ["dependency:copy", f"-Dcopy.to={to}"], "The schema registry")
+    run_maven(_POM, ["dependency:copy", f"-Dcopy.to={to}"], "The schema registry")
     # Not Maven's own unpacking: the plugin that resolves this artifact reads no long names.
     for archive in to.glob("*.tar.gz"):
         with tarfile.open(archive) as opened:

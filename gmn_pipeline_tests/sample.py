@@ -19,10 +19,10 @@ from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import Landing, land
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import Ledger, ValidatedSlice
+from gmn_pipeline.readers.summary_file import RejectedLine, blocks, parse, read_head
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.sources.directory import Directory, open_directory
-from gmn_pipeline.sources.summary_file import RejectedLine, blocks, parse, read_head
-from gmn_pipeline.validated.validate import validate
+from gmn_pipeline.sources.gmn_directory import Directory, open_directory
+from gmn_pipeline.validated.trajectories.validate import validate
 
 DAY = date(2022, 3, 4)
 SAMPLE_NAME = "traj_summary_20220304_solrange_344.0-345.0.txt"

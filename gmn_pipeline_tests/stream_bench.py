@@ -21,9 +21,11 @@ from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications.publish import PublishReport, publish
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService
-from gmn_pipeline.warehouse.stream_store import StreamStore
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.offsets import stored_offsets
 from gmn_pipeline_tests.kafka import RunningBroker, records, send
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, Summary, sample
 from gmn_pipeline_tests.warehouse import frame, state
@@ -66,7 +68,7 @@ class StreamBench(Bench):
 
     def offsets(self) -> dict[int, int]:
         """The next offset of each partition."""
-        stored = StreamStore(self.settings).offsets(self.settings.kafka_topic)
+        stored = stored_offsets(WarehouseConnection(self.settings), self.settings.kafka_topic)
         return {partition: at.next_offset for partition, at in stored.items()}
 
     def load(self, content: Summary | None = None, *days: date) -> Report:
@@ -85,7 +87,9 @@ class StreamBench(Bench):
         return records(self.broker.bootstrap_servers, self.settings.kafka_topic)
 
     def dead_letters(self) -> list[Any]:
-        return records(self.broker.bootstrap_servers, self.settings.dead_letter_topic)
+        return records(
+            self.broker.bootstrap_servers, trajectories_topic(self.settings).dead_letters
+        )
 
     def send(self, *messages: tuple[bytes | None, bytes | None]) -> list[Any]:
         return send(self.broker.bootstrap_servers, self.settings.kafka_topic, *messages)

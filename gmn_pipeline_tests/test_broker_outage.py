@@ -10,8 +10,11 @@ import pytest
 from benchmarks import archive
 from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.publications import publish as publishing
 from gmn_pipeline.publications.publish import publish
-from gmn_pipeline.warehouse.stream_store import StreamStore
+from gmn_pipeline.streams import consumer
+from gmn_pipeline.warehouse.trajectories.messages import merge_messages
+from gmn_pipeline.warehouse.trajectories.publications import record_publications
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.stream_bench import StreamBench, same_content, serving
 from gmn_pipeline_tests.warehouse import count
@@ -65,16 +68,18 @@ def bench(tmp_path: Path, broker: Broker, source: Path) -> StreamBench:
     return made
 
 
-def on_call(patch: pytest.MonkeyPatch, name: str, nth: int, act: Callable[[], None]) -> None:
-    """Let something happen in the n-th call of a function of the store, before it does its work."""
-    original, calls = getattr(StreamStore, name), iter(range(1, 1_000))
+def on_call(
+    patch: pytest.MonkeyPatch, function: Any, caller: Any, nth: int, act: Callable[[], None]
+) -> None:
+    """Let something happen in a module's n-th call of a function, before that does its work."""
+    calls = iter(range(1, 1_000))
 
     def watched(*arguments: Any, **named: Any) -> Any:
         if next(calls) == nth:
             act()
-        return original(*arguments, **named)
+        return function(*arguments, **named)
 
-    patch.setattr(StreamStore, name, watched)
+    patch.setattr(caller, function.__name__, watched)
 
 
 def contents(bench: StreamBench) -> tuple[int, int]:
@@ -88,7 +93,7 @@ def test_a_broker_that_dies_while_publishing_is_caught_up_later(
 ) -> None:
     bench.set(kafka_timeout_s=3.0, publish_batch=BATCH)
     with monkeypatch.context() as patch:
-        on_call(patch, "record_publications", 2, broker.kill)
+        on_call(patch, record_publications, publishing, 2, broker.kill)
         with pytest.raises(BrokerUnavailable, match=r"next run|Nothing is lost"):
             bench.publish()
     recorded = count(bench.settings, "publications")
@@ -108,7 +113,7 @@ def test_a_restart_of_the_broker_while_publishing_is_not_noticed(
     bench: StreamBench, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.set(kafka_timeout_s=60.0, publish_batch=BATCH)
-    on_call(monkeypatch, "record_publications", 2, broker.restart)
+    on_call(monkeypatch, record_publications, publishing, 2, broker.restart)
     assert bench.publish().sent == ROWS
     assert contents(bench) == (ROWS, ROWS)
 
@@ -120,7 +125,7 @@ def test_a_broker_that_dies_while_it_is_read_is_read_on_later(
     bench.send((b"nothing", b"x"))
     other = bench.beside("two", stream_records=ROWS // 2, kafka_timeout_s=2.0)
     with monkeypatch.context() as patch:
-        on_call(patch, "merge", 1, broker.kill)
+        on_call(patch, merge_messages, consumer, 1, broker.kill)
         with pytest.raises(BrokerUnavailable, match=r"next run|Nothing is lost"):
             other.consume()
     read = sum(other.offsets().values())

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gmn_pipeline.errors import SummaryFormatError
+from gmn_pipeline.readers.solar_longitude_bins import Bin
+from gmn_pipeline.readers.summary_file import check_columns, read_head
+from gmn_pipeline.readers.summary_file_formats import CURRENT, FORMER, made_identifiers
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.sources.bins import Bin
-from gmn_pipeline.sources.file_formats import CURRENT, FORMER, made_identifiers
-from gmn_pipeline.sources.summary_file import check_columns, read_head
 from gmn_pipeline_tests.sample import CASES, DAY, HEAD_LINES, Bench, Row, Summary, sample
 
 FIRST_ROW = HEAD_LINES + 1

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmn_pipeline.errors import SourceRefused
+from gmn_pipeline.readers.iau_showers import find_date, parse
+from gmn_pipeline.readers.iau_showers_rows import LOADED
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import polars_within_limits
 from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.schemas.showers import SHOWER_FIELDS, SOLUTION_FIELDS
-from gmn_pipeline.schemas.tables import Table
 from gmn_pipeline.sources.iau_showers import bundled
-from gmn_pipeline.sources.iau_showers_format import find_date, parse
-from gmn_pipeline.sources.iau_showers_rows import LOADED
 from gmn_pipeline_tests.iau_list import (
     CAP,
     COLUMNS,

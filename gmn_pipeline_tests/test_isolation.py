@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from gmn_pipeline.errors import SummaryFormatError
 from gmn_pipeline.isolate import by_halves
+from gmn_pipeline.readers import summary_file
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.sources import summary_file
-from gmn_pipeline.sources.bins import Bin
-from gmn_pipeline.validated import check as check_module
-from gmn_pipeline.validated import validate as validate_module
+from gmn_pipeline.validated.checks import Checked
+from gmn_pipeline.validated.trajectories import checks as check_module
+from gmn_pipeline.validated.trajectories import quality
+from gmn_pipeline.validated.trajectories import slices as slices_module
 from gmn_pipeline_tests.sample import (
     CASES,
     DAY,
@@ -102,8 +104,8 @@ def test_a_row_that_breaks_the_check_is_rejected_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     identifier = sample().rows[7][0].strip()
-    broken = raises_on(check_module.with_quality_flags, "trajectory_identifier", identifier, error)
-    monkeypatch.setattr(check_module, "with_quality_flags", broken)
+    broken = raises_on(quality.with_flags, "trajectory_identifier", identifier, error)
+    monkeypatch.setattr(quality, "with_flags", broken)
     done = Bench(tmp_path).check(sample().first(30).with_fields(2, begin_latitude_deg="91"))
     assert done.counts == {("2022-03-04", 344): (28, 2)}
     assert done.reasons()[FIRST_ROW + 7] == [f"check: {type(error).__name__}: {error}"]
@@ -140,7 +142,7 @@ def test_a_day_that_cannot_be_checked_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = raises_on(check_module.check_rows, "bin_date", NEXT_DAY, panic("no end of it"))
-    monkeypatch.setattr(validate_module, "check_rows", broken)
+    monkeypatch.setattr(slices_module, "check_rows", broken)
     done = two_days(Bench(tmp_path)).validate(DAY, NEXT_DAY)
     assert done.counts == {("2022-03-04", 344): (400, 0)}
     [error] = done.failed_days.values()
@@ -155,12 +157,12 @@ def test_counts_that_do_not_add_up_fail_their_day_alone(
 ) -> None:
     check = check_module.check_rows
 
-    def loses_a_row(rows: pl.DataFrame) -> check_module.Checked:
+    def loses_a_row(rows: pl.DataFrame) -> Checked:
         checked = check(rows)
         lost = (pl.col("bin_date") == NEXT_DAY) & (pl.col("line_number") == FIRST_ROW)
-        return check_module.Checked(checked.accepted.filter(~lost), checked.rejected)
+        return Checked(checked.accepted.filter(~lost), checked.rejected)
 
-    monkeypatch.setattr(validate_module, "check_rows", loses_a_row)
+    monkeypatch.setattr(slices_module, "check_rows", loses_a_row)
     done = two_days(Bench(tmp_path)).validate(DAY, NEXT_DAY)
     assert done.counts == {("2022-03-04", 344): (400, 0)}
     assert "400 rows read, but 399 accepted" in str(done.failed_days[NEXT_DAY])

@@ -18,10 +18,10 @@ from gmn_pipeline.errors import (
     SourceRefused,
     SourceUnavailable,
 )
-from gmn_pipeline.landing.land import wanted_files
+from gmn_pipeline.landing.land import is_daily, wanted_files
 from gmn_pipeline.ledger import LandedVersion
-from gmn_pipeline.sources.bins import Bin, FileKind
-from gmn_pipeline.sources.directory import Entry
+from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind
+from gmn_pipeline.sources.gmn_directory import Entry
 from gmn_pipeline_tests.gmn_site import (
     LOGIN_PAGE,
     Fault,
@@ -106,7 +106,7 @@ def test_the_same_bytes_under_a_new_time_land_once(bench: Bench) -> None:
         [landed] = bench.land().files
         [version] = versions(bench)
         assert version.etag == f"{modified}000000000-{len(sample_bytes())}"
-        assert version.listed_state == landed.wanted.entry.state
+        assert version.listed_state == landed.wanted.listed_state
     assert not landed.is_new
     assert len(objects(bench)) == 1
 
@@ -137,7 +137,7 @@ def test_a_date_with_two_files_lands_both(bench: Bench) -> None:
         bench.put(daily(TWO_FILES, degree), sample().first(rows))
     bench.put("daily/traj_summary_yesterday.txt", sample().first(2))
     landing = bench.land(TWO_FILES)
-    assert [file.wanted.bin for file in landing.files] == [
+    assert [file.wanted.bin for file in landing.files if is_daily(file)] == [
         Bin(TWO_FILES, 280), Bin(TWO_FILES, 281),
     ]  # fmt: skip
     assert not landing.failed_days
@@ -146,7 +146,7 @@ def test_a_date_with_two_files_lands_both(bench: Bench) -> None:
 def test_a_date_without_a_file_is_no_error(bench: Bench) -> None:
     bench.put(DAILY, sample_bytes())
     landing = bench.land(NO_FILE, DAY)
-    assert [file.wanted.bin.date for file in landing.files if file.wanted.bin] == [DAY]
+    assert [file.wanted.bin.date for file in landing.files if is_daily(file)] == [DAY]
     assert not landing.failed_days
 
 
@@ -168,7 +168,7 @@ def test_a_file_that_fails_fails_its_day_only_and_lands_later(
     site.faults = {DAILY: faults}
     landing = bench.land(DAY, NEXT_DAY)
     assert {day: type(e) for day, e in landing.failed_days.items()} == {DAY: error}
-    assert [file.wanted.bin for file in landing.files] == [Bin(NEXT_DAY, 345)]
+    assert [file.wanted.bin for file in landing.files if is_daily(file)] == [Bin(NEXT_DAY, 345)]
     assert len(objects(bench)) == 1
     assert not versions(bench)
     assert not left_over(bench)
@@ -304,7 +304,7 @@ def test_files_named_otherwise_are_told_of_with_what_is_expected_and_stop_nothin
     ):
         bench.put(path, sample().first(2))  # fmt: skip
     landing = bench.land()
-    assert [file.wanted.entry.path for file in landing.files] == [DAILY]
+    assert [file.wanted.path for file in landing.files] == [DAILY]
     assert [(file.path, file.expected) for file in landing.unread] == [
         (ODD_NAME, SAMPLE_NAME), (f"{DAILY}.gz", f"{SAMPLE_NAME}, unpacked"),
     ]  # fmt: skip
@@ -383,4 +383,4 @@ def test_the_files_of_a_day_include_the_one_that_its_bin_runs_into(
     listed = [Entry(path, "", "") for paths in HISTORY.values() for path in paths]
     listed.append(Entry("monthly/notes.txt", "", ""))
     found = wanted_files([day], listed, kind)
-    assert [file.entry.path for file in found] == [HISTORY[kind][number] for number in wanted]
+    assert [file.path for file in found] == [HISTORY[kind][number] for number in wanted]

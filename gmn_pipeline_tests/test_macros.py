@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.validated.flags import Family
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.macros import MACROS
 

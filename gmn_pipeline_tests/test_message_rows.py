@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from gmn_pipeline.streams.rows import check_messages, to_message_fields
-from gmn_pipeline.validated.quality import FLAGS_OF_THE_FILE
+from gmn_pipeline.schemas.messages import to_message_fields
+from gmn_pipeline.streams.trajectories import check_messages
+from gmn_pipeline.validated.trajectories.quality import FLAGS_OF_THE_FILE
 from gmn_pipeline_tests.sample import Bench, sample
 
 

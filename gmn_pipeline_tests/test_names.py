@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmn_pipeline.sources.bins import FileKind
+from gmn_pipeline.readers.solar_longitude_bins import FileKind
 from gmn_pipeline.sources.names import (
     ALIASES,
     FOLDERS,

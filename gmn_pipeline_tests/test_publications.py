@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from gmn_pipeline.kafka.framing import fingerprint
+from gmn_pipeline.publications import publish as publishing
 from gmn_pipeline.publications.publish import batches
-from gmn_pipeline.schemas.messages import schema_of
-from gmn_pipeline.streams.framing import fingerprint
-from gmn_pipeline.warehouse.stream_store import StreamStore
+from gmn_pipeline.schemas.messages import CURRENT_VERSION, TRAJECTORY_MESSAGES
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample
 from gmn_pipeline_tests.stream_bench import ROWS, SECOND, THIRD, StreamBench, assert_readable
@@ -84,7 +84,11 @@ def test_a_topic_made_anew_gets_everything_again(bench: StreamBench) -> None:
 def test_an_independent_consumer_reads_every_message(bench: StreamBench) -> None:
     bench.load()
     bench.publish()
-    assert_readable(bench, b"\xc3\x01" + fingerprint("2.1"), schema_of())
+    assert_readable(
+        bench,
+        b"\xc3\x01" + fingerprint(TRAJECTORY_MESSAGES, "2.1"),
+        TRAJECTORY_MESSAGES.published(CURRENT_VERSION),
+    )
 
 
 def test_two_publishers_at_once_send_everything_once(bench: StreamBench) -> None:
@@ -103,10 +107,9 @@ _KILLED = """
 import os, signal, sys
 from gmn_pipeline.publications import publish as publishing
 from gmn_pipeline.config import load_settings
-from gmn_pipeline.warehouse.stream_store import StreamStore
 die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
-setattr(*{"sending": (publishing._Sending, "_send_values", die),
-          "recording": (StreamStore, "record_publications", die)}[sys.argv[1]])
+setattr(*{"sending": (publishing._Sending, "_messages", die),
+          "recording": (publishing, "record_publications", die)}[sys.argv[1]])
 publishing.publish(load_settings(data_dir=sys.argv[2], kafka_topic=sys.argv[3]))
 """
 
@@ -134,7 +137,7 @@ def test_reading_back_what_was_acknowledged_but_not_recorded_spares_sending_it_a
 ) -> None:
     bench.load()
     with monkeypatch.context() as patch:
-        patch.setattr(StreamStore, "record_publications", _crash)
+        patch.setattr(publishing, "record_publications", _crash)
         with pytest.raises(RuntimeError, match="crash"):
             bench.publish()
     counts = bench.consume().counts

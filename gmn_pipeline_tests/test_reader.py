@@ -10,15 +10,16 @@ import pytest
 from kafka import KafkaProducer
 
 from gmn_pipeline.errors import BrokerUnavailable, SettingsError
-from gmn_pipeline.streams import client, reader
+from gmn_pipeline.kafka import client, reader
+from gmn_pipeline.kafka.reader import SteadyReader
+from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.schemas.topics import Topic, trajectories_topic
 from gmn_pipeline.streams.consumer import steps
-from gmn_pipeline.streams.reader import SteadyReader
-from gmn_pipeline.warehouse.stream_store import Range
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.stream_bench import StreamBench
 
 COUNTS = {0: 700, 1: 430, 2: 511}
-ALL = [Range(partition, 0, count) for partition, count in COUNTS.items()]
+ALL = [OffsetRange(partition, 0, count) for partition, count in COUNTS.items()]
 TOPIC = "uneven"
 
 
@@ -42,10 +43,14 @@ def bench(tmp_path: Path, kafka: RunningBroker, topic: str) -> StreamBench:
     return StreamBench(tmp_path, kafka, topic, kafka_timeout_s=2.0)
 
 
+def topic_of(bench: StreamBench) -> Topic:
+    return trajectories_topic(bench.settings)
+
+
 def all_steps(bench: StreamBench, kafka: Any, most: int) -> list[bytes]:
     """Every value, read in steps of so many offsets."""
     values: list[bytes] = []
-    with SteadyReader(bench.settings, kafka, TOPIC) as steady:
+    with SteadyReader(bench.settings, kafka, topic_of(bench)) as steady:
         for step in steps(ALL, most):
             found = steady.read(step)
             assert found is not None
@@ -87,12 +92,15 @@ def test_the_client_loses_what_is_left_of_a_paused_partition_unless_it_hands_out
 ) -> None:
     with client.consumer(bench.settings) as kafka:
         assert kafka.config["max_poll_records"] == sys.maxsize
-        low = reader.Reader(polls_little(kafka), TOPIC)
-        first, rest = [Range(0, 0, 100), Range(1, 0, 100)], [Range(0, 100, 200), Range(1, 100, 430)]
+        low = reader.Reader(polls_little(kafka), topic_of(bench))
+        first, rest = (
+            [OffsetRange(0, 0, 100), OffsetRange(1, 0, 100)],
+            [OffsetRange(0, 100, 200), OffsetRange(1, 100, 430)],
+        )
         assert len(low.read(first, 2.0)[0]) == 200
         found, left = low.read(rest, 0.5)
     # Fails when the client is mended: then our own care is not needed any more.
-    assert (found, left) == ([], [Range(0, 100, 200)])
+    assert (found, left) == ([], [OffsetRange(0, 100, 200)])
 
 
 def test_a_client_that_stalls_while_the_broker_is_up_is_replaced(
@@ -112,10 +120,10 @@ def test_where_no_client_is_delivered_anything_the_error_says_what_was_waited_fo
     monkeypatch.setattr(reader, "consumer", lambda settings: consumers(bench, holds_back))
     with (
         consumers(bench, holds_back) as kafka,
-        SteadyReader(bench.settings, kafka, TOPIC) as steady,
+        SteadyReader(bench.settings, kafka, topic_of(bench)) as steady,
         pytest.raises(BrokerUnavailable) as raised,
     ):
-        steady.read([Range(2, 500, 511)])
+        steady.read([OffsetRange(2, 500, 511)])
     message = str(raised.value)
     assert "answers and has offsets 500 to 511 of partition 2 of uneven" in message
     assert "3 connections one after the other, in 1.75 s" in message
@@ -127,17 +135,17 @@ def test_offsets_that_the_topic_does_not_have_any_more_are_not_waited_for(
 ) -> None:
     with (
         client.consumer(bench.settings) as kafka,
-        SteadyReader(bench.settings, kafka, TOPIC) as steady,
+        SteadyReader(bench.settings, kafka, topic_of(bench)) as steady,
         pytest.raises(BrokerUnavailable, match="has lost offsets 430 to 600 of partition 1"),
     ):
-        steady.read([Range(0, 0, 700), Range(1, 0, 600)])
+        steady.read([OffsetRange(0, 0, 700), OffsetRange(1, 0, 600)])
 
 
 def test_a_reader_that_is_stopped_returns_at_once(bench: StreamBench) -> None:
     bench.set(kafka_timeout_s=300.0)
     with (
         consumers(bench, holds_back) as kafka,
-        SteadyReader(bench.settings, kafka, TOPIC, is_stopped=lambda: True) as steady,
+        SteadyReader(bench.settings, kafka, topic_of(bench), is_stopped=lambda: True) as steady,
     ):
         assert steady.read(ALL) is None
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.errors import RegistryUnavailable, SchemaRefused
-from gmn_pipeline.schemas.messages import canonical, schema_of
+from gmn_pipeline.schemas.message_schema import canonical
+from gmn_pipeline.schemas.messages import CURRENT_VERSION, TRAJECTORY_MESSAGES
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka
 from gmn_pipeline_tests.registry import FOLDER, Registry, free_port, own_registry
 from gmn_pipeline_tests.sample import sample
@@ -68,14 +69,14 @@ def test_an_independent_consumer_reads_every_message_by_the_registered_schema(
     bench.publish()
     schema_id = registry.ask(f"/subjects/{subject_of(bench)}/versions/1")["id"]
     schema = registry.ask(f"/subjects/{subject_of(bench)}/versions/1/schema")
-    assert canonical(schema) == canonical(schema_of())
+    assert canonical(schema) == canonical(TRAJECTORY_MESSAGES.published(CURRENT_VERSION))
     assert_readable(bench, b"\x00" + schema_id.to_bytes(4, "big"), schema)
 
 
 def test_this_version_is_compatible_with_the_one_before_in_both_directions(
     bench: StreamBench, registry: Registry
 ) -> None:
-    registry.register(subject_of(bench), schema_of("2.0"))
+    registry.register(subject_of(bench), TRAJECTORY_MESSAGES.published("2.0"))
     registry.demand(subject_of(bench), "FULL_TRANSITIVE")
     assert bench.publish().sent == ROWS
     assert registry.ask(f"/subjects/{subject_of(bench)}/versions") == [1, 2]

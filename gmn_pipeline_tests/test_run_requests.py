@@ -16,7 +16,7 @@ from gmn_pipeline.orchestration.jobs import verification_job
 from gmn_pipeline.orchestration.run_requests import STATE_TAG, WHY_TAG, RunRequests
 from gmn_pipeline.orchestration.schedules import nightly_refresh, nightly_verification
 from gmn_pipeline.orchestration.sensors.trajectories import changed_files_sensor
-from gmn_pipeline.sources.bins import bins_between
+from gmn_pipeline.readers.solar_longitude_bins import bins_between
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.operator import QUIET, Operator
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample

@@ -11,6 +11,9 @@ import polars as pl
 import pytest
 
 from gmn_pipeline.orchestration.metadata import column_schema
+from gmn_pipeline.readers.summary_file import read_head
+from gmn_pipeline.readers.summary_file_formats import CURRENT
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import (
     arrow_csv_types,
     duckdb_create_table,
@@ -19,14 +22,8 @@ from gmn_pipeline.schemas.derive import (
 )
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
 from gmn_pipeline.schemas.hard_limits import pandera_schema
-from gmn_pipeline.schemas.tables import (
-    REJECTED_ROWS,
-    VALIDATED_TRAJECTORIES,
-    WAREHOUSE_TABLES,
-    Table,
-)
-from gmn_pipeline.sources.file_formats import CURRENT
-from gmn_pipeline.sources.summary_file import read_head
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
 from gmn_pipeline_tests.sample import sample_bytes
 
 # The names by which existing clients know the columns; `+` marks a column that a sigma follows.

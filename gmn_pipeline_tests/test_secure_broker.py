@@ -10,7 +10,8 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 from pydantic import SecretStr
 
 from gmn_pipeline.errors import BrokerUnavailable
-from gmn_pipeline.streams import broker as brokers
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import find_java
 from gmn_pipeline_tests.kafka import admin, need_kafka, own_broker
 from gmn_pipeline_tests.registry import free_port
 from gmn_pipeline_tests.stream_bench import ROWS, StreamBench
@@ -68,7 +69,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 def make_keys(folder: Path) -> Path:
     """A key with a certificate that it signed itself; `certificate.pem` is that certificate."""
     keys = folder / "keys.p12"
-    keytool = [str(brokers.find_java().with_name("keytool")), "-keystore", str(keys)]
+    keytool = [str(find_java().with_name("keytool")), "-keystore", str(keys)]
     keytool += ["-storetype", "PKCS12", "-storepass", PASSWORD, "-alias", "broker"]
     made = ["-genkeypair", "-keyalg", "EC", "-dname", "CN=broker"]
     made += ["-ext", "SAN=dns:localhost,ip:127.0.0.1"]

@@ -8,13 +8,14 @@ from typer.testing import CliRunner
 
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.errors import StreamBusy
+from gmn_pipeline.kafka.topics import topic_state
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.sensors.streams import stream_sensor
-from gmn_pipeline.streams.client import topic_state
-from gmn_pipeline.streams.consumer import consuming
+from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.streams.consumer import consumer_lock
 from gmn_pipeline.streams.service import StreamService
-from gmn_pipeline.warehouse.stream_store import StreamStore
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import sample
 from gmn_pipeline_tests.stream_bench import (
@@ -44,7 +45,7 @@ def test_reading_from_the_beginning_rebuilds_what_came_by_message(published: Str
     published.send((b"nothing", b"x"))
     other = published.beside("two")
     other.consume()
-    with StreamStore(other.settings).connection.writing() as connection:
+    with WarehouseConnection(other.settings).writing() as connection:
         connection.execute("DELETE FROM trajectories")
         connection.execute("DELETE FROM trajectory_stations")
     StreamService(other.settings).run(once=True, from_beginning=True)
@@ -57,7 +58,7 @@ def test_nobody_forgets_offsets_while_somebody_else_consumes(published: StreamBe
     other = published.beside("two")
     other.consume()
     before = other.offsets()
-    with consuming(other.settings), pytest.raises(StreamBusy, match="takes the topic"):
+    with consumer_lock(other.settings), pytest.raises(StreamBusy, match="takes the topic"):
         StreamService(other.settings).run(once=True, from_beginning=True)
     assert other.offsets() == before
 
@@ -125,13 +126,13 @@ def test_a_topic_that_is_deleted_under_a_running_service_is_made_anew(
     other = published.beside("two", kafka_timeout_s=5.0)
     with serving(other) as merges:
         merges.wait_until(lambda: sum(other.offsets().values()) == ROWS)
-        former = topic_state(other.settings)
+        former = topic_state(other.settings, trajectories_topic(other.settings))
         with admin(published.broker.bootstrap_servers) as client:
             client.delete_topics([published.settings.kafka_topic])
         published.load(sample().first(ROWS + 40).stamped(SECOND))
         published.publish()
         merges.wait_until(lambda: count(other.settings, "trajectories") == ROWS + 40)
-    state = topic_state(other.settings)
+    state = topic_state(other.settings, trajectories_topic(other.settings))
     assert state is not None
     assert former is not None
     assert state.topic_id != former.topic_id

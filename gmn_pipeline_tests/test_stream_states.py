@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gmn_pipeline.warehouse import stream_store
+from gmn_pipeline.warehouse.trajectories import messages
 from gmn_pipeline_tests.kafka import RunningBroker
 from gmn_pipeline_tests.sample import sample
 from gmn_pipeline_tests.stream_bench import FIRST, SECOND, THIRD, StreamBench, same_content
@@ -55,7 +55,7 @@ def publications(bench: StreamBench) -> pl.DataFrame:
 def test_of_a_flood_of_states_the_newest_count(
     history: StreamBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_store, "_MOST_STATES", 1)
+    monkeypatch.setattr(messages, "_MOST_STATES", 1)
     other = history.beside("two")
     counts = other.consume().counts
     assert (counts.inserted, counts.superseded) == (3, counts.read - 3)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable
-from gmn_pipeline.streams.reader import SteadyReader
+from gmn_pipeline.kafka.reader import SteadyReader
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.sample import sample

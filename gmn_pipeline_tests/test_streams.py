@@ -18,19 +18,23 @@ from kafka import TopicPartition
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import StreamBusy, StreamGap
+from gmn_pipeline.kafka.avro.codec import decode, encode
+from gmn_pipeline.kafka.framing import single_object_framing
+from gmn_pipeline.kafka.topics import ensure_topics
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.sensors.streams import stream_sensor
-from gmn_pipeline.schemas import messages
+from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS, TRAJECTORY_MESSAGES
+from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams import consumer as consuming_module
-from gmn_pipeline.streams.ahead import ahead
-from gmn_pipeline.streams.codec import decode, encode
-from gmn_pipeline.streams.consumer import bounded, consuming, steps
-from gmn_pipeline.streams.framing import single_object_framing
+from gmn_pipeline.streams.consumer import bounded, consumer_lock, steps
 from gmn_pipeline.streams.service import StreamService
-from gmn_pipeline.warehouse import stream_store
-from gmn_pipeline.warehouse.stream_store import Range, StreamStore
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.offsets import forget_offsets, stored_offsets
+from gmn_pipeline.warehouse.trajectories import messages as merging_module
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample
 from gmn_pipeline_tests.stream_bench import ROWS, SECOND, StreamBench, same_content
@@ -53,7 +57,7 @@ def published(bench: StreamBench) -> StreamBench:
 
 
 def offsets(bench: StreamBench) -> dict[int, int]:
-    stored = StreamStore(bench.settings).offsets(bench.settings.kafka_topic)
+    stored = stored_offsets(WarehouseConnection(bench.settings), bench.settings.kafka_topic)
     return {partition: at.next_offset for partition, at in stored.items()}
 
 
@@ -104,10 +108,10 @@ def test_an_older_generation_does_not_override_a_newer_one(published: StreamBenc
 
 
 def test_a_message_of_the_old_schema_is_taken_in(published: StreamBench) -> None:
-    body = (messages.folder_of("2.0") / "sample.avro").read_bytes()
+    body = TRAJECTORY_MESSAGES.path("2.0").with_name("sample.avro").read_bytes()
     key = messages_key(body)
     other = StreamBench(published.site.parent.parent / "old", published.broker)
-    consuming_module.ensure_topics(other.settings)
+    ensure_topics(other.settings, trajectories_topic(other.settings))
     other.send((key, body))
     assert other.consume().counts.inserted == 1
     row = other.trajectories().row(0, named=True)
@@ -124,7 +128,7 @@ POISON = {
     "empty": (KEYS[0].encode(), b""),
     "random bytes": (KEYS[1].encode(), os.urandom(300)),
     "wrong schema id": (KEYS[2].encode(), b"\x00\x00\x00\x00\x63" + b"x" * 50),
-    "cut off": (KEYS[3].encode(), single_object_framing().prefix + b"\x02"),
+    "cut off": (KEYS[3].encode(), single_object_framing(TRAJECTORY_MESSAGES).prefix + b"\x02"),
     "5 MB": (KEYS[4].encode(), b"\xc3\x01" + bytes(5_000_000)),
     "key of another": (b"20200101000000_aaaaa", b"good"),
     "tombstone for nothing": (b"nothing", None),
@@ -154,12 +158,12 @@ def test_poison_goes_to_the_dead_letter_topic_and_the_rest_arrives(published: St
 
 def impossible(value: bytes) -> bytes:
     """The same message with a declination of 1e300 degrees, and another identifier."""
-    rows = decode([value[10:]], messages.CURRENT_VERSION).rows
+    rows = decode([value[10:]], TRAJECTORY_MESSAGES, CURRENT_VERSION).rows
     rows = rows.with_columns(
         pl.lit("20220304999999_zzzzz").alias("unique_trajectory_identifier"),
         pl.lit(1e300).alias("decgeo_deg"),
     )
-    return single_object_framing().prefix + encode(rows, messages.CURRENT_VERSION)[0]
+    return single_object_framing(TRAJECTORY_MESSAGES).prefix + encode(rows, MESSAGE_FIELDS)[0]
 
 
 # --- crashes and repeats -------------------------------------------------------------------------
@@ -172,10 +176,10 @@ def consume_and_die(settings: Settings, step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     steps: dict[str, tuple[Any, str]] = {
-        "arriving": (consuming_module, "arrive"),
-        "merging": (StreamStore, "merge"),
-        "dead letters": (stream_store, "_insert_dead_letters"),
-        "offsets": (stream_store, "_move_offsets"),
+        "decoding": (consuming_module, "decode_batch"),
+        "merging": (consuming_module, "merge_messages"),
+        "dead letters": (merging_module, "insert_dead_letters"),
+        "offsets": (merging_module, "move_offsets"),
     }
     if step in steps:
         setattr(*steps[step], die)
@@ -198,7 +202,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory, kafka: RunningBroker) -> 
     return bench
 
 
-@pytest.mark.parametrize("step", ["arriving", "merging", "dead letters", "offsets", "after"])
+@pytest.mark.parametrize("step", ["decoding", "merging", "dead letters", "offsets", "after"])
 def test_a_consumer_killed_at_a_step_comes_to_the_same(
     poisoned: StreamBench, tmp_path: Path, step: str
 ) -> None:
@@ -218,12 +222,12 @@ def test_a_run_reads_exactly_its_range_and_repeating_it_changes_nothing(
     published: StreamBench,
 ) -> None:
     other = published.beside("two")
-    wanted = [Range(0, 0, 7)]
+    wanted = [OffsetRange(0, 0, 7)]
     assert other.consume(wanted).counts.read == 7
     assert other.consume(wanted).counts.read == 0
     assert offsets(other)[0] == 7
     with pytest.raises(StreamGap, match="were not read yet"):
-        other.consume([Range(0, 9, 12)])
+        other.consume([OffsetRange(0, 9, 12)])
     assert other.consume().counts.read == ROWS - 7
     same_content(published, other)
 
@@ -245,18 +249,18 @@ def test_expired_offsets_are_an_error_with_the_remedy(bench: StreamBench) -> Non
     bench.load()
     bench.publish()
     other = bench.beside("two")
-    other.consume([Range(0, 0, 2)])
+    other.consume([OffsetRange(0, 0, 2)])
     with admin(other.broker.bootstrap_servers) as client:
         client.delete_records({TopicPartition(other.settings.kafka_topic, 0): 5})
     with pytest.raises(StreamGap, match=r"3 offsets have expired unread.*--from-beginning"):
         other.consume()
-    StreamStore(other.settings).forget_offsets(other.settings.kafka_topic)
+    forget_offsets(WarehouseConnection(other.settings), other.settings.kafka_topic)
     assert other.consume().counts.read == ROWS - 5
 
 
 def test_a_rewound_topic_is_an_error_with_the_remedy(published: StreamBench) -> None:
     published.consume()
-    with StreamStore(published.settings).connection.writing() as connection:
+    with WarehouseConnection(published.settings).writing() as connection:
         connection.execute("UPDATE stream_offsets SET next_offset = next_offset + 1000")
     with pytest.raises(StreamGap, match=r"was rewound.*--from-beginning"):
         published.consume()
@@ -290,13 +294,15 @@ def test_partitions_that_are_added_are_read_too(published: StreamBench) -> None:
 
 
 def test_bounded_ranges_share_what_may_be_read() -> None:
-    ranges = [Range(0, 0, 100), Range(1, 5, 8), Range(2, 4, 4)]
-    assert bounded(ranges, 20) == [Range(0, 0, 17), Range(1, 5, 8)]
-    assert bounded([Range(0, 0, 9)], 0) == []
+    ranges = [OffsetRange(0, 0, 100), OffsetRange(1, 5, 8), OffsetRange(2, 4, 4)]
+    assert bounded(ranges, 20) == [OffsetRange(0, 0, 17), OffsetRange(1, 5, 8)]
+    assert bounded([OffsetRange(0, 0, 9)], 0) == []
+    # One that is in the warehouse already, beyond its end, takes and leaves nothing.
+    assert bounded([OffsetRange(0, 9, 5), OffsetRange(1, 0, 30)], 20) == [OffsetRange(1, 0, 20)]
 
 
 def test_steps_cover_ranges_in_order_and_within_bounds() -> None:
-    found = list(steps([Range(0, 0, 100), Range(1, 5, 8), Range(2, 4, 4)], 20))
+    found = list(steps([OffsetRange(0, 0, 100), OffsetRange(1, 5, 8), OffsetRange(2, 4, 4)], 20))
     assert all(sum(r.end - r.begin for r in step) <= 20 for step in found)
     for partition, begin, end in ((0, 0, 100), (1, 5, 8)):
         read = [at for step in found for r in step if r.partition == partition
@@ -313,7 +319,7 @@ def test_the_next_item_is_made_while_one_is_used_and_an_error_keeps_its_place() 
         yield 2
         raise StreamGap("lost", remedy="none")
 
-    found = ahead(items())
+    found = prefetch(items())
     assert next(found) == 1
     assert made.wait(5)
     assert next(found) == 2
@@ -325,7 +331,7 @@ def test_the_next_item_is_made_while_one_is_used_and_an_error_keeps_its_place() 
 
 
 def test_only_one_consumes_at_a_time(published: StreamBench) -> None:
-    with consuming(published.settings), pytest.raises(StreamBusy, match="gmn stream"):
+    with consumer_lock(published.settings), pytest.raises(StreamBusy, match="gmn stream"):
         published.consume()
 
 

@@ -28,7 +28,7 @@ DAYS = [date(2022, 3, day) for day in range(1, 7)]
 STEPS = [
     "gmn_pipeline.landing.object_store:ObjectStore.keep",
     "gmn_pipeline.ledger:Ledger.record_landed",
-    "gmn_pipeline.validated.validate:_write",
+    "gmn_pipeline.validated.trajectories.slices:_write",
     "gmn_pipeline.ledger:Ledger.record_validated",
     "gmn_pipeline.warehouse.layout:create_tables",
     "gmn_pipeline.warehouse.store:_FileLoad._note_slices",

@@ -13,7 +13,7 @@ from gmn_pipeline.orchestration.assets.keys import PUBLICATIONS_TRAJECTORIES as 
 from gmn_pipeline.orchestration.run_requests import STATE_TAG, WHY_TAG
 from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
 from gmn_pipeline.schemas.tables import STREAM_TABLES
-from gmn_pipeline.streams.round_trip import overview
+from gmn_pipeline.streams.overview import overview
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.kafka import RunningBroker, own_broker
 from gmn_pipeline_tests.registry import free_port

@@ -17,12 +17,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from gmn_pipeline.errors import SummaryFormatError
+from gmn_pipeline.readers.solar_longitude_bins import Bin, TimedBin, bins_between
+from gmn_pipeline.readers.summary_file import blocks
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind, Null
-from gmn_pipeline.sources.bins import Bin, TimedBin, bins_between
-from gmn_pipeline.sources.summary_file import blocks
-from gmn_pipeline.validated import validate as validate_module
-from gmn_pipeline.validated.quality import A_JUPITER_AU, QUALITY_FLAGS, Family
-from gmn_pipeline.validated.shower_codes import iau_codes
+from gmn_pipeline.validated.flags import Family
+from gmn_pipeline.validated.trajectories import history_files, slices
+from gmn_pipeline.validated.trajectories.quality import A_JUPITER_AU, QUALITY_FLAGS
+from gmn_pipeline.validated.trajectories.shower_codes import iau_codes
 from gmn_pipeline_tests.sample import (
     CASES,
     DAILY,
@@ -455,7 +456,7 @@ def test_a_changed_definition_validates_again(
 ) -> None:
     bench.check(sample_bytes())
     written = parquet(bench)
-    monkeypatch.setattr(validate_module, "DEFINITION", "another")
+    monkeypatch.setattr(slices, "DEFINITION", "another")
     again = bench.validate()
     assert [s.definition for s in again.slices] == ["another"]
     assert len(parquet(bench)) == 2 * len(written)
@@ -546,7 +547,7 @@ def history(bench: Bench, kind: str, summary: Summary = ALL_ROWS) -> Bench:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """History files are read in blocks of some ten rows."""
-    monkeypatch.setattr(validate_module, "blocks", partial(blocks, block_bytes=9_000))
+    monkeypatch.setattr(history_files, "blocks", partial(blocks, block_bytes=9_000))
 
 
 def daily_accepted(bench: Bench) -> pl.DataFrame:

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.schemas.tables import TRAJECTORIES, WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
 from gmn_pipeline.warehouse.maintenance import maintain

@@ -8,9 +8,10 @@ import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES
+from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.sources import iau_showers
-from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family, QualityFlag
+from gmn_pipeline.validated.flags import Family, QualityFlag
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse import layout, macros, views
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS

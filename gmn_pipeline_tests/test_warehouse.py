@@ -14,9 +14,9 @@ from gmn_pipeline.errors import CountMismatch, WarehouseBusy
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
-from gmn_pipeline.sources.bins import Bin
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, Summary, sample, when_fields

@@ -25,8 +25,9 @@ _COMMANDS = {
     "settings": ("settings", "show_settings"),
     "sample": ("sample", "sample"),
     "dev": ("dev", "dev"),
+    "kafka": ("kafka", "app"),
 }
-"""Command -> (module here, function)."""
+"""Command -> (module here, function, or what has its own commands)."""
 
 
 class _Commands(TyperGroup):
@@ -47,8 +48,12 @@ class _Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module, function = _COMMANDS[cmd_name]
-        command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         found = importlib.import_module(f"gmn_pipeline.cli.{module}")
+        if isinstance(getattr(found, function), typer.Typer):
+            group = typer.main.get_command(getattr(found, function))
+            group.name = cmd_name
+            return group
+        command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         context = getattr(found, "CONTEXT", None)  # what the command says of its arguments
         command.command(cmd_name, context_settings=context)(getattr(found, function))
         return typer.main.get_command(command)

@@ -13,12 +13,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from gmn_pipeline.cli.cluster import cluster_for
 from gmn_pipeline.cli.console import console, errors, print_some
 from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import Report
+from gmn_pipeline.kafka.topics import topic_state
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
@@ -31,11 +33,10 @@ from gmn_pipeline.orchestration.local_runs import run_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.run_requests import WHY_TAG
 from gmn_pipeline.orchestration.sensors.publications import unpublished_days
-from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS
-from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
+from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
-from gmn_pipeline.streams.client import topic_state
-from gmn_pipeline.streams.round_trip import a_broker
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
 from gmn_pipeline.warehouse.showers import edition_in_use
@@ -130,13 +131,13 @@ def _stream_round_trip(
     settings: Settings, overrides: dict[str, Any], instance: dg.DagsterInstance
 ) -> str:
     """Publish what is not published and take the topic in; what to tell of it."""
-    with a_broker(settings) as kafka:
+    with cluster_for(settings) as kafka:
         if kafka.servers is None:
             return kafka.note
         settings = settings.model_copy(update={"kafka_bootstrap_servers": kafka.servers})
         defs = build_defs({**overrides, "kafka_bootstrap_servers": kafka.servers})
         try:
-            topic = topic_state(settings)
+            topic = topic_state(settings, trajectories_topic(settings))
             days = unpublished_days(settings, topic.topic_id if topic else None)
         except GmnError as error:
             return f"Nothing was published, the rest is done: {error}"

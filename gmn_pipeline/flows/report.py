@@ -13,7 +13,7 @@ from enum import StrEnum
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import LandedFile
-from gmn_pipeline.sources.bins import FileKind
+from gmn_pipeline.readers.solar_longitude_bins import FileKind
 
 
 class Stage(StrEnum):

@@ -20,12 +20,24 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import DayReport, Report, Stage
-from gmn_pipeline.landing.land import LandedFile, Landing, Wanted, days_of, land
+from gmn_pipeline.landing.land import (
+    DailyFile,
+    HistoryFile,
+    Landed,
+    LandedFile,
+    Landing,
+    days_of,
+    is_daily,
+    is_history,
+    land,
+)
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import Ledger, ValidatedSlice
-from gmn_pipeline.sources.bins import FileKind, bin_of_name
-from gmn_pipeline.sources.directory import Entry, open_directory
-from gmn_pipeline.validated.validate import BYTES_A_ROW, DEFINITION, Chunk, validate
+from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
+from gmn_pipeline.sources.gmn_directory import open_directory
+from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
+from gmn_pipeline.validated.trajectories.slices import DEFINITION, Chunk
+from gmn_pipeline.validated.trajectories.validate import validate
 from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
 
 ALL_STAGES = frozenset(Stage)
@@ -69,7 +81,7 @@ class _Through:
     def landed(self, file: LandedFile) -> None:
         """A file of a bin is on its way. Those of a date are landed together, before the first
         of them comes through."""
-        if file.wanted.bin:
+        if isinstance(file.wanted, DailyFile):
             self._bins_left[file.wanted.bin.date] += 1
 
     def bin_done(self, day: date) -> None:
@@ -78,9 +90,8 @@ class _Through:
         if not self._bins_left[day]:
             self._ready.add(day)
 
-    def history_done(self, file: LandedFile) -> None:
+    def history_done(self, file: Landed[HistoryFile]) -> None:
         """All of a history file is loaded. The day before its end is in the next one too."""
-        assert file.wanted.interval is not None
         until = file.wanted.interval[1].date() - _A_DAY
         self._ready |= {day for day in self._untold if day < until}
 
@@ -144,16 +155,21 @@ def _landed(
         taken = []
         for file in landing.files:
             other = by_content.setdefault(file.version.sha256, file)
-            if other.wanted.bin != file.wanted.bin:
+            bin_ = _bin(file)
+            if _bin(other) != bin_:
                 report.warnings.append(_same_bytes(file, other))
             report.files.append(file)
-            bin_ = file.wanted.bin
             for day in [bin_.date] if bin_ else days_of(file.wanted, list(report.days)):
                 report.days[day].files.append(file)
             if bin_ is None or report.days[bin_.date].error is None:
                 through.landed(file)
                 taken.append(file)
         yield from taken
+
+
+def _bin(file: LandedFile) -> Bin | None:
+    """The bin of a daily file."""
+    return file.wanted.bin if is_daily(file) else None
 
 
 def _same_bytes(file: LandedFile, other: LandedFile) -> str:
@@ -170,7 +186,7 @@ def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
     for version in ledger.newest_landed().values():
         bin_ = bin_of_name(version.path.rsplit("/", 1)[-1])
         if bin_ is not None and bin_.date in days:
-            wanted = Wanted(Entry(version.path, "", ""), FileKind.DAILY, bin=bin_)
+            wanted = DailyFile(version.path, version.listed_state, bin_)
             landing.files.append(
                 LandedFile(wanted, version, objects.path(version.sha256), is_new=False)
             )
@@ -190,7 +206,7 @@ def _validate_and_load(
     warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
     if warehouse:
         files = _without_loaded(files, report, ledger, warehouse, through)
-    parsed: list[LandedFile] = []
+    parsed: list[Landed[HistoryFile]] = []
     chunks = validate(
         _announced(files, watch, parsed), list(report.days),
         settings=settings, ledger=ledger, stopwatch=report.stopwatch,
@@ -210,7 +226,9 @@ def _validate_and_load(
         _await(loading, parsed, through)
 
 
-def _await(loading: Future[list[date]] | None, parsed: list[LandedFile], through: _Through) -> None:
+def _await(
+    loading: Future[list[date]] | None, parsed: list[Landed[HistoryFile]], through: _Through
+) -> None:
     """Wait for the chunk before, and tell of the days that are through with it. The history files
     that were parsed to their end by then are in it and in those before."""
     for day in loading.result() if loading else ():
@@ -237,7 +255,7 @@ def _without_loaded(
         if s.definition == DEFINITION
     }
     for file in files:
-        bin_ = file.wanted.bin
+        bin_ = _bin(file)
         key = (file.version.sha256, bin_.date, bin_.solar_longitude_deg) if bin_ else None
         if key in loaded and key in slices:
             [day_report] = _add_slices(report, [slices[key]])
@@ -248,14 +266,14 @@ def _without_loaded(
 
 
 def _announced(
-    files: Iterable[LandedFile], watch: ProgressListener, parsed: list[LandedFile]
+    files: Iterable[LandedFile], watch: ProgressListener, parsed: list[Landed[HistoryFile]]
 ) -> Iterator[LandedFile]:
     """The files, telling the watch of their rows; a history file is parsed to its end when the
     next file is asked for."""
     for file in files:
         watch.rows_wanted(file.version.size_bytes // BYTES_A_ROW)
         yield file
-        if file.wanted.interval is not None:
+        if is_history(file):
             parsed.append(file)
 
 
@@ -293,7 +311,7 @@ def _load(
     return [
         date.fromisoformat(slice_.bin_date)
         for slice_ in chunk.slices
-        if chunk.files[slice_.source_file_sha256].wanted.bin is not None
+        if is_daily(chunk.files[slice_.source_file_sha256])
     ]
 
 

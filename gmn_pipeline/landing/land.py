@@ -12,37 +12,51 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import ClassVar, Generic, TypeAlias, TypeGuard, TypeVar
 
 from gmn_pipeline import clock
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SummaryFormatError
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.ledger import LandedVersion, Ledger, UnreadFile
-from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name, months_of_name
-from gmn_pipeline.sources.directory import Directory, Entry, Fetched, Version
+from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name, months_of_name
+from gmn_pipeline.readers.summary_file import Head, check_whole
+from gmn_pipeline.sources.gmn_directory import Directory, Entry, Fetched, Version
 from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name
-from gmn_pipeline.sources.summary_file import Head, check_whole
 
 _AHEAD = timedelta(days=1)  # of the clock: so far may two machines be apart
 _BATCH_FILES = 100  # noted in one transaction of the ledger, then handed on
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A file of the source that carries wanted days: one bin, or an interval of time (UTC)."""
+class DailyFile:
+    """A file of the source that has one bin, all of it."""
 
-    entry: Entry
-    kind: FileKind
-    bin: Bin | None = None
-    interval: tuple[datetime, datetime] | None = None
+    path: str
+    listed_state: str
+    bin: Bin
+    kind: ClassVar[FileKind] = FileKind.DAILY
 
 
 @dataclass(frozen=True)
-class LandedFile:
+class HistoryFile:
+    """A monthly, yearly or all-file of the source: an interval of time [from, until), UTC."""
+
+    path: str
+    listed_state: str
+    kind: FileKind
+    interval: tuple[datetime, datetime]
+
+
+SourceFile: TypeAlias = DailyFile | HistoryFile
+_File = TypeVar("_File", bound=SourceFile, covariant=True)
+
+
+@dataclass(frozen=True)
+class Landed(Generic[_File]):
     """A wanted file that lies in landing. `is_new` is whether this run brought its bytes."""
 
-    wanted: Wanted
+    wanted: _File
     version: LandedVersion
     object_path: Path
     is_new: bool
@@ -52,7 +66,18 @@ class LandedFile:
         return datetime.fromisoformat(self.version.generated_at_utc)
 
 
-_Taken: TypeAlias = tuple[Wanted, LandedFile | GmnError]
+LandedFile: TypeAlias = Landed[SourceFile]
+_Taken: TypeAlias = tuple[SourceFile, LandedFile | GmnError]
+
+
+def is_daily(file: LandedFile) -> TypeGuard[Landed[DailyFile]]:
+    """Whether it has one bin."""
+    return isinstance(file.wanted, DailyFile)
+
+
+def is_history(file: LandedFile) -> TypeGuard[Landed[HistoryFile]]:
+    """Whether it has an interval of time."""
+    return isinstance(file.wanted, HistoryFile)
 
 
 @dataclass
@@ -92,9 +117,9 @@ def land(
     known = ledger.newest_landed()
     on_total(len(wanted))
 
-    def take(file: Wanted) -> LandedFile | GmnError:
+    def take(file: SourceFile) -> LandedFile | GmnError:
         try:
-            return _take(file, known.get(file.entry.path), directory, objects)
+            return _take(file, known.get(file.path), directory, objects)
         except GmnError as error:
             return error
 
@@ -116,10 +141,14 @@ def land(
 
 def _batches(taken: Iterable[_Taken]) -> Iterator[list[_Taken]]:
     """Files in order, some at a time: those of a date together, a history file alone."""
+
+    def together(pair: _Taken) -> date | HistoryFile:
+        return pair[0].bin.date if isinstance(pair[0], DailyFile) else pair[0]
+
     batch: list[_Taken] = []
-    for _, files in groupby(taken, key=lambda pair: pair[0].bin.date if pair[0].bin else pair[0]):
+    for of, files in groupby(taken, key=together):
         batch += files
-        if len(batch) >= _BATCH_FILES or batch[-1][0].bin is None:
+        if len(batch) >= _BATCH_FILES or isinstance(of, HistoryFile):
             yield batch
             batch = []
     if batch:
@@ -183,31 +212,32 @@ def _path(kind: FileKind, entry: Entry) -> str:
     return f"{FOLDERS[kind]}/{_name(entry)}" if FOLDERS[kind] else _name(entry)
 
 
-def wanted_files(days: Sequence[date], entries: Sequence[Entry], kind: FileKind) -> list[Wanted]:
+def wanted_files(
+    days: Sequence[date], entries: Sequence[Entry], kind: FileKind
+) -> list[SourceFile]:
     """Which of the listed files carry any of the days."""
     if kind is FileKind.DAILY:
         wanted_days = set(days)
         named = [(entry, bin_of_name(_name(entry))) for entry in entries]
         return [
-            Wanted(entry, kind, bin=bin_)
+            DailyFile(entry.path, entry.state, bin_)
             for entry, bin_ in sorted(named, key=lambda pair: pair[0].path)
             if bin_ is not None and bin_.date in wanted_days
         ]
-    wanted = []
+    wanted: list[SourceFile] = []
     for entry in entries:
         interval = months_of_name(_name(entry)) if kind_of_name(_name(entry)) is kind else None
         if interval is not None:
-            file = Wanted(entry, kind, interval=interval)
+            file = HistoryFile(entry.path, entry.state, kind, interval)
             if days_of(file, days):
                 wanted.append(file)
-    return sorted(wanted, key=lambda file: file.entry.path)
+    return sorted(wanted, key=lambda file: file.path)
 
 
-def days_of(file: Wanted, days: Sequence[date]) -> list[date]:
+def days_of(file: SourceFile, days: Sequence[date]) -> list[date]:
     """The wanted days that a file carries. A bin runs on into the next calendar day."""
-    if file.bin is not None:
+    if isinstance(file, DailyFile):
         return [file.bin.date] if file.bin.date in days else []
-    assert file.interval is not None
     begin, end = file.interval
     return [
         day for day in days
@@ -217,13 +247,13 @@ def days_of(file: Wanted, days: Sequence[date]) -> list[date]:
 
 
 def _take(
-    file: Wanted, known: LandedVersion | None, directory: Directory, objects: ObjectStore
+    file: SourceFile, known: LandedVersion | None, directory: Directory, objects: ObjectStore
 ) -> LandedFile:
     """Fetch one file unless the landed version is still the current one."""
     version = None
     if known is not None and objects.has(known.sha256, known.size_bytes):
         version = Version(known.etag, known.last_modified)
-    path = file.entry.path
+    path = file.path
     try:
         with objects.incoming() as incoming:
             fetched = directory.fetch(path, version, incoming)
@@ -265,14 +295,14 @@ def _refuse_future(path: str, generated_at_utc: datetime) -> None:
         )
 
 
-def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
+def _version(file: SourceFile, fetched: Fetched, head: Head) -> LandedVersion:
     return LandedVersion(
-        path=file.entry.path,
+        path=file.path,
         kind=file.kind,
         url=fetched.url,
         etag=fetched.version.etag,
         last_modified=fetched.version.last_modified,
-        listed_state=file.entry.state,
+        listed_state=file.listed_state,
         generated_at_utc=head.generated_at_utc.isoformat(),
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
@@ -287,7 +317,7 @@ def _record(
     if new := [file.version for file in files if file.is_new]:
         ledger.record_landed(new)
     seen = (
-        replace(file.version, listed_state=file.wanted.entry.state)
+        replace(file.version, listed_state=file.wanted.listed_state)
         for file in files
         if not file.is_new
     )

@@ -12,7 +12,8 @@ import dagster as dg
 from gmn_pipeline.flows.report import COUNTS, Report
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.rejected_rows import RejectedRows
-from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.validated.flags import Family
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.showers import UnknownShower
 
 _SHOWN_SHOWERS = 20

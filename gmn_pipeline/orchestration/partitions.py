@@ -8,7 +8,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
-from gmn_pipeline.sources.bins import FIRST_DAY
+from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 
 # The bin of today begins today: its partition is there from midnight on.
 DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), timezone="UTC", end_offset=1)

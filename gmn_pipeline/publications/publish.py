@@ -8,50 +8,52 @@ between acknowledgement and record, it sends that batch (`GMN_PUBLISH_BATCH`) on
 stream was read meanwhile: messages read back are recorded too.
 
 What belongs here: sending and recording. What does not: which trajectories those are
-(`warehouse/stream_store.py`), bytes (`streams/`), and Dagster (`orchestration/`).
+(`warehouse/trajectories/publications.py`), bytes and acknowledgements (`kafka/`), and Dagster
+(`orchestration/`).
 """
 
 import hashlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import polars as pl
-from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import BrokerUnavailable
+from gmn_pipeline.errors import BrokerUnavailable, StreamBusy
+from gmn_pipeline.kafka.avro.codec import record_lengths
+from gmn_pipeline.kafka.client import producer
+from gmn_pipeline.kafka.framing import Framing, confluent_framing, single_object_framing
+from gmn_pipeline.kafka.schema_registry import open_registry
+from gmn_pipeline.kafka.sending import Acknowledged, Headers, Message, send_messages
+from gmn_pipeline.kafka.topics import ensure_topics, topic_state
+from gmn_pipeline.prefetch import prefetch
+from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.messages import (
     CURRENT_VERSION,
     GENERATED_AT_HEADER,
     KEY_FIELD,
-    schema_text,
+    to_message_fields,
 )
-from gmn_pipeline.schemas.tables import PUBLICATIONS
-from gmn_pipeline.streams.ahead import ahead
-from gmn_pipeline.streams.client import ensure_topics, kafka_errors, only_one, producer, topic_state
-from gmn_pipeline.streams.codec import record_lengths
-from gmn_pipeline.streams.framing import Framing, confluent_framing, single_object_framing
-from gmn_pipeline.streams.registry import open_registry
-from gmn_pipeline.streams.rows import to_message_fields
-from gmn_pipeline.warehouse.stream_store import (
+from gmn_pipeline.schemas.topics import Topic, trajectories_topic
+from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
+from gmn_pipeline.storage.files import exclusive
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.stream_session import stream_session
+from gmn_pipeline.warehouse.trajectories.publications import (
     PUBLISHED,
-    WITHDRAWN,
-    StreamStore,
-    Unpublished,
+    UnpublishedChanges,
+    record_publications,
 )
 
 LOCK = "publish.lock"
 _CONTENT_FIELDS = len(TRAJECTORY_FIELDS)
-# The producer gives a message up one second after the timeout (`client.producer`).
-_GIVEN_UP_AFTER_S = 2.0
-Headers = list[tuple[str, bytes]]
 
 
 @dataclass
@@ -100,32 +102,49 @@ def publish(
     Raises BrokerUnavailable, RegistryUnavailable or SchemaRefused; what was acknowledged before
     is recorded. Two publishers take turns: the second finds nothing left to do.
     """
-    wait_s = settings.warehouse_busy_timeout_s
-    with only_one(settings, LOCK, "publishes to the topic", wait_s):
-        store = StreamStore(settings)
-        with store.kept_open():
-            ensure_topics(settings)
-            state = topic_state(settings)
-            if state is None:
-                raise BrokerUnavailable(
-                    f"Kafka has no topic {settings.kafka_topic}, though it was just made.",
-                    remedy="See the broker's log.",
-                )
-            report = PublishReport(state.topic, state.topic_id)
-            unpublished = Unpublished(store, state.topic_id)
-            days = unpublished.days(first, last)
-            if days:
-                with producer(settings) as kafka:
-                    sending = _Sending(settings, kafka, store, report, run_id)
-                    sending.send_all(unpublished, days)
+    topic = trajectories_topic(settings)
+    warehouse = WarehouseConnection(settings)
+    with _publisher_lock(settings), stream_session(warehouse):
+        ensure_topics(settings, topic)
+        state = topic_state(settings, topic)
+        if state is None:
+            raise BrokerUnavailable(
+                f"Kafka has no topic {topic.name}, though it was just made.",
+                remedy="See the broker's log.",
+            )
+        report = PublishReport(state.topic, state.topic_id)
+        unpublished = UnpublishedChanges(warehouse, state.topic_id)
+        days = unpublished.days(first, last)
+        if days:
+            framing = _framing(settings, topic)
+            with producer(settings) as kafka:
+                sending = _Sending(settings, kafka, framing, warehouse, report, run_id)
+                sending.send_all(unpublished, days)
     return report
 
 
-def _framing(settings: Settings) -> Framing:
+@contextmanager
+def _publisher_lock(settings: Settings) -> Iterator[None]:
+    """Be the only one who publishes; it goes with its process, come what may."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(
+                exclusive(settings.data_dir / LOCK, timeout_s=settings.warehouse_busy_timeout_s)
+            )
+        except TimeoutError as error:
+            raise StreamBusy(
+                "Another process publishes to the topic already.",
+                remedy="Let it work: what it leaves is published by the next run.",
+            ) from error
+        yield
+
+
+def _framing(settings: Settings, topic: Topic) -> Framing:
     registry = open_registry(settings)
     if registry is None:
-        return single_object_framing()
-    return confluent_framing(registry.register(f"{settings.kafka_topic}-value", schema_text()))
+        return single_object_framing(topic.messages)
+    schema_id = registry.register(topic.subject, topic.messages.text(CURRENT_VERSION))
+    return confluent_framing(topic.messages, schema_id)
 
 
 def batches(days: Mapping[date, int], most: int) -> Iterator[tuple[date, date]]:
@@ -160,21 +179,22 @@ class _Sending:
         self,
         settings: Settings,
         kafka: Any,
-        store: StreamStore,
+        framing: Framing,
+        warehouse: WarehouseConnection,
         report: PublishReport,
         run_id: str | None,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
-        self._framing = _framing(settings)
+        self._framing = framing
+        self._warehouse = warehouse
         self._report = report
         self._run_id = run_id
-        self._store = store
 
-    def send_all(self, unpublished: Unpublished, days: Mapping[date, int]) -> None:
+    def send_all(self, unpublished: UnpublishedChanges, days: Mapping[date, int]) -> None:
         """Send batch by batch: one is sent, the next is made, and the one before is recorded."""
         acknowledged: pl.DataFrame | None = None
-        made = ahead(self._batches(unpublished, days))
+        made = prefetch(self._batches(unpublished, days))
         with closing(made), ThreadPoolExecutor(1, "record") as pool:
             for batch in made:
                 recording = pool.submit(self._record, acknowledged)
@@ -186,23 +206,24 @@ class _Sending:
         self._record(acknowledged)
 
     def _batches(
-        self, unpublished: Unpublished, days: Mapping[date, int]
+        self, unpublished: UnpublishedChanges, days: Mapping[date, int]
     ) -> Generator[_Batch, None, None]:
         for first, last in batches(days, self._settings.publish_batch):
             yield self._batch(unpublished.rows(first, last), unpublished.tombstones(first, last))
 
     def _record(self, acknowledged: pl.DataFrame | None) -> None:
         if acknowledged is not None and acknowledged.height:
-            self._store.record_publications(acknowledged)
+            record_publications(self._warehouse, acknowledged)
             self._report.add(acknowledged)
 
-    def _batch(self, rows: pl.DataFrame, gone: pl.DataFrame) -> _Batch:
+    def _batch(self, rows: pl.DataFrame, withdrawn: pl.DataFrame) -> _Batch:
         values, hashes = self._values(rows)
         messages = pl.concat([
             rows.select(KEY_FIELD.name, "bin_date", "change", "revision",
                         hashes.alias("content_sha256"),
                         pl.col("summary_generated_at_utc").alias("generated_at_utc")),
-            gone.select(KEY_FIELD.name, "bin_date", pl.lit(WITHDRAWN).alias("change"),
+            withdrawn.select(KEY_FIELD.name, "bin_date",
+                        pl.lit(Change.WITHDRAWN.value).alias("change"),
                         pl.lit(0, pl.Int32).alias("revision"),
                         pl.lit(None, pl.String).alias("content_sha256"), "generated_at_utc"),
         ])  # fmt: skip
@@ -224,33 +245,18 @@ class _Sending:
 
     def _send(self, batch: _Batch) -> tuple[pl.DataFrame, BrokerUnavailable | None]:
         """Send a batch: what was acknowledged of it, and what went wrong with the rest."""
-        sent: list[Any] = []
-        failure: BrokerUnavailable | None = None
-        try:
-            with kafka_errors(self._settings, "sending"):
-                self._send_values(batch, sent)
-                self._send_tombstones(batch, sent)
-        except BrokerUnavailable as error:
-            failure = error
-        with suppress(KafkaTimeoutError):
-            self._kafka.flush(timeout=self._settings.kafka_timeout_s + _GIVEN_UP_AFTER_S)
-        recorded, lost = _acknowledged(sent)
-        if lost is not None and failure is None:
-            failure = _not_acknowledged(len(sent) - len(recorded), lost)
-        return self._publications(batch.messages, recorded), failure
+        sent = send_messages(self._settings, self._kafka, self._report.topic, self._messages(batch))
+        return self._publications(batch.messages, sent.acknowledged), sent.failure
 
-    def _send_values(self, batch: _Batch, sent: list[Any]) -> None:
-        topic, headers, send = self._report.topic, self._headers(), self._kafka.send
+    def _messages(self, batch: _Batch) -> Iterator[Message]:
+        headers = self._headers()
         keys = batch.messages.get_column(KEY_FIELD.name).head(len(batch.values)).to_list()
         for key, value in zip(keys, batch.values, strict=True):
-            sent.append(send(topic, value, key.encode(), headers))
-
-    def _send_tombstones(self, batch: _Batch, sent: list[Any]) -> None:
-        topic, headers = self._report.topic, self._headers()
-        gone = batch.messages.select(KEY_FIELD.name, "generated_at_utc")[len(batch.values) :]
-        for key, generated_at in gone.iter_rows():
-            told = (GENERATED_AT_HEADER, generated_at.isoformat().encode())
-            sent.append(self._kafka.send(topic, None, key.encode(), [*headers, told]))
+            yield key.encode(), value, headers
+        withdrawn = batch.messages.select(KEY_FIELD.name, "generated_at_utc")[len(batch.values) :]
+        for key, generated_at in withdrawn.iter_rows():
+            generation = (GENERATED_AT_HEADER, generated_at.isoformat().encode())
+            yield key.encode(), None, [*headers, generation]
 
     def _headers(self) -> Headers:
         headers = [
@@ -262,18 +268,18 @@ class _Sending:
         return headers
 
     def _publications(
-        self, messages: pl.DataFrame, recorded: Sequence[tuple[int, int, int, int]]
+        self, messages: pl.DataFrame, acknowledged: Sequence[Acknowledged]
     ) -> pl.DataFrame:
-        places = pl.DataFrame(
-            recorded,
+        positions = pl.DataFrame(
+            acknowledged,
             schema={"at": pl.UInt32, "topic_partition": pl.Int32, "topic_offset": pl.Int64,
                     "sent_ms": pl.Int64},
             orient="row",
         )  # fmt: skip
-        found = messages[places.get_column("at")].with_columns(
-            places.get_column("topic_partition"),
-            places.get_column("topic_offset"),
-            (places.get_column("sent_ms") * 1000).cast(pl.Datetime("us")).alias("sent_at_utc"),
+        found = messages[positions.get_column("at")].with_columns(
+            positions.get_column("topic_partition"),
+            positions.get_column("topic_offset"),
+            (positions.get_column("sent_ms") * 1000).cast(pl.Datetime("us")).alias("sent_at_utc"),
             pl.lit(PUBLISHED).alias("origin"),
             pl.lit(self._report.topic_id).alias("topic_id"),
             pl.lit(self._run_id, pl.String).alias("run_id"),
@@ -281,26 +287,3 @@ class _Sending:
         )
         schema = dict(polars_schema(PUBLICATIONS.fields))
         return found.select(PUBLICATIONS.columns).cast(schema)  # type: ignore[arg-type]
-
-
-def _acknowledged(
-    sent: Sequence[Any],
-) -> tuple[list[tuple[int, int, int, int]], Exception | None]:
-    """(index, partition, offset, ms) of what Kafka has for certain, and why the first other is
-    not among it."""
-    recorded = []
-    lost: Exception | None = None
-    for at, future in enumerate(sent):
-        if future.succeeded():
-            metadata = future.value
-            recorded.append((at, metadata.partition, metadata.offset, metadata.timestamp))
-        elif lost is None:
-            lost = future.exception or KafkaTimeoutError("no acknowledgement in time")
-    return recorded, lost
-
-
-def _not_acknowledged(count: int, why: Exception) -> BrokerUnavailable:
-    return BrokerUnavailable(
-        f"Kafka did not acknowledge {count} messages: {why}.",
-        remedy="They are not recorded, so the next run sends them. See whether the broker runs.",
-    )

@@ -1,7 +1,7 @@
 """From the one definition of a column to the forms that each library wants.
 
 What belongs here: pure functions from `Field` and `Table` to Arrow, Polars and DuckDB. What does
-not: definitions (`fields.py`, `tables.py`), anything that reads data, and the forms of libraries
+not: definitions (`fields.py`, `dataset.py`), anything that reads data, and the forms of libraries
 that take long to import: Pandera's (`hard_limits.py`), Dagster's (`orchestration/metadata.py`).
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import polars as pl
 import pyarrow as arrow
 
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.schemas.sql import sql_text as sql_text  # others import it from here
-from gmn_pipeline.schemas.tables import Table
 
 _POLARS: dict[Kind, pl.DataType] = {
     Kind.TEXT: pl.String(),
@@ -132,7 +132,9 @@ def duckdb_any_row(table: Table) -> str:
 def duckdb_is_any_row(table: Table) -> str:
     """The condition that finds that row, and no real one: no table has two of its values."""
     texts = [field for field in table.fields if field.kind is Kind.TEXT]
-    return " AND ".join(f"{field.name} = ''" for field in texts)
+    return " AND ".join(
+        f"{field.name} = {_DUCKDB_ANY[field.kind]}" for field in texts or table.fields
+    )
 
 
 def duckdb_comments(table: Table, *, catalog: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 What belongs here: what a column is (name, legacy name, header pair, kind, unit, meaning, allowed
 range, null rule). What does not: how a library spells it; `derive.py` makes the Polars, Pandera,
-DuckDB and Dagster forms from this list, and `tables.py` the warehouse tables.
+DuckDB and Dagster forms from this list, and `trajectory_tables.py` the warehouse tables.
 
 Source of names, units and order: the trajectory summary files of the Global Meteor Network and
 the column description published with them (https://globalmeteornetwork.org/data/).
@@ -42,7 +42,7 @@ class Field:
 
     `minimum` and `maximum` (`earliest` and `latest` of a time) are hard limits, both inclusive: a
     value beyond them cannot be real and rejects its row. What is merely odd is a quality flag
-    (`validated/quality.py`).
+    (`validated/trajectories/quality.py`).
     `pattern` is a regular expression for texts, or for each member of a list of texts.
     """
 

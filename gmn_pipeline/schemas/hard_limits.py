@@ -6,9 +6,9 @@ for Polars (`derive.py`); a test holds the two equal.
 
 import pandera.polars as pa
 
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import field_range, polars_type
 from gmn_pipeline.schemas.fields import Field, Kind
-from gmn_pipeline.schemas.tables import Table
 
 
 def pandera_schema(table: Table) -> pa.DataFrameSchema:

@@ -1,13 +1,14 @@
 """The columns of the shower tables: the IAU Meteor Data Center's list, a shower and its solutions.
 
-What belongs here: what a column is. What does not: how the list's own spellings become these
-columns (`sources/iau_showers_format.py`), and the tables that are made of them (`tables.py`).
+What belongs here: what a column is, the tables, and the declaration of the dataset. What does not:
+how the list's own spellings become these columns (`readers/iau_showers.py`).
 
 A quantity that trajectories have too has the same name here. Apart from what identifies a row
 every column may be null: the list leaves much open, and warehouses made by former versions get
 the columns that are new without values (which is why those stand last).
 """
 
+from gmn_pipeline.schemas.dataset import Dataset, Table
 from gmn_pipeline.schemas.fields import Field, Kind, Null
 
 _OPEN = Null.UNDEFINED
@@ -111,3 +112,30 @@ SOLUTION_FIELDS = (
     _EDITION_DATE,
     _LOADED,
 )  # fmt: skip
+
+IAU_SHOWERS = Table(
+    "iau_showers",
+    "meteor showers of the IAU Meteor Data Center: number, code, name and status",
+    SHOWER_FIELDS,
+)
+
+IAU_SHOWER_SOLUTIONS = Table(
+    "iau_shower_solutions",
+    "published solutions of the IAU Meteor Data Center's showers: radiant, drift, speed and orbit; "
+    "a shower may have several",
+    SOLUTION_FIELDS,
+)
+
+
+def _as_read(table: Table) -> Table:
+    """A table as its rows are read from a list, before they are loaded."""
+    fields = tuple(field for field in table.fields if field is not _LOADED)
+    return Table(f"validated_{table.name}", table.meaning, fields)
+
+
+DATASET = Dataset(
+    "iau_showers",
+    tables=(IAU_SHOWERS, IAU_SHOWER_SOLUTIONS),
+    key=("iau_shower_number",),
+    validated=(_as_read(IAU_SHOWERS), _as_read(IAU_SHOWER_SOLUTIONS)),
+)

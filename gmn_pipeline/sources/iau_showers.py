@@ -1,7 +1,7 @@
 """The IAU Meteor Data Center's list of meteor showers: fetched, or the copy that comes along.
 
 What belongs here: which addresses are tried, and the copy. What does not: how the list is read
-(`iau_showers_format.py`, `iau_showers_rows.py`), and writing it to the warehouse
+(`readers/iau_showers.py`), and writing it to the warehouse
 (`warehouse/showers.py`).
 
 **The copy** knows 972 showers with 2,376 solutions, from two editions; each row names its own:
@@ -33,8 +33,8 @@ import requests
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, SourceFileMissing, SourceRefused, SourceUnavailable
-from gmn_pipeline.sources.iau_showers_format import parse
-from gmn_pipeline.sources.iau_showers_rows import (
+from gmn_pipeline.readers.iau_showers import parse
+from gmn_pipeline.readers.iau_showers_rows import (
     SHOWER_SCHEMA,
     SOLUTION_SCHEMA,
     ShowerList,

@@ -1,15 +1,15 @@
 """Names of the network's files: which kind a file is by its name and folder, and what a file that
 only looks like one of them should be called.
 
-What belongs here: names and folders. What does not: what a bin is (`bins.py`), and listing files
-(`directory.py`).
+What belongs here: names and folders. What does not: what a bin is
+(`readers/solar_longitude_bins.py`), and listing files (`gmn_directory.py`).
 """
 
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from gmn_pipeline.sources.bins import (
+from gmn_pipeline.readers.solar_longitude_bins import (
     FIRST_DAY,
     Bin,
     FileKind,

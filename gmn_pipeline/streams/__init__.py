@@ -1,1 +1,1 @@
-"""Streams: the Kafka topic, in and out of the warehouse."""
+"""Streams: topics into the warehouse."""

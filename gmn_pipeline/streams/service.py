@@ -1,4 +1,4 @@
-"""`gmn stream`: take the topic in as it comes, without waiting for a sensor.
+"""`gmn stream`: ingest the topic as it comes, without waiting for a sensor.
 
 The same steps as a run of the sensor's (`consumer.py`), with the connections kept open, and the
 same lock: only one of the two works at a time. What it did goes to a reporter (Dagster), gathered
@@ -20,31 +20,33 @@ from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 from typing import Any
 
-from kafka import TopicPartition  # type: ignore[import-untyped]
-
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, GmnError, RetryableError
-from gmn_pipeline.streams.client import (
-    TopicState,
+from gmn_pipeline.kafka.client import (
     address,
     bootstrap_servers,
     consumer,
-    ensure_topics,
     is_reachable,
     kafka_errors,
 )
+from gmn_pipeline.kafka.dead_letters import DeadLetter
+from gmn_pipeline.kafka.reader import Reader
+from gmn_pipeline.kafka.schema_registry import open_registry
+from gmn_pipeline.kafka.topics import TopicState, end_offsets, ensure_topics
+from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
-    DeadLetter,
-    arrivals,
-    arrive,
-    consuming,
-    pending,
-    take_in,
+    batches,
+    consumer_lock,
+    ingest,
+    planned_ranges,
 )
-from gmn_pipeline.streams.reader import Reader
-from gmn_pipeline.streams.registry import open_registry
-from gmn_pipeline.warehouse.stream_store import Arrival, Range, StreamStore
+from gmn_pipeline.streams.trajectories import decode_batch
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.offsets import forget_offsets
+from gmn_pipeline.warehouse.stream_session import stream_session
+from gmn_pipeline.warehouse.trajectories.messages import MessageBatch
 
 _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
@@ -87,20 +89,21 @@ class _Trouble:
 
 
 class StreamService:
-    """Takes the topic in until it is stopped."""
+    """Ingests the topic until it is stopped."""
 
     def __init__(
         self, settings: Settings, reporter: Callable[[ConsumeReport], None] | None = None
     ) -> None:
         self._settings = settings
         self._reporter = reporter
-        self._store = StreamStore(settings)
+        self._topic = trajectories_topic(settings)
+        self._warehouse = WarehouseConnection(settings)
         self._stopped = threading.Event()
         self._waits_for_kafka = False
         self._trouble: _Trouble | None = None
         self._servers: str | None = None
         self._next: dict[int, int] = {}
-        self._report = ConsumeReport(settings.kafka_topic)
+        self._report = ConsumeReport(self._topic.name)
         self._reported_at = time.monotonic()
 
     def stop(self) -> None:
@@ -135,10 +138,10 @@ class StreamService:
         Kafka may come and go, or not be there yet (but for `once`); a gap or any other lasting
         error ends the service.
         """
-        with consuming(self._settings):
+        with consumer_lock(self._settings):
             if from_beginning:
                 # Only now: whoever has the lock would be put out of step.
-                self._store.forget_offsets(self._settings.kafka_topic)
+                forget_offsets(self._warehouse, self._topic.name)
             try:
                 self._run(once, on_ready)
             except _Interrupted:
@@ -152,9 +155,9 @@ class StreamService:
                 with ExitStack() as opened:
                     with self._waiting_for_kafka():
                         self._servers = bootstrap_servers(self._settings)
-                        ensure_topics(self._settings)
+                        ensure_topics(self._settings, self._topic)
                         kafka = opened.enter_context(consumer(self._settings))
-                    opened.enter_context(self._store.kept_open())
+                    opened.enter_context(stream_session(self._warehouse))
                     if not is_ready:
                         on_ready()
                     is_ready = True
@@ -221,61 +224,61 @@ class StreamService:
             with self._waiting_for_kafka():
                 self._check_address()
                 self._check_reachable()
-                found = pending(self._settings, kafka, self._store)
+                found = planned_ranges(self._settings, self._warehouse, kafka)
             if found is None:
                 break
             self._is_well()
-            topic, planned = found
+            state, planned = found
             self._next = {r.partition: r.begin for r in planned}
-            if any(r.end > r.begin for r in planned):
-                self._catch_up(kafka, topic, planned)
+            if any(r.length for r in planned):
+                self._catch_up(kafka, state, planned)
             elif once:
                 break
             else:
-                self._follow(kafka, topic, planned)
+                self._follow(kafka, state, planned)
             self._tell(kafka)
         self._tell(kafka, now=True)
 
-    def _catch_up(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
+    def _catch_up(self, kafka: Any, state: TopicState, planned: list[OffsetRange]) -> None:
         """Behind the topic: read on while what was read is merged."""
-        found = arrivals(
-            self._settings, kafka, topic, planned, _RUN_ID, is_stopped=self._stopped.is_set
+        found = batches(
+            self._settings, kafka, state, planned, _RUN_ID, is_stopped=self._stopped.is_set
         )
         with closing(found):
             while True:
                 began = time.monotonic()
                 with self._waiting_for_kafka():
-                    arrived = next(found, None)
-                if arrived is None:
+                    decoded = next(found, None)
+                if decoded is None:
                     return
-                self._take_in(*arrived, began)
+                self._ingest(*decoded, began)
                 if self._stopped.is_set():
                     return
                 # Without the lag: Kafka's client is at work in the thread that reads ahead.
                 self._tell()
 
-    def _follow(self, kafka: Any, topic: TopicState, planned: list[Range]) -> None:
-        """At the end of the topic: wait for messages and take them in as they come."""
+    def _follow(self, kafka: Any, state: TopicState, planned: list[OffsetRange]) -> None:
+        """At the end of the topic: wait for messages and ingest them as they come."""
         registry = open_registry(self._settings)
-        reader = Reader(kafka, topic.topic)
+        reader = Reader(kafka, self._topic)
         reader.assign(planned)
         until = time.monotonic() + _PLAN_S
         while time.monotonic() < until and not self._stopped.is_set():
-            with self._waiting_for_kafka(), kafka_errors(self._settings, f"reading {topic.topic}"):
-                ranges, records = reader.arrived(
+            with self._waiting_for_kafka(), kafka_errors(self._settings, f"reading {state.topic}"):
+                ranges, records = reader.poll(
                     self._settings.stream_wait_s, self._settings.stream_records
                 )
             if ranges:
                 began = time.monotonic()
-                self._take_in(*arrive(records, topic, ranges, registry, _RUN_ID), began)
+                self._ingest(*decode_batch(records, state, ranges, registry, _RUN_ID), began)
             else:
                 self._check_address()
             self._tell(kafka)
 
-    def _take_in(self, arrival: Arrival, dead: list[DeadLetter], began: float) -> None:
-        counts = take_in(self._settings, self._store, arrival, dead)
+    def _ingest(self, batch: MessageBatch, dead: list[DeadLetter], began: float) -> None:
+        counts = ingest(self._settings, self._warehouse, batch, dead)
         self._report.counts.add(counts)
-        self._next |= {r.partition: r.end for r in arrival.ranges}
+        self._next |= {r.partition: r.end for r in batch.ranges}
         self._report.seconds += time.monotonic() - began
         _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
 
@@ -287,19 +290,14 @@ class StreamService:
         is_there = kafka is not None and is_reachable(self._settings)
         self._report.lag = self._lag(kafka) if is_there else None
         self._reporter(self._report)
-        self._report = ConsumeReport(self._settings.kafka_topic)
+        self._report = ConsumeReport(self._topic.name)
         self._reported_at = time.monotonic()
 
     def _lag(self, kafka: Any) -> int:
         """How many offsets the topic is ahead right now."""
-        topic = self._settings.kafka_topic
-        at = {TopicPartition(topic, p): offset for p, offset in self._next.items()}
-        with (
-            self._waiting_for_kafka(),
-            kafka_errors(self._settings, f"asking for the end of {topic}"),
-        ):
-            ends = kafka.end_offsets(list(at))
-        return sum(max(ends[place] - offset, 0) for place, offset in at.items())
+        with self._waiting_for_kafka():
+            ends = end_offsets(self._settings, kafka, self._topic.name, self._next)
+        return sum(max(ends[partition] - at, 0) for partition, at in self._next.items())
 
 
 @contextmanager

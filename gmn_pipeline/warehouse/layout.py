@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import duckdb
 
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import (
     duckdb_add_column,
     duckdb_comment,
@@ -17,7 +18,7 @@ from gmn_pipeline.schemas.derive import (
     duckdb_create_table,
 )
 from gmn_pipeline.schemas.fields import Field
-from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES, WORKING_TABLES, Table
+from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.warehouse import statistics, views
 from gmn_pipeline.warehouse.connection import CATALOG, transaction
 

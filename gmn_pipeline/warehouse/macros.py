@@ -18,8 +18,9 @@ Sources:
 from dataclasses import dataclass
 
 from gmn_pipeline.schemas.derive import sql_text
-from gmn_pipeline.schemas.tables import TRAJECTORIES
-from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family
+from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
+from gmn_pipeline.validated.flags import Family
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 
 
 @dataclass(frozen=True)

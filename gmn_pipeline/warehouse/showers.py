@@ -20,10 +20,12 @@ import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.schemas.tables import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS, Table
+from gmn_pipeline.readers.iau_showers import find_date
+from gmn_pipeline.readers.iau_showers_rows import LOADED, ShowerList
+from gmn_pipeline.schemas.dataset import Table
+from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS
 from gmn_pipeline.sources import iau_showers
-from gmn_pipeline.sources.iau_showers_format import find_date
-from gmn_pipeline.sources.iau_showers_rows import LOADED, ShowerList
+from gmn_pipeline.validated.showers import check_list
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.shower_names import UNKNOWN_SHOWERS
@@ -101,6 +103,7 @@ def refresh_showers(settings: Settings) -> Refresh:
 
 def load_showers(warehouse: WarehouseConnection, found: ShowerList) -> Refresh:
     """Replace the list at hand by this one in one transaction, if it differs and is not older."""
+    found = check_list(found)
     with warehouse.writing() as connection:
         layout.create(connection)
         showers = _rows(connection, IAU_SHOWERS)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import (
     duckdb_any_row,
     duckdb_comments,
@@ -21,7 +22,6 @@ from gmn_pipeline.schemas.derive import (
     duckdb_is_any_row,
 )
 from gmn_pipeline.schemas.fields import Kind
-from gmn_pipeline.schemas.tables import Table
 from gmn_pipeline.warehouse.connection import CATALOG, METADATA, transaction
 
 _BUILDING = "building_"

@@ -19,8 +19,9 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch, RetryableError
 from gmn_pipeline.ledger import ValidatedSlice
+from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
-from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
+from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
@@ -28,6 +29,7 @@ from gmn_pipeline.warehouse.merge import TrajectoryMerge
 from gmn_pipeline.warehouse.merge.terms import (
     ARRIVING_COLUMNS,
     AT_UTC,
+    COMING,
     GONE_COLUMNS,
     IS_DAILY,
     IS_INSIDE,
@@ -238,7 +240,8 @@ class _FileLoad:
         )
         self._run(
             f"""
-            UPDATE fate SET fate = 'superseded' WHERE fate = 'unchanged' AND speaker IN (
+            UPDATE fate SET fate = '{Change.SUPERSEDED}'
+            WHERE fate = '{Change.UNCHANGED}' AND speaker IN (
               SELECT speaker FROM slice WHERE outcome = '{OLDER}')
             """
         )
@@ -257,16 +260,16 @@ class _FileLoad:
 
     def _counts(self) -> list[LoadCounts]:
         self._run(
-            """
+            f"""
             CREATE OR REPLACE TEMP TABLE counted AS
             WITH of_rows AS (
-              SELECT speaker, count(*) FILTER (fate = 'inserted') AS rows_inserted,
-                count(*) FILTER (fate = 'revised') AS rows_revised,
-                count(*) FILTER (fate = 'unchanged') AS rows_unchanged,
-                count(*) FILTER (fate = 'superseded') AS rows_superseded
+              SELECT speaker, count(*) FILTER (fate = '{Change.INSERTED}') AS rows_inserted,
+                count(*) FILTER (fate = '{Change.REVISED}') AS rows_revised,
+                count(*) FILTER (fate = '{Change.UNCHANGED}') AS rows_unchanged,
+                count(*) FILTER (fate = '{Change.SUPERSEDED}') AS rows_superseded
               FROM fate GROUP BY 1
             ), of_dropped AS (
-              SELECT d.speaker, count(*) FILTER (c.change = 'withdrawn') AS rows_withdrawn,
+              SELECT d.speaker, count(*) FILTER (c.change = '{Change.WITHDRAWN}') AS rows_withdrawn,
                 count(*) FILTER (c.origin = 'claim') AS rows_restored
               FROM dropped d JOIN change c USING (trajectory_identifier) GROUP BY 1
             )
@@ -310,7 +313,7 @@ class _FileLoad:
             f"""
             SELECT DISTINCT source_file_sha256 FROM trajectories
             WHERE {KEY} IN (SELECT {KEY} FROM change
-                WHERE change IN ('inserted', 'revised', 'relabelled') AND origin <> 'present')
+                WHERE change IN {COMING} AND origin <> 'present')
               AND bin_date BETWEEN (SELECT min(bin_date) FROM change)
                 AND (SELECT max(bin_date) FROM change)
               AND NOT starts_with(source_file_sha256, 'kafka:')

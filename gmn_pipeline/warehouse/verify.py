@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES, Table
+from gmn_pipeline.schemas.changes import Change
+from gmn_pipeline.schemas.dataset import Table
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
 
@@ -69,7 +71,7 @@ RULES = (
     ),
     Rule(
         "revisions count up without a gap, and their times join",
-        """
+        f"""
         WITH state AS (
           SELECT trajectory_identifier, revision, valid_from_utc, NULL AS valid_until_utc,
             NULL AS change FROM trajectories
@@ -85,8 +87,8 @@ RULES = (
         SELECT DISTINCT trajectory_identifier FROM followed
         WHERE revision <> number OR valid_until_utc < valid_from_utc
           OR (next_revision IS NOT NULL AND change IS NULL)
-          OR (change = 'revised' AND next_valid_from_utc IS DISTINCT FROM valid_until_utc)
-          OR (change = 'withdrawn' AND next_valid_from_utc < valid_until_utc)
+          OR (change = '{Change.REVISED}' AND next_valid_from_utc IS DISTINCT FROM valid_until_utc)
+          OR (change = '{Change.WITHDRAWN}' AND next_valid_from_utc < valid_until_utc)
         """,
     ),
     Rule(

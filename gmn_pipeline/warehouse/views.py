@@ -13,15 +13,15 @@ import duckdb
 
 from gmn_pipeline.schemas.derive import describe, sql_text
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind
-from gmn_pipeline.schemas.tables import (
-    IAU_SHOWERS,
+from gmn_pipeline.schemas.showers import IAU_SHOWERS
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.schemas.trajectory_tables import (
     STATIONS,
     TRAJECTORIES,
     TRAJECTORY_REVISIONS,
     TRAJECTORY_STATIONS,
-    WAREHOUSE_TABLES,
 )
-from gmn_pipeline.validated.quality import QUALITY_FLAGS
+from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 
 LEGACY_SCHEMA_VERSION = "2.0"

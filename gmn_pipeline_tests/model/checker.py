@@ -13,13 +13,14 @@ from typing import Any
 from unittest.mock import patch
 
 from gmn_pipeline.config import load_settings
-from gmn_pipeline.streams.client import TopicState
-from gmn_pipeline.streams.consumer import arrive
+from gmn_pipeline.kafka.topics import TopicState
+from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import layout, maintenance
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.store import Warehouse
-from gmn_pipeline.warehouse.stream_store import Range, StreamStore
+from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline_tests.model import lake as lakes
 from gmn_pipeline_tests.model import plain
 from gmn_pipeline_tests.model.comparison import (
@@ -200,13 +201,12 @@ class Checker:
             records.append(record(*message))
             told.append(speaker(*message))
             self._offset += 1
-        ranges = [Range(0, begin, self._offset)]
+        ranges = [OffsetRange(0, begin, self._offset)]
         state = TopicState(TOPIC, TOPIC_ID, "cluster", {0: 0}, {0: self._offset})
-        store = StreamStore(self.settings)
-        store.create()
-        arrival, dead = arrive(records, state, ranges, None)
+        Warehouse(self.settings).create()
+        batch, dead = decode_batch(records, state, ranges, None)
         assert not dead, dead
-        merged = store.merge(arrival)
+        merged = merge_messages(WarehouseConnection(self.settings), batch)
         lake = self._read()
         before, revised = len(self.world.present), _revised(self.world)
         counts = Counts()

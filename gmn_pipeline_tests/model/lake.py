@@ -13,10 +13,10 @@ from unittest.mock import patch
 import duckdb
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas import tables
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
-from gmn_pipeline.sources.bins import Bin
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
@@ -66,7 +66,7 @@ def plain_session(settings: Settings) -> Iterator[None]:
             patch.object(WarehouseConnection, "exists", True),
             patch.object(WarehouseConnection, "kept_open", lambda _: nullcontext()),
             patch.object(layout, "create", lambda _: None),
-            patch("gmn_pipeline.warehouse.stream_store.flush_small_commits", lambda *_: 0),
+            patch("gmn_pipeline.warehouse.trajectories.messages.flush_small_commits", lambda *_: 0),
             patch("gmn_pipeline.warehouse.statistics.taken_for_exact", lambda *_: {}),
         ):
             yield

@@ -13,10 +13,10 @@ import polars as pl
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.ledger import ValidatedSlice, utc_text
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.derive import polars_schema
-from gmn_pipeline.schemas.tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
-from gmn_pipeline.sources.bins import Bin
-from gmn_pipeline.validated.check import check_rows
+from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
+from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
 from gmn_pipeline_tests.model.source import File, generated_at
 from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker

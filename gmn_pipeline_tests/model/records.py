@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from gmn_pipeline.kafka.framing import single_object_framing
 from gmn_pipeline.publications.publish import GENERATED_AT_HEADER
-from gmn_pipeline.streams.framing import single_object_framing
-from gmn_pipeline.streams.rows import to_message_fields
+from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES, to_message_fields
 from gmn_pipeline_tests.model import plain
 from gmn_pipeline_tests.model.source import TIMED, generated_at, identifier, row
 from gmn_pipeline_tests.model.world import MESSAGE, TOMBSTONE, Speaker
@@ -60,5 +60,5 @@ def _value(name: str, solution: int, generation: int, degree: int | None) -> byt
             pl.lit(None, pl.Int32).alias("bin_solar_longitude_deg"),
             pl.lit(None, pl.List(pl.String)).alias("quality_flags"),
         )
-    [value] = single_object_framing().frame(to_message_fields(typed))
+    [value] = single_object_framing(TRAJECTORY_MESSAGES).frame(to_message_fields(typed))
     return value

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from gmn_pipeline.sources.bins import Bin, TimedBin, bins_between, months_of_name
+from gmn_pipeline.readers.solar_longitude_bins import Bin, TimedBin, bins_between, months_of_name
 from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker
 from gmn_pipeline_tests.sample import Summary, sample, when_fields
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gmn_pipeline.sources.bins import Bin
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 
 DAILY, HISTORY, MESSAGE, TOMBSTONE = "daily", "history", "message", "tombstone"
 INSERTED, REVISED, UNCHANGED = "inserted", "revised", "unchanged"

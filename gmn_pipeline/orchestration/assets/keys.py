@@ -2,12 +2,21 @@
 
 from dagster import AssetKey
 
-LANDING_TRAJECTORIES = AssetKey(["landing", "trajectories"])
-VALIDATED_TRAJECTORIES = AssetKey(["validated", "trajectories"])
-WAREHOUSE_TRAJECTORIES = AssetKey(["warehouse", "trajectories"])
-PUBLICATIONS_TRAJECTORIES = AssetKey(["publications", "trajectories"])
-STREAMS_TRAJECTORIES = AssetKey(["streams", "trajectories"])
-WAREHOUSE_IAU_SHOWERS = AssetKey(["warehouse", "iau_showers"])
+from gmn_pipeline.schemas import showers, trajectories
+from gmn_pipeline.schemas.dataset import Dataset
+
+
+def key_of(stage: str, dataset: Dataset) -> AssetKey:
+    """The key of a dataset in a stage."""
+    return AssetKey([stage, dataset.name])
+
+
+LANDING_TRAJECTORIES = key_of("landing", trajectories.DATASET)
+VALIDATED_TRAJECTORIES = key_of("validated", trajectories.DATASET)
+WAREHOUSE_TRAJECTORIES = key_of("warehouse", trajectories.DATASET)
+PUBLICATIONS_TRAJECTORIES = key_of("publications", trajectories.DATASET)
+STREAMS_TRAJECTORIES = key_of("streams", trajectories.DATASET)
+WAREHOUSE_IAU_SHOWERS = key_of("warehouse", showers.DATASET)
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])
 

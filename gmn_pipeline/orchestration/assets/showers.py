@@ -3,24 +3,29 @@
 import dagster as dg
 
 from gmn_pipeline.orchestration.asset_checks import ALL_SHOWERS_KNOWN, all_showers_known
-from gmn_pipeline.orchestration.assets.keys import WAREHOUSE_IAU_SHOWERS
-from gmn_pipeline.orchestration.metadata import OWNERS, column_schema
+from gmn_pipeline.orchestration.metadata import asset_spec
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
-from gmn_pipeline.schemas.tables import IAU_SHOWERS
+from gmn_pipeline.schemas.showers import DATASET
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import refresh_showers, unknown_showers
 
+WAREHOUSE = asset_spec(
+    DATASET,
+    "warehouse",
+    "Every meteor shower of the IAU Meteor Data Center, and in iau_shower_solutions its radiants, "
+    "speeds and orbits; from its list if that can be had, else from the copy that comes along.",
+    kinds={"duckdb", "ducklake"},
+)
+
 
 @dg.asset(
-    key=WAREHOUSE_IAU_SHOWERS,
-    group_name="warehouse",
-    owners=OWNERS,
-    kinds={"duckdb", "ducklake"},
-    description="Every meteor shower of the IAU Meteor Data Center, and in iau_shower_solutions "
-    "its radiants, speeds and orbits; from its list if that can be had, else from the copy that "
-    "comes along.",
-    metadata={"dagster/column_schema": column_schema(IAU_SHOWERS)},
+    key=WAREHOUSE.key,
+    group_name=WAREHOUSE.group_name,
+    owners=WAREHOUSE.owners,
+    kinds=WAREHOUSE.kinds,
+    description=WAREHOUSE.description,
+    metadata=WAREHOUSE.metadata,
     check_specs=[ALL_SHOWERS_KNOWN],
     pool=WAREHOUSE_WRITER,
 )

@@ -16,11 +16,11 @@ from gmn_pipeline.orchestration.metadata import OWNERS, TAGS
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
+from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
-from gmn_pipeline.warehouse.stream_store import Range
 
 
-class OffsetRange(dg.Config):
+class OffsetRangeConfig(dg.Config):
     """Offsets of a partition, from `begin` to before `end`."""
 
     partition: int
@@ -32,7 +32,9 @@ class StreamConfig(dg.Config):
     """What a run reads; without ranges everything up to the topic's end."""
 
     topic_id: str = Field("", description="Kafka's identifier of the topic that was meant.")
-    ranges: list[OffsetRange] = Field([], description="Exact offsets, at most one range each.")
+    ranges: list[OffsetRangeConfig] = Field(
+        [], description="Exact offsets, at most one range each."
+    )
 
 
 @dg.asset(
@@ -53,7 +55,7 @@ def streams_trajectories(
 ) -> dg.MaterializeResult[None]:
     """Take the run's offsets into the warehouse."""
     settings = pipeline.settings()
-    wanted = [Range(r.partition, r.begin, r.end) for r in config.ranges] or None
+    wanted = [OffsetRange(r.partition, r.begin, r.end) for r in config.ranges] or None
     try:
         report = consume(
             settings, wanted, topic_id=config.topic_id or None, run_id=context.run.run_id

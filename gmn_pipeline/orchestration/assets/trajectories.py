@@ -21,9 +21,8 @@ from gmn_pipeline.errors import GmnError, RetryableError
 from gmn_pipeline.flows.report import COUNTS, DayReport, Report, Stage
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.asset_checks import DAY_CHECKS, check_results
-from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.day_metadata import day_metadata, failure_metadata, previews
-from gmn_pipeline.orchestration.metadata import OWNERS, TAGS, column_lineage, column_schema
+from gmn_pipeline.orchestration.metadata import TAGS, asset_spec
 from gmn_pipeline.orchestration.partition_events import (
     log_materializations,
     log_observations,
@@ -35,26 +34,19 @@ from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
-from gmn_pipeline.schemas.tables import TRAJECTORIES, VALIDATED_TRAJECTORIES
+from gmn_pipeline.schemas.trajectories import DATASET
 
 _SHOWN_DAYS = 10
 
 
-def _spec(key: dg.AssetKey, description: str, **more: Any) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key,
-        description=description,
-        group_name=key.path[0],
-        owners=OWNERS,
-        partitions_def=DAYS,
-        skippable=True,
-        tags=TAGS,
-        **more,
+def _spec(stage: Stage, description: str, **more: Any) -> dg.AssetSpec:
+    return asset_spec(
+        DATASET, stage, description, partitions_def=DAYS, skippable=True, tags=TAGS, **more
     )
 
 
 LANDING = _spec(
-    keys.LANDING_TRAJECTORIES,
+    Stage.LANDING,
     "The trajectory summary files of a day, byte for byte as the network served them, every "
     "version kept. A day is the UTC date on which a bin of one degree of solar longitude begins: "
     "some dates have two files, some none. Fails if the source cannot be reached, or a file was "
@@ -62,27 +54,20 @@ LANDING = _spec(
     kinds={"http", "file"},
 )
 VALIDATED = _spec(
-    keys.VALIDATED_TRAJECTORIES,
+    Stage.VALIDATED,
     "Rows of the landed files, typed and checked against the definition of the 86 columns. Rows "
     "that cannot be real are set apart with their line and every reason; rows that are merely odd "
     "carry quality flags. Fails if a file has other columns than the known ones.",
     deps=[LANDING],
     kinds={"polars", "parquet"},
-    metadata={"dagster/column_schema": column_schema(VALIDATED_TRAJECTORIES)},
 )
 WAREHOUSE = _spec(
-    keys.WAREHOUSE_TRAJECTORIES,
+    Stage.WAREHOUSE,
     "Current trajectories with their revisions, station links and source files. A file is the "
     "whole truth of its bin: new trajectories are inserted, changed ones revised, vanished ones "
     "withdrawn; every former state stays in trajectory_revisions.",
     deps=[VALIDATED],
     kinds={"duckdb", "ducklake"},
-    metadata={
-        "dagster/column_schema": column_schema(TRAJECTORIES),
-        "dagster/column_lineage": column_lineage(
-            TRAJECTORIES, VALIDATED_TRAJECTORIES, keys.VALIDATED_TRAJECTORIES
-        ),
-    },
     freshness_policy=dg.FreshnessPolicy.time_window(
         fail_window=timedelta(hours=50), warn_window=timedelta(hours=26)
     ),

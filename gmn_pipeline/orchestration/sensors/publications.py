@@ -9,24 +9,23 @@ import dagster as dg
 
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
+from gmn_pipeline.kafka.client import bootstrap_servers
+from gmn_pipeline.kafka.topics import TopicState, topic_state
 from gmn_pipeline.orchestration.jobs import publications_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
-from gmn_pipeline.sources.bins import FIRST_DAY
-from gmn_pipeline.streams.client import TopicState, bootstrap_servers, topic_state
+from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
+from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
-from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished
+from gmn_pipeline.warehouse.trajectories.publications import UnpublishedChanges
 
 
 def unpublished_days(settings: Settings, topic_id: str | None) -> dict[date, int]:
     """Messages that wait to be sent, by day; of a topic that is not there yet, all of them."""
-    return {
-        day: count
-        for day, count in Unpublished(StreamStore(settings), topic_id or "").days().items()
-        if day >= FIRST_DAY
-    }
+    changes = UnpublishedChanges(WarehouseConnection(settings), topic_id or "")
+    return {day: count for day, count in changes.days().items() if day >= FIRST_DAY}
 
 
 @dg.sensor(
@@ -43,7 +42,7 @@ def unpublished_sensor(
     if bootstrap_servers(settings) is None:
         return dg.SkipReason("No Kafka: KAFKA_BOOTSTRAP_SERVERS is not set.")
     try:
-        topic = topic_state(settings)
+        topic = topic_state(settings, trajectories_topic(settings))
     except RetryableError as error:
         return dg.SkipReason(str(error))
     requests = RunRequests(context, settings.sensor_attempts)

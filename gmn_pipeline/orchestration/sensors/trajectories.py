@@ -17,8 +17,8 @@ from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
-from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name
-from gmn_pipeline.sources.directory import Directory, Entry, open_directory
+from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
+from gmn_pipeline.sources.gmn_directory import Directory, Entry, open_directory
 from gmn_pipeline.sources.names import FOLDERS
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import Warehouse, ask

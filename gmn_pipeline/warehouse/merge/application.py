@@ -4,12 +4,19 @@ from datetime import datetime
 
 import duckdb
 
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS
+from gmn_pipeline.schemas.changes import Change
+from gmn_pipeline.schemas.trajectory_tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_REVISIONS,
+)
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
     BIN,
+    COMING,
     CONTENT,
     COPIED,
+    ENDED,
     ENDED_OR_CHANGED,
     IS_DAILY,
     KEY,
@@ -29,15 +36,19 @@ class Application(Statements):
     def run(self) -> None:
         """From the former states to the current ones."""
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
-        ended = counts.get("revised", 0) + counts.get("withdrawn", 0)
-        coming = counts.get("inserted", 0) + counts.get("revised", 0) + counts.get("relabelled", 0)
+        ended = counts.get(Change.REVISED, 0) + counts.get(Change.WITHDRAWN, 0)
+        coming = (
+            counts.get(Change.INSERTED, 0)
+            + counts.get(Change.REVISED, 0)
+            + counts.get(Change.RELABELLED, 0)
+        )
         waiting = self._note_claims()
         if ended:
             self._keep_former_states()
         if coming:
             self._number_revisions()
             self._set_aside()
-        if ended or counts.get("relabelled"):
+        if ended or counts.get(Change.RELABELLED):
             self._remove_current()
         if coming:
             self._insert_current()
@@ -56,10 +67,10 @@ class Application(Statements):
             SELECT c.*, x.bin_date = c.bin_date
                 AND x.bin_solar_longitude_deg = c.bin_solar_longitude_deg AS is_here
             FROM candidate c JOIN change x ON c.{KEY} = x.{KEY}
-            WHERE c.is_named AND c.named_rank = 1 AND x.change <> 'withdrawn'
+            WHERE c.is_named AND c.named_rank = 1 AND x.change <> '{Change.WITHDRAWN}'
               -- What named the bin of a row whose content came with something newer.
               AND (NOT is_here OR (x.is_placed AND (c.origin <> 'present' OR (
-                x.origin <> 'present' AND x.change = 'revised'))))
+                x.origin <> 'present' AND x.change = '{Change.REVISED}'))))
             """
         )
         if not self.one("SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM claim)"):
@@ -92,7 +103,7 @@ class Application(Statements):
         return True
 
     def _keep_former_states(self) -> None:
-        first, last = self.former_days("change IN ('revised', 'withdrawn')")
+        first, last = self.former_days(f"change IN {ENDED}")
         columns = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
         self.rows(
             f"""
@@ -101,7 +112,7 @@ class Application(Statements):
             FROM {self.standing} t JOIN change c USING ({KEY})
             LEFT JOIN arriving a ON a.row = c.row
             LEFT JOIN dropped d ON d.{KEY} = c.{KEY}
-            WHERE c.change IN ('revised', 'withdrawn') AND t.bin_date BETWEEN $first AND $last
+            WHERE c.change IN {ENDED} AND t.bin_date BETWEEN $first AND $last
             """,
             now=self._now, first=first, last=last,
         )  # fmt: skip
@@ -114,7 +125,7 @@ class Application(Statements):
         """
         first, last = self.former_days("true")
         least, greatest = self.rows(
-            f"SELECT min({KEY}), max({KEY}) FROM change WHERE change = 'inserted'"
+            f"SELECT min({KEY}), max({KEY}) FROM change WHERE change = '{Change.INSERTED}'"
         )[0]
         withdrawn = f"""
               SELECT {KEY}, max(revision) AS revision,
@@ -132,15 +143,15 @@ class Application(Statements):
               FROM {self.standing} WHERE bin_date BETWEEN $first AND $last
             ), withdrawn AS ({withdrawn})
             SELECT c.*,
-              CASE WHEN c.change = 'relabelled' THEN t.revision
+              CASE WHEN c.change = '{Change.RELABELLED}' THEN t.revision
                 ELSE 1 + coalesce(t.revision, w.revision, 0) END AS revision,
-              CASE WHEN c.change = 'relabelled' THEN t.valid_from_utc ELSE $now END
+              CASE WHEN c.change = '{Change.RELABELLED}' THEN t.valid_from_utc ELSE $now END
                 AS valid_from_utc,
               coalesce(t.first_loaded_at_utc, w.first_loaded_at_utc, $now) AS first_loaded_at_utc
             FROM change c
             LEFT JOIN former t ON c.former_bin_date IS NOT NULL AND c.{KEY} = t.{KEY}
-            LEFT JOIN withdrawn w ON c.change = 'inserted' AND c.{KEY} = w.{KEY}
-            WHERE c.change IN ('inserted', 'revised', 'relabelled')
+            LEFT JOIN withdrawn w ON c.change = '{Change.INSERTED}' AND c.{KEY} = w.{KEY}
+            WHERE c.change IN {COMING}
             """,
             now=self._now, first=first, last=last, **inserted,
         )  # fmt: skip
@@ -148,7 +159,7 @@ class Application(Statements):
     def _set_aside(self) -> None:
         """`coming_row`: the wide rows that become current. Those that stand in the lake are
         copied before they are removed there."""
-        first, last = self.former_days("change = 'relabelled' OR origin = 'claim'")
+        first, last = self.former_days(f"change = '{Change.RELABELLED}' OR origin = 'claim'")
         if first is not None:
             self.rows(
                 f"""
@@ -242,7 +253,7 @@ class Application(Statements):
             UNION ALL
             SELECT {COPIED} FROM arriving_row WHERE row IN (
               SELECT w.row FROM waiting w JOIN fate f ON w.row = f.row
-              WHERE w.origin = 'arriving' AND NOT (w.is_here AND f.fate = 'unchanged'))
+              WHERE w.origin = 'arriving' AND NOT (w.is_here AND f.fate = '{Change.UNCHANGED}'))
             """
         )
 
@@ -253,23 +264,25 @@ class Application(Statements):
             f"""
             CREATE OR REPLACE TEMP TABLE fate AS
             SELECT a.row, a.speaker, a.{KEY}, c.bin_date AS its_bin_date,
-              CASE WHEN c.row IS DISTINCT FROM a.row THEN 'superseded'
-                WHEN c.change = 'relabelled' THEN 'unchanged' ELSE c.change END AS fate
+              CASE WHEN c.row IS DISTINCT FROM a.row THEN '{Change.SUPERSEDED}'
+                WHEN c.change = '{Change.RELABELLED}' THEN '{Change.UNCHANGED}'
+                ELSE c.change END AS fate
             FROM arriving a LEFT JOIN change c ON a.{KEY} = c.{KEY}
             """
         )
         first, last = self.rows(
-            "SELECT min(its_bin_date), max(its_bin_date) FROM fate WHERE fate = 'superseded'"
+            f"SELECT min(its_bin_date), max(its_bin_date) FROM fate "
+            f"WHERE fate = '{Change.SUPERSEDED}'"
         )[0]
         if first is None:
             return
         content = f"hash({', '.join(CONTENT)}) AS content"
         self.rows(
             f"""
-            UPDATE fate SET fate = 'unchanged' FROM (
+            UPDATE fate SET fate = '{Change.UNCHANGED}' FROM (
               SELECT new.row FROM (
                 SELECT row, {KEY}, {content} FROM arriving_row
-                WHERE row IN (SELECT row FROM fate WHERE fate = 'superseded')) new
+                WHERE row IN (SELECT row FROM fate WHERE fate = '{Change.SUPERSEDED}')) new
               JOIN (SELECT {KEY}, {content} FROM trajectories
                 WHERE bin_date BETWEEN $first AND $last) old
               ON new.{KEY} = old.{KEY} AND new.content = old.content

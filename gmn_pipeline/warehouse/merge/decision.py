@@ -5,6 +5,7 @@ The rules stand in docs/rewritten-files.md and docs/decisions/0024-one-merge-of-
 
 import duckdb
 
+from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
     BIN,
@@ -245,7 +246,7 @@ class Decision(Statements):
         """The newest tombstone that others sent of each trajectory."""
         return f"""
             SELECT {KEY}, max(generated_at_utc) AS generated_at_utc FROM publications
-            WHERE origin = 'consumed' AND change = 'withdrawn'
+            WHERE origin = 'consumed' AND change = '{Change.WITHDRAWN}'
               AND {KEY} IN (SELECT {KEY} FROM arriving)
             GROUP BY 1"""
 
@@ -270,12 +271,12 @@ class Decision(Statements):
                 OR p.bin_solar_longitude_deg IS DISTINCT FROM c.bin_solar_longitude_deg AS moves,
               c.is_placed, c.place_is_inside, c.is_named OR c.is_placed AS is_named,
               p.is_named AS was_named,
-              CASE WHEN c.{KEY} IS NULL THEN 'withdrawn'
-                WHEN p.{KEY} IS NULL THEN 'inserted'
+              CASE WHEN c.{KEY} IS NULL THEN '{Change.WITHDRAWN}'
+                WHEN p.{KEY} IS NULL THEN '{Change.INSERTED}'
                 WHEN c.origin <> 'present' THEN 'both'
-                WHEN moves OR (c.is_named OR c.is_placed) <> p.is_named THEN 'relabelled'
-                ELSE 'unchanged' END AS change,
-              change <> 'relabelled' OR moves AS relinks
+                WHEN moves OR (c.is_named OR c.is_placed) <> p.is_named THEN '{Change.RELABELLED}'
+                ELSE '{Change.UNCHANGED}' END AS change,
+              change <> '{Change.RELABELLED}' OR moves AS relinks
             FROM chosen c FULL JOIN dropped d ON c.{KEY} = d.{KEY}
             LEFT JOIN present p ON p.{KEY} = coalesce(c.{KEY}, d.{KEY})
             """
@@ -300,9 +301,9 @@ class Decision(Statements):
         self.rows(
             f"""
             UPDATE change SET change = compared.change, relinks = compared.relinks FROM (
-              SELECT new.{KEY}, CASE WHEN new.content <> old.content THEN 'revised'
-                WHEN new.moves OR new.renamed {other_flags} THEN 'relabelled'
-                ELSE 'unchanged' END AS change,
+              SELECT new.{KEY}, CASE WHEN new.content <> old.content THEN '{Change.REVISED}'
+                WHEN new.moves OR new.renamed {other_flags} THEN '{Change.RELABELLED}'
+                ELSE '{Change.UNCHANGED}' END AS change,
                 new.moves OR new.stations <> old.stations AS relinks
               FROM (
                 SELECT {KEY}, c.moves, c.is_named <> c.was_named AS renamed, {arriving}

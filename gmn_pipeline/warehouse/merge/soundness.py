@@ -1,6 +1,7 @@
 """Of the merge: what the tables themselves must say before anything is committed."""
 
 from gmn_pipeline.errors import CountMismatch
+from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
     KEY,
@@ -18,11 +19,12 @@ class Soundness(Statements):
         """
         least, greatest, first, last = self.rows(
             f"SELECT min({KEY}), max({KEY}), min(least(bin_date, former_bin_date)), "
-            "max(greatest(bin_date, former_bin_date)) FROM change WHERE change <> 'unchanged'"
+            f"max(greatest(bin_date, former_bin_date)) FROM change "
+            f"WHERE change <> '{Change.UNCHANGED}'"
         )[0]
         if least is None:
             return
-        changed = f"{KEY} IN (SELECT {KEY} FROM change WHERE change <> 'unchanged')"
+        changed = f"{KEY} IN (SELECT {KEY} FROM change WHERE change <> '{Change.UNCHANGED}')"
         # Copied, so that the lake is looked through once.
         self.rows(
             f"""
@@ -45,8 +47,8 @@ class Soundness(Statements):
             first=first, last=last,
         )[0]  # fmt: skip
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
-        inserted, withdrawn = counts.get("inserted", 0), counts.get("withdrawn", 0)
-        present = inserted + counts.get("revised", 0) + counts.get("relabelled", 0)
+        inserted, withdrawn = counts.get(Change.INSERTED, 0), counts.get(Change.WITHDRAWN, 0)
+        present = inserted + counts.get(Change.REVISED, 0) + counts.get(Change.RELABELLED, 0)
         wrong = []
         if rows != rows_before + inserted - withdrawn:
             wrong.append(f"{rows_before} rows + {inserted} - {withdrawn} became {rows}")

@@ -2,8 +2,13 @@
 
 from datetime import timedelta
 
+from gmn_pipeline.schemas.changes import Change, any_of
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.tables import TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_STATIONS
+from gmn_pipeline.schemas.trajectory_tables import (
+    TRAJECTORIES,
+    TRAJECTORY_CLAIMS,
+    TRAJECTORY_STATIONS,
+)
 
 BIN_COMPUTED, OUTSIDE_BIN = "bin_computed", "outside_bin"
 """The quality flags that say how a row came to its bin."""
@@ -16,7 +21,9 @@ BIN = "bin_date, bin_solar_longitude_deg"
 COPIED = ", ".join(TRAJECTORY_CLAIMS.columns)
 RANK = "origin = 'claim', origin = 'present'"
 """At the same generation: what arrives, then what is there, then a claim."""
-ENDED_OR_CHANGED = "('revised', 'withdrawn', 'relabelled')"
+ENDED = any_of(Change.REVISED, Change.WITHDRAWN)
+COMING = any_of(Change.INSERTED, Change.REVISED, Change.RELABELLED)
+ENDED_OR_CHANGED = any_of(Change.REVISED, Change.WITHDRAWN, Change.RELABELLED)
 A_DAY = timedelta(days=1)
 
 IS_DAILY = "contains(source_path, '_solrange_')"
@@ -91,7 +98,7 @@ MERGED_TABLES = (TRAJECTORIES, TRAJECTORY_STATIONS, TRAJECTORY_CLAIMS)
 
 CONFIRMED = f"""
 SELECT {KEY}, revision, max(generated_at_utc) AS generated_at_utc FROM publications
-WHERE origin = 'consumed' AND change <> 'withdrawn' AND revision > 0
+WHERE origin = 'consumed' AND change <> '{Change.WITHDRAWN}' AND revision > 0
   AND {KEY} IN (SELECT {KEY} FROM near)
 GROUP BY ALL
 """

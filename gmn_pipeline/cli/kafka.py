@@ -1,0 +1,56 @@
+"""`gmn kafka`: a Kafka broker of the data folder on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmn_pipeline.kafka.local_broker.install import kafka_version
+from gmn_pipeline.kafka.local_broker.process import running, start
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="One Kafka broker on this machine, for who has no cluster.",
+)
+DataDir = Annotated[
+    Path, typer.Option(envvar="GMN_DATA_DIR", help="Folder of everything this pipeline keeps.")
+]
+Port = Annotated[int, typer.Option(help="Port of 127.0.0.1 that the broker listens on.")]
+
+
+@app.command("start")
+def start_broker(data_dir: DataDir = Path("data"), port: Port = 9092) -> None:
+    """Start the broker and return when it answers; it runs until it is stopped."""
+    broker = running(data_dir)
+    if broker is not None:
+        broker.wait_until_ready()
+        typer.echo(f"Kafka already runs at {broker.bootstrap_servers} (pid {broker.pid}).")
+        return
+    broker = start(data_dir, port, outlive_caller=True)
+    typer.echo(
+        f"Kafka {kafka_version()} runs at {broker.bootstrap_servers} (pid {broker.pid}); "
+        f"its log is {broker.folder / 'broker.log'}."
+    )
+
+
+@app.command("stop")
+def stop_broker(data_dir: DataDir = Path("data")) -> None:
+    """Stop the broker, if it runs."""
+    broker = running(data_dir)
+    if broker is None:
+        typer.echo("Kafka does not run.")
+        return
+    broker.stop()
+    typer.echo(f"Kafka at {broker.bootstrap_servers} is stopped.")
+
+
+@app.command("status")
+def show_broker(data_dir: DataDir = Path("data")) -> None:
+    """Tell whether the broker runs, and where; the exit code is 1 if it does not."""
+    broker = running(data_dir)
+    if broker is None:
+        typer.echo("Kafka does not run.")
+        raise typer.Exit(1)
+    typer.echo(f"Kafka runs at {broker.bootstrap_servers} (pid {broker.pid}).")

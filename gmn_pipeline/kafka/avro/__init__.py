@@ -1,0 +1,1 @@
+"""Avro in bulk: bodies of messages to and from frames, all rows at once."""

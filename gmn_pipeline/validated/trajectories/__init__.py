@@ -1,0 +1,1 @@
+"""Validated trajectories: from landed summary files to rows that may be believed."""
