@@ -5,7 +5,6 @@ from gmn_pipeline.warehouse.merge.terms import (
     A_DAY,
     AT_UTC,
     BIN,
-    CONFIRMED,
     HISTORY_FILES,
     IS_DAILY,
     IS_INSIDE,
@@ -18,13 +17,14 @@ from gmn_pipeline.warehouse.merge.terms import (
 
 
 class Present(Statements):
-    """`near`, `spoken`, `claim`, `present` and `taken_over`."""
+    """`near`, `spoken`, `claim`, `confirmed`, `present` and `taken_over`."""
 
     def run(self) -> None:
         """The steps, in their order."""
         self._find_near()
         self._find_spoken()
         self._find_claims()
+        self._find_confirmed()
         self._find_present()
         self._find_takeovers()
 
@@ -86,7 +86,7 @@ class Present(Statements):
             LEFT JOIN ({spoken_of("near")}) h ON n.{KEY} = h.{KEY}
             LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
               AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
-            LEFT JOIN ({CONFIRMED}) m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
+            LEFT JOIN confirmed m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
             """
         )
 
@@ -119,6 +119,23 @@ class Present(Statements):
               greatest(c.summary_generated_at_utc, s.generated_at_utc) AS generated_at_utc
             FROM trajectory_claims c
             LEFT JOIN (FROM spoken WHERE is_daily) s USING ({BIN})
+            """
+        )
+
+    def _find_confirmed(self) -> None:
+        """`confirmed`: the newest message of others that says what a row says. Where one without
+        a bin did, what names the bin is a claim."""
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE confirmed AS
+            SELECT {KEY}, revision, max(generated_at_utc) AS generated_at_utc,
+              arg_max('kafka:' || coalesce(topic, topic_id) || '/' || topic_partition || '/'
+                || topic_offset, (generated_at_utc, sent_at_utc)) AS cause
+            FROM publications
+            LEFT JOIN (SELECT DISTINCT topic, topic_id FROM stream_offsets) USING (topic_id)
+            WHERE origin = 'consumed' AND change <> 'withdrawn' AND revision > 0
+              AND {KEY} IN (SELECT {KEY} FROM near)
+            GROUP BY ALL
             """
         )
 
