@@ -316,3 +316,15 @@ def test_what_a_message_confirmed_has_the_generation_of_the_message_and_its_plac
     merge.daily(279, 29, f=1)
     merge.load(days=(0,))
     assert present(merge)["d"] == (1, 281)
+
+
+def test_near_a_limit_a_file_of_the_same_generation_that_came_before_ends_nothing(
+    merge: Checker,
+) -> None:
+    merge.daily(279, 26, f=1)
+    merge.load()
+    merge.history("2019", 26, c=1)
+    merge.load("yearly", (0,))
+    merge.daily(280, 26, j=1)
+    merge.load()
+    assert "c" in present(merge)

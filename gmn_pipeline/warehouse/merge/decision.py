@@ -41,6 +41,9 @@ class Decision(Statements):
             "WHERE network_identifier IS NOT NULL)"
         )
         here = "p.bin_date = s.bin_date AND p.bin_solar_longitude_deg = s.bin_solar_longitude_deg"
+        # At equal generation the later one counts, as for all that is loaded.
+        newer = "(d.generated_at_utc > p.generated_at_utc"
+        newer += " OR (d.generated_at_utc = p.generated_at_utc AND d.is_coming))"
         self._find_namings()
         self.rows(
             f"""
@@ -52,7 +55,7 @@ class Decision(Statements):
               FROM present p JOIN speaker s ON s.is_daily AND {here}
               WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
                 AND (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
-                AND {self._neighbour_lacks("p", ">=")}
+                AND {self._neighbour_lacks("p", newer)}
               UNION ALL
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
               FROM present p JOIN speaker s ON s.is_daily
@@ -62,7 +65,7 @@ class Decision(Statements):
                 AND p.{KEY} NOT IN (FROM named_elsewhere)
                 AND EXISTS (FROM daily_speaker d WHERE d.bin_date = p.bin_date
                   AND d.bin_solar_longitude_deg = p.bin_solar_longitude_deg
-                  AND d.generated_at_utc >= p.generated_at_utc)
+                  AND {newer})
               UNION ALL
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
               FROM present p JOIN speaker s ON NOT s.is_daily AND {covers("s", "p.at_utc", "p")}
@@ -103,14 +106,17 @@ class Decision(Statements):
         )
 
     def _find_namings(self) -> None:
-        """`daily_speaker`: the newest daily file of each bin, those that are loaded included;
+        """`daily_speaker`: the newest daily file of each bin, and whether it is just loaded;
         `named_elsewhere`: trajectories that a current daily file or a claim names a bin of."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE daily_speaker AS
-            SELECT {BIN}, max(generated_at_utc) AS generated_at_utc FROM (
-              SELECT {BIN}, generated_at_utc FROM spoken WHERE is_daily
-              UNION ALL SELECT {BIN}, generated_at_utc FROM speaker WHERE is_daily) GROUP BY ALL
+            SELECT {BIN}, max(generated_at_utc) AS generated_at_utc,
+              arg_max(is_coming, (generated_at_utc, is_coming)) AS is_coming
+            FROM (
+              SELECT {BIN}, generated_at_utc, false AS is_coming FROM spoken WHERE is_daily
+              UNION ALL
+              SELECT {BIN}, generated_at_utc, true FROM speaker WHERE is_daily) GROUP BY {BIN}
             """
         )
         self.rows(
@@ -129,7 +135,7 @@ class Decision(Statements):
         return f"""({row}.neighbour_deg IS NULL OR EXISTS (FROM {speakers} d
             WHERE d.bin_solar_longitude_deg = {row}.neighbour_deg
               AND d.bin_date BETWEEN {row}.bin_date - 2 AND {row}.bin_date + 2
-              AND d.generated_at_utc {newer} {row}.generated_at_utc))"""
+              AND {newer}))"""
 
     def _find_candidates(self) -> None:
         """`candidate`: what may be said of each trajectory that is spoken of, at its place."""
@@ -162,6 +168,7 @@ class Decision(Statements):
         )
         self._find_denied()
         daily = "(FROM spoken WHERE is_daily)"
+        newer = "d.generated_at_utc > a.generated_at_utc"
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE live AS
@@ -174,7 +181,7 @@ class Decision(Statements):
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
                 OR NOT (coalesce(d.generated_at_utc > a.generated_at_utc, false)
-                  AND (a.is_named OR {self._neighbour_lacks("a", ">", daily)})))
+                  AND (a.is_named OR {self._neighbour_lacks("a", newer, daily)})))
             """
         )
         self.rows(
