@@ -328,3 +328,19 @@ def test_near_a_limit_a_file_of_the_same_generation_that_came_before_ends_nothin
     merge.daily(280, 26, j=1)
     merge.load()
     assert "c" in present(merge)
+
+
+@pytest.mark.parametrize("by", ["tombstone", "history"])
+def test_a_bin_is_named_no_more_when_what_named_it_ends_below_something_newer(
+    merge: Checker, by: str
+) -> None:
+    merge.daily(282, 16, h=1)
+    merge.load()
+    merge.history("all", 28, h=1)
+    merge.load("all", (1,))
+    if by == "tombstone":
+        merge.messages(("h", None, 21, None))
+    else:
+        merge.history("2019", 21, j=1)
+        merge.load("yearly")
+    assert next(state.bin_computed for state in merge.world.present.values())

@@ -32,9 +32,9 @@ class Decision(Statements):
         self._compare_contents()
 
     def _find_dropped(self) -> None:
-        """`dropped` and `dropped_claim`: what a newer speaker of its place does not have, with
-        the speaker; `unnamed`: rows that the newest file of their bin does not have, though
-        something newer has them."""
+        """`denying`: who speaks of a row's place and does not have it; `dropped` and
+        `dropped_claim`: what a newer one does not have; `unnamed`: rows of which only what named
+        their bin is dropped: something newer has them."""
         lacking = (
             f"NOT EXISTS (FROM arriving a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
             f"AND p.{KEY} NOT IN (SELECT network_identifier FROM taken_over "
@@ -47,15 +47,29 @@ class Decision(Statements):
         self._find_namings()
         self.rows(
             f"""
+            CREATE OR REPLACE TEMP TABLE denying AS
+            SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc, true AS is_daily
+            FROM present p JOIN speaker s ON s.is_daily AND {here} WHERE {lacking}
+            UNION ALL
+            SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc, false
+            FROM present p JOIN speaker s ON NOT s.is_daily AND {covers("s", "p.at_utc", "p")}
+            WHERE {lacking}
+            UNION ALL
+            SELECT p.{KEY}, g.speaker, g.cause, g.generated_at_utc, false
+            FROM present p JOIN gone g ON p.{KEY} = g.{KEY}
+            """
+        )
+        self.rows(
+            f"""
             CREATE OR REPLACE TEMP TABLE dropped AS
             SELECT {KEY}, arg_max(speaker, generated_at_utc) AS speaker,
               arg_max(cause, generated_at_utc) AS cause
             FROM (
-              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
-              FROM present p JOIN speaker s ON s.is_daily AND {here}
-              WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
-                AND (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
-                AND {self._neighbour_lacks("p", newer)}
+              SELECT y.{KEY}, y.speaker, y.cause, y.generated_at_utc
+              FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
+              WHERE y.generated_at_utc >= p.generated_at_utc AND (NOT y.is_daily OR (
+                (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
+                AND {self._neighbour_lacks("p", newer)}))
               UNION ALL
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
               FROM present p JOIN speaker s ON s.is_daily
@@ -66,14 +80,6 @@ class Decision(Statements):
                 AND EXISTS (FROM daily_speaker d WHERE d.bin_date = p.bin_date
                   AND d.bin_solar_longitude_deg = p.bin_solar_longitude_deg
                   AND {newer})
-              UNION ALL
-              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
-              FROM present p JOIN speaker s ON NOT s.is_daily AND {covers("s", "p.at_utc", "p")}
-              WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
-              UNION ALL
-              SELECT p.{KEY}, g.speaker, g.cause, g.generated_at_utc
-              FROM present p JOIN gone g ON p.{KEY} = g.{KEY}
-              WHERE g.generated_at_utc >= p.generated_at_utc
               UNION ALL
               SELECT {KEY}, speaker, cause, generated_at_utc FROM taken_over
               WHERE speaker IS NOT NULL
@@ -98,10 +104,9 @@ class Decision(Statements):
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE unnamed AS
-            SELECT DISTINCT p.{KEY} FROM present p JOIN speaker s ON s.is_daily AND {here}
-            WHERE p.is_named AND {lacking}
-              AND s.generated_at_utc < p.generated_at_utc
-              AND s.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
+            SELECT DISTINCT p.{KEY} FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
+            WHERE p.is_named AND y.generated_at_utc < p.generated_at_utc
+              AND y.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
             """
         )
 
