@@ -263,3 +263,84 @@ def test_a_history_file_of_the_neighbour_is_no_daily_file_that_lacks_a_trajector
     checker.load("daily", (0,))
     checker.load("monthly", (0,))
     assert present(checker)["c"] == (1, 279)
+
+
+def test_a_message_without_a_bin_names_none(merge: Checker) -> None:
+    merge.daily(282, 18, g=3)
+    merge.load()
+    merge.messages(("g", 1, 28, None))
+    merge.daily(281, 25, g=1)
+    merge.load()
+    assert present(merge)["g"] == (1, 281)
+
+
+@pytest.mark.parametrize("first", ["message", "file"])
+def test_a_message_without_a_bin_that_says_what_is_there_names_none(
+    merge: Checker, first: str
+) -> None:
+    message = ("g", 1, 28, None)
+    if first == "message":
+        merge.messages(message)
+    merge.daily(282, 18, g=1)
+    merge.load()
+    if first == "file":
+        merge.messages(message)
+    merge.daily(282, 20, g=1)
+    merge.load()
+    merge.daily(281, 25, g=1)
+    merge.load()
+    assert present(merge)["g"] == (1, 281)
+
+
+def test_a_message_with_a_bin_names_it_also_below_a_newer_one_without(merge: Checker) -> None:
+    merge.daily(282, 18, g=1)
+    merge.load()
+    merge.messages(("g", 1, 28, None))
+    merge.messages(("g", 1, 26, 282))
+    merge.daily(281, 25, g=1)
+    merge.load()
+    assert present(merge)["g"] == (1, 282)
+    merge.daily(281, 27, g=1)
+    merge.load()
+    assert present(merge)["g"] == (1, 281)
+
+
+def test_what_a_message_confirmed_has_the_generation_of_the_message_and_its_place(
+    merge: Checker,
+) -> None:
+    merge.daily(281, 16, d=1)
+    merge.load(days=(1,))
+    merge.messages(("d", 1, 21, 281))
+    merge.daily(279, 23, d=1)
+    merge.load(days=(0,))
+    merge.daily(279, 29, f=1)
+    merge.load(days=(0,))
+    assert present(merge)["d"] == (1, 281)
+
+
+def test_near_a_limit_a_file_of_the_same_generation_that_came_before_ends_nothing(
+    merge: Checker,
+) -> None:
+    merge.daily(279, 26, f=1)
+    merge.load()
+    merge.history("2019", 26, c=1)
+    merge.load("yearly", (0,))
+    merge.daily(280, 26, j=1)
+    merge.load()
+    assert "c" in present(merge)
+
+
+@pytest.mark.parametrize("by", ["tombstone", "history"])
+def test_a_bin_is_named_no_more_when_what_named_it_ends_below_something_newer(
+    merge: Checker, by: str
+) -> None:
+    merge.daily(282, 16, h=1)
+    merge.load()
+    merge.history("all", 28, h=1)
+    merge.load("all", (1,))
+    if by == "tombstone":
+        merge.messages(("h", None, 21, None))
+    else:
+        merge.history("2019", 21, j=1)
+        merge.load("yearly")
+    assert next(state.bin_computed for state in merge.world.present.values())

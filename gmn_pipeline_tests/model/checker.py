@@ -4,6 +4,7 @@ What belongs here: the actions, on a real data folder, and the comparison. What 
 (`world.py`), random sequences (`actions.py`).
 """
 
+import re
 import shutil
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -53,11 +54,12 @@ _EVERY = 8  # steps between looks at statistics and former states
 
 
 class Discrepancy(AssertionError):
-    """The warehouse is not what the world says. `kind` is the first thing that differs."""
+    """The warehouse is not what the world says. `kind` is the first thing that differs: table and
+    column, without which row it is."""
 
     def __init__(self, differences: Sequence[str]) -> None:
         super().__init__("\n".join(differences[:_MOST_TOLD]))
-        self.kind = differences[0].split(":")[0]
+        self.kind = re.split(r" (?:of|is|are)\b|[\[(\d]", differences[0])[0].strip()
 
 
 class Checker:

@@ -10,7 +10,7 @@ occurrence is what the warehouse shows.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gmn_pipeline.readers.solar_longitude_bins import Bin
@@ -43,8 +43,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Speaker:
-    """What one source says. `bin` is named by a daily file or a message, and computed for a slice
-    of a history file, which speaks of the times in [`begin`, `end`)."""
+    """What one source says. `bin` is named by a daily file or a message, if that has one, and
+    computed for a slice of a history file, which speaks of the times in [`begin`, `end`)."""
 
     kind: str
     source: str
@@ -182,7 +182,6 @@ class World:
     def hear(self, speakers: Sequence[Speaker]) -> list[Counts]:
         """Speakers of one transaction; what became of the rows of each."""
         self.order += 1
-        speakers = [self._with_bin(speaker) for speaker in speakers]
         counts = [Counts(self._outcome(s), len(s.rows)) for s in speakers]
         for speaker in speakers:
             if speaker.kind == DAILY and not self._newer_daily(speaker):
@@ -203,16 +202,6 @@ class World:
                 setattr(counts[at], name, getattr(counts[at], name) + 1)
         self._said += speakers
         return counts
-
-    def _with_bin(self, speaker: Speaker) -> Speaker:
-        """A message without a bin leaves a trajectory in the bin that others named, and so says
-        that it is there."""
-        if speaker.kind != MESSAGE or speaker.bin is not None:
-            return speaker
-        state = self.present.get(next(iter(speaker.rows)))
-        if state is None or state.bin_computed:
-            return speaker
-        return replace(speaker, bin=state.bin)
 
     @staticmethod
     def _may_end(speaker: Speaker, state: State) -> bool:

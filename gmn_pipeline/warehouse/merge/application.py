@@ -68,9 +68,11 @@ class Application(Statements):
                 AND x.bin_solar_longitude_deg = c.bin_solar_longitude_deg AS is_here
             FROM candidate c JOIN change x ON c.{KEY} = x.{KEY}
             WHERE c.is_named AND c.named_rank = 1 AND x.change <> '{Change.WITHDRAWN}'
-              -- What named the bin of a row whose content came with something newer.
+              -- What named the bin of a row whose content came with something newer, or that a
+              -- message without a bin confirms: of messages nobody knows later which named one.
               AND (NOT is_here OR (x.is_placed AND (c.origin <> 'present' OR (
-                x.origin <> 'present' AND x.change = '{Change.REVISED}'))))
+                x.origin <> 'present' AND (x.change = '{Change.REVISED}'
+                  OR x.speaker NOT IN (SELECT speaker FROM speaker))))))
             """
         )
         if not self.one("SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM claim)"):
@@ -85,7 +87,7 @@ class Application(Statements):
                 w.generated_at_utc AS summary_generated_at_utc,
                 CASE WHEN w.generated_at_utc = t.summary_generated_at_utc
                   THEN t.source_file_sha256
-                  ELSE coalesce(f.source_file_sha256, t.source_file_sha256)
+                  ELSE coalesce(f.source_file_sha256, m.cause, t.source_file_sha256)
                   END AS source_file_sha256)
               FROM {self.standing} t
               JOIN (FROM waiting WHERE origin = 'present') w ON t.{KEY} = w.{KEY}
@@ -96,6 +98,8 @@ class Application(Statements):
               ) f ON f.bin_date = t.bin_date
                 AND f.bin_solar_longitude_deg = t.bin_solar_longitude_deg
                 AND f.summary_generated_at_utc = w.generated_at_utc
+              LEFT JOIN confirmed m ON m.{KEY} = t.{KEY} AND m.revision = t.revision
+                AND m.generated_at_utc = w.generated_at_utc
               WHERE t.bin_date BETWEEN $first AND $last)
             """,
             first=first, last=last,
@@ -253,7 +257,11 @@ class Application(Statements):
             UNION ALL
             SELECT {COPIED} FROM arriving_row WHERE row IN (
               SELECT w.row FROM waiting w JOIN fate f ON w.row = f.row
-              WHERE w.origin = 'arriving' AND NOT (w.is_here AND f.fate = '{Change.UNCHANGED}'))
+              WHERE w.origin = 'arriving'
+                -- `source_files` tells that a daily file has it, unless messages have it too.
+                AND NOT (w.is_here AND f.fate = '{Change.UNCHANGED}'
+                  AND w.speaker IN (SELECT speaker FROM speaker)
+                  AND w.{KEY} NOT IN (SELECT {KEY} FROM confirmed)))
             """
         )
 

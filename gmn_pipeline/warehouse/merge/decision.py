@@ -35,27 +35,44 @@ class Decision(Statements):
         self._compare_contents()
 
     def _find_dropped(self) -> None:
-        """`dropped` and `dropped_claim`: what a newer speaker of its place does not have, with
-        the speaker; `unnamed`: rows that the newest file of their bin does not have, though
-        something newer has them."""
+        """`denying`: who speaks of a row's place and does not have it; `dropped` and
+        `dropped_claim`: what a newer one does not have; `unnamed`: rows of which only what named
+        their bin is dropped: something newer has them."""
         lacking = (
             f"NOT EXISTS (FROM arriving a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
             f"AND p.{KEY} NOT IN (SELECT network_identifier FROM taken_over "
             "WHERE network_identifier IS NOT NULL)"
         )
         here = "p.bin_date = s.bin_date AND p.bin_solar_longitude_deg = s.bin_solar_longitude_deg"
+        # At equal generation the later one counts, as for all that is loaded.
+        newer = "(d.generated_at_utc > p.generated_at_utc"
+        newer += " OR (d.generated_at_utc = p.generated_at_utc AND d.is_coming))"
         self._find_namings()
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE denying AS
+            SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc, true AS is_daily
+            FROM present p JOIN speaker s ON s.is_daily AND {here} WHERE {lacking}
+            UNION ALL
+            SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc, false
+            FROM present p JOIN speaker s ON NOT s.is_daily AND {covers("s", "p.at_utc", "p")}
+            WHERE {lacking}
+            UNION ALL
+            SELECT p.{KEY}, g.speaker, g.cause, g.generated_at_utc, false
+            FROM present p JOIN gone g ON p.{KEY} = g.{KEY}
+            """
+        )
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE dropped AS
             SELECT {KEY}, arg_max(speaker, generated_at_utc) AS speaker,
               arg_max(cause, generated_at_utc) AS cause
             FROM (
-              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
-              FROM present p JOIN speaker s ON s.is_daily AND {here}
-              WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
-                AND (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
-                AND {self._neighbour_lacks("p", ">=")}
+              SELECT y.{KEY}, y.speaker, y.cause, y.generated_at_utc
+              FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
+              WHERE y.generated_at_utc >= p.generated_at_utc AND (NOT y.is_daily OR (
+                (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
+                AND {self._neighbour_lacks("p", newer)}))
               UNION ALL
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
               FROM present p JOIN speaker s ON s.is_daily
@@ -65,15 +82,7 @@ class Decision(Statements):
                 AND p.{KEY} NOT IN (FROM named_elsewhere)
                 AND EXISTS (FROM daily_speaker d WHERE d.bin_date = p.bin_date
                   AND d.bin_solar_longitude_deg = p.bin_solar_longitude_deg
-                  AND d.generated_at_utc >= p.generated_at_utc)
-              UNION ALL
-              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
-              FROM present p JOIN speaker s ON NOT s.is_daily AND {covers("s", "p.at_utc", "p")}
-              WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
-              UNION ALL
-              SELECT p.{KEY}, g.speaker, g.cause, g.generated_at_utc
-              FROM present p JOIN gone g ON p.{KEY} = g.{KEY}
-              WHERE g.generated_at_utc >= p.generated_at_utc
+                  AND {newer})
               UNION ALL
               SELECT {KEY}, speaker, cause, generated_at_utc FROM taken_over
               WHERE speaker IS NOT NULL
@@ -98,22 +107,24 @@ class Decision(Statements):
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE unnamed AS
-            SELECT DISTINCT p.{KEY} FROM present p JOIN speaker s ON s.is_daily AND {here}
-            WHERE p.is_named AND {lacking}
-              AND s.generated_at_utc < p.generated_at_utc
-              AND s.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
+            SELECT DISTINCT p.{KEY} FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
+            WHERE p.is_named AND y.generated_at_utc < p.generated_at_utc
+              AND y.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
             """
         )
 
     def _find_namings(self) -> None:
-        """`daily_speaker`: the newest daily file of each bin, those that are loaded included;
+        """`daily_speaker`: the newest daily file of each bin, and whether it is just loaded;
         `named_elsewhere`: trajectories that a current daily file or a claim names a bin of."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE daily_speaker AS
-            SELECT {BIN}, max(generated_at_utc) AS generated_at_utc FROM (
-              SELECT {BIN}, generated_at_utc FROM spoken WHERE is_daily
-              UNION ALL SELECT {BIN}, generated_at_utc FROM speaker WHERE is_daily) GROUP BY ALL
+            SELECT {BIN}, max(generated_at_utc) AS generated_at_utc,
+              arg_max(is_coming, (generated_at_utc, is_coming)) AS is_coming
+            FROM (
+              SELECT {BIN}, generated_at_utc, false AS is_coming FROM spoken WHERE is_daily
+              UNION ALL
+              SELECT {BIN}, generated_at_utc, true FROM speaker WHERE is_daily) GROUP BY {BIN}
             """
         )
         self.rows(
@@ -132,7 +143,7 @@ class Decision(Statements):
         return f"""({row}.neighbour_deg IS NULL OR EXISTS (FROM {speakers} d
             WHERE d.bin_solar_longitude_deg = {row}.neighbour_deg
               AND d.bin_date BETWEEN {row}.bin_date - 2 AND {row}.bin_date + 2
-              AND d.generated_at_utc {newer} {row}.generated_at_utc))"""
+              AND {newer}))"""
 
     def _find_candidates(self) -> None:
         """`candidate`: what may be said of each trajectory that is spoken of, at its place."""
@@ -165,6 +176,7 @@ class Decision(Statements):
         )
         self._find_denied()
         daily = "(FROM spoken WHERE is_daily)"
+        newer = "d.generated_at_utc > a.generated_at_utc"
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE live AS
@@ -177,7 +189,7 @@ class Decision(Statements):
               AND NOT coalesce(a.is_named AND d.generated_at_utc > a.generated_at_utc, false)
               AND (a.{KEY} IN (SELECT {KEY} FROM held)
                 OR NOT (coalesce(d.generated_at_utc > a.generated_at_utc, false)
-                  AND (a.is_named OR {self._neighbour_lacks("a", ">", daily)})))
+                  AND (a.is_named OR {self._neighbour_lacks("a", newer, daily)})))
             """
         )
         self.rows(

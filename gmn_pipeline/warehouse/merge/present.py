@@ -1,11 +1,11 @@
 """Of the merge: what is there of the trajectories that are spoken of, and who spoke before."""
 
+from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
     A_DAY,
     AT_UTC,
     BIN,
-    CONFIRMED,
     HISTORY_FILES,
     IS_DAILY,
     IS_INSIDE,
@@ -18,13 +18,15 @@ from gmn_pipeline.warehouse.merge.terms import (
 
 
 class Present(Statements):
-    """`near`, `spoken`, `claim`, `present` and `taken_over`."""
+    """`near`, `spoken`, `claim`, `confirmed`, `present` and `taken_over`."""
 
     def run(self) -> None:
         """The steps, in their order."""
         self._find_near()
+        self._find_claimed()
         self._find_spoken()
         self._find_claims()
+        self._find_confirmed()
         self._find_present()
         self._find_takeovers()
 
@@ -87,7 +89,7 @@ class Present(Statements):
             LEFT JOIN ({spoken_of("near")}) h ON n.{KEY} = h.{KEY}
             LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
               AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
-            LEFT JOIN ({CONFIRMED}) m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
+            LEFT JOIN confirmed m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
             """
         )
 
@@ -96,7 +98,7 @@ class Present(Statements):
         first, last = self.rows(
             "SELECT min(bin_date), max(bin_date) FROM (SELECT bin_date FROM near UNION ALL "
             "SELECT bin_date FROM speaker UNION ALL SELECT bin_date FROM arriving UNION ALL "
-            "SELECT bin_date FROM trajectory_claims)"
+            "SELECT bin_date FROM claimed)"
         )[0]
         self.rows(
             f"""
@@ -110,16 +112,40 @@ class Present(Statements):
             last=last and last + A_DAY,
         )
 
+    def _find_claimed(self) -> None:
+        """`claimed`: what files of other bins have of trajectories. There are few: all."""
+        self._copy(
+            "claimed",
+            f"SELECT {KEY}, {BIN}, {AT_UTC} AS at_utc, {IS_INSIDE} AS is_inside, "
+            "summary_generated_at_utc FROM trajectory_claims",
+        )
+
     def _find_claims(self) -> None:
-        """`claim`: what current files of other bins have of trajectories. There are few: all."""
+        """`claim`: the same, with the generation of the newest file that has them."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE claim AS
-            SELECT c.{KEY}, c.bin_date, c.bin_solar_longitude_deg, {AT_UTC} AS at_utc,
-              {IS_INSIDE} AS is_inside,
+            SELECT c.{KEY}, c.bin_date, c.bin_solar_longitude_deg, c.at_utc, c.is_inside,
               greatest(c.summary_generated_at_utc, s.generated_at_utc) AS generated_at_utc
-            FROM trajectory_claims c
+            FROM claimed c
             LEFT JOIN (FROM spoken WHERE is_daily) s USING ({BIN})
+            """
+        )
+
+    def _find_confirmed(self) -> None:
+        """`confirmed`: the newest message of others that says what a row says. Where one without
+        a bin did, what names the bin is a claim."""
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE confirmed AS
+            SELECT {KEY}, revision, max(generated_at_utc) AS generated_at_utc,
+              arg_max('kafka:' || coalesce(topic, topic_id) || '/' || topic_partition || '/'
+                || topic_offset, (generated_at_utc, sent_at_utc)) AS cause
+            FROM publications
+            LEFT JOIN (SELECT DISTINCT topic, topic_id FROM stream_offsets) USING (topic_id)
+            WHERE origin = 'consumed' AND change <> '{Change.WITHDRAWN}' AND revision > 0
+              AND {KEY} IN (SELECT {KEY} FROM near)
+            GROUP BY ALL
             """
         )
 

@@ -96,15 +96,6 @@ MERGED_TABLES = (TRAJECTORIES, TRAJECTORY_STATIONS, TRAJECTORY_CLAIMS)
 """The tables that the merge takes rows out of."""
 
 
-CONFIRMED = f"""
-SELECT {KEY}, revision, max(generated_at_utc) AS generated_at_utc FROM publications
-WHERE origin = 'consumed' AND change <> '{Change.WITHDRAWN}' AND revision > 0
-  AND {KEY} IN (SELECT {KEY} FROM near)
-GROUP BY ALL
-"""
-"""The newest message of others that says what a row says."""
-
-
 def qualified(alias: str) -> str:
     return ", ".join(f"{alias}.{name}" for name in TRAJECTORY_CLAIMS.columns)
 
