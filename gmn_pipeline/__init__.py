@@ -11,7 +11,7 @@ The way of the data, and the folder where each step lives:
     streams     the topic back into the warehouse, exactly once in effect
     queries     the one door for questions of people and clients: one SELECT, within limits
 
-`schemas` declares every dataset and column once; `storage` keeps files whole and locked. `flows`
-takes days along the way, `orchestration` shows it to Dagster and says when, `cli` is the command
-`gmn`.
+`schemas` declares every dataset and column once; `storage` keeps files whole and locked; `kafka`
+reads, sends and has a broker, whatever the messages mean; `readers` have the formats. `flows` takes
+days along the way, `orchestration` shows it to Dagster and says when, `cli` is the command `gmn`.
 """
