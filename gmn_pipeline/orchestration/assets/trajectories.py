@@ -41,7 +41,7 @@ _SHOWN_DAYS = 10
 
 def _spec(stage: Stage, description: str, **more: Any) -> dg.AssetSpec:
     return asset_spec(
-        DATASET, stage, description, partitions_def=DAYS, skippable=True, tags=TAGS, **more
+        DATASET, stage.value, description, partitions_def=DAYS, skippable=True, tags=TAGS, **more
     )
 
 
