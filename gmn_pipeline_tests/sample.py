@@ -15,10 +15,10 @@ from pathlib import Path
 import polars as pl
 
 from gmn_pipeline.config import load_settings
+from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import Landing, land
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.sources.directory import Directory, open_directory
 from gmn_pipeline.sources.summary_file import RejectedLine, blocks, parse, read_head

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.archive import Shares, Truth, generate, next_generation
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.errors import CountMismatch, WarehouseBusy
 from gmn_pipeline.flows.trajectory_days import Report, load_days
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.sources.bins import Bin

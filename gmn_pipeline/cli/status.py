@@ -4,7 +4,7 @@ from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.config import Settings, load_settings
-from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.streams.round_trip import overview
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import Warehouse, ask

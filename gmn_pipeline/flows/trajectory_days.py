@@ -20,10 +20,10 @@ from typing import TypeAlias
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import LandedFile, Landing, Wanted, days_of, land
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.sources.bins import FileKind, bin_of_name
 from gmn_pipeline.sources.directory import Entry, open_directory
 from gmn_pipeline.validated.validate import BYTES_A_ROW, DEFINITION, Chunk, validate

@@ -16,9 +16,9 @@ from typing import TypeAlias
 
 from gmn_pipeline import clock
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import LandedVersion, Ledger, UnreadFile
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SummaryFormatError
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import LandedVersion, Ledger, UnreadFile
 from gmn_pipeline.sources.bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.sources.directory import Directory, Entry, Fetched, Version
 from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name

@@ -12,8 +12,8 @@ from datetime import date
 import polars as pl
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.flows.trajectory_days import DayReport
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.orchestration.markdown import cell, table
 
 SHOWN_ROWS = 20

@@ -22,6 +22,7 @@ import polars as pl
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.errors import (
     CountMismatch,
     FileIncomplete,
@@ -32,7 +33,6 @@ from gmn_pipeline.errors import (
 )
 from gmn_pipeline.isolate import BROKEN, in_words
 from gmn_pipeline.landing.land import LandedFile, days_of
-from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import BIN_FIELDS, REJECTED_ROWS, SOURCE_FIELDS

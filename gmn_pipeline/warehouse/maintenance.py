@@ -15,8 +15,8 @@ import duckdb
 
 from gmn_pipeline.clock import from_timestamp, utc_now
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.errors import WarehouseBusy
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.tables import TRAJECTORIES
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently

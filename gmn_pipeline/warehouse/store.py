@@ -17,8 +17,8 @@ import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import ValidatedSlice
 from gmn_pipeline.errors import CountMismatch, RetryableError
-from gmn_pipeline.ledger import ValidatedSlice
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
 from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal

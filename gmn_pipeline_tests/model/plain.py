@@ -12,7 +12,7 @@ from itertools import count, groupby
 import polars as pl
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.ledger import ValidatedSlice, utc_text
+from gmn_pipeline.database.ledger import ValidatedSlice, utc_text
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
 from gmn_pipeline.sources.bins import Bin

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.errors import RetryableError
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline

@@ -1,0 +1,1 @@
+"""The operational database: what is neither lake nor stream, and is small."""
