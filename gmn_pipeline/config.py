@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 
 History = Literal["daily", "monthly", "yearly", "all"]
@@ -32,6 +33,16 @@ class Settings(BaseSettings):
         Path("data"),
         description="Folder of everything this pipeline keeps: landing, validated, warehouse, "
         "snapshot and Dagster's own storage.",
+    )
+    database_url: str | None = Field(
+        None,
+        description="Operational database (what was landed, validated, what failed): "
+        "postgresql://user@host:5432/database, without a password. Unset: a SQLite file in the "
+        "data folder, whose rows a new PostgreSQL database takes over.",
+    )
+    database_password: SecretStr | None = Field(
+        None,
+        description="Password of that address. Unset: what libpq finds (PGPASSWORD, ~/.pgpass).",
     )
     history: History = Field(
         "daily",
@@ -190,6 +201,13 @@ class Settings(BaseSettings):
         "gmn_pipeline (+https://globalmeteornetwork.org/data/)",
         description="How requests introduce themselves to the source.",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_without_a_password(cls, url: str | None, info: ValidationInfo) -> str | None:
+        assert info.field_name is not None
+        password = variable(info.field_name.replace("_url", "_password"))
+        return checked_address(url, password) if url else None
 
     @property
     def dead_letter_topic(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
+from gmn_pipeline_tests.postgres import PostgresServer, own_postgres
 from gmn_pipeline_tests.sample import Bench
 
 
@@ -24,6 +25,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     need_kafka()
     with own_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL that all tests of a process share."""
+    with own_postgres() as server:
+        yield server
 
 
 @pytest.fixture

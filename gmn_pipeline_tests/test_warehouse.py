@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.archive import Shares, Truth, generate, next_generation
-from gmn_pipeline.database.ledger import Ledger
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import CountMismatch, WarehouseBusy
 from gmn_pipeline.flows.trajectory_days import Report, load_days
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
@@ -215,7 +215,7 @@ def test_a_writer_that_finds_the_warehouse_taken_says_so(tmp_path: Path) -> None
     with WarehouseConnection(bench.settings).writing():
         report = load_days([DAY], bench.settings)
     assert isinstance(report.days[DAY].error, WarehouseBusy)
-    assert Ledger(bench.settings.data_dir).failures()[0].day == DAY.isoformat()
+    assert open_ledger(bench.settings).failures()[0].day == DAY
     assert counts(load(bench)) == {"inserted": 534}
 
 

@@ -1,1 +1,4 @@
-"""The operational database: what is neither lake nor stream, and is small."""
+"""The operational database: state of the work that is neither in the lake nor in a topic.
+
+A SQLite file in the data folder, or PostgreSQL (docs/decisions/0029-the-operational-database.md).
+"""

@@ -1,23 +1,26 @@
 """The ledger: which version of which file was landed, what was validated from it, what failed.
 
-One small SQLite file under the data folder; every write is one transaction. What belongs here:
-state of the work. What does not: the data itself (landing objects, validated Parquet, warehouse).
+What belongs here: state of the work, in tables of the operational database; every write is one
+transaction. What does not: the data itself (landing objects, validated Parquet, warehouse).
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+from sqlalchemy import Connection, Executable, Select, Table, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.storage import sqlite
-from gmn_pipeline.storage.files import exclusive, is_writable, working_folder
-from gmn_pipeline.storage.problems import explaining
-
-_BUSY_TIMEOUT_S = 60.0
+from gmn_pipeline.config import Settings
+from gmn_pipeline.database.engine import Database, open_database
+from gmn_pipeline.database.tables import (
+    DAY_FAILURES,
+    LANDED_VERSIONS,
+    UNREAD_FILES,
+    VALIDATED_SLICES,
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,10 @@ class LandedVersion:
     etag: str | None
     last_modified: str | None
     listed_state: str
-    generated_at_utc: str
+    generated_at_utc: datetime
     size_bytes: int
     sha256: str
-    fetched_at_utc: str
+    fetched_at_utc: datetime
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class ValidatedSlice:
     """The rows of one bin out of one landed file, and the Parquet files that hold them."""
 
     source_file_sha256: str
-    bin_date: str
+    bin_date: date
     bin_solar_longitude_deg: int
     definition: str
     accepted_path: str
@@ -49,18 +52,18 @@ class ValidatedSlice:
     rows_read: int
     rows_accepted: int
     rows_rejected: int
-    covers_from_utc: str | None
-    covers_until_utc: str | None
+    covers_from_utc: datetime | None
+    covers_until_utc: datetime | None
 
 
 @dataclass(frozen=True)
 class DayFailure:
     """Why a day did not get through, and what to do about it."""
 
-    day: str
+    day: date
     stage: str
     message: str
-    failed_at_utc: str
+    failed_at_utc: datetime
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class UnreadFile:
     folder: str
     path: str
     expected: str
-    seen_at_utc: str
+    seen_at_utc: datetime
 
     @property
     def in_words(self) -> str:
@@ -79,182 +82,130 @@ class UnreadFile:
         )
 
 
-def _columns(row_class: type) -> list[str]:
-    return [column.name for column in fields(row_class)]
+_Row = TypeVar("_Row", LandedVersion, ValidatedSlice, DayFailure, UnreadFile)
 
 
-_TABLES = {
-    "landed_versions": (LandedVersion, "version INTEGER PRIMARY KEY, {columns}"),
-    "validated_slices": (
-        ValidatedSlice,
-        "{columns}, PRIMARY KEY (source_file_sha256, bin_date, bin_solar_longitude_deg)",
-    ),
-    "day_failures": (DayFailure, "{columns}, PRIMARY KEY (day)"),
-    "unread_files": (UnreadFile, "{columns}, PRIMARY KEY (path)"),
-}
+def open_ledger(settings: Settings) -> "Ledger":
+    """The ledger in the operational database that the settings name."""
+    return Ledger(open_database(settings))
 
 
 class Ledger:
-    """Opens a connection for each transaction, so that threads and processes can share it."""
+    """What the stages note and ask. Threads and processes can share it."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / "ledger.sqlite"
-        self._is_made = False
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with explaining(self._path.parent):
-            self._make()
-            with _connected(self._path) as db:
-                yield db
-
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """The answer to a query, which needs no permission to write; none if there is no file."""
-        with explaining(self._path.parent):
-            if not self._path.is_file():
-                return []
-            if is_writable(self._path) and is_writable(self._path.parent):
-                with self._transaction() as db:
-                    return db.execute(query, values).fetchall()
-            with sqlite.reading(self._path) as db:
-                return db.execute(query, values).fetchall()
-
-    def _make(self) -> None:
-        """Make what is not there yet, by one process; a new file has all its tables at once."""
-        if self._is_made:
-            return
-        folder = self._path.parent
-        with exclusive(folder / "ledger.lock"):
-            if self._path.is_file():
-                _create_tables(self._path)
-            else:
-                with working_folder(folder / "tmp") as unfinished:
-                    _create_tables(unfinished / self._path.name)
-                    (unfinished / self._path.name).replace(self._path)
-        self._is_made = True
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def record_landed(self, versions: Iterable[LandedVersion]) -> None:
         """Record new versions. The newest of a path is the one recorded last."""
-        with self._transaction() as db:
-            _insert(db, "landed_versions", LandedVersion, versions)
+        with self._database.writing() as connection:
+            _insert(connection, LANDED_VERSIONS, versions)
 
     def record_seen(self, versions: Iterable[LandedVersion]) -> None:
         """Record how the source now labels files whose bytes have not changed."""
-        with self._transaction() as db:
-            db.executemany(
-                "UPDATE landed_versions SET listed_state = ?, etag = ?, last_modified = ? WHERE "
-                "version = (SELECT max(version) FROM landed_versions WHERE path = ?)",
-                [(v.listed_state, v.etag, v.last_modified, v.path) for v in versions],
-            )
+        table = LANDED_VERSIONS
+        newest = select(func.max(table.c.version)).where(table.c.path == bindparam("of_path"))
+        labels = ("listed_state", "etag", "last_modified")
+        update = (
+            table.update()
+            .where(table.c.version == newest.scalar_subquery())
+            .values({name: bindparam(f"new_{name}") for name in labels})
+        )
+        values = [
+            {"of_path": v.path} | {f"new_{name}": getattr(v, name) for name in labels}
+            for v in versions
+        ]
+        with self._database.writing() as connection:
+            _for_each(connection, update, values)
 
     def newest_landed(self) -> dict[str, LandedVersion]:
         """The newest version of every path."""
-        names = ", ".join(_columns(LandedVersion))
-        rows = self._rows(
-            f"SELECT {names} FROM landed_versions WHERE version IN "
-            "(SELECT max(version) FROM landed_versions GROUP BY path)"
-        )
-        return {row[0]: LandedVersion(*row) for row in rows}
+        newest = select(func.max(LANDED_VERSIONS.c.version)).group_by(LANDED_VERSIONS.c.path)
+        query = _all(LandedVersion, LANDED_VERSIONS).where(LANDED_VERSIONS.c.version.in_(newest))
+        return {version.path: version for version in self._read(LandedVersion, query)}
 
     def landed_versions(self, path: str) -> list[LandedVersion]:
         """Every version of a path, oldest first."""
-        names = ", ".join(_columns(LandedVersion))
-        rows = self._rows(
-            f"SELECT {names} FROM landed_versions WHERE path = ? ORDER BY version", [path]
-        )
-        return [LandedVersion(*row) for row in rows]
+        query = _all(LandedVersion, LANDED_VERSIONS).where(LANDED_VERSIONS.c.path == path)
+        return self._read(LandedVersion, query.order_by(LANDED_VERSIONS.c.version))
 
     def record_validated(self, slices: Sequence[ValidatedSlice]) -> None:
-        with self._transaction() as db:
-            _insert(db, "validated_slices", ValidatedSlice, slices, or_replace=True)
+        """Record slices; one of the same bin of the same file takes the place of the former."""
+        with self._database.writing() as connection:
+            _insert(connection, VALIDATED_SLICES, slices, or_replace=True)
 
     def validated(self, days: Iterable[date]) -> list[ValidatedSlice]:
         """What is validated of the given days."""
-        names = ", ".join(_columns(ValidatedSlice))
-        wanted = {day.isoformat() for day in days}
+        wanted = set(days)
         if not wanted:
             return []
-        rows = self._rows(
-            f"SELECT {names} FROM validated_slices WHERE bin_date BETWEEN ? AND ?",
-            [min(wanted), max(wanted)],
+        query = _all(ValidatedSlice, VALIDATED_SLICES).where(
+            VALIDATED_SLICES.c.bin_date.between(min(wanted), max(wanted))
         )
-        return [s for row in rows if (s := ValidatedSlice(*row)).bin_date in wanted]
+        return [s for s in self._read(ValidatedSlice, query) if s.bin_date in wanted]
 
     def validated_paths(self) -> set[str]:
         """Every validated Parquet file that is named, of accepted or of rejected rows."""
-        rows = self._rows(
-            "SELECT accepted_path FROM validated_slices "
-            "UNION SELECT rejected_path FROM validated_slices"
-        )
-        return {path for (path,) in rows}
+        slices = VALIDATED_SLICES.c
+        query = select(slices.accepted_path).union(select(slices.rejected_path))
+        with self._database.reading() as connection:
+            return set(connection.scalars(query)) if connection else set()
 
     def record_days(self, failed: dict[date, tuple[str, str]], good: Iterable[date]) -> None:
         """Record (stage, message) of failed days, and forget former failures of good ones."""
-        now = utc_now().isoformat()
-        with self._transaction() as db:
-            db.executemany(
-                "DELETE FROM day_failures WHERE day = ?", [(day.isoformat(),) for day in good]
-            )
-            rows = [DayFailure(day.isoformat(), *why, now) for day, why in failed.items()]
-            _insert(db, "day_failures", DayFailure, rows, or_replace=True)
+        now = utc_now()
+        forget = DAY_FAILURES.delete().where(DAY_FAILURES.c.day == bindparam("good_day"))
+        rows = [DayFailure(day, *why, now) for day, why in failed.items()]
+        with self._database.writing() as connection:
+            _for_each(connection, forget, [{"good_day": day} for day in good])
+            _insert(connection, DAY_FAILURES, rows, or_replace=True)
 
     def record_unread(self, folder: str, files: Iterable[UnreadFile]) -> None:
         """Record which files of a folder were not read when it was last listed."""
-        with self._transaction() as db:
-            db.execute("DELETE FROM unread_files WHERE folder = ?", [folder])
-            _insert(db, "unread_files", UnreadFile, files, or_replace=True)
+        with self._database.writing() as connection:
+            connection.execute(UNREAD_FILES.delete().where(UNREAD_FILES.c.folder == folder))
+            _insert(connection, UNREAD_FILES, files, or_replace=True)
 
     def unread(self) -> list[UnreadFile]:
         """Files that look like summaries and were not read when last listed, by path."""
-        rows = self._rows(
-            f"SELECT {', '.join(_columns(UnreadFile))} FROM unread_files ORDER BY path"
-        )
-        return [UnreadFile(*row) for row in rows]
+        query = _all(UnreadFile, UNREAD_FILES)
+        return sorted(self._read(UnreadFile, query), key=lambda file: file.path)
 
     def failures(self) -> list[DayFailure]:
         """Days that did not get through when last tried, newest first."""
-        rows = self._rows(
-            f"SELECT {', '.join(_columns(DayFailure))} FROM day_failures ORDER BY day DESC"
-        )
-        return [DayFailure(*row) for row in rows]
+        query = _all(DayFailure, DAY_FAILURES).order_by(DAY_FAILURES.c.day.desc())
+        return self._read(DayFailure, query)
+
+    def _read(
+        self, row_class: Callable[..., _Row], query: Select[tuple[object, ...]]
+    ) -> list[_Row]:
+        """Rows of a query; none if there is no database."""
+        with self._database.reading() as connection:
+            return [row_class(*row) for row in connection.execute(query)] if connection else []
 
 
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection with one transaction."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as db:
-        db.execute("PRAGMA synchronous = NORMAL")
-        with db:
-            yield db
-
-
-def _create_tables(path: Path) -> None:
-    """Tables and index that are not there yet."""
-    with _connected(path) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        for name, (row_class, definition) in _TABLES.items():
-            columns = ", ".join(_columns(row_class))
-            db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({definition.format(columns=columns)})")
-        db.execute("CREATE INDEX IF NOT EXISTS landed_by_path ON landed_versions (path)")
+def _all(row_class: type[_Row], table: Table) -> Select[tuple[object, ...]]:
+    return select(*(table.c[column.name] for column in fields(row_class)))
 
 
 def _insert(
-    db: sqlite3.Connection,
-    table: str,
-    row_class: type,
-    rows: Iterable[LandedVersion | ValidatedSlice | DayFailure | UnreadFile],
-    *,
-    or_replace: bool = False,
+    connection: Connection, table: Table, rows: Iterable[_Row], *, or_replace: bool = False
 ) -> None:
-    columns = _columns(row_class)
-    marks = ", ".join("?" * len(columns))
-    db.executemany(
-        f"INSERT {'OR REPLACE ' if or_replace else ''}INTO {table} ({', '.join(columns)}) "
-        f"VALUES ({marks})",
-        [astuple(row) for row in rows],
-    )
+    """Insert rows, one statement for all; with `or_replace` in place of those of the same key."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    if or_replace:
+        rest = [column for column in table.c if not column.primary_key]
+        statement = statement.on_conflict_do_update(
+            index_elements=table.primary_key,
+            set_={column.name: statement.excluded[column.name] for column in rest},
+        )
+    _for_each(connection, statement, [vars(row) for row in rows])
 
 
-def utc_text(when: datetime | None) -> str | None:
-    """How the ledger writes a time: ISO 8601 that sorts as text."""
-    return when.isoformat() if when else None
+def _for_each(
+    connection: Connection, statement: Executable, values: Sequence[Mapping[str, object]]
+) -> None:
+    """Run a statement for each set of values, in bulk."""
+    if values:  # without any it would be run once, with none
+        connection.execute(statement, values)

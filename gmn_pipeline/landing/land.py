@@ -49,7 +49,7 @@ class LandedFile:
 
     @property
     def generated_at_utc(self) -> datetime:
-        return datetime.fromisoformat(self.version.generated_at_utc)
+        return self.version.generated_at_utc
 
 
 _Taken: TypeAlias = tuple[Wanted, LandedFile | GmnError]
@@ -147,7 +147,7 @@ def unread_files(entries: Sequence[Entry]) -> list[UnreadFile]:
         folder = entry.path.rpartition("/")[0]
         expected = expected_instead(_name(entry), folder)
         if expected is not None:
-            found.append(UnreadFile(folder, entry.path, expected, clock.utc_now().isoformat()))
+            found.append(UnreadFile(folder, entry.path, expected, clock.utc_now()))
     return found
 
 
@@ -229,7 +229,7 @@ def _take(
             fetched = directory.fetch(path, version, incoming)
             if fetched is None:
                 assert known is not None
-                _refuse_future(path, datetime.fromisoformat(known.generated_at_utc))
+                _refuse_future(path, known.generated_at_utc)
                 return LandedFile(file, known, objects.path(known.sha256), is_new=False)
             head = _checked(path, incoming, fetched, objects)
             object_path = objects.keep(incoming, fetched.sha256)
@@ -268,15 +268,15 @@ def _refuse_future(path: str, generated_at_utc: datetime) -> None:
 def _version(file: Wanted, fetched: Fetched, head: Head) -> LandedVersion:
     return LandedVersion(
         path=file.entry.path,
-        kind=file.kind,
+        kind=file.kind.value,
         url=fetched.url,
         etag=fetched.version.etag,
         last_modified=fetched.version.last_modified,
         listed_state=file.entry.state,
-        generated_at_utc=head.generated_at_utc.isoformat(),
+        generated_at_utc=head.generated_at_utc,
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
-        fetched_at_utc=clock.utc_now().isoformat(),
+        fetched_at_utc=clock.utc_now(),
     )
 
 

@@ -144,9 +144,10 @@ def explaining(data_dir: Path) -> Iterator[None]:
 
 
 def _is_the_machines(error: Exception) -> bool:
-    """Whether it comes from the operating system, SQLite or DuckDB (which is not imported here)."""
+    """Whether it comes from the operating system, SQLite or DuckDB (which is not imported here, as
+    SQLAlchemy is not, whose errors have SQLite's within)."""
     modules = {kind.__module__.strip("_").split(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, (OSError, sqlite3.Error)) or "duckdb" in modules
+    return isinstance(error, (OSError, sqlite3.Error)) or bool(modules & {"duckdb", "sqlalchemy"})
 
 
 def sentence(error: BaseException, data_dir: Path) -> str:

@@ -22,7 +22,7 @@ import polars as pl
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
-from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, utc_text
+from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import (
     CountMismatch,
     FileIncomplete,
@@ -175,7 +175,7 @@ def _known_slices(
 
 
 def _bin(slice_: ValidatedSlice) -> Bin:
-    return Bin(date.fromisoformat(slice_.bin_date), slice_.bin_solar_longitude_deg)
+    return Bin(slice_.bin_date, slice_.bin_solar_longitude_deg)
 
 
 def _groups(files: Iterable[LandedFile], chunk_rows: int) -> Iterator[list[LandedFile]]:
@@ -649,9 +649,8 @@ def _slices(
         covers = _covered(files[sha256], Bin(day, degree))
         slices.append(
             ValidatedSlice(
-                sha256, day.isoformat(), degree, DEFINITION, f"{name}.parquet",
-                f"{name}.rejected.parquet", n_read, n_accepted, n_rejected,
-                utc_text(covers[0]), utc_text(covers[1]),
+                sha256, day, degree, DEFINITION, f"{name}.parquet",
+                f"{name}.rejected.parquet", n_read, n_accepted, n_rejected, *covers,
             )
         )  # fmt: skip
     return slices

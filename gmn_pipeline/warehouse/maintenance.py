@@ -15,7 +15,7 @@ import duckdb
 
 from gmn_pipeline.clock import from_timestamp, utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.database.ledger import Ledger
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.schemas.tables import TRAJECTORIES
 from gmn_pipeline.warehouse import layout, statistics
@@ -148,7 +148,7 @@ def _bytes_in(folder: Path) -> int:
 
 def _forgotten(settings: Settings, before: datetime) -> Iterable[Path]:
     """Validated Parquet that no entry of the ledger names: validated anew, or a run was killed."""
-    named = Ledger(settings.data_dir).validated_paths()
+    named = open_ledger(settings).validated_paths()
     for path in settings.validated_dir.glob("*"):
         if (
             path.is_file()

@@ -135,10 +135,6 @@ _SPEAKER_OF_SLICE = (
 _SLICE_FIELDS = SOURCE_FILES.fields[: SOURCE_FILES.columns.index("rows_inserted")]
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
 class _FileLoad:
     """One transaction's work: slices of files, brought in by the merge."""
 
@@ -181,9 +177,9 @@ class _FileLoad:
         incoming = pl.DataFrame(
             [
                 (
-                    date.fromisoformat(s.slice.bin_date), s.slice.bin_solar_longitude_deg,
+                    s.slice.bin_date, s.slice.bin_solar_longitude_deg,
                     s.generated_at_utc, s.slice.source_file_sha256, s.source_path,
-                    _time(s.slice.covers_from_utc), _time(s.slice.covers_until_utc), LOADED,
+                    s.slice.covers_from_utc, s.slice.covers_until_utc, LOADED,
                     s.slice.rows_read, s.slice.rows_accepted, s.slice.rows_rejected,
                 )
                 for s in self._slices
