@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -19,8 +19,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from gmn_pipeline.addresses import described
 from gmn_pipeline.config import Settings
 from gmn_pipeline.database import migrations
+from gmn_pipeline.database.postgres import connect, unavailable
 from gmn_pipeline.database.tables import METADATA
-from gmn_pipeline.errors import DatabaseUnavailable, NotPermitted
+from gmn_pipeline.errors import NotPermitted
 from gmn_pipeline.storage import sqlite
 from gmn_pipeline.storage.files import (
     exclusive,
@@ -30,11 +31,7 @@ from gmn_pipeline.storage.files import (
 )
 from gmn_pipeline.storage.problems import explaining
 
-if TYPE_CHECKING:
-    import psycopg
-
 _BUSY_TIMEOUT_S = 60.0
-_CONNECT_TIMEOUT_S = 15
 _MIGRATION_LOCK = 0x676D6E64  # any number that nobody else locks in this database
 _ROWS_AT_ONCE = 10_000
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -157,15 +154,9 @@ class PostgresDatabase:
         self._before = before
         self._is_current = False
 
-        def connected() -> "psycopg.Connection":
-            import psycopg  # not at the top: few commands need it
-            from psycopg.conninfo import make_conninfo
-
-            # The password of a setting goes before libpq's own (PGPASSWORD, ~/.pgpass).
-            given = url if password is None else make_conninfo(url, password=password)
-            return psycopg.connect(given, connect_timeout=_CONNECT_TIMEOUT_S)
-
-        self._engine = create_engine("postgresql+psycopg://", creator=connected, poolclass=NullPool)
+        self._engine = create_engine(
+            "postgresql+psycopg://", creator=lambda: connect(url, password), poolclass=NullPool
+        )
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -216,20 +207,12 @@ class PostgresDatabase:
         try:
             yield
         except OperationalError as error:
-            raise DatabaseUnavailable(
-                f"{described(self._url)}, does not answer: {_said(error)}.",
-                remedy="Is it running, and are GMN_DATABASE_URL and GMN_DATABASE_PASSWORD right? "
-                "Nothing is lost: the same command goes on from what is done.",
-            ) from error
+            raise unavailable(self._url, error.orig or error) from error
         except ProgrammingError as error:
             if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
                 raise
             raise NotPermitted(
-                f"{described(self._url)}, refuses: {_said(error)}.",
+                f"{described(self._url)}, refuses: {' '.join(str(error.orig).split())}.",
                 remedy="The user of GMN_DATABASE_URL has to own its tables: the schema is brought "
                 "up to date when it is opened.",
             ) from error
-
-
-def _said(error: OperationalError | ProgrammingError) -> str:
-    return " ".join(str(error.orig).split()).rstrip(".")
