@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
+from gmn_pipeline_tests.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.postgres import PostgresServer, own_postgres
 from gmn_pipeline_tests.sample import Bench
 
@@ -31,6 +32,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
 def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL that all tests of a process share."""
     with own_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[ObjectStorageServer]:
+    """A real server with S3's protocol that all tests of a process share."""
+    with own_object_storage() as server:
         yield server
 
 

@@ -12,7 +12,8 @@ from gmn_pipeline.schemas.tables import TRAJECTORIES
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.quality import QUALITY_FLAGS, Family, QualityFlag
 from gmn_pipeline.warehouse import layout, macros, views
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot

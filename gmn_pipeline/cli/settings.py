@@ -16,7 +16,7 @@ from gmn_pipeline.config import Settings, load_settings, variable
 _GROUPS = {
     "Data": ("data", "database", "source", "history", "iau", "user", "http"),
     "Runs and sensors": ("run", "refresh", "chunk", "sensor"),
-    "Warehouse": ("warehouse", "snapshot"),
+    "Warehouse": ("warehouse", "s3", "snapshot"),
     "Kafka": ("own", "kafka", "schema", "publish", "stream"),
 }
 _REST = "Other"

@@ -12,7 +12,7 @@ from gmn_pipeline.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_CONNECT_TIMEOUT_S = 15
+_CONNECT_TIMEOUT_S = "15"
 _DEFAULT_PORT = 5432
 
 
@@ -31,8 +31,9 @@ def keywords(url: str, **more: str | None) -> str:
     """An address as libpq's keywords and values; a value that is None is left out."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    given = {"connect_timeout": _CONNECT_TIMEOUT_S, **conninfo_to_dict(url)}
-    return make_conninfo(**given | {name: v for name, v in more.items() if v is not None})
+    told = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    told |= {name: value for name, value in more.items() if value is not None}
+    return make_conninfo(**{"connect_timeout": _CONNECT_TIMEOUT_S} | told)
 
 
 def ports(url: str) -> list[int]:

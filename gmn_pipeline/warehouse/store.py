@@ -18,10 +18,16 @@ import polars as pl
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import ValidatedSlice
-from gmn_pipeline.errors import CountMismatch, RetryableError
+from gmn_pipeline.errors import (
+    CountMismatch,
+    DatabaseUnavailable,
+    RetryableError,
+    StorageUnavailable,
+)
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
 from gmn_pipeline.schemas.tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal
+from gmn_pipeline.storage.problems import explained
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.merge import TrajectoryMerge
@@ -111,6 +117,9 @@ class Warehouse:
             try:
                 return patiently(load.in_one_transaction)
             except duckdb.IOException as error:
+                known = explained(error, self._settings.data_dir)
+                if isinstance(known, DatabaseUnavailable | StorageUnavailable):
+                    raise known from error
                 raise RetryableError(
                     f"The warehouse cannot be written: {error}.",
                     remedy="Nothing was committed. Is there space under the data folder?",

@@ -15,7 +15,8 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.sources.bins import FIRST_DAY
 from gmn_pipeline.streams.client import TopicState, bootstrap_servers, topic_state
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
 from gmn_pipeline.warehouse.stream_store import StreamStore, Unpublished
 
