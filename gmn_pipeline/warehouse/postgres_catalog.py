@@ -56,7 +56,7 @@ class PostgresCatalog:
 
     def make(self, fill: Callable[[Attach], None]) -> None:
         """See Catalog."""
-        with self._locked(_MAKER, 0) as connection:
+        with self._locked(_MAKER) as connection:
             if _is_made(connection):
                 return
             connection.execute(f"DROP SCHEMA IF EXISTS {_MAKING} CASCADE")  # a killed maker's
@@ -124,7 +124,7 @@ class PostgresCatalog:
     def reading(self) -> Iterator[None]:
         """See Catalog: who wants to be without readers stands in the queue before those who come
         after."""
-        with self._locked(_READERS, 0, how="_shared"):
+        with self._locked(_READERS, how="_shared"):
             yield
 
     @contextmanager
@@ -142,14 +142,17 @@ class PostgresCatalog:
             connection.close()
 
     @contextmanager
-    def _locked(self, what: int, timeout_s: float, *, how: str = "") -> Iterator["Connection"]:
-        """Hold a lock as long as the connection lives. Raises TimeoutError; never, for 0 s."""
+    def _locked(
+        self, what: int, timeout_s: float | None = None, *, how: str = ""
+    ) -> Iterator["Connection"]:
+        """Hold a lock as long as the connection lives. Raises TimeoutError, if a time is given."""
         from psycopg.errors import LockNotAvailable
 
         with self._connected() as connection:
             for name, value in _KEEPALIVE.items():
                 connection.execute(f"SET tcp_keepalives_{name} = {value}")
-            connection.execute(f"SET lock_timeout = {round(timeout_s * 1000)}")
+            timeout_ms = 0 if timeout_s is None else max(1, round(timeout_s * 1000))
+            connection.execute(f"SET lock_timeout = {timeout_ms}")
             try:
                 connection.execute(f"SELECT pg_advisory_lock{how}({_OURS}, {what})")
             except LockNotAvailable as error:
