@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -132,7 +132,7 @@ def _run(command: list[str]) -> None:
         raise OSError(f"{command[0]}: {ended.stderr.strip()}")
 
 
-def _as_nobody() -> dict[str, int]:
+def _as_nobody() -> dict[str, Any]:
     return {"user": _NOBODY, "group": _NOBODY} if os.geteuid() == 0 else {}
 
 
