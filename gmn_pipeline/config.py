@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 
 History = Literal["daily", "monthly", "yearly", "all"]
@@ -32,6 +33,16 @@ class Settings(BaseSettings):
         Path("data"),
         description="Folder of everything this pipeline keeps: landing, validated, warehouse, "
         "snapshot and Dagster's own storage.",
+    )
+    database_url: str | None = Field(
+        None,
+        description="Operational database (what was landed, validated, what failed): "
+        "postgresql://user@host:5432/database, without a password. Unset: a SQLite file in the "
+        "data folder, whose rows a new PostgreSQL database takes over.",
+    )
+    database_password: SecretStr | None = Field(
+        None,
+        description="Password of that address. Unset: what libpq finds (PGPASSWORD, ~/.pgpass).",
     )
     history: History = Field(
         "daily",
@@ -78,6 +89,38 @@ class Settings(BaseSettings):
         False, description="Whether the sensor asks for every daily file of days that were loaded "
         "from monthly, yearly or all-files, not only for those modified since."
     )  # fmt: skip
+    warehouse_catalog_url: str | None = Field(
+        None,
+        description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
+        "password; it gets a schema gmn_warehouse there. Unset: a SQLite file in the data folder.",
+    )
+    warehouse_catalog_password: SecretStr | None = Field(
+        None, description="Password of that address."
+    )
+    warehouse_storage_url: str | None = Field(
+        None,
+        description="Data files of the warehouse: s3://bucket/prefix, or a folder (one that every "
+        "machine has under the same path). Unset: in the data folder.",
+    )
+    s3_endpoint_url: str | None = Field(
+        None,
+        validation_alias="AWS_ENDPOINT_URL",
+        description="Object storage that is not Amazon's: http(s)://host:port.",
+    )
+    s3_region: str = Field(
+        "us-east-1", validation_alias="AWS_REGION", description="Region of the bucket."
+    )
+    s3_access_key_id: SecretStr | None = Field(
+        None, validation_alias="AWS_ACCESS_KEY_ID", description="Access key for the bucket."
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        None, validation_alias="AWS_SECRET_ACCESS_KEY", description="Its secret."
+    )
+    s3_session_token: SecretStr | None = Field(
+        None,
+        validation_alias="AWS_SESSION_TOKEN",
+        description="Token that goes with them, if they are for a time.",
+    )
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
     )
@@ -190,6 +233,18 @@ class Settings(BaseSettings):
         "gmn_pipeline (+https://globalmeteornetwork.org/data/)",
         description="How requests introduce themselves to the source.",
     )
+
+    @field_validator("database_url", "warehouse_catalog_url")
+    @classmethod
+    def _is_without_a_password(cls, url: str | None, info: ValidationInfo) -> str | None:
+        assert info.field_name is not None
+        password = variable(info.field_name.replace("_url", "_password"))
+        return checked_address(url, password) if url else None
+
+    @field_validator("warehouse_storage_url")
+    @classmethod
+    def _empty_is_unset(cls, url: str | None) -> str | None:
+        return url or None
 
     @property
     def landing_dir(self) -> Path:

@@ -5,6 +5,8 @@
     |   |-- SourceUnavailable     the source is down, slow or answers 5xx
     |   |-- FileIncomplete        a file caught half written, or changed while it was read
     |   |-- WarehouseBusy         another writer held the warehouse for too long
+    |   |-- DatabaseUnavailable   PostgreSQL is down, slow, or does not let us in
+    |   |-- StorageUnavailable    object storage is down, slow, or does not let us in
     |   |-- DiskFull              no space is left where something was to be written
     |   |-- BrokerUnavailable     Kafka is down, slow, or lost a message on its way
     |   |-- RegistryUnavailable   the schema registry is down or answers an error
@@ -53,6 +55,14 @@ class FileIncomplete(RetryableError):
 
 class WarehouseBusy(RetryableError):
     """Others held the warehouse for longer than may be waited for."""
+
+
+class DatabaseUnavailable(RetryableError):
+    """PostgreSQL is down, slow, or does not let us in."""
+
+
+class StorageUnavailable(RetryableError):
+    """Object storage is down, slow, or does not let us in."""
 
 
 class DiskFull(RetryableError):

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gmn_pipeline.config import Settings
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
-from gmn_pipeline_tests.sample import Bench
+from gmn_pipeline_tests.object_storage import ObjectStorageServer, own_object_storage
+from gmn_pipeline_tests.places import catalog_of, placed
+from gmn_pipeline_tests.postgres import PostgresServer, own_postgres
+from gmn_pipeline_tests.sample import DAILY, Bench, sample
 
 
 @pytest.fixture
@@ -24,6 +28,27 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     need_kafka()
     with own_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL that all tests of a process share."""
+    with own_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[ObjectStorageServer]:
+    """A real server with S3's protocol that all tests of a process share."""
+    with own_object_storage() as server:
+        yield server
+
+
+@pytest.fixture
+def in_postgres(bench: Bench, postgres: PostgresServer) -> Settings:
+    """Settings of a new warehouse with its catalogue there, and 20 trajectories to load."""
+    bench.put(DAILY, sample().first(20))
+    return placed(bench, catalog_of(postgres))
 
 
 @pytest.fixture

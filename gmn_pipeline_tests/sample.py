@@ -15,10 +15,10 @@ from pathlib import Path
 import polars as pl
 
 from gmn_pipeline.config import load_settings
+from gmn_pipeline.database.ledger import ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.land import Landing, land
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.readers.summary_file import RejectedLine, blocks, parse, read_head
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.sources.gmn_directory import Directory, open_directory
@@ -146,7 +146,7 @@ class Validated:
     def counts(self) -> dict[tuple[str, int], tuple[int, int]]:
         """Rows accepted and rejected of each bin."""
         return {
-            (s.bin_date, s.bin_solar_longitude_deg): (s.rows_accepted, s.rows_rejected)
+            (s.bin_date.isoformat(), s.bin_solar_longitude_deg): (s.rows_accepted, s.rows_rejected)
             for s in self.slices
         }
 
@@ -164,7 +164,7 @@ class Bench:
         given = {"source_url": str(self.site), "data_dir": folder / "data", "http_backoff_s": 0.0}
         # Not checked, so that a test may have chunks of few rows.
         self.settings = load_settings().model_copy(update=given | settings)
-        self.ledger = Ledger(self.settings.data_dir)
+        self.ledger = open_ledger(self.settings)
 
     @property
     def directory(self) -> Directory:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -38,7 +38,7 @@ def look(settings: Settings) -> None:
     """Until there is a warehouse, and then into it: it is never there without its tables."""
     warehouse = WarehouseConnection(settings)
     while not warehouse.exists:
-        assert Ledger(settings.data_dir).failures() == []
+        assert open_ledger(settings).failures() == []
     with warehouse.open(read_only=True) as connection:
         assert layout.is_created(connection)
         assert layout.has_stream_tables(connection)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline import clock
+from gmn_pipeline.database.ledger import LandedVersion
 from gmn_pipeline.errors import (
     FileIncomplete,
     RetryableError,
@@ -19,7 +20,6 @@ from gmn_pipeline.errors import (
     SourceUnavailable,
 )
 from gmn_pipeline.landing.land import is_daily, wanted_files
-from gmn_pipeline.ledger import LandedVersion
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind
 from gmn_pipeline.sources.gmn_directory import Entry
 from gmn_pipeline_tests.gmn_site import (

@@ -18,7 +18,8 @@ from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.jobs import maintenance_job
 from gmn_pipeline.orchestration.schedules import daily_maintenance
 from gmn_pipeline.warehouse import maintenance
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
 from gmn_pipeline.warehouse.maintenance import Maintenance, flush_small_commits, maintain
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.warehouse import ask, assert_same, count, state

@@ -25,7 +25,8 @@ from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess, ask
 from gmn_pipeline.queries.session import ReadSession, read_session
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.lake import small_lake
 
 LIMITS = Limits(seconds=30, memory_mb=500, disk_mb=0, rows=100_000)

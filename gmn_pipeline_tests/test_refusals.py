@@ -16,7 +16,6 @@ from gmn_pipeline.errors import DataDamaged, DiskFull, NotPermitted
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.storage import problems
 from gmn_pipeline.storage.files import exclusive
-from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.commands import Command, powerless
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
@@ -197,7 +196,7 @@ def test_reading_without_permission_sees_what_a_writer_has_just_committed(
     bench = Bench(data_dir.parent)
     bench.put(DAILY, sample().stamped("2022-03-17 00:00:00").first(500))
     reader = Command(*powerless(), GMN_DATA_DIR=str(data_dir))
-    catalog = WarehouseConnection(bench.settings).catalog_path
+    catalog = bench.settings.warehouse_dir / "catalog.sqlite"
     # In another process: of two SQLites in one, the first to close a file takes the other's locks.
     code = (
         "import sqlite3, sys; db = sqlite3.connect(sys.argv[1])\n"

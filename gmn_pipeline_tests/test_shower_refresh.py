@@ -19,7 +19,8 @@ from gmn_pipeline.readers.iau_showers_rows import ShowerList
 from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.sources.iau_showers import BUNDLED_EDITION, bundled, current
 from gmn_pipeline.warehouse import showers
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import (
     Refresh,
     load_showers,

@@ -27,9 +27,9 @@ DAYS = [date(2022, 3, day) for day in range(1, 7)]
 
 STEPS = [
     "gmn_pipeline.landing.object_store:ObjectStore.keep",
-    "gmn_pipeline.ledger:Ledger.record_landed",
+    "gmn_pipeline.database.ledger:Ledger.record_landed",
     "gmn_pipeline.validated.trajectories.slices:_write",
-    "gmn_pipeline.ledger:Ledger.record_validated",
+    "gmn_pipeline.database.ledger:Ledger.record_validated",
     "gmn_pipeline.warehouse.layout:create_tables",
     "gmn_pipeline.warehouse.store:_FileLoad._note_slices",
     "gmn_pipeline.warehouse.merge.application:Application._insert_current",
@@ -37,14 +37,14 @@ STEPS = [
     "gmn_pipeline.warehouse.store:_FileLoad._insert_source_files",
     "gmn_pipeline.warehouse.store:_FileLoad.run",
     "gmn_pipeline.warehouse.store:Warehouse.load",
-    "gmn_pipeline.ledger:Ledger.record_days",
+    "gmn_pipeline.database.ledger:Ledger.record_days",
     "gmn_pipeline.warehouse.snapshot:_copy",
     "gmn_pipeline.warehouse.snapshot:_point_to",
 ]
 
 ONCE = {
-    "gmn_pipeline.ledger:Ledger.record_landed",
-    "gmn_pipeline.ledger:Ledger.record_days",
+    "gmn_pipeline.database.ledger:Ledger.record_landed",
+    "gmn_pipeline.database.ledger:Ledger.record_days",
     "gmn_pipeline.warehouse.layout:create_tables",
     "gmn_pipeline.warehouse.snapshot:_copy",
     "gmn_pipeline.warehouse.snapshot:_point_to",

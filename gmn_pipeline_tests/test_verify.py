@@ -10,7 +10,8 @@ from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.warehouse import layout, statistics
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.verify import RULES, verify
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample

@@ -13,7 +13,8 @@ from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.flags import Family, QualityFlag
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse import layout, macros, views
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, transaction
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline.warehouse.snapshot import make_snapshot

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.archive import Shares, Truth, generate, next_generation
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import CountMismatch, WarehouseBusy
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
@@ -216,7 +216,7 @@ def test_a_writer_that_finds_the_warehouse_taken_says_so(tmp_path: Path) -> None
     with WarehouseConnection(bench.settings).writing():
         report = load_days([DAY], bench.settings)
     assert isinstance(report.days[DAY].error, WarehouseBusy)
-    assert Ledger(bench.settings.data_dir).failures()[0].day == DAY.isoformat()
+    assert open_ledger(bench.settings).failures()[0].day == DAY
     assert counts(load(bench)) == {"inserted": 534}
 
 

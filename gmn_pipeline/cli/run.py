@@ -259,8 +259,9 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
 def _print_where(settings: Settings, seconds: float) -> None:
     database = settings.snapshot_dir / "gmn.duckdb"
     console.print(f"Done in {seconds:.1f} s.")
-    for name, path in (("analysts' database", database), ("warehouse", settings.warehouse_dir)):
-        console.print(f"  {name:<20}{path}", soft_wrap=True, markup=False)
+    warehouse = WarehouseConnection(settings).backend.place
+    for name, place in (("analysts' database", database), ("warehouse", warehouse)):
+        console.print(f"  {name:<20}{place}", soft_wrap=True, markup=False)
     console.print("Next:")
     query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
     console.print(f'  {_self()} sql "{query}"', soft_wrap=True)

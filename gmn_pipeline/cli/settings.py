@@ -14,9 +14,9 @@ from gmn_pipeline.config import Settings, load_settings, variable
 
 # Heading -> how the names of its settings begin. What begins otherwise comes last.
 _GROUPS = {
-    "Data": ("data", "source", "history", "iau", "user", "http"),
+    "Data": ("data", "database", "source", "history", "iau", "user", "http"),
     "Runs and sensors": ("run", "refresh", "chunk", "sensor"),
-    "Warehouse": ("warehouse", "snapshot"),
+    "Warehouse": ("warehouse", "s3", "snapshot"),
     "Kafka": ("own", "kafka", "schema", "publish", "stream"),
 }
 _REST = "Other"

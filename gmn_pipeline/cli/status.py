@@ -4,7 +4,7 @@ from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.config import Settings, load_settings
-from gmn_pipeline.ledger import Ledger
+from gmn_pipeline.database.ledger import Ledger, open_ledger
 from gmn_pipeline.streams.overview import overview
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import Warehouse, ask
@@ -23,7 +23,7 @@ def status() -> None:
         console.print("There is no warehouse yet: 'make run' (or 'gmn run') makes one.")
         return
     count, oldest, newest, changed, former, rejected, files, stations = rows[0]
-    ledger = Ledger(settings.data_dir)
+    ledger = open_ledger(settings)
     table = Table(title="Warehouse", show_header=False, title_justify="left")
     table.add_column(style="cyan")
     table.add_column()
@@ -82,5 +82,6 @@ def _print_failures(ledger: Ledger) -> None:
     for column in ("day", "stage", "when (UTC)", "why"):
         table.add_column(column, overflow="fold")
     for failure in failures[:20]:
-        table.add_row(failure.day, failure.stage, failure.failed_at_utc[:19], failure.message)
+        failed_at = failure.failed_at_utc.isoformat(timespec="seconds")
+        table.add_row(str(failure.day), failure.stage, failed_at, failure.message)
     console.print(table)

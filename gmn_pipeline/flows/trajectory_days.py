@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from typing import TypeAlias
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import DayReport, Report, Stage
@@ -32,7 +33,6 @@ from gmn_pipeline.landing.land import (
     land,
 )
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
 from gmn_pipeline.sources.gmn_directory import open_directory
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
@@ -115,7 +115,7 @@ def _take_through(
     watch: ProgressListener,
     on_days: OnDays,
 ) -> None:
-    ledger = Ledger(settings.data_dir)
+    ledger = open_ledger(settings)
     through = _Through(report, on_days)
     files = _landed(report, settings, ledger, stages, watch, through)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
@@ -250,7 +250,7 @@ def _without_loaded(
     days = list(report.days)
     loaded = warehouse.loaded_files(days)
     slices = {
-        (s.source_file_sha256, date.fromisoformat(s.bin_date), s.bin_solar_longitude_deg): s
+        (s.source_file_sha256, s.bin_date, s.bin_solar_longitude_deg): s
         for s in ledger.validated(days)
         if s.definition == DEFINITION
     }
@@ -281,7 +281,7 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> list[DayRep
     """Count the rows of slices; the reports of their days."""
     days = []
     for slice_ in slices:
-        day = report.days[date.fromisoformat(slice_.bin_date)]
+        day = report.days[slice_.bin_date]
         day.read += slice_.rows_read
         day.accepted += slice_.rows_accepted
         day.rejected += slice_.rows_rejected
@@ -305,11 +305,11 @@ def _load(
                     _add_counts(report.days[counts.bin_date], counts)
         report.flag_counts += chunk.flag_counts
     except GmnError as error:
-        days = {date.fromisoformat(s.bin_date) for s in chunk.slices}
+        days = {s.bin_date for s in chunk.slices}
         report.fail(days, Stage.WAREHOUSE, error)
     watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
     return [
-        date.fromisoformat(slice_.bin_date)
+        slice_.bin_date
         for slice_ in chunk.slices
         if is_daily(chunk.files[slice_.source_file_sha256])
     ]

@@ -16,9 +16,9 @@ from typing import ClassVar, Generic, TypeAlias, TypeGuard, TypeVar
 
 from gmn_pipeline import clock
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import LandedVersion, Ledger, UnreadFile
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SummaryFormatError
 from gmn_pipeline.landing.object_store import ObjectStore
-from gmn_pipeline.ledger import LandedVersion, Ledger, UnreadFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.readers.summary_file import Head, check_whole
 from gmn_pipeline.sources.gmn_directory import Directory, Entry, Fetched, Version
@@ -63,7 +63,7 @@ class Landed(Generic[_File]):
 
     @property
     def generated_at_utc(self) -> datetime:
-        return datetime.fromisoformat(self.version.generated_at_utc)
+        return self.version.generated_at_utc
 
 
 LandedFile: TypeAlias = Landed[SourceFile]
@@ -176,7 +176,7 @@ def unread_files(entries: Sequence[Entry]) -> list[UnreadFile]:
         folder = entry.path.rpartition("/")[0]
         expected = expected_instead(_name(entry), folder)
         if expected is not None:
-            found.append(UnreadFile(folder, entry.path, expected, clock.utc_now().isoformat()))
+            found.append(UnreadFile(folder, entry.path, expected, clock.utc_now()))
     return found
 
 
@@ -259,7 +259,7 @@ def _take(
             fetched = directory.fetch(path, version, incoming)
             if fetched is None:
                 assert known is not None
-                _refuse_future(path, datetime.fromisoformat(known.generated_at_utc))
+                _refuse_future(path, known.generated_at_utc)
                 return LandedFile(file, known, objects.path(known.sha256), is_new=False)
             head = _checked(path, incoming, fetched, objects)
             object_path = objects.keep(incoming, fetched.sha256)
@@ -303,10 +303,10 @@ def _version(file: SourceFile, fetched: Fetched, head: Head) -> LandedVersion:
         etag=fetched.version.etag,
         last_modified=fetched.version.last_modified,
         listed_state=file.listed_state,
-        generated_at_utc=head.generated_at_utc.isoformat(),
+        generated_at_utc=head.generated_at_utc,
         size_bytes=fetched.size_bytes,
         sha256=fetched.sha256,
-        fetched_at_utc=clock.utc_now().isoformat(),
+        fetched_at_utc=clock.utc_now(),
     )
 
 

@@ -61,7 +61,7 @@ def day_metadata(
         return note or {
             "files": ", ".join(file.version.path for file in day.files),
             "source_sha256": ", ".join(file.version.sha256 for file in day.files),
-            "summary_generated_at": day.files[-1].version.generated_at_utc,
+            "summary_generated_at": day.files[-1].version.generated_at_utc.isoformat(),
         }
     if stage is Stage.VALIDATED:
         rows = {"rejected": dg.MetadataValue.md(rejected.table(day.day))} if day.rejected else {}

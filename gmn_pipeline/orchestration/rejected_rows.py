@@ -12,8 +12,8 @@ from datetime import date
 import polars as pl
 
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.flows.report import DayReport
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.orchestration.markdown import cell, table
 
 SHOWN_ROWS = 20
@@ -87,7 +87,7 @@ def _read(settings: Settings, days: dict[date, DayReport]) -> dict[date, list[Re
     names = {f.version.sha256: f.version.path for day in days.values() for f in day.files}
     slices = [
         slice_
-        for slice_ in Ledger(settings.data_dir).validated(days)
+        for slice_ in open_ledger(settings).validated(days)
         if slice_.rows_rejected and slice_.source_file_sha256 in names
     ]
     found: dict[date, list[RejectedRow]] = {}

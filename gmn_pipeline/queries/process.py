@@ -111,8 +111,9 @@ class QueryProcess:
 
 
 def _place_of_warehouse(settings: Settings) -> dict[str, Any]:
-    """The settings that say where it is, and no secret."""
-    names = {name for name in Settings.model_fields if name.startswith("warehouse_")}
+    """The settings that say where it is and let in there, and no other secret. They go through a
+    pipe: neither arguments nor environment of a process are private."""
+    names = {name for name in Settings.model_fields if name.startswith(("warehouse_", "s3_"))}
     return settings.model_dump(include={"data_dir", *names})
 
 

@@ -19,7 +19,7 @@ _OPEN_MB = 2_048
 
 # linux/landlock.h
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_VERSION, _PATH_BENEATH = 1, 1
+_VERSION, _PATH_BENEATH, _NET_PORT = 1, 1, 2
 _WRITE_FILE, _REMOVE_DIR, _REMOVE_FILE = 1 << 1, 1 << 4, 1 << 5
 _MAKE = sum(1 << bit for bit in range(6, 13))
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
@@ -52,11 +52,12 @@ def _lower(what: int, value: int) -> None:
     resource.setrlimit(what, (value, value))
 
 
-def forbid_writing(but: Sequence[Path]) -> bool:
-    """Let this thread, and those that it starts from now on, change no file but these.
+def confine(writable: Sequence[Path], ports: Sequence[int] = ()) -> bool:
+    """Let this thread, and those that it starts from now on, change no file but these, and open
+    no TCP connection but to these ports (of any machine: Landlock knows no more of them).
 
-    A folder stands for all below it. Also closes the network. False where the system has no
-    Landlock (Linux before 5.13, other systems).
+    A folder stands for all below it. False where the system has no Landlock (Linux before 5.13,
+    other systems); the network is left open by Linux before 6.7.
     """
     if sys.platform != "linux":
         return False
@@ -67,14 +68,18 @@ def forbid_writing(but: Sequence[Path]) -> bool:
     files = _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE
     files |= (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
     attributes = struct.pack("=Q", files)
-    if version >= 4:
+    has_network = version >= 4
+    if has_network:
         attributes += struct.pack("=Q", _BIND_TCP | _CONNECT_TCP)
     rules = system.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     if rules < 0:
         return False
     try:
-        for path in but:
+        for path in writable:
             _allow(system, rules, path, files)
+        for port in ports if has_network else ():
+            rule = struct.pack("=QQ", _CONNECT_TCP, port)
+            system.syscall(_ADD_RULE, rules, _NET_PORT, rule, 0)
         system.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
         return bool(system.syscall(_RESTRICT_SELF, rules, 0) == 0)
     finally:

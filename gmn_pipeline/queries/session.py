@@ -23,11 +23,12 @@ from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, QueryFailed
 from gmn_pipeline.queries.answer import Answer, Cancellation, UpTo
 from gmn_pipeline.queries.limits import Limits
-from gmn_pipeline.queries.sandbox import forbid_writing
+from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.statement import Catalogue, failed, one_select
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.storage.problems import explained
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.backend import CATALOG, Reach
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """Values of `?` or `$1` in order, or of `$name` by name."""
@@ -56,10 +57,10 @@ def read_session(
     warehouse = WarehouseConnection(settings)
     with warehouse.open(read_only=True) as connection:
         catalogue = Catalogue.of(connection, CATALOG)
-        catalog = _catalog_file(connection)
+        reach = warehouse.backend.reach(connection)
         if alone:
-            _give_up_writing(connection, catalog)
-        for statement in _confinement(catalog, warehouse.data_path, limits):
+            _give_up_writing(connection, reach)
+        for statement in _confinement(reach, warehouse.backend.storage.path, limits):
             connection.execute(statement)
         exact = "true" if exact_types else "false"
         connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
@@ -67,15 +68,7 @@ def read_session(
         yield ReadSession(connection, catalogue, limits, hungry=alone, data_dir=settings.data_dir)
 
 
-def _catalog_file(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute(
-        "SELECT path FROM duckdb_databases() WHERE database_name = ?", [CATALOG]
-    ).fetchone()
-    assert row is not None
-    return str(row[0]).removeprefix("sqlite:")
-
-
-def _confinement(catalog: str, data: Path, limits: Limits) -> Iterator[str]:
+def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
     yield "SET GLOBAL TimeZone = 'UTC'"  # that of a session is not its cursors'
     yield f"SET memory_limit = '{limits.memory_mb}MB'"
     if not limits.disk_mb:
@@ -86,14 +79,14 @@ def _confinement(catalog: str, data: Path, limits: Limits) -> Iterator[str]:
     yield "SET autoinstall_known_extensions = false"
     yield "SET autoload_known_extensions = false"
     yield "SET allow_community_extensions = false"
+    yield "SET allow_unredacted_secrets = false"
     # Folders in this list may be written to as well: only the lake's own is there.
-    yield f"SET allowed_directories = [{sql_text(str(data))}]"
-    files = ", ".join(sql_text(catalog + suffix) for suffix in ("", "-wal", "-shm"))
-    yield f"SET allowed_paths = [{files}]"
+    yield f"SET allowed_directories = [{sql_text(data)}]"
+    yield f"SET allowed_paths = [{', '.join(map(sql_text, reach.files))}]"
     yield "SET enable_external_access = false"
 
 
-def _give_up_writing(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+def _give_up_writing(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:
     """Only threads that begin from now on are bound by it: DuckDB begins them anew."""
     row = connection.execute(
         "SELECT current_setting('threads'), current_setting('temp_directory')"
@@ -101,11 +94,10 @@ def _give_up_writing(connection: duckdb.DuckDBPyConnection, catalog: str) -> Non
     assert row is not None
     threads, temporary = row
     connection.execute("SET threads = 1")
-    # SQLite's readers write down in these that they read.
-    shared = [Path(f"{catalog}{suffix}") for suffix in ("-wal", "-shm")]
     # With the place around it, in which the session removes its folder when it ends.
     unfinished = Path(temporary).parent
-    forbid_writing([path for path in (*shared, unfinished) if path.exists()])
+    writable = [path for path in (*reach.written, unfinished) if path.exists()]
+    confine(writable, reach.ports)
     connection.execute(f"SET threads = {threads}")
 
 

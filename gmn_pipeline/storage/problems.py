@@ -16,7 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, NotPermitted, WarehouseBusy
+from gmn_pipeline.errors import (
+    DatabaseUnavailable,
+    DataDamaged,
+    DiskFull,
+    GmnError,
+    NotPermitted,
+    StorageUnavailable,
+    WarehouseBusy,
+)
 
 # As the C library, SQLite and DuckDB put it; DuckDB and SQLAlchemy pass on nothing but the text.
 _FULL = re.compile(
@@ -35,6 +43,14 @@ _DAMAGED = re.compile(
     r"No magic bytes found|too small to be a Parquet file|for file '[^']*\.parquet'|"
     r"Table with name ducklake_\w+ does not exist|malformed database schema|"
     r'(?:Cannot open file|read from file) "[^"]*\.parquet"'
+)
+_NO_DATABASE = re.compile(
+    r"Unable to connect to Postgres|server closed the connection|terminating connection|"
+    r"could not (?:send|receive) data (?:to|from) (?:server|client)|SSL connection has been closed"
+)
+_NO_STORAGE = re.compile(
+    r"(?:Could not establish connection|HTTP (?:0|403|404|5\d\d)|[Cc]onnection error for HTTP|"
+    r"HTTPException|HTTP Error|NoSuchBucket)"
 )
 # Maintenance flushed rows that a session open since before still looks up in the catalogue
 # (duckdb/ducklake#1305): one that is opened now finds them.
@@ -59,6 +75,18 @@ def explained(error: BaseException, data_dir: Path) -> GmnError | None:
 def explained_text(said: str, data_dir: Path) -> GmnError | None:
     """The same for an error of which there is only its text, as Dagster hands it on."""
     path = next(iter(_PATH.findall(said)), None)
+    if _NO_DATABASE.search(said):
+        return DatabaseUnavailable(
+            f"The warehouse's catalogue does not answer: {_first_line(said, _NO_DATABASE)}.",
+            remedy="Is PostgreSQL running, and are GMN_WAREHOUSE_CATALOG_URL and its password "
+            "right? Nothing is lost: the same command goes on from what is done.",
+        )
+    if "s3://" in said and _NO_STORAGE.search(said):
+        return StorageUnavailable(
+            f"The warehouse's data cannot be had: {_first_line(said, _NO_STORAGE)}.",
+            remedy="Is the object storage running, and are GMN_WAREHOUSE_STORAGE_URL and the "
+            "AWS_... settings right? The same command goes on from what is done.",
+        )
     if _FULL.search(said):
         return _full(Path(path) if path else data_dir)
     if _FAILING.search(said):
@@ -144,9 +172,10 @@ def explaining(data_dir: Path) -> Iterator[None]:
 
 
 def _is_the_machines(error: Exception) -> bool:
-    """Whether it comes from the operating system, SQLite or DuckDB (which is not imported here)."""
+    """Whether it comes from the operating system, SQLite or DuckDB (which is not imported here, as
+    SQLAlchemy is not, whose errors have SQLite's within)."""
     modules = {kind.__module__.strip("_").split(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, (OSError, sqlite3.Error)) or "duckdb" in modules
+    return isinstance(error, (OSError, sqlite3.Error)) or bool(modules & {"duckdb", "sqlalchemy"})
 
 
 def sentence(error: BaseException, data_dir: Path) -> str:

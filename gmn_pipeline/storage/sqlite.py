@@ -19,11 +19,12 @@ _BUSY_TIMEOUT_S = 60.0
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that reads; needs permission to read, and no more."""
-    with closing(_open_to_read(path)) as connection:
+    with closing(open_to_read(path)) as connection:
         yield connection
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The same, for who closes it."""
     connection = _open(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -1,15 +1,11 @@
 """Open the warehouse: DuckDB with the DuckLake attached as `warehouse`.
 
-What belongs here: extensions, ATTACH, session settings, locks, a new lake's file. What does not:
-tables (`layout.py`) and rows (`store.py`).
-
-The lake's own file names no place: each session says where the data files lie, so that the folder
-may be moved and copied (docs/decisions/0013-the-data-folder-can-be-moved.md).
+What belongs here: extensions, session settings, who may write and read when. What does not: where
+catalogue and data are (`backend.py`), tables (`layout.py`) and rows (`store.py`).
 """
 
 import importlib.util
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -21,31 +17,17 @@ import duckdb
 from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
 from gmn_pipeline.schemas.sql import sql_text
-from gmn_pipeline.storage import sqlite
-from gmn_pipeline.storage.files import (
-    exclusive,
-    is_writable,
-    place_for_temporary_files,
-    shared,
-    try_lock,
-    working_folder,
-)
+from gmn_pipeline.storage.files import place_for_temporary_files, working_folder
 from gmn_pipeline.storage.problems import explaining
+from gmn_pipeline.warehouse.backend import CATALOG, Attach, open_backend
 
-CATALOG = "warehouse"
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
 # The same lake once more, read-only: for those who read beside a writer in one DuckDB.
 _READING = "warehouse_reading"
-_EXTENSIONS = ("sqlite_scanner", "ducklake")
-# Who meets the moment of a commit waits.
-_CATALOG_OPTIONS = "META_BUSY_TIMEOUT 30000"
-# A write-ahead log lets readers of the catalogue work beside a writer. The file remembers it.
-_WRITERS_OPTIONS = "META_JOURNAL_MODE 'WAL'"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
-_GATE, _READERS = "gate.lock", "readers.lock"
 
 T = TypeVar("T")
 
@@ -55,36 +37,34 @@ class WarehouseConnection:
 
     def __init__(self, settings: Settings) -> None:
         self._data_dir = settings.data_dir
-        self._folder = settings.warehouse_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
-        self.catalog_path = self._folder / "catalog.sqlite"
-        self.data_path = self._folder / "data"
+        self.backend = open_backend(settings)
         self._kept: duckdb.DuckDBPyConnection | None = None
 
     @property
     def exists(self) -> bool:
         """Whether there is a warehouse: with all its tables, since it is made as a whole."""
-        return self.catalog_path.is_file()
+        with explaining(self._data_dir):
+            return self.backend.catalog.exists
 
     @contextmanager
     def open(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A DuckDB session in UTC with the DuckLake attached and in use.
 
         One that only reads needs no permission to write in the data folder. Raises DiskFull,
-        NotPermitted or DataDamaged if the machine refuses.
+        NotPermitted, DataDamaged or DatabaseUnavailable if the machine refuses, or another does.
         """
         with explaining(self._data_dir):
             if not read_only:
                 self._make()
-            with self._reading() if read_only else nullcontext():
+            with self.backend.catalog.reading() if read_only else nullcontext():
                 if self._kept is not None:
                     with closing(self._kept.cursor()) as connection:
                         self._use(connection, _READING if read_only else CATALOG)
                         yield connection
                 else:
                     with self._session() as (connection, folder):
-                        catalog = self._readable_catalog(folder) if read_only else self.catalog_path
-                        self._attach(connection, catalog, read_only=read_only)
+                        self._attach(connection, folder, read_only=read_only)
                         self._use(connection)
                         yield connection
 
@@ -96,56 +76,38 @@ class WarehouseConnection:
             duckdb.connect(":memory:") as connection,
         ):
             connection.execute(f"SET temp_directory = {sql_text(str(folder))}")
-            for name in _EXTENSIONS:
+            connection.execute("SET allow_persistent_secrets = false")  # nobody's own are wanted
+            for name in self.backend.extensions:
                 connection.execute(f"LOAD {sql_text(str(extension_path(name)))}")
+            self.backend.storage.admit(connection)
             yield connection, folder
 
     def _attach(
         self,
         connection: duckdb.DuckDBPyConnection,
-        catalog: Path,
+        folder: Path,
         *,
         read_only: bool = False,
         name: str = CATALOG,
     ) -> None:
-        options = f"DATA_PATH {sql_text(str(self.data_path))}, OVERRIDE_DATA_PATH TRUE"
-        options += f", {_CATALOG_OPTIONS}"
-        options += ", READ_ONLY" if read_only else f", {_WRITERS_OPTIONS}"
-        target = sql_text(f"ducklake:sqlite:{catalog}")
-        patiently(lambda: connection.execute(f"ATTACH {target} AS {name} ({options})"))
-
-    def _readable_catalog(self, folder: Path) -> Path:
-        """The catalogue, or a copy of it: SQLite writes beside a file even to read it."""
-        if is_writable(self._folder) and is_writable(self.catalog_path):
-            return self.catalog_path
-        copy = folder / self.catalog_path.name
-        sqlite.copy(self.catalog_path, copy)
-        return copy
+        attach = self.backend.catalog.attach
+        patiently(lambda: attach(connection, name, folder, read_only=read_only))
 
     def _make(self) -> None:
-        """Make the warehouse if there is none: with all its tables or not at all, by one process.
-
-        It is there once its catalogue has its name. Who comes meanwhile waits.
-        """
-        if self.exists:
+        """Make the warehouse if there is none: with all its tables or not at all."""
+        if self.backend.catalog.exists:
             return
         # Which knows this module: the tables of a new lake belong to making it nevertheless.
         from gmn_pipeline.warehouse import layout
 
-        self.data_path.mkdir(parents=True, exist_ok=True)
-        with (
-            exclusive(self._folder / "making.lock"),
-            working_folder(self._folder / ".making") as folder,
-        ):
-            if self.exists:
-                return
-            catalog = folder / self.catalog_path.name
+        def fill(attach: Attach) -> None:
             with self._session() as (connection, _):
-                self._attach(connection, catalog)
+                patiently(lambda: attach(connection))
                 self._use(connection)
                 layout.create(connection)
-            _name_no_place(catalog)
-            catalog.replace(self.catalog_path)
+
+        self.backend.storage.prepare()
+        self.backend.catalog.make(fill)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -157,7 +119,7 @@ class WarehouseConnection:
         """
         with self.open() as self._kept:
             try:
-                self._attach(self._kept, self.catalog_path, read_only=True, name=_READING)
+                self._attach(self._kept, self._data_dir, read_only=True, name=_READING)
                 yield
             finally:
                 self._kept = None
@@ -168,7 +130,7 @@ class WarehouseConnection:
         if self._kept is not None:
             with closing(self._kept.cursor()) as connection:
                 connection.execute(f"DETACH {_READING}")
-                self._attach(connection, self.catalog_path, read_only=True, name=_READING)
+                self._attach(connection, self._data_dir, read_only=True, name=_READING)
 
     @staticmethod
     def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
@@ -190,10 +152,10 @@ class WarehouseConnection:
     def _turn(self) -> Iterator[None]:
         with ExitStack() as held:
             try:
-                held.enter_context(exclusive(self._folder / "writer.lock", self._busy_timeout_s))
+                held.enter_context(self.backend.catalog.writing(self._busy_timeout_s))
             except TimeoutError as error:
                 raise WarehouseBusy(
-                    f"Another process has been writing to {self._folder} for "
+                    f"Another process has been writing to {self.backend.place} for "
                     f"{self._busy_timeout_s:g} s.",
                     remedy="Wait for it ('gmn status' tells), or raise "
                     "GMN_WAREHOUSE_BUSY_TIMEOUT_S.",
@@ -207,31 +169,15 @@ class WarehouseConnection:
         For what DuckLake does to rows and files that a query may just be looking up
         (docs/decisions/0009-maintenance-beside-readers.md).
         """
-        with exclusive(self._folder / _GATE), (self._folder / _READERS).open("a") as readers:
-            deadline = time.monotonic() + patience_s
-            while not try_lock(readers):
-                if time.monotonic() > deadline:
-                    raise WarehouseBusy(
-                        f"A query has been reading {self._folder} for {patience_s:g} s.",
-                        remedy="Nothing was done, and the query goes on. Try again later.",
-                    )
-                time.sleep(0.05)
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.backend.catalog.without_readers(patience_s))
+            except TimeoutError as error:
+                raise WarehouseBusy(
+                    f"A query has been reading {self.backend.place} for {patience_s:g} s.",
+                    remedy="Nothing was done, and the query goes on. Try again later.",
+                ) from error
             yield
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with shared(self._folder / _GATE):
-            pass  # closed as long as somebody waits for the readers to be gone
-        with shared(self._folder / _READERS):
-            yield
-
-
-def _name_no_place(catalog: Path) -> None:
-    """Let a new lake's catalogue name its data files' place as it is seen from there; one file."""
-    with closing(sqlite3.connect(catalog)) as db:
-        with db:
-            db.execute("UPDATE ducklake_metadata SET value = 'data/' WHERE key = 'data_path'")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def extension_path(name: str) -> Path:

@@ -20,7 +20,8 @@ from gmn_pipeline.schemas.derive import (
 from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.warehouse import statistics, views
-from gmn_pipeline.warehouse.connection import CATALOG, transaction
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import transaction
 
 # Measured: docs/decisions/0010-speed-of-the-load.md
 _FILE_OPTIONS = {

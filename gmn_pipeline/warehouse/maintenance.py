@@ -15,11 +15,12 @@ import duckdb
 
 from gmn_pipeline.clock import from_timestamp, utc_now
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import WarehouseBusy
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.warehouse import layout, statistics
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection, patiently
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection, patiently
 
 _READERS_FINISH_WITHIN = timedelta(days=1)
 """A file stays for so long after nothing needs it any more but queries that were under way."""
@@ -67,13 +68,13 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
         wrong = [table for table in exact if statistics.wrong_columns(connection, table)]
         statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
-        bytes_before = _bytes_in(settings.warehouse_dir)
+        bytes_before = warehouse.backend.storage.size_bytes(connection)
         keep = timedelta(days=settings.snapshot_keep_days)
         expired = _call(connection, "expire_snapshots", _older_than(now - keep))
         gone = _older_than(now - _READERS_FINISH_WITHIN)
         removed = _call(connection, "cleanup_old_files", gone)
         orphans = _call(connection, "delete_orphaned_files", gone)
-        bytes_freed = bytes_before - _bytes_in(settings.warehouse_dir)
+        bytes_freed = bytes_before - warehouse.backend.storage.size_bytes(connection)
     validated = list(_forgotten(settings, now - keep))
     bytes_freed += _remove(validated)
     return Maintenance(
@@ -100,7 +101,7 @@ def flush_small_commits(warehouse: WarehouseConnection) -> int:
 
 def inlined_rows(connection: duckdb.DuckDBPyConnection) -> int:
     """Rows of `trajectories` that stand in the catalogue instead of a file."""
-    schema = f"__ducklake_metadata_{CATALOG}"
+    schema = METADATA
 
     def rows(sql: str, *values: str) -> list[tuple]:  # type: ignore[type-arg]
         return patiently(lambda: connection.execute(sql, list(values)).fetchall())
@@ -142,13 +143,9 @@ def _file_count(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0] or 0) if row else 0
 
 
-def _bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-
-
 def _forgotten(settings: Settings, before: datetime) -> Iterable[Path]:
     """Validated Parquet that no entry of the ledger names: validated anew, or a run was killed."""
-    named = Ledger(settings.data_dir).validated_paths()
+    named = open_ledger(settings).validated_paths()
     for path in settings.validated_dir.glob("*"):
         if (
             path.is_file()

@@ -24,7 +24,8 @@ from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.storage.files import literal, without_question_mark, working_folder
 from gmn_pipeline.warehouse import layout, views
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.parquet import write_parquet
 
 LICENCE = "CC BY 4.0, Global Meteor Network"

@@ -22,7 +22,8 @@ from gmn_pipeline.schemas.derive import (
     duckdb_is_any_row,
 )
 from gmn_pipeline.schemas.fields import Kind
-from gmn_pipeline.warehouse.connection import CATALOG, METADATA, transaction
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import METADATA, transaction
 
 _BUILDING = "building_"
 _ORDERED = (Kind.DATE, Kind.TIMESTAMP, Kind.INTEGER, Kind.LONG, Kind.NUMBER, Kind.TEXT)

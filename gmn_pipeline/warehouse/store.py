@@ -17,12 +17,18 @@ import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.config import Settings
-from gmn_pipeline.errors import CountMismatch, RetryableError
-from gmn_pipeline.ledger import ValidatedSlice
+from gmn_pipeline.database.ledger import ValidatedSlice
+from gmn_pipeline.errors import (
+    CountMismatch,
+    DatabaseUnavailable,
+    RetryableError,
+    StorageUnavailable,
+)
 from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
 from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.storage.files import literal
+from gmn_pipeline.storage.problems import explained
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
 from gmn_pipeline.warehouse.merge import TrajectoryMerge
@@ -113,6 +119,9 @@ class Warehouse:
             try:
                 return patiently(load.in_one_transaction)
             except duckdb.IOException as error:
+                known = explained(error, self._settings.data_dir)
+                if isinstance(known, DatabaseUnavailable | StorageUnavailable):
+                    raise known from error
                 raise RetryableError(
                     f"The warehouse cannot be written: {error}.",
                     remedy="Nothing was committed. Is there space under the data folder?",
@@ -135,10 +144,6 @@ _SPEAKER_OF_SLICE = (
     "bin_date, bin_solar_longitude_deg, source_file_sha256, summary_generated_at_utc"
 )
 _SLICE_FIELDS = SOURCE_FILES.fields[: SOURCE_FILES.columns.index("rows_inserted")]
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
 
 
 class _FileLoad:
@@ -183,9 +188,9 @@ class _FileLoad:
         incoming = pl.DataFrame(
             [
                 (
-                    date.fromisoformat(s.slice.bin_date), s.slice.bin_solar_longitude_deg,
+                    s.slice.bin_date, s.slice.bin_solar_longitude_deg,
                     s.generated_at_utc, s.slice.source_file_sha256, s.source_path,
-                    _time(s.slice.covers_from_utc), _time(s.slice.covers_until_utc), LOADED,
+                    s.slice.covers_from_utc, s.slice.covers_until_utc, LOADED,
                     s.slice.rows_read, s.slice.rows_accepted, s.slice.rows_rejected,
                 )
                 for s in self._slices

@@ -12,7 +12,7 @@ from itertools import count, groupby
 import polars as pl
 
 from gmn_pipeline.config import Settings
-from gmn_pipeline.ledger import ValidatedSlice, utc_text
+from gmn_pipeline.database.ledger import ValidatedSlice
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
@@ -89,9 +89,9 @@ def _slice(speaker: Speaker, accepted: str) -> SliceToLoad:
     assert speaker.bin
     is_daily, rows = speaker.kind == DAILY, len(speaker.rows)
     validated = ValidatedSlice(
-        speaker.source, speaker.bin.date.isoformat(), speaker.bin.solar_longitude_deg, "",
+        speaker.source, speaker.bin.date, speaker.bin.solar_longitude_deg, "",
         accepted, "rejected.parquet", rows, rows, 0,
-        None if is_daily else utc_text(speaker.begin), None if is_daily else utc_text(speaker.end),
+        None if is_daily else speaker.begin, None if is_daily else speaker.end,
     )  # fmt: skip
     path = f"daily/{speaker.bin.file_name}" if is_daily else "monthly/traj_summary_monthly.txt"
     return SliceToLoad(validated, speaker.generated_at, path)

@@ -17,7 +17,8 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 from gmn_pipeline.schemas.topics import trajectories_topic
-from gmn_pipeline.warehouse.connection import CATALOG, WarehouseConnection
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
 from gmn_pipeline.warehouse.trajectories.publications import UnpublishedChanges
 

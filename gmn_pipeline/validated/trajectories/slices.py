@@ -16,10 +16,10 @@ import polars as pl
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import CountMismatch, GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, in_words
 from gmn_pipeline.landing.land import DailyFile, LandedFile
-from gmn_pipeline.ledger import Ledger, ValidatedSlice, utc_text
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
@@ -79,7 +79,7 @@ def known_slices(
 
 
 def bin_of(slice_: ValidatedSlice) -> Bin:
-    return Bin(date.fromisoformat(slice_.bin_date), slice_.bin_solar_longitude_deg)
+    return Bin(slice_.bin_date, slice_.bin_solar_longitude_deg)
 
 
 def finish(parts: list[Part], failed: dict[date, GmnError], place: Place) -> Chunk:
@@ -227,9 +227,8 @@ def _slices(
         covers = _covered(files[sha256], Bin(day, degree))
         slices.append(
             ValidatedSlice(
-                sha256, day.isoformat(), degree, DEFINITION, f"{name}.parquet",
-                f"{name}.rejected.parquet", n_read, n_accepted, n_rejected,
-                utc_text(covers[0]), utc_text(covers[1]),
+                sha256, day, degree, DEFINITION, f"{name}.parquet",
+                f"{name}.rejected.parquet", n_read, n_accepted, n_rejected, *covers,
             )
         )  # fmt: skip
     return slices

@@ -14,8 +14,8 @@ from itertools import groupby
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.config import Settings
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.landing.land import LandedFile, is_daily, is_history
-from gmn_pipeline.ledger import Ledger
 from gmn_pipeline.validated.trajectories.daily_files import validate_daily
 from gmn_pipeline.validated.trajectories.history_files import validate_history
 from gmn_pipeline.validated.trajectories.slices import Chunk, Place

@@ -1,0 +1,1 @@
+"""The revisions, oldest first; their names begin with their numbers."""

@@ -1,0 +1,76 @@
+"""Every table of the operational database, as it is in this version.
+
+What belongs here: names, types, keys and indexes. What does not: how an older database gets there
+(`migrations/`); a test compares both.
+
+Times are UTC without a zone, as everywhere here.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
+
+METADATA = MetaData()
+
+# SQLite counts up by itself in a column of exactly this type only.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+LANDED_VERSIONS = Table(
+    "landed_versions",
+    METADATA,
+    Column("version", _NUMBER, primary_key=True),
+    Column("path", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("etag", String),
+    Column("last_modified", String),
+    Column("listed_state", String, nullable=False),
+    Column("generated_at_utc", DateTime, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("fetched_at_utc", DateTime, nullable=False),
+    Index("landed_by_path", "path", "version"),
+)
+
+VALIDATED_SLICES = Table(
+    "validated_slices",
+    METADATA,
+    Column("source_file_sha256", String, primary_key=True),
+    Column("bin_date", Date, primary_key=True),
+    Column("bin_solar_longitude_deg", Integer, primary_key=True, autoincrement=False),
+    Column("definition", String, nullable=False),
+    Column("accepted_path", String, nullable=False),
+    Column("rejected_path", String, nullable=False),
+    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_accepted", BigInteger, nullable=False),
+    Column("rows_rejected", BigInteger, nullable=False),
+    Column("covers_from_utc", DateTime),
+    Column("covers_until_utc", DateTime),
+    Index("validated_by_date", "bin_date"),
+)
+
+DAY_FAILURES = Table(
+    "day_failures",
+    METADATA,
+    Column("day", Date, primary_key=True),
+    Column("stage", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("failed_at_utc", DateTime, nullable=False),
+)
+
+UNREAD_FILES = Table(
+    "unread_files",
+    METADATA,
+    Column("path", String, primary_key=True),
+    Column("folder", String, nullable=False),
+    Column("expected", String, nullable=False),
+    Column("seen_at_utc", DateTime, nullable=False),
+)
