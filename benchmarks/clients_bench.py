@@ -27,7 +27,6 @@ from benchmarks.kafka_bench import (
     messages_of,
     settings_for,
 )
-from gmn_pipeline.config import Settings
 from gmn_pipeline.kafka.client import consumer
 from gmn_pipeline.kafka.framing import unframe
 from gmn_pipeline.kafka.local_broker import process as brokers
@@ -37,6 +36,7 @@ from gmn_pipeline.publications.publish import publish
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import steps
 
 _STEP = 50_000

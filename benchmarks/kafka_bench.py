@@ -28,7 +28,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.archive import generate
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.client import consumer, producer
 from gmn_pipeline.kafka.framing import single_object_framing, unframe
@@ -39,6 +38,7 @@ from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.publish import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.consumer import consume
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
 

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 import dagster as dg
 import duckdb
 
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import Report
@@ -38,6 +37,7 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES, to_message_fields
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection

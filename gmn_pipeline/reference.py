@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from gmn_pipeline.config import Settings, variable
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.message_schema import schema_file
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
+from gmn_pipeline.settings import GROUPS, variable
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.views import VIEWS
@@ -145,18 +145,18 @@ def quality_page() -> str:
 
 def settings_page() -> str:
     """The settings."""
-    rows = [
-        (f"`{variable(name)}`", f"`{field.default}`", field.description)
-        for name, field in Settings.model_fields.items()
-    ]
-    return "\n\n".join(
-        [
-            _GENERATED,
-            "# Settings",
-            "Set them in the environment; `gmn settings` shows what is in force.",
-            _table(("variable", "default", "what it is"), rows),
-        ]
-    ) + "\n"  # fmt: skip
+    tables = [
+        part
+        for group in GROUPS
+        for part in (
+            f"## {group.heading()}",
+            _table(("variable", "default", "what it is"),
+                   [(f"`{variable(name)}`", f"`{field.default}`", field.description)
+                    for name, field in group.own_fields().items()]),
+        )
+    ]  # fmt: skip
+    head = "Set them in the environment; `gmn settings` shows what is in force."
+    return "\n\n".join([_GENERATED, "# Settings", head, *tables]) + "\n"
 
 
 def message_schemas() -> dict[Path, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gmn_pipeline.config import Settings
+from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.places import catalog_of, placed

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers

@@ -1,7 +1,7 @@
 """Warehouses whose catalogue or data are elsewhere."""
 
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.postgres import PostgresServer
 from gmn_pipeline_tests.sample import DAY, Bench
 

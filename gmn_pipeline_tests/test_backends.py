@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import (
     DatabaseUnavailable,
     GmnError,
@@ -24,6 +23,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.session import read_session
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain

@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 from gmn_pipeline import reference
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.cli.main import app
-from gmn_pipeline.config import Settings, variable
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused, SettingsError
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings, variable
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 

@@ -18,8 +18,8 @@ import polars as pl
 import pytest
 
 from benchmarks.archive import Shares, Truth, generate, next_generation
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers

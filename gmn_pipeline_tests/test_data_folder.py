@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.commands import Command

@@ -20,7 +20,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, text
 
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.database import migrations
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.ledger import (
@@ -37,6 +36,7 @@ from gmn_pipeline.errors import (
     PermanentError,
     SettingsError,
 )
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.commands import Command
 from gmn_pipeline_tests.postgres import PostgresServer
 from gmn_pipeline_tests.sample import DAILY, Bench, sample

@@ -221,7 +221,7 @@ import json, sys
 from datetime import date, datetime
 from pathlib import Path
 import polars as pl
-from gmn_pipeline.config import Settings
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.schemas.fireballs import DATASET
 from gmn_pipeline.schemas.derive import (
     duckdb_any_row,

@@ -22,7 +22,6 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 from dagster_graphql.schema import create_schema
 
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.asset_checks import COUNTS_ADD_UP, NO_ROWS_REJECTED
@@ -32,6 +31,7 @@ from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.local_runs import run_job
 from gmn_pipeline.orchestration.partitions import DAYS, range_tags
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline_tests.operator import put_days
 from gmn_pipeline_tests.sample import DAILY, Bench, sample
 

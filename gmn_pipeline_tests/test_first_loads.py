@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.commands import Command

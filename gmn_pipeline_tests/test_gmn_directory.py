@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import (
     FileIncomplete,
     GmnError,
@@ -15,6 +14,7 @@ from gmn_pipeline.errors import (
     SourceRefused,
     SourceUnavailable,
 )
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.sources.gmn_directory import Fetched, HttpDirectory, Version, open_directory
 from gmn_pipeline_tests.gmn_site import (
     LOGIN_PAGE,

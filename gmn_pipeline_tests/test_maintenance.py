@@ -11,12 +11,12 @@ import dagster as dg
 import pytest
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.jobs import maintenance_job
 from gmn_pipeline.orchestration.schedules import daily_maintenance
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse import maintenance
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently

@@ -10,13 +10,13 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import (
     GmnError,
     WarehouseBusy,
 )
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.queries.process import ask
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.places import load

@@ -106,7 +106,7 @@ def test_two_publishers_at_once_send_everything_once(bench: StreamBench) -> None
 _KILLED = """
 import os, signal, sys
 from gmn_pipeline.publications import publish as publishing
-from gmn_pipeline.config import load_settings
+from gmn_pipeline.settings import load_settings
 die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 setattr(*{"sending": (publishing._Sending, "_messages", die),
           "recording": (publishing, "record_publications", die)}[sys.argv[1]])

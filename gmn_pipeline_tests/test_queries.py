@@ -18,13 +18,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import QueryFailed, QueryLimit, QueryRefused
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess, ask
 from gmn_pipeline.queries.session import ReadSession, read_session
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.lake import small_lake
@@ -269,7 +269,7 @@ def test_closing_an_answer_ends_its_process(lake: Settings) -> None:
 
 _ASKS_AND_WAITS = f"""
 import sys
-from gmn_pipeline.config import load_settings
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 process = QueryProcess()
@@ -410,7 +410,7 @@ def test_a_session_beside_a_writer_in_one_process_cannot_write_either(lake: Sett
 _IMPORTS = """
 import sys
 from contextlib import suppress
-from gmn_pipeline.config import load_settings
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.queries.limits import Limits
 if sys.argv[2] == "command":
     from gmn_pipeline.cli.main import app

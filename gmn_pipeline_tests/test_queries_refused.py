@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryLimit, QueryRefused
 from gmn_pipeline.queries import functions
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.session import ReadSession, read_session
+from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.harm import ENDLESS, SELECTS, STATEMENTS
 from gmn_pipeline_tests.lake import fingerprints, small_lake
 
@@ -72,7 +72,7 @@ def test_a_query_ends_at_its_limits_whatever_it_does(lake: Settings, sql: str) -
 
 _BEHIND_THE_GATE = """
 import json, sys, duckdb
-from gmn_pipeline.config import load_settings
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import read_session
 

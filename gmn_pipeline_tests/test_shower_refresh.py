@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.jobs import iau_showers_job
 from gmn_pipeline.readers.iau_showers import parse
 from gmn_pipeline.readers.iau_showers_rows import ShowerList
 from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources.iau_showers import BUNDLED_EDITION, bundled, current
 from gmn_pipeline.warehouse import showers
 from gmn_pipeline.warehouse.backend import CATALOG

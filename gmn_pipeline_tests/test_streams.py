@@ -16,7 +16,6 @@ import polars as pl
 import pytest
 from kafka import TopicPartition
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.kafka.avro.codec import decode, encode
 from gmn_pipeline.kafka.framing import single_object_framing
@@ -29,6 +28,7 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams import consumer as consuming_module
 from gmn_pipeline.streams.consumer import bounded, consumer_lock, steps
 from gmn_pipeline.streams.service import StreamService

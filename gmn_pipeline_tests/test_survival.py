@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.archive import generate
-from gmn_pipeline.config import Settings
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import layout
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest

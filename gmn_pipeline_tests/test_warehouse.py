@@ -232,7 +232,7 @@ def state_in_time_zone(bench: Bench, zone: str, folder: str) -> str:
     """First and last beginning, by a process that lives in that zone."""
     script = (
         "from datetime import date; from pathlib import Path\n"
-        "from gmn_pipeline.config import load_settings\n"
+        "from gmn_pipeline.settings import load_settings\n"
         "from gmn_pipeline.flows.trajectory_days import load_days\n"
         "from gmn_pipeline_tests.warehouse import ask\n"
         "s = load_settings()\n"

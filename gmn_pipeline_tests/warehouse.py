@@ -4,8 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 CONTENT = ", ".join(field.name for field in TRAJECTORY_FIELDS)

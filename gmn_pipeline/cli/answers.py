@@ -15,13 +15,13 @@ import duckdb
 import pyarrow as pa
 
 from gmn_pipeline.cli.console import console, errors
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 _TABLE_ROWS = 5_000

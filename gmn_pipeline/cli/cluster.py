@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import KafkaUnavailable
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.kafka.local_broker.process import start
+from gmn_pipeline.settings import Settings
 
 
 @dataclass(frozen=True)

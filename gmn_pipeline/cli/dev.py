@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import ServiceRunning, SettingsError
 from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.storage.files import exclusive
 from gmn_pipeline.storage.problems import explaining
 

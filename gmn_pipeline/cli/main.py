@@ -109,7 +109,7 @@ def _tell(error: BaseException) -> int:
 
 def _data_dir() -> Path:
     """The data folder, even if other settings are what is wrong."""
-    from gmn_pipeline.config import load_settings
+    from gmn_pipeline.settings import load_settings
 
     try:
         return load_settings().data_dir

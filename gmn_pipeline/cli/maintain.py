@@ -5,7 +5,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.config import load_settings
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.warehouse.maintenance import maintain
 
 

@@ -15,7 +15,6 @@ from rich.table import Table
 
 from gmn_pipeline.cli.cluster import cluster_for
 from gmn_pipeline.cli.console import console, errors, print_some
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import GmnError, SettingsError
 from gmn_pipeline.flows.progress import ProgressListener
@@ -36,6 +35,7 @@ from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME

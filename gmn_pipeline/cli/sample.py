@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gmn_pipeline.config import resolved
 from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.paths import resolved
 
 
 def sample(

@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -10,16 +9,8 @@ from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.config import Settings, load_settings, variable
+from gmn_pipeline.settings import GROUPS, load_settings, variable
 
-# Heading -> how the names of its settings begin. What begins otherwise comes last.
-_GROUPS = {
-    "Data": ("data", "database", "source", "history", "iau", "user", "http"),
-    "Runs and sensors": ("run", "refresh", "chunk", "sensor"),
-    "Warehouse": ("warehouse", "s3", "snapshot"),
-    "Kafka": ("own", "kafka", "schema", "publish", "stream"),
-}
-_REST = "Other"
 _INDENT = " " * 6
 _PASSWORD_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -27,20 +18,11 @@ _PASSWORD_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+@")
 def show_settings() -> None:
     """Every setting: its variable, value, default and what it is for."""
     settings = load_settings()
-    fields = Settings.model_fields
     console.print("Set them in the environment. What is set is marked by [bold]*[/bold].")
-    for heading, names in _grouped(fields):
-        console.print(f"\n[bold]{heading}[/bold]")
-        for name in names:
-            _show(variable(name), getattr(settings, name), fields[name])
-
-
-def _grouped(names: Iterable[str]) -> list[tuple[str, list[str]]]:
-    groups: dict[str, list[str]] = {heading: [] for heading in (*_GROUPS, _REST)}
-    for name in names:
-        first = name.split("_")[0]
-        groups[next((h for h, begins in _GROUPS.items() if first in begins), _REST)].append(name)
-    return [(heading, members) for heading, members in groups.items() if members]
+    for group in GROUPS:
+        console.print(f"\n[bold]{group.heading()}[/bold]")
+        for name, field in group.own_fields().items():
+            _show(variable(name), getattr(settings, name), field)
 
 
 def _show(name: str, value: object, field: FieldInfo) -> None:

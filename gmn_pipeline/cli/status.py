@@ -3,8 +3,8 @@
 from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.database.ledger import Ledger, open_ledger
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.overview import overview
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import Warehouse, ask

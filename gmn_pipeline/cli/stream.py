@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 
 

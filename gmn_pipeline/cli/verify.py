@@ -3,8 +3,8 @@
 import typer
 
 from gmn_pipeline.cli.console import console, errors
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.verify import verify
 

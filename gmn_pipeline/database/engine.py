@@ -17,11 +17,11 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func,
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from gmn_pipeline.addresses import described
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database import migrations
 from gmn_pipeline.database.postgres import connect, unavailable
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import NotPermitted
+from gmn_pipeline.settings import DatabaseSettings
 from gmn_pipeline.storage import sqlite
 from gmn_pipeline.storage.files import (
     exclusive,
@@ -47,7 +47,7 @@ class Database(Protocol):
         """A transaction that only reads; None if there is no database yet."""
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: DatabaseSettings) -> Database:
     """The database that the settings name; nothing is opened before it is used."""
     sqlite_file = SqliteDatabase(settings.data_dir)
     if not settings.database_url:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Executable, Select, Table, bindparam, func, s
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.engine import Database, open_database
 from gmn_pipeline.database.tables import (
     DAY_FAILURES,
@@ -21,6 +20,7 @@ from gmn_pipeline.database.tables import (
     UNREAD_FILES,
     VALIDATED_SLICES,
 )
+from gmn_pipeline.settings import DatabaseSettings
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class UnreadFile:
 _Row = TypeVar("_Row", LandedVersion, ValidatedSlice, DayFailure, UnreadFile)
 
 
-def open_ledger(settings: Settings) -> "Ledger":
+def open_ledger(settings: DatabaseSettings) -> "Ledger":
     """The ledger in the operational database that the settings name."""
     return Ledger(open_database(settings))
 

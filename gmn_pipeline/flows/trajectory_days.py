@@ -16,7 +16,6 @@ from contextlib import nullcontext
 from datetime import date, timedelta
 from typing import TypeAlias
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.flows.progress import ProgressListener
@@ -34,6 +33,7 @@ from gmn_pipeline.landing.land import (
 )
 from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources.gmn_directory import open_directory
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
 from gmn_pipeline.validated.trajectories.slices import DEFINITION, Chunk

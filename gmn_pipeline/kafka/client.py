@@ -24,9 +24,9 @@ from kafka.errors import (  # type: ignore[import-untyped]
     KafkaTimeoutError,
 )
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, SettingsError
 from gmn_pipeline.kafka.local_broker import process as broker
+from gmn_pipeline.settings import KafkaSettings
 
 MAX_MESSAGE_BYTES = 8 << 20
 """Largest message passed on: a dead letter has to fit, whatever it is."""
@@ -35,7 +35,7 @@ _CONNECT_S = 1.0
 _LOOK_S = 0.1
 
 
-def bootstrap_servers(settings: Settings) -> str | None:
+def bootstrap_servers(settings: KafkaSettings) -> str | None:
     """Where Kafka is: as set, or the data folder's own broker if it runs; None if nowhere."""
     if settings.kafka_bootstrap_servers:
         return settings.kafka_bootstrap_servers
@@ -43,12 +43,12 @@ def bootstrap_servers(settings: Settings) -> str | None:
     return own.bootstrap_servers if own else None
 
 
-def address(settings: Settings) -> str:
+def address(settings: KafkaSettings) -> str:
     """Where Kafka is, for a sentence that tells of it."""
     return bootstrap_servers(settings) or "no address (this data folder's own does not run)"
 
 
-def connection_options(settings: Settings) -> dict[str, Any]:
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
     """What every client needs to reach the cluster. Secrets come from the environment only."""
     servers = bootstrap_servers(settings)
     if servers is None:
@@ -75,7 +75,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def is_reachable(settings: Settings) -> bool:
+def is_reachable(settings: KafkaSettings) -> bool:
     """Whether any of the servers takes a connection: a quick look that the client does not log.
 
     A broker that starts takes connections a moment before it answers.
@@ -95,7 +95,7 @@ def _takes_connections(host: str, port: int) -> bool:
 
 
 def wait_until_reachable(
-    settings: Settings, timeout_s: float, is_stopped: Callable[[], bool]
+    settings: KafkaSettings, timeout_s: float, is_stopped: Callable[[], bool]
 ) -> bool:
     """Whether a server takes connections in time, and nothing is to stop meanwhile."""
     deadline = time.monotonic() + timeout_s
@@ -115,7 +115,7 @@ def _text(value: Any) -> str | None:
 
 
 @contextmanager
-def kafka_errors(settings: Settings, doing: str) -> Iterator[None]:
+def kafka_errors(settings: KafkaSettings, doing: str) -> Iterator[None]:
     """Kafka's errors as this project's: what may pass by itself is to be tried again."""
     try:
         yield
@@ -139,7 +139,7 @@ def kafka_errors(settings: Settings, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def admin_client(settings: Settings) -> Iterator[Any]:
+def admin_client(settings: KafkaSettings) -> Iterator[Any]:
     """An admin client."""
     with kafka_errors(settings, "connecting"):
         admin = KafkaAdminClient(**connection_options(settings))
@@ -150,7 +150,7 @@ def admin_client(settings: Settings) -> Iterator[Any]:
 
 
 @contextmanager
-def producer(settings: Settings) -> Iterator[Any]:
+def producer(settings: KafkaSettings) -> Iterator[Any]:
     """A producer that is idempotent and waits for all copies."""
     timeout_ms = int(settings.kafka_timeout_s * 1000)
     options = connection_options(settings)
@@ -182,7 +182,7 @@ def _close_producer(made: Any) -> None:
 
 
 @contextmanager
-def consumer(settings: Settings) -> Iterator[Any]:
+def consumer(settings: KafkaSettings) -> Iterator[Any]:
     """A consumer without a group: offsets are kept in the warehouse."""
     with kafka_errors(settings, "connecting"):
         made = KafkaConsumer(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.kafka.client import kafka_errors, producer
 from gmn_pipeline.kafka.topics import ensure_topics
 from gmn_pipeline.schemas.topics import Topic
+from gmn_pipeline.settings import KafkaSettings
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class DeadLetter:
     reasons: list[str]
 
 
-def send_dead_letters(settings: Settings, topic: Topic, dead: Sequence[DeadLetter]) -> None:
+def send_dead_letters(settings: KafkaSettings, topic: Topic, dead: Sequence[DeadLetter]) -> None:
     """Pass dead letters on, bytes unchanged; return when Kafka has acknowledged all."""
     if not dead:
         return

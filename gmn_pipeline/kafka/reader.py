@@ -14,7 +14,6 @@ from typing import Any
 from kafka import TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import OffsetOutOfRangeError  # type: ignore[import-untyped]
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable, StreamGap
 from gmn_pipeline.kafka.client import (
     address,
@@ -25,6 +24,7 @@ from gmn_pipeline.kafka.client import (
 from gmn_pipeline.kafka.topics import end_offsets
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import Topic
+from gmn_pipeline.settings import KafkaSettings
 
 _UNMERGED = "Nothing of this was merged, and the next run reads the same."
 _POLL_MS = 250
@@ -149,7 +149,7 @@ class SteadyReader:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: KafkaSettings,
         kafka: Any,
         topic: Topic,
         is_stopped: Callable[[], bool] = never,

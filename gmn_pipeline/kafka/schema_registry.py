@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RegistryUnavailable, SchemaRefused
+from gmn_pipeline.settings import KafkaSettings
 
 _TIMEOUT_S = 10.0
 _JSON = {
@@ -103,7 +103,7 @@ def _record_schema(answer: Any) -> dict[str, Any] | None:
     return schema if isinstance(schema, dict) and schema.get("type") == "record" else None
 
 
-def open_registry(settings: Settings) -> SchemaRegistry | None:
+def open_registry(settings: KafkaSettings) -> SchemaRegistry | None:
     """The registry of the settings, if there is one."""
     if not settings.schema_registry_url:
         return None

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.kafka.client import kafka_errors
+from gmn_pipeline.settings import KafkaSettings
 
 # The producer gives a message up one second after the timeout (`client.producer`).
 _GIVEN_UP_AFTER_S = 2.0
@@ -39,7 +39,9 @@ class Sent:
     failure: BrokerUnavailable | None
 
 
-def send_messages(settings: Settings, kafka: Any, topic: str, messages: Iterable[Message]) -> Sent:
+def send_messages(
+    settings: KafkaSettings, kafka: Any, topic: str, messages: Iterable[Message]
+) -> Sent:
     """Send messages with a producer; return when each is acknowledged or given up."""
     futures: list[Any] = []
     failure: BrokerUnavailable | None = None

@@ -14,10 +14,10 @@ from kafka.errors import (  # type: ignore[import-untyped]
     UnknownTopicOrPartitionError,
 )
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.kafka.client import admin_client, consumer, kafka_errors
 from gmn_pipeline.schemas.topics import Topic
+from gmn_pipeline.settings import KafkaSettings
 
 _DEAD_LETTER_PARTITIONS = 1
 _DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
@@ -34,7 +34,7 @@ class TopicState:
     end: Mapping[int, int]
 
 
-def ensure_topics(settings: Settings, topic: Topic) -> None:
+def ensure_topics(settings: KafkaSettings, topic: Topic) -> None:
     """Make the topic and its dead-letter topic, if they are not there."""
     wanted = {
         topic.name: (topic.partitions, dict(topic.config)),
@@ -56,7 +56,9 @@ def ensure_topics(settings: Settings, topic: Topic) -> None:
                 continue
 
 
-def topic_state(settings: Settings, topic: Topic, kafka: Any | None = None) -> TopicState | None:
+def topic_state(
+    settings: KafkaSettings, topic: Topic, kafka: Any | None = None
+) -> TopicState | None:
     """The topic as it is now, asked through a consumer if one is given; None if there is none."""
     if kafka is None:
         with consumer(settings) as opened:
@@ -81,7 +83,7 @@ def topic_state(settings: Settings, topic: Topic, kafka: Any | None = None) -> T
 
 
 def end_offsets(
-    settings: Settings, kafka: Any, topic: str, partitions: Iterable[int]
+    settings: KafkaSettings, kafka: Any, topic: str, partitions: Iterable[int]
 ) -> dict[int, int]:
     """The next offset to be written of each partition."""
     with kafka_errors(settings, f"asking for the offsets of {topic}"):

@@ -10,11 +10,11 @@ from typing import Any
 
 import dagster as dg
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.flows.report import DayReport, Stage
 from gmn_pipeline.orchestration.markdown import cell, table
 from gmn_pipeline.orchestration.rejected_rows import RejectedRows
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import ask
 

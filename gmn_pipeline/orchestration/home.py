@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.settings import FolderSettings
 from gmn_pipeline.storage.files import atomic_write, exclusive
 from gmn_pipeline.storage.problems import explaining
 
@@ -43,7 +43,7 @@ _NO_COMPUTE_LOGS = {
 }
 
 
-def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+def dagster_instance(settings: FolderSettings) -> dg.DagsterInstance:
     """Dagster's storage under the data folder, for a command: the same that `make dev` shows."""
     home = prepare_dagster_home(settings)
     with explaining(settings.data_dir):
@@ -52,7 +52,7 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
         )
 
 
-def prepare_dagster_home(settings: Settings) -> Path:
+def prepare_dagster_home(settings: FolderSettings) -> Path:
     """Make DAGSTER_HOME and put dagster.yaml there."""
     home = settings.dagster_home
     if "[" in str(home):

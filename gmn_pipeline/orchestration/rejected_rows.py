@@ -11,10 +11,10 @@ from datetime import date
 
 import polars as pl
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.flows.report import DayReport
 from gmn_pipeline.orchestration.markdown import cell, table
+from gmn_pipeline.settings import DatabaseSettings
 
 SHOWN_ROWS = 20
 _SHOWN_CHARACTERS = 300
@@ -43,7 +43,7 @@ class RejectedRows:
         self.counts: dict[date, int] = {}
         self._files: dict[date, list[str]] = {}
 
-    def add(self, settings: Settings, days: Iterable[DayReport]) -> list[RejectedRow]:
+    def add(self, settings: DatabaseSettings, days: Iterable[DayReport]) -> list[RejectedRow]:
         """Read those of some days that are not read yet; the first of them."""
         rejecting = {day.day: day for day in days if day.rejected and day.day not in self.counts}
         if not rejecting:
@@ -82,7 +82,7 @@ class RejectedRows:
         return f"SELECT * FROM rejected_rows WHERE bin_date {where} ORDER BY bin_date, line_number"
 
 
-def _read(settings: Settings, days: dict[date, DayReport]) -> dict[date, list[RejectedRow]]:
+def _read(settings: DatabaseSettings, days: dict[date, DayReport]) -> dict[date, list[RejectedRow]]:
     """The first rejected rows of each day, from the validated Parquet."""
     names = {f.version.sha256: f.version.path for day in days.values() for f in day.files}
     slices = [

@@ -1,6 +1,6 @@
 """Dagster's resources: what an operation or a sensor is handed to work with.
 
-What belongs here: how settings reach the work. What does not: the settings (`config.py`).
+What belongs here: how settings reach the work. What does not: the settings (`settings.py`).
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from typing import Any
 
 from dagster_duckdb import DuckDBResource
 
-from gmn_pipeline.config import Settings, load_settings
 from gmn_pipeline.flows.progress import ProgressListener
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, RetryableError
+from gmn_pipeline.settings import RunSettings
 
 
 def retry_or_fail(
     context: dg.AssetExecutionContext,
-    settings: Settings,
+    settings: RunSettings,
     errors: Sequence[GmnError],
     failure: dg.Failure | None = None,
 ) -> Exception:

@@ -23,7 +23,6 @@ from typing import Any
 import polars as pl
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerUnavailable, StreamBusy
 from gmn_pipeline.kafka.avro.codec import record_lengths
 from gmn_pipeline.kafka.client import producer
@@ -43,6 +42,7 @@ from gmn_pipeline.schemas.messages import (
 )
 from gmn_pipeline.schemas.topics import Topic, trajectories_topic
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.storage.files import exclusive
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.stream_session import stream_session

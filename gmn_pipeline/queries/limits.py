@@ -6,8 +6,8 @@ are held (`session.py`, `process.py`).
 
 from dataclasses import dataclass
 
-from gmn_pipeline.config import Settings, variable
 from gmn_pipeline.errors import QueryLimit
+from gmn_pipeline.settings import QuerySettings, variable
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Limits:
     """Rows of the answer; more are cut off, and the answer says so."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
+    def of(cls, settings: QuerySettings) -> "Limits":
         return cls(
             seconds=settings.query_timeout_s,
             memory_mb=settings.query_memory_mb,

@@ -24,12 +24,12 @@ from typing import Any
 import pyarrow as pa
 
 from gmn_pipeline import errors
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryLimit
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.start import start_worker
+from gmn_pipeline.settings import Settings, WarehouseSettings
 from gmn_pipeline.storage.files import remove_leftovers
 
 _STARTS_WITHIN_S = 60.0
@@ -110,11 +110,10 @@ class QueryProcess:
             remove_leftovers(self._unfinished)
 
 
-def _place_of_warehouse(settings: Settings) -> dict[str, Any]:
+def _place_of_warehouse(settings: WarehouseSettings) -> dict[str, Any]:
     """The settings that say where it is and let in there, and no other secret. They go through a
     pipe: neither arguments nor environment of a process are private."""
-    names = {name for name in Settings.model_fields if name.startswith(("warehouse_", "s3_"))}
-    return settings.model_dump(include={"data_dir", *names})
+    return settings.model_dump(include=set(WarehouseSettings.model_fields))
 
 
 class _Frames:

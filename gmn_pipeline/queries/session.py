@@ -19,13 +19,13 @@ from typing import TypeAlias, TypeVar
 import duckdb
 import pyarrow as pa
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, QueryFailed
 from gmn_pipeline.queries.answer import Answer, Cancellation, UpTo
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.statement import Catalogue, failed, one_select
 from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explained
 from gmn_pipeline.warehouse.backend import CATALOG, Reach
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @contextmanager
 def read_session(
-    settings: Settings,
+    settings: WarehouseSettings,
     limits: Limits,
     *,
     alone: bool = False,

@@ -15,12 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, QueryFailed
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.sandbox import limit_memory, limit_processor
 from gmn_pipeline.queries.session import read_session
+from gmn_pipeline.settings import WarehouseSettings
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
 def _answer(request: Request, frames: "_Frames") -> None:
     limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
     session = read_session(
-        Settings(**request.settings), request.limits,
+        WarehouseSettings(**request.settings), request.limits,
         alone=True, exact_types=request.exact_types,
     )  # fmt: skip
     with session as reading:

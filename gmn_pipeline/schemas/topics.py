@@ -6,9 +6,9 @@ A topic is declared here, as a dataset is in its module; `kafka/topics.py` makes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.schemas.message_schema import MessageSchema
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
+from gmn_pipeline.settings import KafkaSettings
 
 _COMPACTED = {
     "cleanup.policy": "compact",
@@ -39,7 +39,7 @@ class Topic:
         return f"{self.name}-value"
 
 
-def trajectories_topic(settings: Settings) -> Topic:
+def trajectories_topic(settings: KafkaSettings) -> Topic:
     """The topic of the trajectories, as the settings have it."""
     return Topic(
         settings.kafka_topic,

@@ -20,7 +20,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from gmn_pipeline.clock import from_timestamp
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import (
     FileIncomplete,
     SettingsError,
@@ -28,6 +27,7 @@ from gmn_pipeline.errors import (
     SourceRefused,
     SourceUnavailable,
 )
+from gmn_pipeline.settings import SourceSettings
 from gmn_pipeline.sources.names import looks_like_summary
 
 _READ_BYTES = 1 << 20
@@ -82,7 +82,7 @@ class Directory(Protocol):
         ...
 
 
-def open_directory(settings: Settings) -> Directory:
+def open_directory(settings: SourceSettings) -> Directory:
     """The directory that the settings name."""
     scheme = urlsplit(settings.source_url).scheme
     if scheme in ("http", "https"):
@@ -136,7 +136,7 @@ class FolderDirectory:
 class HttpDirectory:
     """A web server's listing of the network's directory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SourceSettings) -> None:
         self.base = settings.source_url.rstrip("/") + "/"
         self._timeout_s = settings.http_timeout_s
         self._session = _session(settings)
@@ -212,7 +212,7 @@ class HttpDirectory:
             )
 
 
-def _session(settings: Settings) -> requests.Session:
+def _session(settings: SourceSettings) -> requests.Session:
     """A session that retries what is transient, with backoff and jitter, and says who it is."""
     session = requests.Session()
     retry = Retry(

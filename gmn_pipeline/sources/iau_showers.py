@@ -31,7 +31,6 @@ import polars as pl
 import requests
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, SourceFileMissing, SourceRefused, SourceUnavailable
 from gmn_pipeline.readers.iau_showers import parse
 from gmn_pipeline.readers.iau_showers_rows import (
@@ -40,6 +39,7 @@ from gmn_pipeline.readers.iau_showers_rows import (
     ShowerList,
     status_of,
 )
+from gmn_pipeline.settings import ShowerListSettings
 
 _EDITIONS = {
     "full": ("IAU MDC streamfulldata as of 2023-04-18, bundled", date(2023, 4, 18)),
@@ -78,7 +78,7 @@ def _bundled_table(name: str, schema: pl.Schema) -> pl.DataFrame:
     return found.with_columns(absent).select(schema.names())
 
 
-def current(settings: Settings, *, fewest: int = 0) -> ShowerList:
+def current(settings: ShowerListSettings, *, fewest: int = 0) -> ShowerList:
     """The list as it is now; the bundled copy if it cannot be had anywhere.
 
     The addresses of the settings are tried in turn. One with `{year}` in it is tried for this

@@ -19,7 +19,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.kafka.client import consumer
 from gmn_pipeline.kafka.dead_letters import DeadLetter, send_dead_letters
@@ -29,6 +28,7 @@ from gmn_pipeline.kafka.topics import TopicState, topic_state
 from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
 from gmn_pipeline.schemas.topics import Topic, trajectories_topic
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.storage.files import exclusive, is_locked
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse.connection import WarehouseConnection

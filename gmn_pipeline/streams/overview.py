@@ -7,9 +7,9 @@ are shown (`cli/status.py`).
 from dataclasses import dataclass
 from datetime import datetime
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.kafka.client import bootstrap_servers
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import is_being_consumed, planned_ranges
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.dead_letters import count_dead_letters

@@ -20,7 +20,6 @@ from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 from typing import Any
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, GmnError, RetryableError
 from gmn_pipeline.kafka.client import (
     address,
@@ -35,6 +34,7 @@ from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.topics import TopicState, end_offsets, ensure_topics
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
     batches,

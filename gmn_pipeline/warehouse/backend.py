@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 import duckdb
 
-from gmn_pipeline.config import Settings
+from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.warehouse.data_storage import DataStorage, open_storage
 
 CATALOG = "warehouse"
@@ -87,7 +87,7 @@ class Backend:
         return Reach(of_catalog.files, of_catalog.written, ports)
 
 
-def open_backend(settings: Settings) -> Backend:
+def open_backend(settings: WarehouseSettings) -> Backend:
     """The place that the settings name; nothing is opened or made yet."""
     from gmn_pipeline.warehouse.postgres_catalog import PostgresCatalog
     from gmn_pipeline.warehouse.sqlite_catalog import SqliteCatalog

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import duckdb
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
 from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import place_for_temporary_files, working_folder
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Attach, open_backend
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class WarehouseConnection:
     """Connections to one warehouse. Many readers may work while one writer does."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WarehouseSettings) -> None:
         self._data_dir = settings.data_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
         self.backend = open_backend(settings)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.settings import WarehouseSettings
 
 _HTTPS_PORT, _HTTP_PORT = 443, 80
 
@@ -37,7 +37,7 @@ class DataStorage(Protocol):
         """Of all data files there, known to the catalogue or not."""
 
 
-def open_storage(settings: Settings) -> DataStorage:
+def open_storage(settings: WarehouseSettings) -> DataStorage:
     """The storage that the settings name."""
     url = settings.warehouse_storage_url
     if url is None:
@@ -82,7 +82,7 @@ class ObjectStorage:
     in_catalog: str | None = None
     extensions: tuple[str, ...] = ("httpfs",)
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: WarehouseSettings) -> None:
         self.path = url.rstrip("/") + "/"
         self._settings = settings
         endpoint = urlsplit(settings.s3_endpoint_url or "https://")

@@ -14,10 +14,10 @@ from pathlib import Path
 import duckdb
 
 from gmn_pipeline.clock import from_timestamp, utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import layout, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection, patiently

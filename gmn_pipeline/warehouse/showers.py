@@ -19,11 +19,11 @@ import duckdb
 import polars as pl
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.readers.iau_showers import find_date
 from gmn_pipeline.readers.iau_showers_rows import LOADED, ShowerList
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.showers import check_list
 from gmn_pipeline.warehouse import layout

@@ -18,10 +18,10 @@ from pathlib import Path
 import duckdb
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import CountMismatch
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import literal, without_question_mark, working_folder
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.backend import CATALOG
@@ -48,7 +48,7 @@ class Manifest:
     duckdb_storage_version: str = _STORAGE_VERSION
 
 
-def read_manifest(settings: Settings) -> Manifest | None:
+def read_manifest(settings: WarehouseSettings) -> Manifest | None:
     """The manifest of the current snapshot, if there is one."""
     path = settings.snapshot_dir / "current" / "manifest.json"
     if not path.is_file():
@@ -56,7 +56,7 @@ def read_manifest(settings: Settings) -> Manifest | None:
     return Manifest(**json.loads(path.read_text("utf-8")))
 
 
-def make_snapshot(settings: Settings) -> tuple[Manifest, bool]:
+def make_snapshot(settings: WarehouseSettings) -> tuple[Manifest, bool]:
     """Make a snapshot of the warehouse as it is now; (manifest, whether it was made anew).
 
     Nothing is done where the warehouse has not changed since the current snapshot.

@@ -16,7 +16,6 @@ import duckdb
 import polars as pl
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import ValidatedSlice
 from gmn_pipeline.errors import (
     CountMismatch,
@@ -27,6 +26,7 @@ from gmn_pipeline.errors import (
 from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.derive import polars_schema, sql_text
 from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, SOURCE_FILES
+from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import literal
 from gmn_pipeline.storage.problems import explained
 from gmn_pipeline.warehouse import layout
@@ -78,7 +78,7 @@ class LoadCounts:
 class Warehouse:
     """Writes to the warehouse, and answers what was written."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WarehouseSettings) -> None:
         self._settings = settings
         self.connection = WarehouseConnection(settings)
 

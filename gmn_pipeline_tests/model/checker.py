@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from gmn_pipeline.config import load_settings
 from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import layout, maintenance
 from gmn_pipeline.warehouse.connection import WarehouseConnection

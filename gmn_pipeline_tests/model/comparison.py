@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.config import Settings
+from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.model import lake as lakes
 from gmn_pipeline_tests.model.lake import Lake, bin_of, content_of
 from gmn_pipeline_tests.model.source import TIMED

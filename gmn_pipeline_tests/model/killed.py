@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import gmn_pipeline
-from gmn_pipeline.config import Settings
+from gmn_pipeline.settings import Settings
 
 try:
     from gmn_pipeline.flows.trajectory_days import load_days

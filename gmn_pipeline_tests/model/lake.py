@@ -12,11 +12,11 @@ from unittest.mock import patch
 
 import duckdb
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas import tables
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import layout, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection

@@ -11,11 +11,11 @@ from itertools import count, groupby
 
 import polars as pl
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import ValidatedSlice
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
 from gmn_pipeline_tests.model.source import File, generated_at

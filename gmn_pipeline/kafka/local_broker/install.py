@@ -14,8 +14,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gmn_pipeline.config import resolved
 from gmn_pipeline.errors import KafkaUnavailable
+from gmn_pipeline.paths import resolved
 
 MIN_JAVA_MAJOR = 17
 PROJECT = Path(__file__).resolve().parents[3]

@@ -16,7 +16,6 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import GmnError, RetryableError
 from gmn_pipeline.flows.report import COUNTS, DayReport, Report, Stage
 from gmn_pipeline.flows.trajectory_days import load_days
@@ -35,6 +34,7 @@ from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.schemas.trajectories import DATASET
+from gmn_pipeline.settings import Settings
 
 _SHOWN_DAYS = 10
 

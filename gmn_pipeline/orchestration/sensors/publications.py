@@ -7,7 +7,6 @@ from datetime import date
 
 import dagster as dg
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.kafka.topics import TopicState, topic_state
@@ -17,6 +16,7 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.store import ask

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from gmn_pipeline.config import Settings
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES
@@ -11,6 +10,7 @@ from gmn_pipeline.orchestration.jobs import streams_job
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.schemas.offsets import OffsetRange
+from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import bounded, is_being_consumed, planned_ranges
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import polars as pl
 
 from gmn_pipeline.clock import Stopwatch
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import CountMismatch, GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, in_words
@@ -25,6 +24,7 @@ from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
 from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
+from gmn_pipeline.settings import LoadSettings
 from gmn_pipeline.storage.files import working_folder
 from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.validated.trajectories.parts import SLICE_KEY, Part, file_name, files_of
@@ -50,7 +50,7 @@ was validated under another is not used again."""
 class Place:
     """Where what is validated goes, and who takes the time."""
 
-    settings: Settings
+    settings: LoadSettings
     ledger: Ledger
     stopwatch: Stopwatch
 
@@ -67,7 +67,7 @@ class Chunk:
 
 
 def known_slices(
-    days: set[date], settings: Settings, ledger: Ledger
+    days: set[date], settings: LoadSettings, ledger: Ledger
 ) -> dict[str, list[ValidatedSlice]]:
     known = defaultdict(list)
     for slice_ in ledger.validated(days):
@@ -170,7 +170,7 @@ def _not_checked(parts: list[Part], error: BaseException) -> GmnError:
     )
 
 
-def recalled(held: Sequence[tuple[LandedFile, ValidatedSlice]], settings: Settings) -> Chunk:
+def recalled(held: Sequence[tuple[LandedFile, ValidatedSlice]], settings: LoadSettings) -> Chunk:
     """A chunk of slices that were validated before and share their Parquet files."""
     slices = [slice_ for _, slice_ in held]
     keys = pl.DataFrame(

@@ -13,9 +13,9 @@ from datetime import date
 from itertools import groupby
 
 from gmn_pipeline.clock import Stopwatch
-from gmn_pipeline.config import Settings
 from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.landing.land import LandedFile, is_daily, is_history
+from gmn_pipeline.settings import LoadSettings
 from gmn_pipeline.validated.trajectories.daily_files import validate_daily
 from gmn_pipeline.validated.trajectories.history_files import validate_history
 from gmn_pipeline.validated.trajectories.slices import Chunk, Place
@@ -25,7 +25,7 @@ def validate(
     files: Iterable[LandedFile],
     days: Sequence[date],
     *,
-    settings: Settings,
+    settings: LoadSettings,
     ledger: Ledger,
     stopwatch: Stopwatch | None = None,
 ) -> Iterator[Chunk]:

@@ -5,50 +5,73 @@ them. What does not: constants of the data format, and reading settings at impor
 made where a resource or a command is made.
 """
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.paths import resolved
 
 History = Literal["daily", "monthly", "yearly", "all"]
 
 
-class Settings(BaseSettings):
-    """Settings of one process; `gmn settings` prints them."""
+class SettingsGroup(BaseSettings):
+    """Settings of one subject. What needs only these takes its group, of which all `Settings` are
+    one: a signature says what is used."""
 
     model_config = SettingsConfigDict(
         env_prefix="GMN_", extra="ignore", frozen=True, populate_by_name=True
     )
 
-    source_url: str = Field(
-        "https://globalmeteornetwork.org/data/traj_summary_data/",
-        description="GMN data directory: an http(s) address or a folder laid out the same way.",
-    )
+    @classmethod
+    def heading(cls) -> str:
+        """The subject: the first words of the docstring."""
+        return (cls.__doc__ or "").split(":")[0]
+
+    @classmethod
+    def own_fields(cls) -> dict[str, FieldInfo]:
+        """The settings that this group adds to those it builds on, by name."""
+        inherited = {name for base in cls.__bases__ for name in getattr(base, "model_fields", {})}
+        return {name: f for name, f in cls.model_fields.items() if name not in inherited}
+
+
+class FolderSettings(SettingsGroup):
+    """Data folder: where everything is kept, and what lies where in it."""
+
     data_dir: Path = Field(
         Path("data"),
         description="Folder of everything this pipeline keeps: landing, validated, warehouse, "
         "snapshot and Dagster's own storage.",
     )
-    database_url: str | None = Field(
-        None,
-        description="Operational database (what was landed, validated, what failed): "
-        "postgresql://user@host:5432/database, without a password. Unset: a SQLite file in the "
-        "data folder, whose rows a new PostgreSQL database takes over.",
-    )
-    database_password: SecretStr | None = Field(
-        None,
-        description="Password of that address. Unset: what libpq finds (PGPASSWORD, ~/.pgpass).",
-    )
-    history: History = Field(
-        "daily",
-        description="Which files days are read from: the daily ones, or (for a first load) the "
-        "monthly, yearly or all-file, split over the days.",
-    )
+
+    @property
+    def landing_dir(self) -> Path:
+        return self.data_dir / "landing"
+
+    @property
+    def validated_dir(self) -> Path:
+        return self.data_dir / "validated"
+
+    @property
+    def warehouse_dir(self) -> Path:
+        return self.data_dir / "warehouse"
+
+    @property
+    def snapshot_dir(self) -> Path:
+        return self.data_dir / "snapshot"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data_dir / "dagster"
+
+
+class HttpSettings(SettingsGroup):
+    """Requests: how web servers are asked."""
+
     http_timeout_s: float = Field(
         60.0, gt=0, description="Seconds without a byte after which a request is given up."
     )
@@ -61,11 +84,58 @@ class Settings(BaseSettings):
     http_concurrency: int = Field(
         4, ge=1, le=16, description="Files fetched from the source at once."
     )
+    user_agent: str = Field(
+        "gmn_pipeline (+https://globalmeteornetwork.org/data/)",
+        description="How requests introduce themselves to the source.",
+    )
+
+
+class SourceSettings(FolderSettings, HttpSettings):
+    """Source: where trajectories come from."""
+
+    source_url: str = Field(
+        "https://globalmeteornetwork.org/data/traj_summary_data/",
+        description="GMN data directory: an http(s) address or a folder laid out the same way.",
+    )
+    history: History = Field(
+        "daily",
+        description="Which files days are read from: the daily ones, or (for a first load) the "
+        "monthly, yearly or all-file, split over the days.",
+    )
+
+
+class ShowerListSettings(HttpSettings):
+    """IAU showers: where the list of showers comes from."""
+
+    iau_showers_url: str = Field(
+        "https://www.ta3.sk/IAUC22DB/MDC2022/Etc/streamfulldata{year}.txt "
+        "https://ceresiaumdc.ta3.sk/downloads/lists_shw_data/streamfulldata.json",
+        description="The IAU Meteor Data Center's list of all meteor showers, text or JSON: "
+        "addresses (or a file) tried in turn; {year} is this year, then the three before. If none "
+        "answers, the copy that comes along.",
+    )
+    iau_showers_min_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of the showers at hand that a new list must have: a shorter one is "
+        "taken for half a page and refused.",
+    )
+
+
+class LoadSettings(FolderSettings):
+    """Loads: how much is checked and merged at once."""
+
     chunk_rows: int = Field(
         100_000,
         ge=1_000,
         description="Rows validated and merged at once: more is faster, and takes more memory.",
     )
+
+
+class RunSettings(SettingsGroup):
+    """Runs, schedules and sensors: when days are loaded, and how often again."""
+
     refresh_days: int = Field(
         10, ge=1, description="Days that the nightly schedule loads again (upstream rewrites ten)."
     )
@@ -89,6 +159,31 @@ class Settings(BaseSettings):
         False, description="Whether the sensor asks for every daily file of days that were loaded "
         "from monthly, yearly or all-files, not only for those modified since."
     )  # fmt: skip
+
+
+class DatabaseSettings(FolderSettings):
+    """Operational database: where it is."""
+
+    database_url: str | None = Field(
+        None,
+        description="Operational database (what was landed, validated, what failed): "
+        "postgresql://user@host:5432/database, without a password. Unset: a SQLite file in the "
+        "data folder, whose rows a new PostgreSQL database takes over.",
+    )
+    database_password: SecretStr | None = Field(
+        None,
+        description="Password of that address. Unset: what libpq finds (PGPASSWORD, ~/.pgpass).",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_without_a_password(cls, url: str | None) -> str | None:
+        return checked_address(url, "GMN_DATABASE_PASSWORD") if url else None
+
+
+class WarehouseSettings(FolderSettings):
+    """Warehouse: where catalogue and data are, and how long what is kept."""
+
     warehouse_catalog_url: str | None = Field(
         None,
         description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
@@ -128,6 +223,21 @@ class Settings(BaseSettings):
         7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
         "nothing names any more are kept; past states of trajectories stay for ever."
     )  # fmt: skip
+
+    @field_validator("warehouse_catalog_url")
+    @classmethod
+    def _is_without_a_password(cls, url: str | None) -> str | None:
+        return checked_address(url, "GMN_WAREHOUSE_CATALOG_PASSWORD") if url else None
+
+    @field_validator("warehouse_storage_url")
+    @classmethod
+    def _empty_is_unset(cls, url: str | None) -> str | None:
+        return url or None
+
+
+class QuerySettings(SettingsGroup):
+    """Queries: what one query may take."""
+
     query_timeout_s: float = Field(
         120.0, gt=0, description="Seconds that a query ('gmn sql') may work."
     )
@@ -141,20 +251,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Rows of a query's answer; more are cut off, and it says so.",
     )
-    iau_showers_url: str = Field(
-        "https://www.ta3.sk/IAUC22DB/MDC2022/Etc/streamfulldata{year}.txt "
-        "https://ceresiaumdc.ta3.sk/downloads/lists_shw_data/streamfulldata.json",
-        description="The IAU Meteor Data Center's list of all meteor showers, text or JSON: "
-        "addresses (or a file) tried in turn; {year} is this year, then the three before. If none "
-        "answers, the copy that comes along.",
-    )
-    iau_showers_min_share: float = Field(
-        0.8,
-        ge=0,
-        le=1,
-        description="Share of the showers at hand that a new list must have: a shorter one is "
-        "taken for half a page and refused.",
-    )
+
+
+class KafkaSettings(FolderSettings):
+    """Kafka: the cluster, its topic, the schema registry."""
+
     kafka_bootstrap_servers: str | None = Field(
         None,
         validation_alias="KAFKA_BOOTSTRAP_SERVERS",
@@ -220,6 +321,11 @@ class Settings(BaseSettings):
     own_kafka: bool = Field(
         True, description="Whether 'gmn run' may start a broker of its own where none is set."
     )
+
+
+class StreamSettings(SettingsGroup):
+    """Publications and streams: how much is sent and read at once."""
+
     publish_batch: int = Field(
         20_000, ge=1, description="Messages sent before their acknowledgement is recorded."
     )
@@ -229,42 +335,36 @@ class Settings(BaseSettings):
     stream_wait_s: float = Field(
         0.1, ge=0, description="Seconds that 'gmn stream' gathers messages before it merges them."
     )
-    user_agent: str = Field(
-        "gmn_pipeline (+https://globalmeteornetwork.org/data/)",
-        description="How requests introduce themselves to the source.",
-    )
 
-    @field_validator("database_url", "warehouse_catalog_url")
-    @classmethod
-    def _is_without_a_password(cls, url: str | None, info: ValidationInfo) -> str | None:
-        assert info.field_name is not None
-        password = variable(info.field_name.replace("_url", "_password"))
-        return checked_address(url, password) if url else None
 
-    @field_validator("warehouse_storage_url")
-    @classmethod
-    def _empty_is_unset(cls, url: str | None) -> str | None:
-        return url or None
+class Settings(
+    SourceSettings,
+    ShowerListSettings,
+    LoadSettings,
+    RunSettings,
+    DatabaseSettings,
+    WarehouseSettings,
+    QuerySettings,
+    KafkaSettings,
+    StreamSettings,
+):
+    """Settings of one process; `gmn settings` prints them."""
 
-    @property
-    def landing_dir(self) -> Path:
-        return self.data_dir / "landing"
 
-    @property
-    def validated_dir(self) -> Path:
-        return self.data_dir / "validated"
-
-    @property
-    def warehouse_dir(self) -> Path:
-        return self.data_dir / "warehouse"
-
-    @property
-    def snapshot_dir(self) -> Path:
-        return self.data_dir / "snapshot"
-
-    @property
-    def dagster_home(self) -> Path:
-        return self.data_dir / "dagster"
+GROUPS: tuple[type[SettingsGroup], ...] = (
+    FolderSettings,
+    SourceSettings,
+    HttpSettings,
+    ShowerListSettings,
+    LoadSettings,
+    RunSettings,
+    DatabaseSettings,
+    WarehouseSettings,
+    QuerySettings,
+    KafkaSettings,
+    StreamSettings,
+)
+"""All groups, in the order in which a reader wants them."""
 
 
 def variable(name: str) -> str:
@@ -290,19 +390,6 @@ def load_settings(**overrides: object) -> Settings:
             remedy="Correct them; 'gmn settings' lists every setting with its default.",
         ) from error
     return settings.model_copy(update={"data_dir": resolved(settings.data_dir)})
-
-
-def resolved(folder: Path) -> Path:
-    """A folder by its full path. `~` in front is a home; of nobody's, a letter, as in a shell."""
-    with suppress(RuntimeError):
-        folder = folder.expanduser()
-    try:
-        return folder.resolve()
-    except (RuntimeError, OSError) as error:
-        raise SettingsError(
-            f"{folder} cannot be followed: {error}.",
-            remedy="A link in it leads back to itself: give the folder's own path.",
-        ) from error
 
 
 def _variable_of(place: object) -> str:
