@@ -344,3 +344,15 @@ def test_a_bin_is_named_no_more_when_what_named_it_ends_below_something_newer(
         merge.history("2019", 21, j=1)
         merge.load("yearly")
     assert next(state.bin_computed for state in merge.world.present.values())
+
+
+@pytest.mark.parametrize("said", [1, 3], ids=["other content", "same content"])
+def test_a_bin_is_named_no_more_when_its_file_ends_below_a_message_without_a_bin(
+    merge: Checker, said: int
+) -> None:
+    merge.daily(280, 28, e=3)
+    merge.load()
+    merge.messages(("e", said, 30, None))
+    merge.daily(280, 29, d=1)
+    merge.load()
+    assert merge.world.present["20190101120000_eeeee"].bin_computed

@@ -78,8 +78,8 @@ class Present(Statements):
             f"""
             CREATE OR REPLACE TEMP TABLE present AS
             SELECT n.*, c.{KEY} IS NOT NULL AS is_claimed,
-              CASE WHEN n.is_named THEN greatest(d.generated_at_utc, c.generated_at_utc,
-                m.generated_at_utc, CASE
+              CASE WHEN c.{KEY} IS NOT NULL THEN c.generated_at_utc
+                WHEN n.is_named THEN greatest(d.generated_at_utc, m.generated_at_utc, CASE
                 WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({HISTORY_FILES})
                 THEN n.summary_generated_at_utc END) END AS named_at_utc,
               greatest(n.summary_generated_at_utc, h.generated_at_utc, m.generated_at_utc,
