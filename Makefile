@@ -13,10 +13,10 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check-model check format dev kafka kafka-stop bench bench-kafka lock docs clean
+.PHONY: help setup run test test-fast check-model check format dev kafka kafka-stop bench bench-kafka lock docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
 
@@ -39,6 +39,9 @@ endif
 
 test: setup  ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: setup  ## run the tests that start no server and no process
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check-model: setup  ## compare the warehouse with its model (STEPS=20000 SEED=1 PLAIN=1)
 	@$(BIN)/python -m gmn_pipeline_tests.model --steps $(or $(STEPS),20000) --seed $(or $(SEED),1) $(if $(PLAIN),--plain)

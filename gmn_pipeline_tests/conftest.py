@@ -15,6 +15,22 @@ from gmn_pipeline_tests.places import catalog_of, placed
 from gmn_pipeline_tests.postgres import PostgresServer, own_postgres
 from gmn_pipeline_tests.sample import DAILY, Bench, sample
 
+SLOW_FILES = {
+    "backends", "broker_outage", "cli", "cookbook", "dagster", "data_folder", "database",
+    "days_as_they_come", "deploy", "event_log", "first_loads", "local_broker", "maintenance",
+    "model", "model_cases", "postgres_catalog", "publications", "queries", "queries_refused",
+    "reader", "refusals", "registry", "reloading", "secure_broker", "shower_refresh", "snapshot",
+    "stream_service", "stream_states", "stream_waits", "streams", "survival",
+    "unpublished_sensor", "verify", "warehouse",
+}  # fmt: skip
+"""What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SLOW_FILES:
+            item.add_marker("slow")
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import gmn_pipeline
+from gmn_pipeline_tests.conftest import SLOW_FILES
 
 ROOT = Path(gmn_pipeline.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -56,3 +57,9 @@ def test_the_contributors_page_names_make_targets_that_exist() -> None:
     named = re.findall(r"`make ([a-z-]+)", (ROOT.parent / "CONTRIBUTING.md").read_text())
     assert named
     assert set(named) <= set(targets)
+
+
+def test_the_slow_files_are_there() -> None:
+    assert {
+        path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("*.py")
+    } >= SLOW_FILES

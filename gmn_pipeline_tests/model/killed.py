@@ -31,7 +31,7 @@ def load_killed(settings: Settings, days: Sequence[date], part: str, nth: int) -
     returns; it ends in peace if there are not so many."""
     process = _PROCESSES.Process(target=_load_and_die, args=(settings, days, part, nth))
     process.start()
-    process.join(timeout=120)
+    process.join(timeout=280)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
 
 
