@@ -52,14 +52,14 @@ check: setup  ## lint, format, types, who imports whom, Dagster definitions, gen
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache
 	@PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
-	@$(BIN)/python -m gmn_pipeline.reference --check
+	@$(BIN)/python -m gmn_pipeline.cli.reference --check
 
 format: setup  ## put the code into its format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 docs: setup  ## write the generated pages of docs/ anew
-	@$(BIN)/python -m gmn_pipeline.reference
+	@$(BIN)/python -m gmn_pipeline.cli.reference
 
 dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
 	@$(BIN)/gmn dev --reload

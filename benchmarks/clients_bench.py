@@ -32,7 +32,7 @@ from gmn_pipeline.kafka.framing import unframe
 from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.reader import SteadyReader
 from gmn_pipeline.kafka.topics import topic_state
-from gmn_pipeline.publications.publish import publish
+from gmn_pipeline.publications.trajectories import publish
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic

@@ -35,12 +35,12 @@ from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import default_libs_dir
 from gmn_pipeline.kafka.topics import ensure_topics, topic_state
 from gmn_pipeline.orchestration.home import prepare_dagster_home
-from gmn_pipeline.publications.publish import publish
+from gmn_pipeline.publications.trajectories import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.consumer import consume
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
 
 _FIRST, _LAST = date(2025, 3, 1), date(2025, 5, 29)
 LIBS = default_libs_dir(Path(__file__).parents[1] / "data")
@@ -161,7 +161,7 @@ def latencies(
                     kafka.send(settings.kafka_topic, value, key, headers)
                     kafka.flush()
                 due += pause_s or 0
-            found = patiently(visible)
+            found = retry_while_busy(visible)
             now = time.perf_counter()
             seconds += [now - waiting.pop(identifier) for (identifier,) in found]
             if waiting and now - min(waiting.values()) > limit_s:

@@ -39,7 +39,7 @@ from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
-from gmn_pipeline.warehouse import layout, views
+from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.stream_session import stream_session
@@ -119,7 +119,7 @@ def plain_queries(folder: Path) -> Measured:
     file = folder / "plain.duckdb"
     with WarehouseConnection(load_settings(data_dir=folder / "data")).open() as connection:
         connection.execute(f"ATTACH {sql_text(str(file))} AS plain")
-        layout.create_tables(connection, "plain")
+        ddl.create_tables(connection, "plain")
         for table in WAREHOUSE_TABLES:
             connection.execute(f"INSERT INTO plain.{table.name} FROM warehouse.{table.name}")
     with duckdb.connect(str(file)) as connection:

@@ -16,12 +16,12 @@ import polars as pl
 
 from gmn_pipeline.database.ledger import ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.landing.land import Landing, land
-from gmn_pipeline.landing.object_store import ObjectStore
+from gmn_pipeline.landing.trajectories import Landing, land
 from gmn_pipeline.readers.summary_file import RejectedLine, blocks, parse, read_head
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.sources.gmn_directory import Directory, open_directory
+from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.validate import validate
 
 DAY = date(2022, 3, 4)

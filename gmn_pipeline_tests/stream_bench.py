@@ -20,7 +20,7 @@ import polars as pl
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.publications.publish import PublishReport, publish
+from gmn_pipeline.publications.trajectories import PublishReport, publish
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService

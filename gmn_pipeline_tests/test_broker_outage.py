@@ -11,7 +11,7 @@ from benchmarks import archive
 from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications import publish as publishing
-from gmn_pipeline.publications.publish import publish
+from gmn_pipeline.publications.trajectories import publish
 from gmn_pipeline.streams import consumer
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline.warehouse.trajectories.publications import record_publications

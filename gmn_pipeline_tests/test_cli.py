@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gmn_pipeline import reference
+from gmn_pipeline.cli import reference
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.cli.main import app
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused, SettingsError

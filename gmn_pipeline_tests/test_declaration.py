@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 import gmn_pipeline
+from gmn_pipeline.cli.reference import columns_page
 from gmn_pipeline.orchestration.assets.keys import key_of
 from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
 from gmn_pipeline.orchestration.metadata import column_schema
-from gmn_pipeline.reference import columns_page
 from gmn_pipeline.schemas import showers
 from gmn_pipeline.schemas.dataset import Dataset, Table, integer, text, utc
 from gmn_pipeline.schemas.derive import (
@@ -296,14 +296,14 @@ def test_a_declared_dataset_has_its_table_in_the_lake_and_in_the_snapshot(
 ) -> None:
     described, comments, rows, problems, kept = package(f"""
 import duckdb
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.verify import verify
 settings = Settings(data_dir=Path({str(tmp_path)!r}))
 warehouse = WarehouseConnection(settings)
 with warehouse.writing() as connection:
-    layout.create(connection)
+    ddl.create(connection)
     connection.register("incoming", ROWS)
     connection.execute("INSERT INTO fireballs FROM incoming")
 with warehouse.open(read_only=True) as connection:
@@ -333,10 +333,10 @@ answer([described, comments, rows.equals(ROWS), verify(warehouse), kept.equals(R
 def test_a_declared_dataset_has_its_page_its_message_schema_and_its_asset(
     package: Package,
 ) -> None:
-    stale = package.run("-m", "gmn_pipeline.reference", "--check")
+    stale = package.run("-m", "gmn_pipeline.cli.reference", "--check")
     assert "columns.md, fireballs.avsc" in stale.stderr
-    assert package.run("-m", "gmn_pipeline.reference").returncode == 0
-    assert package.run("-m", "gmn_pipeline.reference", "--check").returncode == 0
+    assert package.run("-m", "gmn_pipeline.cli.reference").returncode == 0
+    assert package.run("-m", "gmn_pipeline.cli.reference", "--check").returncode == 0
     page = (package.folder / "docs/columns.md").read_text()
     assert (
         "## `fireballs`\n\nFireballs that people report. A row is named by `report_id`, its time "
@@ -354,7 +354,7 @@ answer([spec.key.path, spec.group_name, [[c.name, c.type, c.description] for c i
 
 
 def test_a_declared_dataset_goes_through_messages_and_back(package: Package) -> None:
-    assert package.run("-m", "gmn_pipeline.reference").returncode == 0  # publishes its schema
+    assert package.run("-m", "gmn_pipeline.cli.reference").returncode == 0  # publishes its schema
     read, versions, index, reasons, checked, independent = package("""
 import fastavro, io
 from gmn_pipeline.kafka.framing import single_object_framing, unframe

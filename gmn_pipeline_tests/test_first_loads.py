@@ -11,7 +11,7 @@ from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.commands import Command
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
@@ -40,8 +40,8 @@ def look(settings: Settings) -> None:
     while not warehouse.exists:
         assert open_ledger(settings).failures() == []
     with warehouse.open(read_only=True) as connection:
-        assert layout.is_created(connection)
-        assert layout.has_stream_tables(connection)
+        assert ddl.is_created(connection)
+        assert ddl.has_stream_tables(connection)
 
 
 ACTS = {"load": load, "dagster": open_dagster, "look": look}

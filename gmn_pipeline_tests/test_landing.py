@@ -19,7 +19,7 @@ from gmn_pipeline.errors import (
     SourceRefused,
     SourceUnavailable,
 )
-from gmn_pipeline.landing.land import is_daily, wanted_files
+from gmn_pipeline.landing.trajectories import is_daily, wanted_files
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind
 from gmn_pipeline.sources.gmn_directory import Entry
 from gmn_pipeline_tests.gmn_site import (

@@ -12,7 +12,7 @@ import pytest
 
 from gmn_pipeline.validated.flags import Family
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
-from gmn_pipeline.warehouse import layout, views
+from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.macros import MACROS
 
 ORBIT = ("q", "e", "i", "node", "peri")
@@ -27,7 +27,7 @@ OTHER = (0.95, 0.6, 120.0, 20.0, 150.0)
 @pytest.fixture(scope="module")
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        layout.create_tables(connection, "memory")
+        ddl.create_tables(connection, "memory")
         views.create_views(connection, "memory", with_comments_on_columns=True)
         yield connection
 

@@ -19,7 +19,7 @@ from gmn_pipeline.orchestration.schedules import daily_maintenance
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse import maintenance
 from gmn_pipeline.warehouse.backend import CATALOG
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
 from gmn_pipeline.warehouse.maintenance import Maintenance, flush_small_commits, maintain
 from gmn_pipeline_tests.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.warehouse import ask, assert_same, count, state
@@ -162,7 +162,7 @@ def ask_on(data_dir: str, pipe: Connection) -> None:
             read_only=True
         ) as connection:
             for _ in range(5):
-                answers.add(patiently(lambda: connection.execute(sql).fetchall())[0])
+                answers.add(retry_while_busy(lambda: connection.execute(sql).fetchall())[0])
                 asked += 1
         pipe.send(asked)
     pipe.send(answers)
@@ -176,7 +176,7 @@ def test_who_asks_all_the_while_gets_the_same_answer_all_the_while(settings: Set
     for _ in range(4):
         pipe.recv()  # it has asked in the meantime
         with WarehouseConnection(settings).writing() as connection:
-            patiently(
+            retry_while_busy(
                 lambda: connection.execute(
                     "UPDATE trajectories SET revision = revision + 1 WHERE trajectory_identifier "
                     "IN (SELECT trajectory_identifier FROM trajectories LIMIT 5)"

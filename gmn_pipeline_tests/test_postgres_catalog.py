@@ -17,7 +17,7 @@ from gmn_pipeline.errors import (
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.places import load
 from gmn_pipeline_tests.postgres import PostgresServer
@@ -60,13 +60,13 @@ def test_processes_that_make_a_warehouse_at_once_wait_for_each_other(
     while any(process.is_alive() for process in processes):
         if WarehouseConnection(in_postgres).exists:
             with WarehouseConnection(in_postgres).open(read_only=True) as connection:
-                assert layout.is_created(connection)
+                assert ddl.is_created(connection)
     assert [process.exitcode for process in processes] == [0, 0]
     assert count(in_postgres, "trajectories") == 20
 
 
 def make_and_die(settings: Settings, where: str) -> None:
-    owner: Any = layout if where == "create" else WarehouseConnection
+    owner: Any = ddl if where == "create" else WarehouseConnection
     original = getattr(owner, where)
 
     def deadly(*args: object, **kwargs: object) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from gmn_pipeline.kafka.framing import fingerprint
 from gmn_pipeline.publications import publish as publishing
-from gmn_pipeline.publications.publish import batches
+from gmn_pipeline.publications.trajectories import batches
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, TRAJECTORY_MESSAGES
 from gmn_pipeline_tests.kafka import RunningBroker, admin
 from gmn_pipeline_tests.sample import DAY, sample

@@ -394,7 +394,7 @@ def test_a_reader_that_has_gone_ends_the_query(lake: Settings) -> None:
 
 def test_a_session_beside_a_writer_in_one_process_cannot_write_either(lake: Settings) -> None:
     warehouse = WarehouseConnection(lake)
-    with warehouse.kept_open():
+    with warehouse.session():
         with warehouse.open(read_only=True) as reading:
             assert reading.execute("SELECT count(*) FROM trajectories").fetchone() == (534,)
             with pytest.raises(duckdb.InvalidInputException, match="read-only"):

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.archive import generate
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest
 from gmn_pipeline_tests.sample import Bench
@@ -26,11 +26,11 @@ from gmn_pipeline_tests.warehouse import assert_same, state
 DAYS = [date(2022, 3, day) for day in range(1, 7)]
 
 STEPS = [
-    "gmn_pipeline.landing.object_store:ObjectStore.keep",
+    "gmn_pipeline.storage.object_store:ObjectStore.keep",
     "gmn_pipeline.database.ledger:Ledger.record_landed",
     "gmn_pipeline.validated.trajectories.slices:_write",
     "gmn_pipeline.database.ledger:Ledger.record_validated",
-    "gmn_pipeline.warehouse.layout:create_tables",
+    "gmn_pipeline.warehouse.ddl:create_tables",
     "gmn_pipeline.warehouse.store:_FileLoad._note_slices",
     "gmn_pipeline.warehouse.merge.application:Application._insert_current",
     "gmn_pipeline.warehouse.merge.application:Application._insert_stations",
@@ -45,7 +45,7 @@ STEPS = [
 ONCE = {
     "gmn_pipeline.database.ledger:Ledger.record_landed",
     "gmn_pipeline.database.ledger:Ledger.record_days",
-    "gmn_pipeline.warehouse.layout:create_tables",
+    "gmn_pipeline.warehouse.ddl:create_tables",
     "gmn_pipeline.warehouse.snapshot:_copy",
     "gmn_pipeline.warehouse.snapshot:_point_to",
 }
@@ -129,7 +129,7 @@ def test_two_loads_at_once_end_like_one_and_a_reader_never_fails(
     asked = 0
     while any(load.is_alive() for load in loads):
         with WarehouseConnection(settings).open() as connection:
-            if layout.is_created(connection):
+            if ddl.is_created(connection):
                 rows, links = connection.execute(
                     "SELECT (SELECT count(*) FROM trajectories), (SELECT count(DISTINCT "
                     "trajectory_identifier) FROM trajectory_stations)"

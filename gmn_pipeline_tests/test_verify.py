@@ -9,7 +9,7 @@ from gmn_pipeline.cli.main import app
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
-from gmn_pipeline.warehouse import layout, statistics
+from gmn_pipeline.warehouse import ddl, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.maintenance import maintain
@@ -155,7 +155,7 @@ def test_a_warehouse_of_a_former_version_gets_its_columns_and_right_statistics(
     let_a_row_come_and_go(bench)
     warehouse = WarehouseConnection(bench.settings)
     with warehouse.writing() as connection:
-        layout.create(connection)
+        ddl.create(connection)
         columns = {
             name: set(found)
             for name, found in connection.execute(

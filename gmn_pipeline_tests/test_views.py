@@ -12,7 +12,7 @@ from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.flags import Family, QualityFlag
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
-from gmn_pipeline.warehouse import layout, macros, views
+from gmn_pipeline.warehouse import ddl, macros, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS
@@ -53,7 +53,7 @@ def test_every_table_view_and_column_of_the_lake_says_what_it_is(created: Bench)
         "SELECT view_name, comment FROM duckdb_views() WHERE database_name = 'warehouse' "
         "AND NOT internal",
     )
-    names = {t.name for t in layout.TABLES} | {v.name for v in VIEWS}
+    names = {t.name for t in ddl.TABLES} | {v.name for v in VIEWS}
     assert {name for name, comment in of_tables if comment} == names
     silent = ask(
         created.settings,

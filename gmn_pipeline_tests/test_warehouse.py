@@ -394,7 +394,7 @@ def test_who_reads_in_a_session_kept_open_goes_on_after_a_flush(bench: Bench) ->
     load(bench)
     warehouse = WarehouseConnection(bench.settings)
     asked = "SELECT count(*), min(bin_date) FROM trajectories"
-    with warehouse.kept_open():
+    with warehouse.session():
         with warehouse.open(read_only=True) as connection:
             before = connection.execute(asked).fetchall()
         with warehouse.writing() as connection:

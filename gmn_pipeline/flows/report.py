@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.landing.trajectories import LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import FileKind
 
 

@@ -20,7 +20,7 @@ from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import DayReport, Report, Stage
-from gmn_pipeline.landing.land import (
+from gmn_pipeline.landing.trajectories import (
     DailyFile,
     HistoryFile,
     Landed,
@@ -31,10 +31,10 @@ from gmn_pipeline.landing.land import (
     is_history,
     land,
 )
-from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources.gmn_directory import open_directory
+from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
 from gmn_pipeline.validated.trajectories.slices import DEFINITION, Chunk
 from gmn_pipeline.validated.trajectories.validate import validate
@@ -212,7 +212,7 @@ def _validate_and_load(
         settings=settings, ledger=ledger, stopwatch=report.stopwatch,
     )  # fmt: skip
     # One chunk is loaded while the next is landed, parsed and checked.
-    kept = warehouse.connection.kept_open() if warehouse else nullcontext()
+    kept = warehouse.connection.session() if warehouse else nullcontext()
     with kept, ThreadPoolExecutor(1, "load") as loader:
         loading: Future[list[date]] | None = None
         for chunk in chunks:

@@ -1,7 +1,7 @@
 """Open the warehouse: DuckDB with the DuckLake attached as `warehouse`.
 
 What belongs here: extensions, session settings, who may write and read when. What does not: where
-catalogue and data are (`backend.py`), tables (`layout.py`) and rows (`store.py`).
+catalogue and data are (`backend.py`), tables (`ddl.py`) and rows (`store.py`).
 """
 
 import importlib.util
@@ -91,26 +91,26 @@ class WarehouseConnection:
         name: str = CATALOG,
     ) -> None:
         attach = self.backend.catalog.attach
-        patiently(lambda: attach(connection, name, folder, read_only=read_only))
+        retry_while_busy(lambda: attach(connection, name, folder, read_only=read_only))
 
     def _make(self) -> None:
         """Make the warehouse if there is none: with all its tables or not at all."""
         if self.backend.catalog.exists:
             return
         # Which knows this module: the tables of a new lake belong to making it nevertheless.
-        from gmn_pipeline.warehouse import layout
+        from gmn_pipeline.warehouse import ddl
 
         def fill(attach: Attach) -> None:
             with self._session() as (connection, _):
-                patiently(lambda: attach(connection))
+                retry_while_busy(lambda: attach(connection))
                 self._use(connection)
-                layout.create(connection)
+                ddl.create(connection)
 
         self.backend.storage.prepare()
         self.backend.catalog.make(fill)
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def session(self) -> Iterator[None]:
         """Open sessions inside as further ones of one DuckDB.
 
         DuckDB checks the signature of each extension that it loads, 0.2 s for a session of its
@@ -194,7 +194,7 @@ def extension_path(name: str) -> Path:
     )
 
 
-def patiently(act: Callable[[], T]) -> T:
+def retry_while_busy(act: Callable[[], T]) -> T:
     """Do it again while SQLite, which holds the catalogue, is busy for a moment."""
     for attempt in range(_ATTEMPTS):
         try:

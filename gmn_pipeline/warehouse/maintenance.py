@@ -18,9 +18,9 @@ from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse import layout, statistics
+from gmn_pipeline.warehouse import ddl, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
-from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection, patiently
+from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection, retry_while_busy
 
 _READERS_FINISH_WITHIN = timedelta(days=1)
 """A file stays for so long after nothing needs it any more but queries that were under way."""
@@ -60,11 +60,11 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
     now = now or utc_now()
     warehouse = WarehouseConnection(settings)
     with warehouse.writing() as connection:
-        layout.create(connection)
+        ddl.create(connection)
         files_before = _file_count(connection)
         with warehouse.without_readers(_PATIENCE_S):
             rows_flushed = _put_together(connection)
-        exact = statistics.taken_for_exact(connection, layout.TABLES)
+        exact = statistics.taken_for_exact(connection, ddl.TABLES)
         wrong = [table for table in exact if statistics.wrong_columns(connection, table)]
         statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
@@ -104,7 +104,7 @@ def inlined_rows(connection: duckdb.DuckDBPyConnection) -> int:
     schema = METADATA
 
     def rows(sql: str, *values: str) -> list[tuple]:  # type: ignore[type-arg]
-        return patiently(lambda: connection.execute(sql, list(values)).fetchall())
+        return retry_while_busy(lambda: connection.execute(sql, list(values)).fetchall())
 
     tables = rows(
         f"SELECT i.table_name FROM {schema}.ducklake_inlined_data_tables i "
@@ -130,7 +130,7 @@ def _put_together(connection: duckdb.DuckDBPyConnection) -> int:
 def _call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]
     given = ", ".join([f"'{CATALOG}'", *arguments])
     sql = f"CALL ducklake_{function}({given})"
-    return patiently(lambda: connection.execute(sql).fetchall())
+    return retry_while_busy(lambda: connection.execute(sql).fetchall())
 
 
 def _older_than(when: datetime) -> str:
@@ -139,7 +139,7 @@ def _older_than(when: datetime) -> str:
 
 def _file_count(connection: duckdb.DuckDBPyConnection) -> int:
     sql = f"SELECT sum(file_count + delete_file_count) FROM ducklake_table_info('{CATALOG}')"
-    row = patiently(lambda: connection.execute(sql).fetchone())
+    row = retry_while_busy(lambda: connection.execute(sql).fetchone())
     return int(row[0] or 0) if row else 0
 
 

@@ -15,21 +15,21 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import StreamBusy
 from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
 from gmn_pipeline.schemas.stream_tables import STREAM_OFFSETS
-from gmn_pipeline.warehouse import layout
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse import ddl
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.stream_session import reading_stream_tables
 
 
 def stored_offsets(warehouse: WarehouseConnection, topic: str) -> dict[int, StoredOffset]:
     """The next offset of each partition."""
     with reading_stream_tables(warehouse) as connection:
-        return patiently(lambda: _offsets(connection, topic)) if connection else {}
+        return retry_while_busy(lambda: _offsets(connection, topic)) if connection else {}
 
 
 def forget_offsets(warehouse: WarehouseConnection, topic: str) -> None:
     """Let the topic be read from its beginning again. Merging it twice changes nothing."""
     with warehouse.writing() as connection:
-        layout.create(connection)
+        ddl.create(connection)
         with transaction(connection):
             connection.execute("DELETE FROM stream_offsets WHERE topic = ?", [topic])
 

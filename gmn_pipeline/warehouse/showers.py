@@ -26,8 +26,8 @@ from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.showers import check_list
-from gmn_pipeline.warehouse import layout
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse import ddl
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.shower_names import UNKNOWN_SHOWERS
 
 _STALE_DAYS = 365
@@ -94,7 +94,7 @@ def refresh_showers(settings: Settings) -> Refresh:
     """Fetch the list as it is now, and load it if it may replace the one at hand."""
     warehouse = WarehouseConnection(settings)
     with warehouse.writing() as connection:
-        layout.create(connection)
+        ddl.create(connection)
         at_hand = _rows(connection, IAU_SHOWERS)
     known = len(at_hand) or len(iau_showers.bundled().showers)
     found = iau_showers.current(settings, fewest=ceil(known * settings.iau_showers_min_share))
@@ -105,7 +105,7 @@ def load_showers(warehouse: WarehouseConnection, found: ShowerList) -> Refresh:
     """Replace the list at hand by this one in one transaction, if it differs and is not older."""
     found = check_list(found)
     with warehouse.writing() as connection:
-        layout.create(connection)
+        ddl.create(connection)
         showers = _rows(connection, IAU_SHOWERS)
         solutions = _rows(connection, IAU_SHOWER_SOLUTIONS)
         kept = _reason_to_keep(showers, found)
@@ -139,7 +139,7 @@ def unknown_showers(connection: duckdb.DuckDBPyConnection) -> list[UnknownShower
 
     The commonest first. Sporadic trajectories (-1 and `...`) are of no shower.
     """
-    rows = patiently(lambda: connection.execute(UNKNOWN_SHOWERS).fetchall())
+    rows = retry_while_busy(lambda: connection.execute(UNKNOWN_SHOWERS).fetchall())
     return [UnknownShower(n, code, listed, count) for n, code, listed, _, count in rows]
 
 

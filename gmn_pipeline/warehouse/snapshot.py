@@ -23,7 +23,7 @@ from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import literal, without_question_mark, working_folder
-from gmn_pipeline.warehouse import layout, views
+from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.parquet import write_parquet
@@ -63,7 +63,7 @@ def make_snapshot(settings: WarehouseSettings) -> tuple[Manifest, bool]:
     """
     warehouse = WarehouseConnection(settings)
     with warehouse.writing() as connection:
-        layout.create(connection)
+        ddl.create(connection)
     with warehouse.open(read_only=True) as connection:
         # One transaction: every table is read as of the same snapshot of the warehouse.
         connection.execute("BEGIN")
@@ -95,7 +95,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, folder: Path, snapshot_id: int)
     about = {"licence": LICENCE, "warehouse_snapshot_id": str(snapshot_id)}
     database = sql_text(str(folder / DATABASE_NAME))
     connection.execute(f"ATTACH {database} AS {_COPY} (STORAGE_VERSION '{_STORAGE_VERSION}')")
-    layout.create_tables(connection, _COPY)
+    ddl.create_tables(connection, _COPY)
     rows = {}
     for table in WAREHOUSE_TABLES:
         name = table.name

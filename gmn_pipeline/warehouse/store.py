@@ -29,8 +29,8 @@ from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, SOURCE_FILES
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import literal
 from gmn_pipeline.storage.problems import explained
-from gmn_pipeline.warehouse import layout
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse import ddl
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.merge import TrajectoryMerge
 from gmn_pipeline.warehouse.merge.terms import (
     ARRIVING_COLUMNS,
@@ -85,7 +85,7 @@ class Warehouse:
     def create(self) -> None:
         """Create the tables and views that are not there yet."""
         with self.connection.writing() as connection:
-            layout.create(connection)
+            ddl.create(connection)
 
     def loaded_files(self, days: Sequence[date]) -> set[tuple[str, date, int]]:
         """(sha256, bin date, bin solar longitude) of files that are the newest of their bin."""
@@ -114,10 +114,10 @@ class Warehouse:
         writer keeps the warehouse for too long.
         """
         with self.connection.writing() as connection:
-            layout.create(connection)
+            ddl.create(connection)
             load = _FileLoad(connection, slices, self._settings.validated_dir)
             try:
-                return patiently(load.in_one_transaction)
+                return retry_while_busy(load.in_one_transaction)
             except duckdb.IOException as error:
                 known = explained(error, self._settings.data_dir)
                 if isinstance(known, DatabaseUnavailable | StorageUnavailable):
@@ -135,9 +135,9 @@ def ask(
     if not warehouse.exists:
         return []
     with warehouse.open(read_only=True) as connection:
-        if not layout.is_created(connection):
+        if not ddl.is_created(connection):
             return []
-        return patiently(lambda: connection.execute(sql, list(values)).fetchall())
+        return retry_while_busy(lambda: connection.execute(sql, list(values)).fetchall())
 
 
 _SPEAKER_OF_SLICE = (

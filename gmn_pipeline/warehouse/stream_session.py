@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from gmn_pipeline.warehouse import layout
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 
@@ -15,9 +15,9 @@ def stream_session(warehouse: WarehouseConnection) -> Iterator[None]:
 
     Several threads may work at once.
     """
-    with warehouse.kept_open():
+    with warehouse.session():
         with warehouse.writing() as connection:
-            layout.create(connection)
+            ddl.create(connection)
         yield
 
 
@@ -30,4 +30,4 @@ def reading_stream_tables(
         yield None
         return
     with warehouse.open(read_only=True) as connection:
-        yield connection if layout.has_stream_tables(connection) else None
+        yield connection if ddl.has_stream_tables(connection) else None

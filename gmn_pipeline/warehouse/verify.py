@@ -12,8 +12,8 @@ import duckdb
 from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
-from gmn_pipeline.warehouse import layout, statistics
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently
+from gmn_pipeline.warehouse import ddl, statistics
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
 
 _SHOWN = 3
 
@@ -148,10 +148,10 @@ def verify(warehouse: WarehouseConnection) -> list[str]:
     if not warehouse.exists:
         return []
     with warehouse.open(read_only=True) as connection:
-        is_current = layout.is_current(connection)
+        is_current = ddl.is_current(connection)
     if not is_current:
         with warehouse.writing() as connection:
-            layout.create(connection)
+            ddl.create(connection)
     with warehouse.open(read_only=True) as connection:
         connection.execute("BEGIN")
         problems = [p for rule in RULES if (p := _broken(connection, rule))]
@@ -161,7 +161,7 @@ def verify(warehouse: WarehouseConnection) -> list[str]:
 
 
 def _broken(connection: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
-    rows = patiently(lambda: connection.execute(rule.breaches).fetchall())
+    rows = retry_while_busy(lambda: connection.execute(rule.breaches).fetchall())
     if not rows:
         return None
     shown = ", ".join(str(row[0]) for row in rows[:_SHOWN])

@@ -1,7 +1,7 @@
 """Views and macros of the warehouse, and of the analysts' copy of it.
 
 What belongs here: each view with its query and the meaning of each of its columns, and creating
-views and macros anew where they have changed. What does not: tables (`layout.py`), the macros'
+views and macros anew where they have changed. What does not: tables (`ddl.py`), the macros'
 SQL (`macros.py`). The SQL stays in the subset that DuckLake and a plain DuckDB file both take.
 """
 

@@ -17,7 +17,7 @@ from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
-from gmn_pipeline.warehouse import layout, maintenance
+from gmn_pipeline.warehouse import ddl, maintenance
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.store import Warehouse
@@ -129,7 +129,7 @@ class Checker:
         assert self.steps == 0, "the warehouse is made already"
         self._stack.close()
         shutil.rmtree(self.settings.data_dir)
-        with patch.object(layout, "_INLINED_ROWS", rows - 1):
+        with patch.object(ddl, "_INLINED_ROWS", rows - 1):
             Warehouse(self.settings).create()
         self._stack.enter_context(lakes.one_session(self.settings))
 

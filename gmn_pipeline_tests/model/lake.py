@@ -17,7 +17,7 @@ from gmn_pipeline.schemas import tables
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse import layout, views
+from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
@@ -39,9 +39,9 @@ def one_session(settings: Settings) -> Iterator[None]:
         return opened(held)  # who reads shares the writer's view of the catalogue
 
     with (
-        held.kept_open(),
+        held.session(),
         patch.object(WarehouseConnection, "open", open_held),
-        patch.object(WarehouseConnection, "kept_open", lambda _: nullcontext()),
+        patch.object(WarehouseConnection, "session", lambda _: nullcontext()),
     ):
         yield
 
@@ -53,7 +53,7 @@ def plain_session(settings: Settings) -> Iterator[None]:
     with duckdb.connect(":memory:", config={"threads": 1}) as held:
         held.execute(f"ATTACH ':memory:' AS {CATALOG}")
         held.execute(f"USE {CATALOG}")
-        layout.create_tables(held, CATALOG, (*WAREHOUSE_TABLES, *_WORKING))
+        ddl.create_tables(held, CATALOG, (*WAREHOUSE_TABLES, *_WORKING))
         views.create_views(held, CATALOG, with_comments_on_columns=False)
 
         @contextmanager
@@ -65,8 +65,8 @@ def plain_session(settings: Settings) -> Iterator[None]:
         with (
             patch.object(WarehouseConnection, "open", open_held),
             patch.object(WarehouseConnection, "exists", True),
-            patch.object(WarehouseConnection, "kept_open", lambda _: nullcontext()),
-            patch.object(layout, "create", lambda _: None),
+            patch.object(WarehouseConnection, "session", lambda _: nullcontext()),
+            patch.object(ddl, "create", lambda _: None),
             patch("gmn_pipeline.warehouse.trajectories.messages.flush_small_commits", lambda *_: 0),
             patch("gmn_pipeline.warehouse.statistics.taken_for_exact", lambda *_: {}),
         ):

@@ -1,6 +1,6 @@
 """The publications as Dagster shows them.
 
-What belongs here: spec, operation and metadata. What does not: sending (`publications/publish.py`).
+What belongs here: spec, operation and metadata. What does not: sending (`publications/`).
 They run as a job of their own, not with the days: a run in which one day failed would leave them
 out.
 """
@@ -19,7 +19,7 @@ from gmn_pipeline.orchestration.partitions import DAYS
 from gmn_pipeline.orchestration.pools import PUBLISHER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
-from gmn_pipeline.publications.publish import DayPublished, PublishReport, publish
+from gmn_pipeline.publications.trajectories import DayPublished, PublishReport, publish
 
 PUBLICATIONS = dg.AssetSpec(
     keys.PUBLICATIONS_TRAJECTORIES,

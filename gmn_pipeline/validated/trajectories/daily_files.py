@@ -15,7 +15,7 @@ import polars as pl
 from gmn_pipeline.database.ledger import ValidatedSlice
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.isolate import BROKEN
-from gmn_pipeline.landing.land import DailyFile, Landed
+from gmn_pipeline.landing.trajectories import DailyFile, Landed
 from gmn_pipeline.readers.summary_file import (
     Block,
     RejectedLine,

@@ -14,7 +14,7 @@ import polars as pl
 
 from gmn_pipeline.errors import FileIncomplete, GmnError, SourceRefused, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN
-from gmn_pipeline.landing.land import HistoryFile, Landed, days_of
+from gmn_pipeline.landing.trajectories import HistoryFile, Landed, days_of
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between, bins_of_times
 from gmn_pipeline.readers.summary_file import (
     Block,

@@ -14,7 +14,7 @@ import polars as pl
 
 from gmn_pipeline.errors import GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import in_words
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.landing.trajectories import LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import Block, RejectedLine
 from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from gmn_pipeline.landing.land import LandedFile
+from gmn_pipeline.landing.trajectories import LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import RejectedLine
 from gmn_pipeline.schemas.derive import polars_schema

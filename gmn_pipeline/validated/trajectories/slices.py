@@ -18,7 +18,7 @@ from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import CountMismatch, GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, in_words
-from gmn_pipeline.landing.land import DailyFile, LandedFile
+from gmn_pipeline.landing.trajectories import DailyFile, LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS

@@ -30,7 +30,7 @@ from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
 from gmn_pipeline.warehouse import statistics
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.dead_letters import insert_dead_letters
 from gmn_pipeline.warehouse.maintenance import flush_small_commits
 from gmn_pipeline.warehouse.merge import TrajectoryMerge
@@ -141,7 +141,7 @@ def merge_messages(warehouse: WarehouseConnection, batch: MessageBatch) -> Merge
         return counts
 
     # A reader may hold the catalogue at the very moment of the commit.
-    counts = patiently(once)
+    counts = retry_while_busy(once)
     flush_small_commits(warehouse)
     return counts
 

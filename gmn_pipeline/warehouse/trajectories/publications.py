@@ -14,7 +14,7 @@ import polars as pl
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS, TRAJECTORIES
-from gmn_pipeline.warehouse.connection import WarehouseConnection, patiently, transaction
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.merge.terms import KEY
 from gmn_pipeline.warehouse.store import ask
 from gmn_pipeline.warehouse.stream_session import reading_stream_tables
@@ -29,7 +29,7 @@ def record_publications(warehouse: WarehouseConnection, sent: pl.DataFrame) -> N
         with warehouse.writing() as connection, transaction(connection):
             insert_publications(connection, sent)
 
-    patiently(once)
+    retry_while_busy(once)
 
 
 def insert_publications(connection: duckdb.DuckDBPyConnection, sent: pl.DataFrame) -> None:
@@ -97,7 +97,7 @@ class UnpublishedChanges:
         with reading_stream_tables(self.warehouse) as connection:
             if connection is None:
                 return self._days_of_an_older_warehouse(first, last)
-            rows = patiently(
+            rows = retry_while_busy(
                 lambda: connection.execute(
                     f"""
                     WITH last_published AS ({_LAST_PUBLISHED.format(keys="")})
@@ -129,7 +129,7 @@ class UnpublishedChanges:
         """Trajectories to be sent, with `change`: inserted if the topic never told of it."""
         with reading_stream_tables(self.warehouse) as connection:
             assert connection is not None
-            return patiently(
+            return retry_while_busy(
                 lambda: connection.execute(
                     f"""
                     WITH last_published AS ({_LAST_PUBLISHED_OF_DAYS})
@@ -148,7 +148,7 @@ class UnpublishedChanges:
         """Trajectories that the topic still tells of, with when they were found to be gone."""
         with reading_stream_tables(self.warehouse) as connection:
             assert connection is not None
-            return patiently(
+            return retry_while_busy(
                 lambda: connection.execute(
                     f"""
                     WITH last_published AS ({_LAST_PUBLISHED_OF_DAYS}), withdrawn AS (

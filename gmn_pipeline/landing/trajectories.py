@@ -17,12 +17,12 @@ from typing import ClassVar, Generic, TypeAlias, TypeGuard, TypeVar
 from gmn_pipeline import clock
 from gmn_pipeline.database.ledger import LandedVersion, Ledger, UnreadFile
 from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, SummaryFormatError
-from gmn_pipeline.landing.object_store import ObjectStore
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.readers.summary_file import Head, check_whole
 from gmn_pipeline.settings import SourceSettings
 from gmn_pipeline.sources.gmn_directory import Directory, Entry, Fetched, Version
 from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name
+from gmn_pipeline.storage.object_store import ObjectStore
 
 _AHEAD = timedelta(days=1)  # of the clock: so far may two machines be apart
 _BATCH_FILES = 100  # noted in one transaction of the ledger, then handed on

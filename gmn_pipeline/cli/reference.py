@@ -1,7 +1,7 @@
 """Write what follows from the definitions: pages of columns, quality flags, functions and
 settings, and the message schemas of the current versions.
 
-`python -m gmn_pipeline.reference` writes them, `--check` fails if one is out of date.
+`python -m gmn_pipeline.cli.reference` writes them, `--check` fails if one is out of date.
 """
 
 import sys
