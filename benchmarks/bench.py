@@ -21,7 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import tasks
-from benchmarks.archive import FIRST_DATE, LAST_DATE, Shares, generate, next_generation
+from gmn_pipeline_tests.support.archive import (
+    FIRST_DATE,
+    LAST_DATE,
+    Shares,
+    generate,
+    next_generation,
+)
 
 _REFRESHED_FROM = LAST_DATE - timedelta(days=9)
 _REFRESHED_ROWS = 20_000  # in the ten days, whatever the size of the rest

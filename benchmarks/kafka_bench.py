@@ -27,7 +27,6 @@ from kafka import TopicPartition  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.archive import generate
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.client import consumer, producer
 from gmn_pipeline.kafka.framing import single_object_framing, unframe
@@ -41,6 +40,7 @@ from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.consumer import consume
 from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
+from gmn_pipeline_tests.support.archive import generate
 
 _FIRST, _LAST = date(2025, 3, 1), date(2025, 5, 29)
 LIBS = default_libs_dir(Path(__file__).parents[1] / "data")

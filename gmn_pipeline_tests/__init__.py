@@ -1,1 +1,1 @@
-"""Tests: one file for each stage, and the helpers that they share."""
+"""Tests, in the rooms of what they try; `support/` is what they share."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.settings import Settings
-from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
-from gmn_pipeline_tests.object_storage import ObjectStorageServer, own_object_storage
-from gmn_pipeline_tests.places import catalog_of, placed
-from gmn_pipeline_tests.postgres import PostgresServer, own_postgres
-from gmn_pipeline_tests.sample import DAILY, Bench, sample
+from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_broker
+from gmn_pipeline_tests.support.object_storage import ObjectStorageServer, own_object_storage
+from gmn_pipeline_tests.support.places import catalog_of, placed
+from gmn_pipeline_tests.support.postgres import PostgresServer, own_postgres
+from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
 
 SLOW_FILES = {
     "backends", "broker_outage", "cli", "cookbook", "dagster", "data_folder", "database",

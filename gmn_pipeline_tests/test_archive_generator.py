@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import archive
+from gmn_pipeline_tests.support import archive
 
 SAMPLE = "data_models/traj_summary_20220304_solrange_344.0-345.0.txt"
 NAMES = [column.name for column in archive.COLUMNS]

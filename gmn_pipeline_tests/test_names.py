@@ -12,7 +12,7 @@ from gmn_pipeline.sources.names import (
     kind_of_name,
     looks_like_summary,
 )
-from gmn_pipeline_tests.sample import SAMPLE_NAME
+from gmn_pipeline_tests.support.sample import SAMPLE_NAME
 
 FORM = "a name like traj_summary_YYYYMMDD_solrange_SSS.0-SSS.0.txt"
 NEW_YEAR = [f"traj_summary_20190101_solrange_{n}.0-{n + 1}.0.txt" for n in (280, 281)]

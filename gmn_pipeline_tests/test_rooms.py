@@ -61,5 +61,5 @@ def test_the_contributors_page_names_make_targets_that_exist() -> None:
 
 def test_the_slow_files_are_there() -> None:
     assert {
-        path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("*.py")
+        path.stem.removeprefix("test_") for path in Path(__file__).parent.rglob("test_*.py")
     } >= SLOW_FILES

@@ -20,7 +20,7 @@ from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
 from gmn_pipeline_tests.model.source import File, generated_at
 from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker
-from gmn_pipeline_tests.sample import read_rows
+from gmn_pipeline_tests.support.sample import read_rows
 
 _numbers = count()
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)

@@ -1,0 +1,1 @@
+"""A road end to end."""

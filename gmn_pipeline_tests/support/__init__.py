@@ -1,0 +1,1 @@
+"""What tests share: a synthetic archive, sites, brokers, servers, benches."""

@@ -1,0 +1,1 @@
+"""The lake, its merge, its model, its copies."""

@@ -1,0 +1,223 @@
+"""Maintenance: few files afterwards, the same answers, and no reader that fails."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.errors import WarehouseBusy
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.orchestration.jobs import maintenance_job
+from gmn_pipeline.orchestration.schedules import daily_maintenance
+from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.warehouse import maintenance
+from gmn_pipeline.warehouse.backend import CATALOG
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
+from gmn_pipeline.warehouse.maintenance import Maintenance, flush_small_commits, maintain
+from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
+from gmn_pipeline_tests.support.warehouse import ask, assert_same, count, state
+
+COMMITS = 20
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def settings(bench: Bench) -> Settings:
+    """A warehouse after a load and many small commits: some inlined, some files of their own."""
+    bench.put(DAILY, sample())
+    assert not load_days([DAY], bench.settings).failed
+    with WarehouseConnection(bench.settings).writing() as connection:
+        identifiers = [
+            identifier for (identifier,) in connection.execute(
+                f"SELECT trajectory_identifier FROM trajectories ORDER BY 1 LIMIT {COMMITS}"
+            ).fetchall()
+        ]  # fmt: skip
+        for number, identifier in enumerate(identifiers):
+            connection.execute(
+                "UPDATE trajectories SET revision = revision + 1 WHERE trajectory_identifier = ?",
+                [identifier],
+            )
+            if number % 5 == 0:
+                connection.execute(
+                    "INSERT INTO trajectory_stations SELECT 'added', trajectory_identifier, "
+                    "bin_date FROM trajectories LIMIT 200"
+                )
+    return bench.settings
+
+
+def files(settings: Settings) -> set[Path]:
+    return set(settings.warehouse_dir.rglob("*.parquet"))
+
+
+def inlined_rows(settings: Settings) -> int:
+    """Rows in all the tables in which DuckLake keeps the rows of small commits."""
+    schema = f"__ducklake_metadata_{CATALOG}"
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        tables = connection.execute(
+            f"SELECT table_name FROM {schema}.ducklake_inlined_data_tables"
+        ).fetchall()
+        return sum(
+            row[0]
+            for (table,) in tables
+            if (row := connection.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone())
+        )
+
+
+def file_counts(settings: Settings) -> dict[str, int]:
+    rows = ask(
+        settings,
+        f"SELECT table_name, file_count + delete_file_count FROM ducklake_table_info('{CATALOG}')",
+    )
+    return {name: number for name, number in rows if number}
+
+
+def test_afterwards_there_are_few_files_and_the_same_rows(settings: Settings) -> None:
+    before = state(settings)
+    assert inlined_rows(settings) > 0
+    done = maintain(settings)
+    assert done.rows_flushed >= COMMITS
+    assert inlined_rows(settings) == 0
+    assert set(file_counts(settings).values()) == {1}
+    assert done.files_after == len(file_counts(settings)) <= done.files_before
+    assert_same(state(settings), before)
+    again = maintain(settings)
+    assert (again.rows_flushed, again.files_after) == (0, done.files_after)
+
+
+def test_small_commits_are_written_to_files_once_they_are_many(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, inlined = state(settings), inlined_rows(settings)
+    warehouse = WarehouseConnection(settings)
+    with warehouse.open(read_only=True) as connection:
+        rows = maintenance.inlined_rows(connection)
+    assert 0 < rows < inlined
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows)
+    assert flush_small_commits(warehouse) == 0
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows - 1)
+    with warehouse.open(read_only=True):
+        assert flush_small_commits(warehouse) == 0
+    assert inlined_rows(settings) == inlined
+    assert flush_small_commits(warehouse) == inlined
+    assert inlined_rows(settings) == 0
+    assert_same(state(settings), before)
+
+
+def test_files_stay_a_day_and_snapshots_as_long_as_is_set(settings: Settings) -> None:
+    before, now = state(settings), utc_now()
+    first = maintain(settings, now)
+    assert (first.files_removed, first.snapshots_expired) == (0, 0)
+    assert len(files(settings)) > first.files_after
+    later = maintain(settings, now + timedelta(days=settings.snapshot_keep_days))
+    assert later.snapshots_expired > COMMITS
+    assert later.files_removed > 0
+    assert later.bytes_freed > 0
+    assert len(files(settings)) == later.files_after == first.files_after
+    assert_same(state(settings), before)
+
+
+def read_slowly(data_dir: str, pipe: Connection) -> None:
+    """Begin a query and go on with it when told so; say how many rows it had."""
+    with WarehouseConnection(load_settings(data_dir=data_dir)).open(read_only=True) as connection:
+        rows = connection.execute("FROM trajectory_stations")
+        read = len(rows.fetchmany(100))
+        pipe.send("under way")
+        pipe.recv()
+        while some := rows.fetchmany(1000):
+            read += len(some)
+        pipe.send(read)
+
+
+def test_a_query_under_way_is_left_alone_and_maintenance_comes_later(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "_PATIENCE_S", 0.0)
+    links = count(settings, "trajectory_stations")
+    pipe, theirs = SPAWN.Pipe()
+    reader = SPAWN.Process(target=read_slowly, args=(str(settings.data_dir), theirs))
+    reader.start()
+    assert pipe.recv() == "under way"
+    with pytest.raises(WarehouseBusy, match="the query goes on"):
+        maintain(settings)
+    pipe.send("go on")
+    assert pipe.recv() == links
+    reader.join(60)
+    assert reader.exitcode == 0
+    assert maintain(settings).rows_flushed > 0
+
+
+def ask_on(data_dir: str, pipe: Connection) -> None:
+    """Ask the same over and over, in sessions old and new, until told to stop."""
+    sql = "SELECT (SELECT count(*) FROM trajectories), (SELECT count(*) FROM trajectory_stations)"
+    answers, asked = set(), 0
+    while not pipe.poll():
+        with WarehouseConnection(load_settings(data_dir=data_dir)).open(
+            read_only=True
+        ) as connection:
+            for _ in range(5):
+                answers.add(retry_while_busy(lambda: connection.execute(sql).fetchall())[0])
+                asked += 1
+        pipe.send(asked)
+    pipe.send(answers)
+
+
+def test_who_asks_all_the_while_gets_the_same_answer_all_the_while(settings: Settings) -> None:
+    right = (count(settings, "trajectories"), count(settings, "trajectory_stations"))
+    pipe, theirs = SPAWN.Pipe()
+    reader = SPAWN.Process(target=ask_on, args=(str(settings.data_dir), theirs))
+    reader.start()
+    for _ in range(4):
+        pipe.recv()  # it has asked in the meantime
+        with WarehouseConnection(settings).writing() as connection:
+            retry_while_busy(
+                lambda: connection.execute(
+                    "UPDATE trajectories SET revision = revision + 1 WHERE trajectory_identifier "
+                    "IN (SELECT trajectory_identifier FROM trajectories LIMIT 5)"
+                )
+            )
+        assert maintain(settings).rows_flushed > 0
+    pipe.send("stop")
+    while not isinstance(found := pipe.recv(), set):
+        pass
+    reader.join(60)
+    assert found == {right}
+
+
+def test_orphans_and_forgotten_validated_files_go_when_they_are_old(settings: Settings) -> None:
+    orphan = settings.warehouse_dir / "data" / "main" / "orphan.parquet"
+    forgotten = settings.validated_dir / "forgotten.parquet"
+    for path in (orphan, forgotten):
+        path.write_bytes(b"of a run that was killed")
+    named = set(settings.validated_dir.iterdir()) - {forgotten}
+    young = maintain(settings)
+    assert (young.orphans_removed, young.validated_files_removed) == (0, 0)
+    old = (utc_now() - timedelta(days=30)).timestamp()
+    for path in (forgotten, *named):
+        os.utime(path, (old, old))
+    done = maintain(settings, utc_now() + timedelta(days=2))
+    assert (done.orphans_removed, done.validated_files_removed) == (1, 1)
+    assert not orphan.exists()
+    assert set(settings.validated_dir.iterdir()) == named
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_the_asset_tells_what_was_done(settings: Settings, instance: dg.DagsterInstance) -> None:
+    job = build_defs({"data_dir": settings.data_dir}).resolve_job_def(maintenance_job.name)
+    result = job.execute_in_process(instance=instance)
+    (event,) = result.get_asset_materialization_events()
+    metadata = event.step_materialization_data.materialization.metadata
+    assert set(Maintenance.__dataclass_fields__) <= set(metadata)
+    assert metadata["rows_flushed"].value >= COMMITS
+    assert daily_maintenance.cron_schedule == "30 3 * * *"
