@@ -18,7 +18,7 @@ from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.views import VIEWS
 
-_DOCS = Path(__file__).parents[1] / "docs"
+_DOCS = Path(__file__).parents[2] / "docs"
 _GENERATED = "<!-- Written by `make docs` from the definitions in the code: change them there. -->"
 
 
