@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import load_settings
@@ -32,7 +33,7 @@ from gmn_pipeline_tests.model.comparison import (
     unlike_links,
     unlike_report,
 )
-from gmn_pipeline_tests.model.killed import load_days, load_killed
+from gmn_pipeline_tests.model.killed import load_killed
 from gmn_pipeline_tests.model.lake import Lake
 from gmn_pipeline_tests.model.records import TOPIC, TOPIC_ID, record, speaker
 from gmn_pipeline_tests.model.source import (
