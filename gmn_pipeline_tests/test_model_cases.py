@@ -356,3 +356,31 @@ def test_a_bin_is_named_no_more_when_its_file_ends_below_a_message_without_a_bin
     merge.daily(280, 29, d=1)
     merge.load()
     assert merge.world.present["20190101120000_eeeee"].bin_computed
+
+
+@pytest.mark.parametrize("by", ["message", "history"])
+def test_a_file_does_not_end_what_another_of_the_same_load_takes_to_its_bin(
+    merge: Checker, by: str
+) -> None:
+    merge.daily(282, 20, a=1)
+    merge.load(days=(2,))
+    if by == "message":
+        merge.messages(("a", 2, 37, None))
+    else:
+        merge.history("2018", 37, a=2)
+        merge.load("yearly")
+    merge.daily(279, 36, a=1)
+    merge.daily(282, 41, i=1)
+    merge.load(days=(0, 2))
+    assert present(merge)["a"] == (2, 279)
+
+
+def test_a_file_does_not_end_what_is_confirmed_and_taken_to_another_bin(merge: Checker) -> None:
+    merge.daily(282, 20, a=1)
+    merge.load(days=(2,))
+    merge.history("2018", 37, a=1)
+    merge.load("yearly")
+    merge.daily(279, 36, a=2)
+    merge.daily(282, 41, i=1)
+    merge.load(days=(0, 2))
+    assert present(merge)["a"] == (1, 279)
