@@ -10,6 +10,7 @@ import pytest
 
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.kafka import RunningBroker, need_kafka, own_broker
+from gmn_pipeline_tests.model.checker import Checker
 from gmn_pipeline_tests.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.places import catalog_of, placed
 from gmn_pipeline_tests.postgres import PostgresServer, own_postgres
@@ -20,6 +21,20 @@ from gmn_pipeline_tests.sample import DAILY, Bench, sample
 def bench(tmp_path: Path) -> Bench:
     """An empty site and an empty data folder."""
     return Bench(tmp_path, run_retries=0)
+
+
+@pytest.fixture
+def checker(tmp_path: Path) -> Iterator[Checker]:
+    """The model with the whole pipeline."""
+    with Checker(tmp_path, every=1, ignored=("report",)) as one:
+        yield one
+
+
+@pytest.fixture
+def merge(tmp_path: Path) -> Iterator[Checker]:
+    """The merge by itself: what goes wrong in it, and in nothing around it."""
+    with Checker(tmp_path, every=1, plain=True) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

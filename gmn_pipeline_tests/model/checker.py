@@ -290,3 +290,11 @@ class Checker:
 
 def _revised(world: World) -> int:
     return sum(f.change == "revised" for f in world.former)
+
+
+def present(checker: Checker) -> dict[str, tuple[int, int]]:
+    """Solution and bin of each trajectory that the world (and so the warehouse) has."""
+    return {
+        state.row.content[0]: (int(state.row.content[1:]), state.bin.solar_longitude_deg)
+        for state in checker.world.present.values()
+    }
