@@ -157,3 +157,17 @@ def test_a_file_does_not_end_what_another_of_the_same_load_takes_to_its_bin(
     merge.daily(282, 41, i=1)
     merge.load(days=(0, 2))
     assert present(merge)["a"] == (2, 279)
+
+
+@pytest.mark.parametrize("by", ["history", "message"])
+def test_a_file_names_no_bin_of_what_a_newer_tombstone_ended_in_it(merge: Checker, by: str) -> None:
+    if by == "history":
+        merge.history("2019", 14, e=1)
+        merge.load("yearly")
+    else:
+        merge.messages(("e", 1, 14, None))
+    merge.messages(("e", None, 12, None))
+    merge.daily(279, 10, e=1)
+    merge.daily(280, 20, d=1)
+    merge.load(days=(0, 1))
+    assert set(present(merge)) == {"d"}

@@ -118,7 +118,8 @@ class Decision(Statements):
 
     def _find_namings(self) -> None:
         """`daily_speaker`: the newest daily file of each bin, and whether it is just loaded;
-        `named_elsewhere`: trajectories that a current daily file or a claim names a bin of;
+        `named_elsewhere`: trajectories that a current daily file or a claim names a bin of, and
+        no tombstone ended;
         `renamed`: rows whose content names no bin, and whose bin something just loaded names anew:
         what the daily file of the former bin does not have is not theirs."""
         self.rows(
@@ -136,7 +137,9 @@ class Decision(Statements):
             f"""
             CREATE OR REPLACE TEMP TABLE named_elsewhere AS
             SELECT a.{KEY} FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
-            WHERE a.is_named AND NOT coalesce(d.generated_at_utc > a.generated_at_utc, false)
+            LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
+            WHERE a.is_named AND NOT coalesce(
+              greatest(d.generated_at_utc, g.generated_at_utc) > a.generated_at_utc, false)
             UNION SELECT {KEY} FROM claim
             """
         )
