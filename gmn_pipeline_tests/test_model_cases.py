@@ -6,7 +6,13 @@ trajectory=solution)`; which trajectory lies where stands in `model/source.py`.
 What belongs here: files. What does not: messages (`test_model_message_cases.py`).
 """
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
 from gmn_pipeline_tests.model.checker import Checker, present
+from gmn_pipeline_tests.model.source import DAYS, TIMED, TIMES, timed_bin_of
 
 
 def test_a_daily_file_older_than_the_monthly_one_moves_a_row_that_a_newer_neighbour_does_not_have(
@@ -210,3 +216,59 @@ def test_a_file_does_not_end_what_is_confirmed_and_taken_to_another_bin(merge: C
     merge.daily(282, 41, i=1)
     merge.load(days=(0, 2))
     assert present(merge)["a"] == (1, 279)
+
+
+@pytest.mark.parametrize("first", ["daily", "history"])
+def test_a_history_file_speaks_of_times_also_of_rows_in_a_bin_far_away(
+    merge: Checker, first: str
+) -> None:
+    merge.daily(282, 22, j=1)
+    merge.history("2019-01", 24, i=1)
+    if first == "daily":
+        merge.load(days=(2,))
+    merge.load("monthly", (3,))
+    merge.load(days=(2,))
+    assert present(merge) == {}
+
+
+def test_a_history_file_confirms_also_rows_in_a_bin_far_away(merge: Checker) -> None:
+    merge.daily(282, 22, j=1)
+    merge.load(days=(2,))
+    merge.history("2019-01", 26, j=1)
+    merge.load("monthly", (3,))
+    merge.daily(285, 24, j=2)
+    merge.load(days=(3,))
+    assert present(merge)["j"] == (1, 285)
+
+
+@pytest.fixture
+def around_a_date_without_a_bin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two bins that follow each other and begin two dates apart: a trajectory in the middle of
+    each, and one near the limit between them."""
+    times = {"x": datetime(2018, 8, 12, 12), "y": datetime(2018, 8, 13, 12)}
+    bins = [timed_bin_of(when) for when in times.values()]
+    assert bins[1].bin.date - bins[0].bin.date == timedelta(days=2)
+    times["z"] = bins[0].ends_at - timedelta(minutes=1)
+    for name, when in times.items():
+        monkeypatch.setitem(TIMES, name, when)
+    for timed in bins:
+        monkeypatch.setitem(TIMED, timed.bin.solar_longitude_deg, timed)
+    DAYS.extend(timed.bin.date for timed in bins)
+    yield
+    del DAYS[4:]
+
+
+@pytest.mark.usefixtures("around_a_date_without_a_bin")
+@pytest.mark.parametrize("first", [4, 5])
+def test_near_a_limit_the_daily_file_of_the_other_bin_may_be_two_dates_away(
+    merge: Checker, first: int
+) -> None:
+    merge.history("2018", 14, z=1)
+    merge.load("yearly", (4, 5))
+    one, other = list(TIMED)[-2:]
+    merge.daily(one, 20, x=1)
+    merge.daily(other, 21, y=1)
+    merge.load(days=(first,))
+    assert "z" in present(merge)
+    merge.load(days=(4, 5))
+    assert "z" not in present(merge)

@@ -24,7 +24,8 @@ RANK = "origin = 'claim', origin = 'present'"
 ENDED = any_of(Change.REVISED, Change.WITHDRAWN)
 COMING = any_of(Change.INSERTED, Change.REVISED, Change.RELABELLED)
 ENDED_OR_CHANGED = any_of(Change.REVISED, Change.WITHDRAWN, Change.RELABELLED)
-A_DAY = timedelta(days=1)
+TWO_DAYS = timedelta(days=2)
+"""How far apart the dates of neighbour bins may be: some dates begin none."""
 
 IS_DAILY = "contains(source_path, '_solrange_')"
 """Whether a row of `source_files` is of a daily file: its name says the bin."""
