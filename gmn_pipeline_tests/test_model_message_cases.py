@@ -171,3 +171,14 @@ def test_a_file_names_no_bin_of_what_a_newer_tombstone_ended_in_it(merge: Checke
     merge.daily(280, 20, d=1)
     merge.load(days=(0, 1))
     assert set(present(merge)) == {"d"}
+
+
+def test_a_file_older_than_loaded_takes_nothing_to_its_bin(merge: Checker) -> None:
+    merge.daily(279, 40, b=1)
+    merge.daily(282, 20, a=1)
+    merge.load(days=(0, 2))
+    merge.messages(("a", 2, 50, None))
+    merge.daily(279, 36, a=1)
+    merge.daily(282, 51, i=1)
+    merge.load(days=(0, 2))
+    assert "a" not in present(merge)

@@ -118,8 +118,9 @@ class Decision(Statements):
 
     def _find_namings(self) -> None:
         """`daily_speaker`: the newest daily file of each bin, and whether it is just loaded;
-        `named_elsewhere`: trajectories that a current daily file or a claim names a bin of, and
-        no tombstone ended;
+        `naming_anew`: what arrives, names a bin and is not out of date there, as a daily file or
+        tombstone that came before may tell; `named_elsewhere`: trajectories that one of these or a
+        claim names a bin of;
         `renamed`: rows whose content names no bin, and whose bin something just loaded names anew:
         what the daily file of the former bin does not have is not theirs."""
         self.rows(
@@ -135,20 +136,24 @@ class Decision(Statements):
         )
         self.rows(
             f"""
-            CREATE OR REPLACE TEMP TABLE named_elsewhere AS
-            SELECT a.{KEY} FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
+            CREATE OR REPLACE TEMP TABLE naming_anew AS
+            SELECT a.* FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
             LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
             WHERE a.is_named AND NOT coalesce(
               greatest(d.generated_at_utc, g.generated_at_utc) > a.generated_at_utc, false)
-            UNION SELECT {KEY} FROM claim
+            """
+        )
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE named_elsewhere AS
+            SELECT {KEY} FROM naming_anew UNION SELECT {KEY} FROM claim
             """
         )
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE renamed AS
-            SELECT DISTINCT p.{KEY} FROM present p JOIN arriving a USING ({KEY})
+            SELECT DISTINCT p.{KEY} FROM present p JOIN naming_anew a USING ({KEY})
             WHERE p.is_named AND (p.is_claimed OR p.named_at_utc < p.generated_at_utc)
-              AND a.is_named AND a.{KEY} IN (FROM named_elsewhere)
               AND (a.generated_at_utc > p.named_at_utc
                 OR (a.generated_at_utc = p.named_at_utc AND a.is_inside >= p.is_inside))
               AND (a.bin_date <> p.bin_date
