@@ -241,6 +241,23 @@ def test_a_history_file_confirms_also_rows_in_a_bin_far_away(merge: Checker) -> 
     assert present(merge)["j"] == (1, 285)
 
 
+@pytest.mark.parametrize("said", [1, 2], ids=["same content", "other content"])
+def test_what_stays_in_a_bin_that_nothing_names_any_more_is_outside_of_it_still(
+    merge: Checker, said: int
+) -> None:
+    merge.daily(281, 27, e=1)
+    merge.load()
+    merge.history("2019", 29, e=1)
+    merge.load("yearly", (1,))
+    merge.history("2019", 28, h=1)
+    merge.load("yearly", (1,))
+    merge.history("2019", 30, e=said)
+    merge.load("yearly", (1,))
+    [state] = [s for x, s in merge.world.present.items() if x.endswith("eeeee")]
+    assert state.outside_bin
+    assert state.bin_computed
+
+
 @pytest.fixture
 def around_a_date_without_a_bin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two bins that follow each other and begin two dates apart: a trajectory in the middle of
