@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.settings import Settings
+from gmn_pipeline_tests.model.checker import Checker
 from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.support.places import catalog_of, placed
@@ -18,7 +19,7 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
 SLOW_FILES = {
     "backends", "broker_outage", "cli", "cookbook", "dagster", "data_folder", "database",
     "days_as_they_come", "deploy", "event_log", "first_loads", "local_broker", "maintenance",
-    "model", "model_cases", "postgres_catalog", "publications", "queries", "queries_refused",
+    "model", "model_cases", "model_message_cases", "postgres_catalog", "publications", "queries", "queries_refused",
     "reader", "refusals", "registry", "reloading", "secure_broker", "shower_refresh", "snapshot",
     "stream_service", "stream_states", "stream_waits", "streams", "survival",
     "unpublished_sensor", "verify", "warehouse",
@@ -36,6 +37,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def bench(tmp_path: Path) -> Bench:
     """An empty site and an empty data folder."""
     return Bench(tmp_path, run_retries=0)
+
+
+@pytest.fixture
+def checker(tmp_path: Path) -> Iterator[Checker]:
+    """The model with the whole pipeline."""
+    with Checker(tmp_path, every=1, ignored=("report",)) as one:
+        yield one
+
+
+@pytest.fixture
+def merge(tmp_path: Path) -> Iterator[Checker]:
+    """The merge by itself: what goes wrong in it, and in nothing around it."""
+    with Checker(tmp_path, every=1, plain=True) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import load_settings
@@ -32,7 +33,7 @@ from gmn_pipeline_tests.model.comparison import (
     unlike_links,
     unlike_report,
 )
-from gmn_pipeline_tests.model.killed import load_days, load_killed
+from gmn_pipeline_tests.model.killed import load_killed
 from gmn_pipeline_tests.model.lake import Lake
 from gmn_pipeline_tests.model.records import TOPIC, TOPIC_ID, record, speaker
 from gmn_pipeline_tests.model.source import (
@@ -289,3 +290,11 @@ class Checker:
 
 def _revised(world: World) -> int:
     return sum(f.change == "revised" for f in world.former)
+
+
+def present(checker: Checker) -> dict[str, tuple[int, int]]:
+    """Solution and bin of each trajectory that the world (and so the warehouse) has."""
+    return {
+        state.row.content[0]: (int(state.row.content[1:]), state.bin.solar_longitude_deg)
+        for state in checker.world.present.values()
+    }

@@ -12,12 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 import gmn_pipeline
+from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
-
-try:
-    from gmn_pipeline.flows.trajectory_days import load_days
-except ImportError:
-    from gmn_pipeline.flows.trajectory_days import load_days
 
 # Forked from a process that has imported everything and started no threads yet.
 _PROCESSES = multiprocessing.get_context("forkserver")

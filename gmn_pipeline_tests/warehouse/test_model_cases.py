@@ -2,35 +2,17 @@
 
 `python -m gmn_pipeline_tests.model` prints new ones. A file is written as `daily(bin, generation,
 trajectory=solution)`; which trajectory lies where stands in `model/source.py`.
+
+What belongs here: files. What does not: messages (`test_model_message_cases.py`).
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import pytest
 
-from gmn_pipeline_tests.model.checker import Checker
-
-
-@pytest.fixture
-def checker(tmp_path: Path) -> Iterator[Checker]:
-    with Checker(tmp_path, every=1, ignored=("report",)) as one:
-        yield one
-
-
-@pytest.fixture
-def merge(tmp_path: Path) -> Iterator[Checker]:
-    """The merge by itself: what goes wrong in it, and in nothing around it."""
-    with Checker(tmp_path, every=1, plain=True) as one:
-        yield one
-
-
-def present(checker: Checker) -> dict[str, tuple[int, int]]:
-    """Solution and bin of each trajectory that the world (and so the warehouse) has."""
-    return {
-        state.row.content[0]: (int(state.row.content[1:]), state.bin.solar_longitude_deg)
-        for state in checker.world.present.values()
-    }
+from gmn_pipeline_tests.model.checker import Checker, present
+from gmn_pipeline_tests.model.source import DAYS, TIMED, TIMES, timed_bin_of
 
 
 def test_a_daily_file_older_than_the_monthly_one_moves_a_row_that_a_newer_neighbour_does_not_have(
@@ -132,15 +114,6 @@ def test_an_older_file_changes_nothing_between_two_of_the_same_generation(merge:
     assert present(merge)["i"] == (4, 282)
 
 
-def test_several_messages_of_one_trajectory_come_in_one_range(merge: Checker) -> None:
-    merge.daily(280, 20, b=1)
-    merge.daily(281, 9, h=1)
-    merge.daily(282, 21, b=1, h=1)
-    merge.load(days=(1, 2))
-    merge.messages(("c", 2, 24, 279), ("b", 3, 25, 279), ("b", 4, 27, None))
-    assert present(merge)["b"] == (4, 279)
-
-
 def test_a_claim_ends_with_its_file_however_far_its_trajectory_is(merge: Checker) -> None:
     merge.daily(282, 42, j=1)
     merge.daily(285, 43, j=1)
@@ -148,14 +121,6 @@ def test_a_claim_ends_with_its_file_however_far_its_trajectory_is(merge: Checker
     merge.daily(282, 48, g=1)
     merge.load(days=(2,))
     assert merge.world.claims() == set()
-
-
-def test_either_daily_file_near_a_limit_may_have_ended_a_trajectory(merge: Checker) -> None:
-    merge.messages(("c", 13, 17, None))
-    merge.daily(279, 26, e=1)
-    merge.daily(280, 27, g=1)
-    merge.load(days=(0, 1))
-    assert "c" not in present(merge)
 
 
 def test_a_history_file_has_what_any_of_its_bins_has(merge: Checker) -> None:
@@ -189,47 +154,12 @@ def test_the_newer_neighbour_first_and_then_the_file_that_still_has_it(merge: Ch
     assert present(merge)["e"] == (1, 281)
 
 
-def test_a_tombstone_holds_for_what_comes_later_and_is_older(merge: Checker) -> None:
-    merge.messages(("e", None, 9, None))
-    merge.messages(("e", 1, 5, 280))
-    merge.daily(280, 6, d=1, e=1)
-    merge.load()
-    assert set(present(merge)) == {"d"}
-
-
-def test_a_message_names_a_bin_also_when_a_history_file_has_newer_content(merge: Checker) -> None:
-    merge.daily(281, 5, e=1)
-    merge.daily(280, 19, e=1)
-    merge.load()
-    merge.messages(("e", 3, 23, 281))
-    merge.history("2019", 25, e=1)
-    merge.load("yearly")
-    merge.history("all", 36, e=1)
-    merge.load("all")
-    assert present(merge)["e"] == (1, 281)
-
-
 def test_a_slice_that_is_older_than_loaded_counts_what_it_inserts(merge: Checker) -> None:
     merge.daily(280, 13, b=1)
     merge.load()
     merge.history("all", 12, f=1)
     merge.load("all", (1,))
     assert set(present(merge)) == {"b", "f"}
-
-
-@pytest.mark.parametrize("older", ["file", "tombstone", "neighbour"])
-def test_a_message_that_confirms_a_trajectory_counts(merge: Checker, older: str) -> None:
-    merge.daily(280, 11, d=1, e=4)
-    merge.load()
-    merge.messages(("e", 4, 40, 280))
-    if older == "file":
-        merge.daily(280, 20, d=1)
-    elif older == "neighbour":
-        merge.daily(281, 20, e=3)
-    else:
-        merge.messages(("e", None, 20, None))
-    merge.load()
-    assert present(merge)["e"] == (4, 280)
 
 
 def test_what_comes_in_one_load_vouches_for_each_other(merge: Checker) -> None:
@@ -265,59 +195,6 @@ def test_a_history_file_of_the_neighbour_is_no_daily_file_that_lacks_a_trajector
     assert present(checker)["c"] == (1, 279)
 
 
-def test_a_message_without_a_bin_names_none(merge: Checker) -> None:
-    merge.daily(282, 18, g=3)
-    merge.load()
-    merge.messages(("g", 1, 28, None))
-    merge.daily(281, 25, g=1)
-    merge.load()
-    assert present(merge)["g"] == (1, 281)
-
-
-@pytest.mark.parametrize("first", ["message", "file"])
-def test_a_message_without_a_bin_that_says_what_is_there_names_none(
-    merge: Checker, first: str
-) -> None:
-    message = ("g", 1, 28, None)
-    if first == "message":
-        merge.messages(message)
-    merge.daily(282, 18, g=1)
-    merge.load()
-    if first == "file":
-        merge.messages(message)
-    merge.daily(282, 20, g=1)
-    merge.load()
-    merge.daily(281, 25, g=1)
-    merge.load()
-    assert present(merge)["g"] == (1, 281)
-
-
-def test_a_message_with_a_bin_names_it_also_below_a_newer_one_without(merge: Checker) -> None:
-    merge.daily(282, 18, g=1)
-    merge.load()
-    merge.messages(("g", 1, 28, None))
-    merge.messages(("g", 1, 26, 282))
-    merge.daily(281, 25, g=1)
-    merge.load()
-    assert present(merge)["g"] == (1, 282)
-    merge.daily(281, 27, g=1)
-    merge.load()
-    assert present(merge)["g"] == (1, 281)
-
-
-def test_what_a_message_confirmed_has_the_generation_of_the_message_and_its_place(
-    merge: Checker,
-) -> None:
-    merge.daily(281, 16, d=1)
-    merge.load(days=(1,))
-    merge.messages(("d", 1, 21, 281))
-    merge.daily(279, 23, d=1)
-    merge.load(days=(0,))
-    merge.daily(279, 29, f=1)
-    merge.load(days=(0,))
-    assert present(merge)["d"] == (1, 281)
-
-
 def test_near_a_limit_a_file_of_the_same_generation_that_came_before_ends_nothing(
     merge: Checker,
 ) -> None:
@@ -330,29 +207,85 @@ def test_near_a_limit_a_file_of_the_same_generation_that_came_before_ends_nothin
     assert "c" in present(merge)
 
 
-@pytest.mark.parametrize("by", ["tombstone", "history"])
-def test_a_bin_is_named_no_more_when_what_named_it_ends_below_something_newer(
-    merge: Checker, by: str
+def test_a_file_does_not_end_what_is_confirmed_and_taken_to_another_bin(merge: Checker) -> None:
+    merge.daily(282, 20, a=1)
+    merge.load(days=(2,))
+    merge.history("2018", 37, a=1)
+    merge.load("yearly")
+    merge.daily(279, 36, a=2)
+    merge.daily(282, 41, i=1)
+    merge.load(days=(0, 2))
+    assert present(merge)["a"] == (1, 279)
+
+
+@pytest.mark.parametrize("first", ["daily", "history"])
+def test_a_history_file_speaks_of_times_also_of_rows_in_a_bin_far_away(
+    merge: Checker, first: str
 ) -> None:
-    merge.daily(282, 16, h=1)
-    merge.load()
-    merge.history("all", 28, h=1)
-    merge.load("all", (1,))
-    if by == "tombstone":
-        merge.messages(("h", None, 21, None))
-    else:
-        merge.history("2019", 21, j=1)
-        merge.load("yearly")
-    assert next(state.bin_computed for state in merge.world.present.values())
+    merge.daily(282, 22, j=1)
+    merge.history("2019-01", 24, i=1)
+    if first == "daily":
+        merge.load(days=(2,))
+    merge.load("monthly", (3,))
+    merge.load(days=(2,))
+    assert present(merge) == {}
 
 
-@pytest.mark.parametrize("said", [1, 3], ids=["other content", "same content"])
-def test_a_bin_is_named_no_more_when_its_file_ends_below_a_message_without_a_bin(
+def test_a_history_file_confirms_also_rows_in_a_bin_far_away(merge: Checker) -> None:
+    merge.daily(282, 22, j=1)
+    merge.load(days=(2,))
+    merge.history("2019-01", 26, j=1)
+    merge.load("monthly", (3,))
+    merge.daily(285, 24, j=2)
+    merge.load(days=(3,))
+    assert present(merge)["j"] == (1, 285)
+
+
+@pytest.mark.parametrize("said", [1, 2], ids=["same content", "other content"])
+def test_what_stays_in_a_bin_that_nothing_names_any_more_is_outside_of_it_still(
     merge: Checker, said: int
 ) -> None:
-    merge.daily(280, 28, e=3)
+    merge.daily(281, 27, e=1)
     merge.load()
-    merge.messages(("e", said, 30, None))
-    merge.daily(280, 29, d=1)
-    merge.load()
-    assert merge.world.present["20190101120000_eeeee"].bin_computed
+    merge.history("2019", 29, e=1)
+    merge.load("yearly", (1,))
+    merge.history("2019", 28, h=1)
+    merge.load("yearly", (1,))
+    merge.history("2019", 30, e=said)
+    merge.load("yearly", (1,))
+    [state] = [s for x, s in merge.world.present.items() if x.endswith("eeeee")]
+    assert state.outside_bin
+    assert state.bin_computed
+
+
+@pytest.fixture
+def around_a_date_without_a_bin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two bins that follow each other and begin two dates apart: a trajectory in the middle of
+    each, and one near the limit between them."""
+    times = {"x": datetime(2018, 8, 12, 12), "y": datetime(2018, 8, 13, 12)}
+    bins = [timed_bin_of(when) for when in times.values()]
+    assert bins[1].bin.date - bins[0].bin.date == timedelta(days=2)
+    times["z"] = bins[0].ends_at - timedelta(minutes=1)
+    for name, when in times.items():
+        monkeypatch.setitem(TIMES, name, when)
+    for timed in bins:
+        monkeypatch.setitem(TIMED, timed.bin.solar_longitude_deg, timed)
+    DAYS.extend(timed.bin.date for timed in bins)
+    yield
+    del DAYS[4:]
+
+
+@pytest.mark.usefixtures("around_a_date_without_a_bin")
+@pytest.mark.parametrize("first", [4, 5])
+def test_near_a_limit_the_daily_file_of_the_other_bin_may_be_two_dates_away(
+    merge: Checker, first: int
+) -> None:
+    merge.history("2018", 14, z=1)
+    merge.load("yearly", (4, 5))
+    one, other = list(TIMED)[-2:]
+    merge.daily(one, 20, x=1)
+    merge.daily(other, 21, y=1)
+    merge.load(days=(first,))
+    assert "z" in present(merge)
+    merge.load(days=(4, 5))
+    assert "z" not in present(merge)

@@ -72,6 +72,7 @@ class Decision(Statements):
               FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
               WHERE y.generated_at_utc >= p.generated_at_utc AND (NOT y.is_daily OR (
                 (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
+                AND p.{KEY} NOT IN (FROM renamed)
                 AND {self._neighbour_lacks("p", newer)}))
               UNION ALL
               SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
@@ -108,14 +109,20 @@ class Decision(Statements):
             f"""
             CREATE OR REPLACE TEMP TABLE unnamed AS
             SELECT DISTINCT p.{KEY} FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
-            WHERE p.is_named AND y.generated_at_utc < p.generated_at_utc
+            WHERE p.is_named
+              AND (y.generated_at_utc < p.generated_at_utc
+                OR y.is_daily AND p.{KEY} IN (FROM renamed))
               AND y.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
             """
         )
 
     def _find_namings(self) -> None:
         """`daily_speaker`: the newest daily file of each bin, and whether it is just loaded;
-        `named_elsewhere`: trajectories that a current daily file or a claim names a bin of."""
+        `naming_anew`: what arrives, names a bin and is not out of date there, as a daily file or
+        tombstone that came before may tell; `named_elsewhere`: trajectories that one of these or a
+        claim names a bin of;
+        `renamed`: rows whose content names no bin, and whose bin something just loaded names anew:
+        what the daily file of the former bin does not have is not theirs."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE daily_speaker AS
@@ -129,10 +136,28 @@ class Decision(Statements):
         )
         self.rows(
             f"""
+            CREATE OR REPLACE TEMP TABLE naming_anew AS
+            SELECT a.* FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
+            LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
+            WHERE a.is_named AND NOT coalesce(
+              greatest(d.generated_at_utc, g.generated_at_utc) > a.generated_at_utc, false)
+            """
+        )
+        self.rows(
+            f"""
             CREATE OR REPLACE TEMP TABLE named_elsewhere AS
-            SELECT a.{KEY} FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
-            WHERE a.is_named AND NOT coalesce(d.generated_at_utc > a.generated_at_utc, false)
-            UNION SELECT {KEY} FROM claim
+            SELECT {KEY} FROM naming_anew UNION SELECT {KEY} FROM claim
+            """
+        )
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE renamed AS
+            SELECT DISTINCT p.{KEY} FROM present p JOIN naming_anew a USING ({KEY})
+            WHERE p.is_named AND (p.is_claimed OR p.named_at_utc < p.generated_at_utc)
+              AND (a.generated_at_utc > p.named_at_utc
+                OR (a.generated_at_utc = p.named_at_utc AND a.is_inside >= p.is_inside))
+              AND (a.bin_date <> p.bin_date
+                OR a.bin_solar_longitude_deg <> p.bin_solar_longitude_deg)
             """
         )
 

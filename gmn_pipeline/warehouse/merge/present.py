@@ -3,7 +3,6 @@
 from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
-    A_DAY,
     AT_UTC,
     BIN,
     HISTORY_FILES,
@@ -13,6 +12,7 @@ from gmn_pipeline.warehouse.merge.terms import (
     KEY,
     MADE_HERE,
     NEIGHBOUR_DEG,
+    TWO_DAYS,
     spoken_of,
 )
 
@@ -46,21 +46,32 @@ class Present(Statements):
             f"list_contains(quality_flags, '{MADE_HERE}') AS is_made_here, "
             "summary_generated_at_utc, source_file_sha256, revision"
         )
-        # Two scans, each of which DuckLake can confine to the files it needs.
+        # Scans, each of which DuckLake can confine to the files it needs.
         scans = []
         values: dict[str, object] = {}
+        spoken_of_by_key = f"{KEY} IN (SELECT {KEY} FROM arriving UNION ALL SELECT {KEY} FROM gone)"
+        elsewhere = "" if first is None else "AND bin_date NOT BETWEEN $first AND $last"
         if least is not None:
-            elsewhere = "" if first is None else "AND bin_date NOT BETWEEN $first AND $last"
             scans.append(
                 f"FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest "
-                f"AND {KEY} IN (SELECT {KEY} FROM arriving UNION ALL SELECT {KEY} FROM gone) "
-                + elsewhere
+                f"AND {spoken_of_by_key} {elsewhere}"
             )
             values |= {"least": least, "greatest": greatest}
+        begin, end = self.rows(
+            "SELECT min(covers_from_utc) - INTERVAL 2 SECONDS, "
+            "max(covers_until_utc) + INTERVAL 2 SECONDS FROM speaker WHERE NOT is_daily"
+        )[0]
+        if begin is not None and end is not None:
+            # Of these times are also rows that a file or message puts into a bin far away.
+            scans.append(
+                "FROM trajectories WHERE beginning_utc_time BETWEEN $begin AND $end "
+                f"AND NOT {spoken_of_by_key} {elsewhere}"
+            )
+            values |= {"begin": begin, "end": end}
         if first is not None:
             # A history file speaks of times: those of a bin may be labelled with its neighbour.
             scans.append("FROM trajectories WHERE bin_date BETWEEN $first AND $last")
-            values |= {"first": first - A_DAY, "last": last + A_DAY}
+            values |= {"first": first - TWO_DAYS, "last": last + TWO_DAYS}
         scans = scans or ["FROM trajectories WHERE false"]
         if self.standing != "trajectories":
             self._copy(self.standing, " UNION ALL ".join(scans), **values)
@@ -94,11 +105,16 @@ class Present(Statements):
         )
 
     def _find_spoken(self) -> None:
-        """`spoken`: the newest file that was loaded of each bin or interval before."""
+        """`spoken`: the newest file that was loaded of each bin or interval before: of the bins
+        that rows are in, and of the times at which they were, which may be far from these."""
         first, last = self.rows(
-            "SELECT min(bin_date), max(bin_date) FROM (SELECT bin_date FROM near UNION ALL "
-            "SELECT bin_date FROM speaker UNION ALL SELECT bin_date FROM arriving UNION ALL "
-            "SELECT bin_date FROM claimed)"
+            """
+            SELECT min(day), max(day) FROM (
+              SELECT bin_date AS day FROM speaker
+              UNION ALL SELECT unnest([bin_date, at_utc::DATE]) FROM near
+              UNION ALL SELECT unnest([bin_date, at_utc::DATE]) FROM arriving
+              UNION ALL SELECT unnest([bin_date, at_utc::DATE]) FROM claimed)
+            """
         )[0]
         self.rows(
             f"""
@@ -108,8 +124,8 @@ class Present(Statements):
               arg_max(loaded_at_utc, summary_generated_at_utc) AS loaded_at_utc
             FROM source_files WHERE bin_date BETWEEN $first AND $last GROUP BY ALL
             """,
-            first=first and first - A_DAY,
-            last=last and last + A_DAY,
+            first=first and first - TWO_DAYS,
+            last=last and last + TWO_DAYS,
         )
 
     def _find_claimed(self) -> None:

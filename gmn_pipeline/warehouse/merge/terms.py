@@ -24,7 +24,8 @@ RANK = "origin = 'claim', origin = 'present'"
 ENDED = any_of(Change.REVISED, Change.WITHDRAWN)
 COMING = any_of(Change.INSERTED, Change.REVISED, Change.RELABELLED)
 ENDED_OR_CHANGED = any_of(Change.REVISED, Change.WITHDRAWN, Change.RELABELLED)
-A_DAY = timedelta(days=1)
+TWO_DAYS = timedelta(days=2)
+"""How far apart the dates of neighbour bins may be: some dates begin none."""
 
 IS_DAILY = "contains(source_path, '_solrange_')"
 """Whether a row of `source_files` is of a daily file: its name says the bin."""
@@ -38,6 +39,9 @@ CASE WHEN abs(epoch_us(try_strptime(left({KEY}, 14), '%Y%m%d%H%M%S'))
 """
 """When a trajectory was, to the second, the same in each of its solutions: the time in its
 identifier. Its beginning where the two have nothing to do with each other."""
+
+_OUTSIDE_BIN_DEG = 0.55
+"""So far from its middle a row is outside a bin: as in the condition of the flag."""
 
 _NEAR_DEG = 0.01
 NEIGHBOUR_DEG = f"""
@@ -103,9 +107,18 @@ def qualified(alias: str) -> str:
 def flags_at(change: str) -> str:
     """The quality flags of a row `r` at the place that a change gives it."""
     without = f"[f FOR f IN r.quality_flags IF f NOT IN ('{BIN_COMPUTED}', '{OUTSIDE_BIN}')]"
+    middle_deg = f"({change}.bin_solar_longitude_deg + 0.5)"
+    is_outside = (
+        f"abs((r.solar_longitude_deg - {middle_deg} + 540) % 360 - 180) > {_OUTSIDE_BIN_DEG}"
+    )
     return f"""
         CASE WHEN {change}.is_placed AND {change}.place_is_inside THEN {without}
           WHEN {change}.is_placed THEN list_append({without}, '{OUTSIDE_BIN}')
+          -- It is in a bin that was named once, which need not be the computed one.
+          WHEN NOT {change}.is_named
+              AND list_contains(r.quality_flags, '{OUTSIDE_BIN}') <> ({is_outside})
+            THEN {without} || CASE WHEN {is_outside} THEN ['{OUTSIDE_BIN}'] ELSE [] END
+              || ['{BIN_COMPUTED}']
           WHEN NOT {change}.is_named AND NOT list_contains(r.quality_flags, '{BIN_COMPUTED}')
             THEN list_append(r.quality_flags, '{BIN_COMPUTED}')
           ELSE r.quality_flags END"""
