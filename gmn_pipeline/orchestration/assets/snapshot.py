@@ -43,16 +43,17 @@ def warehouse_snapshot(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeRe
 )
 def snapshot_opens_with_all_rows(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
     manifest = read_manifest(pipeline.settings())
-    expected = manifest.rows if manifest else {}
+    if manifest is None:
+        return dg.AssetCheckResult(passed=False, metadata={"error": "There is no snapshot yet."})
     try:
         with pipeline.analysts_database().get_connection() as connection:
             found = {
                 table: connection.table(f'"{table}"').count("*").fetchall()[0][0]
-                for table in expected
+                for table in manifest.rows
             }
     except duckdb.Error as error:
         return dg.AssetCheckResult(passed=False, metadata={"error": str(error)})
     return dg.AssetCheckResult(
-        passed=manifest is not None and found == expected,
-        metadata={"rows": found, "rows_of_manifest": expected},
+        passed=found == manifest.rows,
+        metadata={"rows": found, "rows_of_manifest": manifest.rows},
     )
