@@ -21,6 +21,9 @@ from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAG
 from gmn_pipeline.validated.flags import Family, QualityFlag, with_flags
 from gmn_pipeline.validated.trajectories.shower_codes import iau_codes
 
+OUTSIDE_BIN_DEG = 0.55
+"""So far from its middle a row is outside a bin: half its width, and what limits are unsure by."""
+
 A_JUPITER_AU = 5.2044
 """Semi-major axis of Jupiter that upstream's Tisserand parameter uses, au."""
 
@@ -139,7 +142,7 @@ QUALITY_FLAGS: tuple[QualityFlag, ...] = (
         "outside_bin", Family.IDENTITY,
         "the solar longitude lies outside the bin of the file (by more than 0.05 deg)",
         _angle_difference_deg(_n("solar_longitude_deg"), _c("bin_solar_longitude_deg") + 0.5)
-        > 0.55,
+        > OUTSIDE_BIN_DEG,
     ),
     QualityFlag("convergence_angle_small", Family.LIMIT, "Qc below 5 deg",
                 _n("convergence_angle_deg") < 5),

@@ -9,6 +9,7 @@ from gmn_pipeline.schemas.trajectory_tables import (
     TRAJECTORY_CLAIMS,
     TRAJECTORY_STATIONS,
 )
+from gmn_pipeline.validated.trajectories.quality import OUTSIDE_BIN_DEG
 
 BIN_COMPUTED, OUTSIDE_BIN = "bin_computed", "outside_bin"
 """The quality flags that say how a row came to its bin."""
@@ -39,9 +40,6 @@ CASE WHEN abs(epoch_us(try_strptime(left({KEY}, 14), '%Y%m%d%H%M%S'))
 """
 """When a trajectory was, to the second, the same in each of its solutions: the time in its
 identifier. Its beginning where the two have nothing to do with each other."""
-
-_OUTSIDE_BIN_DEG = 0.55
-"""So far from its middle a row is outside a bin: as in the condition of the flag."""
 
 _NEAR_DEG = 0.01
 NEIGHBOUR_DEG = f"""
@@ -109,7 +107,7 @@ def flags_at(change: str) -> str:
     without = f"[f FOR f IN r.quality_flags IF f NOT IN ('{BIN_COMPUTED}', '{OUTSIDE_BIN}')]"
     middle_deg = f"({change}.bin_solar_longitude_deg + 0.5)"
     is_outside = (
-        f"abs((r.solar_longitude_deg - {middle_deg} + 540) % 360 - 180) > {_OUTSIDE_BIN_DEG}"
+        f"abs((r.solar_longitude_deg - {middle_deg} + 540) % 360 - 180) > {OUTSIDE_BIN_DEG}"
     )
     return f"""
         CASE WHEN {change}.is_placed AND {change}.place_is_inside THEN {without}
