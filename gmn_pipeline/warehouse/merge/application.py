@@ -153,8 +153,10 @@ class Application(Statements):
                 AS valid_from_utc,
               coalesce(t.first_loaded_at_utc, w.first_loaded_at_utc, $now) AS first_loaded_at_utc
             FROM change c
-            LEFT JOIN former t ON c.former_bin_date IS NOT NULL AND c.{KEY} = t.{KEY}
-            LEFT JOIN withdrawn w ON c.change = '{Change.INSERTED}' AND c.{KEY} = w.{KEY}
+            -- Conditions on one side within the key: beside it, each row meets each other one.
+            LEFT JOIN former t ON CASE WHEN c.former_bin_date IS NOT NULL THEN c.{KEY} END = t.{KEY}
+            LEFT JOIN withdrawn w
+              ON CASE WHEN c.change = '{Change.INSERTED}' THEN c.{KEY} END = w.{KEY}
             WHERE c.change IN {COMING}
             """,
             now=self._now, first=first, last=last, **inserted,
