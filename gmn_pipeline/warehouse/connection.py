@@ -40,6 +40,8 @@ class WarehouseConnection:
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
         self.backend = open_backend(settings)
         self._kept: duckdb.DuckDBPyConnection | None = None
+        self.small_commits = 0
+        """So many were made here, by whom counts them."""
 
     @property
     def exists(self) -> bool:

@@ -339,6 +339,16 @@ class Decision(Statements):
             f"c.{KEY}, c.moves, c.is_named <> c.was_named AS renamed, r.content, r.stations, "
             f"hash(list_sort({flags_at('c')})) AS flags"
         )
+        sources = [
+            f"(SELECT row, {hashed} FROM arriving_row) r JOIN change c USING (row) "
+            "WHERE c.change = 'both' AND c.origin = 'arriving'"
+        ]
+        if self.one("SELECT count(*) FROM change WHERE change = 'both' AND origin = 'claim'"):
+            sources.append(
+                f"(SELECT {KEY}, {BIN}, {hashed} FROM trajectory_claims) r "
+                f"JOIN change c USING ({KEY}, {BIN}) "
+                "WHERE c.change = 'both' AND c.origin = 'claim'"
+            )
         other_flags = "OR new.flags <> old.flags" if self._compare_flags else ""
         self.rows(
             f"""
@@ -348,12 +358,7 @@ class Decision(Statements):
                 ELSE '{Change.UNCHANGED}' END AS change,
               new.moves OR new.stations <> old.stations AS relinks
             FROM (
-              SELECT {new} FROM (SELECT row, {hashed} FROM arriving_row) r JOIN change c USING (row)
-              WHERE c.change = 'both' AND c.origin = 'arriving'
-              UNION ALL
-              SELECT {new} FROM (SELECT {KEY}, {BIN}, {hashed} FROM trajectory_claims) r
-              JOIN change c USING ({KEY}, {BIN})
-              WHERE c.change = 'both' AND c.origin = 'claim'
+              {" UNION ALL ".join(f"SELECT {new} FROM {source}" for source in sources)}
             ) new
             JOIN (SELECT {KEY}, {content}, hash(list_sort(quality_flags)) AS flags
               FROM {self.standing} WHERE bin_date BETWEEN $first AND $last) old

@@ -44,7 +44,7 @@ from gmn_pipeline.warehouse.merge.terms import (
     NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
 )
-from gmn_pipeline.warehouse.offsets import check_offsets, move_offsets
+from gmn_pipeline.warehouse.offsets import move_offsets
 from gmn_pipeline.warehouse.trajectories.publications import (
     CONSUMED,
     PUBLISHED,
@@ -53,6 +53,10 @@ from gmn_pipeline.warehouse.trajectories.publications import (
 
 _MOST_STATES = 100
 """So many messages of one trajectory are merged of a range, the newest: each takes a round."""
+
+_COMMITS_A_FLUSH = 10
+"""At the first commit and every so many, it is asked whether there is something to flush: that
+takes a tenth of a small commit."""
 
 MESSAGE_SCHEMA = pl.Schema(
     {
@@ -134,15 +138,16 @@ def merge_messages(warehouse: WarehouseConnection, batch: MessageBatch) -> Merge
 
     def once() -> MergeCounts:
         with warehouse.writing() as connection, transaction(connection):
-            check_offsets(connection, batch.topic, batch.topic_id, batch.ranges)
+            move_offsets(connection, batch.topic, batch.topic_id, batch.cluster_id, batch.ranges)
             counts = _MessageMerge(connection, batch).merge()
             insert_dead_letters(connection, batch.dead_letters)
-            move_offsets(connection, batch.topic, batch.topic_id, batch.cluster_id, batch.ranges)
         return counts
 
     # A reader may hold the catalogue at the very moment of the commit.
     counts = retry_while_busy(once)
-    flush_small_commits(warehouse)
+    warehouse.small_commits += 1
+    if warehouse.small_commits % _COMMITS_A_FLUSH == 1:
+        flush_small_commits(warehouse)
     return counts
 
 
