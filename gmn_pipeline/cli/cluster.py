@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gmn_pipeline.errors import KafkaUnavailable
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.kafka.local_broker.process import start
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import KafkaSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster_for(settings: Settings) -> Iterator[Cluster]:
+def cluster_for(settings: KafkaSettings) -> Iterator[Cluster]:
     """The cluster that is set, or the data folder's broker, or one as long as the block runs."""
     servers = bootstrap_servers(settings)
     if servers is not None:

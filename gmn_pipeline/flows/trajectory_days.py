@@ -32,7 +32,7 @@ from gmn_pipeline.landing.trajectories import (
     land,
 )
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import DaySettings, LoadSettings, SourceSettings
 from gmn_pipeline.sources.gmn_directory import open_directory
 from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
@@ -47,7 +47,7 @@ _A_DAY = timedelta(days=1)
 
 def load_days(
     days: Sequence[date],
-    settings: Settings,
+    settings: DaySettings,
     *,
     stages: frozenset[Stage] = ALL_STAGES,
     watch: ProgressListener | None = None,
@@ -110,7 +110,7 @@ class _Through:
 
 def _take_through(
     report: Report,
-    settings: Settings,
+    settings: DaySettings,
     stages: frozenset[Stage],
     watch: ProgressListener,
     on_days: OnDays,
@@ -119,7 +119,8 @@ def _take_through(
     through = _Through(report, on_days)
     files = _landed(report, settings, ledger, stages, watch, through)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
-        _validate_and_load(report, files, settings, ledger, stages, watch, through)
+        warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
+        _validate_and_load(report, files, settings, ledger, warehouse, watch, through)
     else:
         deque(files, maxlen=0)
     through.tell(all_days=True)
@@ -129,7 +130,7 @@ def _take_through(
 
 def _landed(
     report: Report,
-    settings: Settings,
+    settings: SourceSettings,
     ledger: Ledger,
     stages: frozenset[Stage],
     watch: ProgressListener,
@@ -197,13 +198,12 @@ def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
 def _validate_and_load(
     report: Report,
     files: Iterable[LandedFile],
-    settings: Settings,
+    settings: LoadSettings,
     ledger: Ledger,
-    stages: frozenset[Stage],
+    warehouse: Warehouse | None,
     watch: ProgressListener,
     through: _Through,
 ) -> None:
-    warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
     if warehouse:
         files = _without_loaded(files, report, ledger, warehouse, through)
     parsed: list[Landed[HistoryFile]] = []

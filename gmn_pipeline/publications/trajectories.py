@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -42,7 +43,7 @@ from gmn_pipeline.schemas.messages import (
 )
 from gmn_pipeline.schemas.topics import Topic, trajectories_topic
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import KafkaSettings, TopicSettings
 from gmn_pipeline.storage.files import exclusive
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.stream_session import stream_session
@@ -91,7 +92,7 @@ class PublishReport:
 
 
 def publish(
-    settings: Settings,
+    settings: TopicSettings,
     first: date = date.min,
     last: date = date.max,
     *,
@@ -104,7 +105,8 @@ def publish(
     """
     topic = trajectories_topic(settings)
     warehouse = WarehouseConnection(settings)
-    with _publisher_lock(settings), stream_session(warehouse):
+    lock = _publisher_lock(settings.data_dir, settings.warehouse_busy_timeout_s)
+    with lock, stream_session(warehouse):
         ensure_topics(settings, topic)
         state = topic_state(settings, topic)
         if state is None:
@@ -124,13 +126,11 @@ def publish(
 
 
 @contextmanager
-def _publisher_lock(settings: Settings) -> Iterator[None]:
+def _publisher_lock(folder: Path, timeout_s: float) -> Iterator[None]:
     """Be the only one who publishes; it goes with its process, come what may."""
     with ExitStack() as held:
         try:
-            held.enter_context(
-                exclusive(settings.data_dir / LOCK, timeout_s=settings.warehouse_busy_timeout_s)
-            )
+            held.enter_context(exclusive(folder / LOCK, timeout_s=timeout_s))
         except TimeoutError as error:
             raise StreamBusy(
                 "Another process publishes to the topic already.",
@@ -139,7 +139,7 @@ def _publisher_lock(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _framing(settings: Settings, topic: Topic) -> Framing:
+def _framing(settings: KafkaSettings, topic: Topic) -> Framing:
     registry = open_registry(settings)
     if registry is None:
         return single_object_framing(topic.messages)
@@ -177,7 +177,7 @@ class _Sending:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TopicSettings,
         kafka: Any,
         framing: Framing,
         warehouse: WarehouseConnection,

@@ -34,7 +34,7 @@ from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.topics import TopicState, end_offsets, ensure_topics
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import TopicSettings
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
     batches,
@@ -92,7 +92,7 @@ class StreamService:
     """Ingests the topic until it is stopped."""
 
     def __init__(
-        self, settings: Settings, reporter: Callable[[ConsumeReport], None] | None = None
+        self, settings: TopicSettings, reporter: Callable[[ConsumeReport], None] | None = None
     ) -> None:
         self._settings = settings
         self._reporter = reporter

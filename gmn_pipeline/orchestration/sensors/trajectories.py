@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
-from gmn_pipeline.database.ledger import Ledger, open_ledger
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
@@ -51,7 +51,7 @@ def changed_files_sensor(
     warehouse = Warehouse(settings)
     try:
         changed = changed_days(
-            open_directory(settings), open_ledger(settings), warehouse.taken_files(),
+            open_directory(settings), pipeline.ledger(), warehouse.taken_files(),
             {} if settings.sensor_refetch_history else history_bins(warehouse.connection),
         )  # fmt: skip
     except RetryableError as error:
