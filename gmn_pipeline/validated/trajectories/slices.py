@@ -14,7 +14,6 @@ from pathlib import Path
 
 import polars as pl
 
-from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import CountMismatch, GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, in_words
@@ -26,6 +25,7 @@ from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
 from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
 from gmn_pipeline.settings import LoadSettings
 from gmn_pipeline.storage.files import working_folder
+from gmn_pipeline.telemetry import Stopwatch
 from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.validated.trajectories.parts import SLICE_KEY, Part, file_name, files_of
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
