@@ -38,9 +38,9 @@ from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import FolderSettings, KafkaSettings, load_settings
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
 from gmn_pipeline.warehouse.showers import edition_in_use
-from gmn_pipeline.warehouse.store import ask
 
 _SHOWN_SHOWERS = 8
 
@@ -118,7 +118,7 @@ def run(
         watch = ProgressBars(progress)
         defs = build_defs(overrides, watch=watch)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
-        if not ask(warehouse, f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
+        if not read_rows(warehouse, f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, warehouse, overrides, instance)
         succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
@@ -236,7 +236,7 @@ def _summary(warehouse: WarehouseConnection, report: Report, streamed: str) -> N
 
 
 def _print_showers(warehouse: WarehouseConnection, days: Sequence[date]) -> None:
-    rows = ask(
+    rows = read_rows(
         warehouse,
         f"SELECT iau_shower_number, iau_shower_code, any_value({SHOWER_NAME}), count(*) AS n, "
         f"avg(vgeo_km_s) FROM trajectories {JOIN_SHOWERS} WHERE bin_date BETWEEN ? AND ? "

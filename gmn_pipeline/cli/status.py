@@ -6,14 +6,15 @@ from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.database.ledger import Ledger, open_ledger
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.overview import Overview, overview
-from gmn_pipeline.warehouse.store import Warehouse, ask
+from gmn_pipeline.warehouse.reading import read_rows
+from gmn_pipeline.warehouse.store import Warehouse
 
 
 def status() -> None:
     """What is loaded, what waits, what failed."""
     settings = load_settings()
     warehouse = Warehouse(settings)
-    rows = ask(
+    rows = read_rows(
         warehouse.connection,
         "SELECT count(*), min(bin_date), max(bin_date), max(valid_from_utc), "
         "(SELECT count(*) FROM trajectory_revisions), (SELECT count(*) FROM rejected_rows), "

@@ -15,7 +15,7 @@ from gmn_pipeline.flows.report import DayReport, Stage
 from gmn_pipeline.orchestration.markdown import cell, table
 from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import ask
+from gmn_pipeline.warehouse.reading import read_rows
 
 NO_FILE = "The network has no file of this date."
 _PREVIEW_DAYS, _PREVIEW_ROWS = 10, 5
@@ -33,7 +33,7 @@ def previews(warehouse: WarehouseConnection, days: Sequence[date]) -> dict[date,
     """A few trajectories of each day as Markdown, where there are few days."""
     if not 0 < len(days) <= _PREVIEW_DAYS:
         return {}
-    rows = ask(
+    rows = read_rows(
         warehouse,
         f"SELECT bin_date, {', '.join(_PREVIEW_COLUMNS)} FROM trajectories "
         "WHERE bin_date BETWEEN ? AND ? QUALIFY row_number() OVER "

@@ -18,7 +18,7 @@ from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import ask
+from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.trajectories.publications import UnpublishedChanges
 
 
@@ -65,7 +65,9 @@ def _state(
 ) -> str:
     """What waits. As many messages of the same days may wait again after they were published: the
     warehouse is in another state then, or the topic is another."""
-    [(snapshot_id,)] = ask(warehouse, f"SELECT id FROM ducklake_current_snapshot('{CATALOG}')")
+    [(snapshot_id,)] = read_rows(
+        warehouse, f"SELECT id FROM ducklake_current_snapshot('{CATALOG}')"
+    )
     waiting = {day.isoformat(): count for day, count in days.items()}
     text = json.dumps([snapshot_id, topic.topic_id if topic else None, waiting])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -21,7 +21,8 @@ from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
 from gmn_pipeline.sources.gmn_directory import Directory, Entry, open_directory
 from gmn_pipeline.sources.names import FOLDERS
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import Warehouse, ask
+from gmn_pipeline.warehouse.reading import read_rows
+from gmn_pipeline.warehouse.store import Warehouse
 
 # How listings write a time: Apache, nginx, and a folder here.
 _LISTED_TIMES = (
@@ -113,7 +114,7 @@ def history_bins(warehouse: WarehouseConnection) -> dict[Bin, datetime]:
 
     A bin over the end of a month is covered by two monthly files, each to or from midnight.
     """
-    rows = ask(
+    rows = read_rows(
         warehouse,
         "SELECT bin_date, bin_solar_longitude_deg, min(summary_generated_at_utc) FROM ("
         "  FROM source_files WHERE outcome = 'loaded' "
