@@ -202,11 +202,11 @@ def _dagster(settings: Settings) -> dg.DagsterInstance:
 
 
 def _run_job(settings: Settings, days: list[date]) -> Report:
-    watch = _Keep()
+    listener = _Keep()
     overrides = settings.model_dump(exclude_unset=True)
     with _dagster(settings) as instance:
         result = (
-            build_defs(overrides, watch=watch)
+            build_defs(overrides, listener=listener)
             .resolve_job_def(trajectory_days_job.name)
             .execute_in_process(
                 instance=instance,
@@ -215,8 +215,8 @@ def _run_job(settings: Settings, days: list[date]) -> Report:
             )
         )
     assert result.success
-    assert watch.report is not None
-    return watch.report
+    assert listener.report is not None
+    return listener.report
 
 
 def _measured(report: Report) -> Measured:

@@ -115,16 +115,16 @@ def run(
     warehouse = WarehouseConnection(settings)
     began = time.monotonic()
     with _progress() as progress, dagster_instance(settings) as instance:
-        watch = ProgressBars(progress)
-        defs = build_defs(overrides, watch=watch)
+        listener = ProgressBars(progress)
+        defs = build_defs(overrides, listener=listener)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
         if not read_rows(warehouse, f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
         streamed = _stream_round_trip(settings, warehouse, overrides, instance)
         succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
-    if watch.report is not None:
+    if listener.report is not None:
         seconds = time.monotonic() - began
-        _summary(warehouse, watch.report, streamed)
+        _summary(warehouse, listener.report, streamed)
         _print_where(settings, warehouse, seconds)
     if not succeeded:
         raise typer.Exit(1)

@@ -19,10 +19,11 @@ from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The resource `pipeline`: settings, read when a run needs them, and who watches the run."""
+    """The resource `pipeline`: settings, read when a run needs them, and who is told how it
+    goes."""
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    watch: ProgressListener | None = None
+    listener: ProgressListener | None = None
 
     def analysts_database(self) -> DuckDBResource:
         """The snapshot `gmn.duckdb`, opened as an analyst opens it: to read."""

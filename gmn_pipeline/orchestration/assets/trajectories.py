@@ -97,7 +97,11 @@ def load_trajectory_days(
     telling = _Telling(context, pipeline, stages)
     try:
         report = load_days(
-            days, settings, stages=frozenset(stages), watch=pipeline.watch, on_days=telling.of_days
+            days,
+            settings,
+            stages=frozenset(stages),
+            listener=pipeline.listener,
+            on_days=telling.of_days,
         )
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
@@ -195,15 +199,15 @@ def _try_failed_days_again(
         time.sleep(pause_s)
         try:
             again = load_days(
-                days, settings, stages=frozenset(telling.stages), watch=pipeline.watch,
+                days, settings, stages=frozenset(telling.stages), listener=pipeline.listener,
                 on_days=telling.of_days,
             )  # fmt: skip
         except GmnError as error:
             context.log.warning(str(error))
             continue
         report.take_over(again)
-        if pipeline.watch:
-            pipeline.watch.finished(report)
+        if pipeline.listener:
+            pipeline.listener.finished(report)
 
 
 def _log(context: dg.AssetExecutionContext, report: Report) -> None:
