@@ -57,13 +57,20 @@ LOCK = "publish.lock"
 _CONTENT_FIELDS = len(TRAJECTORY_FIELDS)
 
 
-@dataclass
+@dataclass(frozen=True)
 class DayPublished:
     """What was sent of one day."""
 
     inserted: int = 0
     revised: int = 0
     withdrawn: int = 0
+
+    def __add__(self, other: "DayPublished") -> "DayPublished":
+        return DayPublished(
+            self.inserted + other.inserted,
+            self.revised + other.revised,
+            self.withdrawn + other.withdrawn,
+        )
 
 
 @dataclass
@@ -82,10 +89,13 @@ class PublishReport:
 
     def add(self, recorded: pl.DataFrame) -> None:
         """Count what is recorded as sent."""
-        counted = recorded.group_by("bin_date", "change").len()
-        for day, change, count in counted.iter_rows():
-            of_day = self.days.setdefault(day, DayPublished())
-            setattr(of_day, change, getattr(of_day, change) + count)
+        counts = [
+            (pl.col("change") == change.value).sum().alias(change.value)
+            for change in (Change.INSERTED, Change.REVISED, Change.WITHDRAWN)
+        ]
+        for day, inserted, revised, withdrawn in recorded.group_by("bin_date").agg(counts).rows():
+            sent = DayPublished(inserted, revised, withdrawn)
+            self.days[day] = self.days.get(day, DayPublished()) + sent
         ends = recorded.group_by("topic_partition").agg(pl.col("topic_offset").max())
         for partition, offset in ends.iter_rows():
             self.last_offsets[partition] = max(offset, self.last_offsets.get(partition, 0))
