@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 import dagster as dg
 import duckdb
 
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.flows.maintenance import maintain
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
@@ -41,7 +43,6 @@ from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.stream_session import stream_session
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 
@@ -164,7 +165,8 @@ def commits(folder: Path, count: int) -> Measured:
 
 def maintenance(folder: Path) -> Measured:
     """The nightly maintenance."""
-    done = maintain(load_settings(data_dir=folder / "data"))
+    settings = load_settings(data_dir=folder / "data")
+    done = maintain(settings, open_ledger(settings))
     return {"rows": 0, "files_before": done.files_before, "files_after": done.files_after}
 
 
