@@ -12,9 +12,9 @@ from dagster_duckdb import DuckDBResource
 
 from gmn_pipeline.database.ledger import Ledger, open_ledger
 from gmn_pipeline.flows.progress import ProgressListener
+from gmn_pipeline.releases.snapshot import DATABASE_NAME
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import pytest
 from gmn_pipeline.cli import main as command_line
 from gmn_pipeline.errors import DataDamaged, DiskFull, NotPermitted
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.storage import problems
 from gmn_pipeline.storage.files import exclusive
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.support.commands import Command, powerless
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import count

@@ -14,8 +14,8 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample

@@ -15,12 +15,12 @@ from unittest.mock import patch
 
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.topics import TopicState
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline_tests.model import lake as lakes

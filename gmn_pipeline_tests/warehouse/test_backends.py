@@ -23,11 +23,11 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.session import read_session
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.verify import verify
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer
