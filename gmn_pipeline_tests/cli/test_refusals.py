@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gmn_pipeline.cli import dev
 from gmn_pipeline.cli import main as command_line
 from gmn_pipeline.errors import DataDamaged, DiskFull, NotPermitted
 from gmn_pipeline.flows.trajectory_days import load_days
@@ -281,6 +282,18 @@ def test_a_port_in_use_ends_the_ui_with_a_sentence(gmn: Command) -> None:
 def test_a_second_daemon_for_a_folder_ends_with_a_sentence(data_dir: Path, gmn: Command) -> None:
     with exclusive(data_dir / "dagster" / "daemon.lock"):
         assert "works on" in gmn.refuses("dev")
+
+
+def test_a_time_out_of_something_else_is_not_told_as_a_second_daemon(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(host: str, port: int) -> None:
+        raise TimeoutError("the name of the host")
+
+    monkeypatch.setenv("GMN_DATA_DIR", str(data_dir))
+    monkeypatch.setattr(dev, "_must_be_free", too_late)
+    with pytest.raises(TimeoutError, match="the name of the host"):
+        dev.dev()
 
 
 def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
