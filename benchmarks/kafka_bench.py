@@ -48,6 +48,8 @@ _RESULTS = Path(__file__).with_name("results-kafka.json")
 # How often a query looks for a message that is not visible yet.
 _LOOK_S = 0.01
 _SERVICE_LIMIT_S, _SENSOR_LIMIT_S = 60.0, 600.0
+# How often it is told how many messages are visible.
+_TELL_S = 20.0
 # Latency at the beginning and at the end of as many small commits.
 _SOME = 100
 Message = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
@@ -166,6 +168,7 @@ def latencies(
     waiting: dict[str, float] = {}
     seconds: list[float] = []
     due = time.perf_counter()
+    tell_at = due + _TELL_S
     with producer(settings) as kafka, WarehouseConnection(settings).open(read_only=True) as sql:
 
         def visible() -> list[tuple[str]]:
@@ -182,11 +185,11 @@ def latencies(
                 due += pause_s or 0
             found = retry_while_busy(visible)
             now = time.perf_counter()
-            before = len(seconds)
             seconds += [now - waiting.pop(identifier) for (identifier,) in found]
-            if len(seconds) // _SOME > before // _SOME:
+            if now >= tell_at and seconds:
                 last = statistics.median(seconds[-_SOME:])
                 _tell(f"  {len(seconds):,} of {len(messages):,} visible, the last in {last:.2f} s")
+                tell_at = now + _TELL_S
             if waiting and now - min(waiting.values()) > limit_s:
                 raise SystemExit(f"{len(waiting)} messages are not visible after {limit_s:.0f} s.")
             time.sleep(_LOOK_S)
