@@ -140,7 +140,7 @@ class StreamService:
         """
         with consumer_lock(self._settings):
             if from_beginning:
-                # Only now: whoever has the lock would be put out of step.
+                # Only with the lock: whoever else has it relies on these offsets.
                 forget_offsets(self._warehouse, self._topic.name)
             try:
                 self._run(once, on_ready)

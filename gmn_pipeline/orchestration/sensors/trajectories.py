@@ -18,7 +18,7 @@ from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
-from gmn_pipeline.sources.gmn_directory import Directory, Entry, open_directory
+from gmn_pipeline.sources.gmn_directory import Directory, ListingEntry, open_directory
 from gmn_pipeline.sources.names import FOLDERS
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.reading import read_rows
@@ -133,7 +133,7 @@ def _not_cut(limit: str) -> str:
     return f"{limit} IS NULL OR {limit} <> date_trunc('month', {limit})"
 
 
-def _may_be_newer(entry: Entry, generated_at_utc: datetime) -> bool:
+def _may_be_newer(entry: ListingEntry, generated_at_utc: datetime) -> bool:
     """Whether a listed file may have been modified after that. In doubt it may: a listing's time
     is that of the web server, wherever it stands."""
     for form in _LISTED_TIMES:
