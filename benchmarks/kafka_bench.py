@@ -60,7 +60,8 @@ _BEGAN = time.monotonic()
 
 def _tell(step: str) -> None:
     """What is being done, or was found, and when: the whole takes some ten minutes."""
-    _console.print(f"{time.monotonic() - _BEGAN:6.0f} s  {step}", highlight=False, markup=False)
+    now_s = time.monotonic() - _BEGAN
+    _console.print(f"{now_s:6.0f} s  {step}", highlight=False, markup=False, soft_wrap=True)
 
 
 # --- references ----------------------------------------------------------------------------------
