@@ -97,6 +97,10 @@ class KafkaUnavailable(PermanentError):
     """No broker can be started on this machine as it is."""
 
 
+class BrokerRunning(KafkaUnavailable):
+    """The data folder has a broker, or another process is just starting it."""
+
+
 class NotPermitted(PermanentError):
     """The data folder may not be written, or not be read."""
 

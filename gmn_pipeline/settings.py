@@ -337,17 +337,15 @@ class StreamSettings(SettingsGroup):
     )
 
 
-class Settings(
-    SourceSettings,
-    ShowerListSettings,
-    LoadSettings,
-    RunSettings,
-    DatabaseSettings,
-    WarehouseSettings,
-    QuerySettings,
-    KafkaSettings,
-    StreamSettings,
-):
+class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSettings):
+    """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
+
+
+class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings):
+    """Way of the topic, from the warehouse to Kafka and back: the groups that it needs."""
+
+
+class Settings(DaySettings, ShowerListSettings, RunSettings, QuerySettings, TopicSettings):
     """Settings of one process; `gmn settings` prints them."""
 
 

@@ -32,7 +32,7 @@ from gmn_pipeline.landing.trajectories import (
     land,
 )
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import DaySettings, LoadSettings, SourceSettings
 from gmn_pipeline.sources.gmn_directory import open_directory
 from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
@@ -47,10 +47,10 @@ _A_DAY = timedelta(days=1)
 
 def load_days(
     days: Sequence[date],
-    settings: Settings,
+    settings: DaySettings,
     *,
     stages: frozenset[Stage] = ALL_STAGES,
-    watch: ProgressListener | None = None,
+    listener: ProgressListener | None = None,
     on_days: OnDays = lambda _: None,
 ) -> Report:
     """Take days through the stages. A day that fails is reported and stops no other.
@@ -60,11 +60,11 @@ def load_days(
 
     Raises SourceUnavailable or SourceRefused if the source's listing cannot be had.
     """
-    watch = watch or ProgressListener()
+    listener = listener or ProgressListener()
     report = Report({day: DayReport(day) for day in sorted(days)})
     with report.stopwatch.timed("total"):
-        _take_through(report, settings, stages, watch, on_days)
-    watch.finished(report)
+        _take_through(report, settings, stages, listener, on_days)
+    listener.finished(report)
     return report
 
 
@@ -110,16 +110,17 @@ class _Through:
 
 def _take_through(
     report: Report,
-    settings: Settings,
+    settings: DaySettings,
     stages: frozenset[Stage],
-    watch: ProgressListener,
+    listener: ProgressListener,
     on_days: OnDays,
 ) -> None:
     ledger = open_ledger(settings)
     through = _Through(report, on_days)
-    files = _landed(report, settings, ledger, stages, watch, through)
+    files = _landed(report, settings, ledger, stages, listener, through)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
-        _validate_and_load(report, files, settings, ledger, stages, watch, through)
+        warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
+        _validate_and_load(report, files, settings, ledger, warehouse, listener, through)
     else:
         deque(files, maxlen=0)
     through.tell(all_days=True)
@@ -129,10 +130,10 @@ def _take_through(
 
 def _landed(
     report: Report,
-    settings: Settings,
+    settings: SourceSettings,
     ledger: Ledger,
     stages: frozenset[Stage],
-    watch: ProgressListener,
+    listener: ProgressListener,
     through: _Through,
 ) -> Iterator[LandedFile]:
     """The files of the days as they are landed, without those of days that failed."""
@@ -141,8 +142,8 @@ def _landed(
         directory = open_directory(settings)
         report.source, report.kind = directory.base, FileKind(settings.history)
         landings = land(
-            list(report.days), settings=settings, directory=directory,
-            objects=objects, ledger=ledger, on_total=watch.files_wanted, on_file=watch.file_done,
+            list(report.days), settings=settings, directory=directory, objects=objects,
+            ledger=ledger, on_total=listener.files_wanted, on_file=listener.file_done,
         )  # fmt: skip
     else:
         landings = iter([_recall(report.days.keys(), ledger, objects)])
@@ -197,18 +198,17 @@ def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
 def _validate_and_load(
     report: Report,
     files: Iterable[LandedFile],
-    settings: Settings,
+    settings: LoadSettings,
     ledger: Ledger,
-    stages: frozenset[Stage],
-    watch: ProgressListener,
+    warehouse: Warehouse | None,
+    listener: ProgressListener,
     through: _Through,
 ) -> None:
-    warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
     if warehouse:
         files = _without_loaded(files, report, ledger, warehouse, through)
     parsed: list[Landed[HistoryFile]] = []
     chunks = validate(
-        _announced(files, watch, parsed), list(report.days),
+        _announced(files, listener, parsed), list(report.days),
         settings=settings, ledger=ledger, stopwatch=report.stopwatch,
     )  # fmt: skip
     # One chunk is loaded while the next is landed, parsed and checked.
@@ -222,7 +222,7 @@ def _validate_and_load(
             for day_report in _add_slices(report, chunk.slices):
                 day_report.went_through = True
             _await(loading, parsed, through)
-            loading = loader.submit(_load, report, chunk, warehouse, watch)
+            loading = loader.submit(_load, report, chunk, warehouse, listener)
         _await(loading, parsed, through)
 
 
@@ -266,12 +266,12 @@ def _without_loaded(
 
 
 def _announced(
-    files: Iterable[LandedFile], watch: ProgressListener, parsed: list[Landed[HistoryFile]]
+    files: Iterable[LandedFile], listener: ProgressListener, parsed: list[Landed[HistoryFile]]
 ) -> Iterator[LandedFile]:
-    """The files, telling the watch of their rows; a history file is parsed to its end when the
+    """The files, telling the listener of their rows; a history file is parsed to its end when the
     next file is asked for."""
     for file in files:
-        watch.rows_wanted(file.version.size_bytes // BYTES_A_ROW)
+        listener.rows_wanted(file.version.size_bytes // BYTES_A_ROW)
         yield file
         if is_history(file):
             parsed.append(file)
@@ -290,7 +290,7 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> list[DayRep
 
 
 def _load(
-    report: Report, chunk: Chunk, warehouse: Warehouse | None, watch: ProgressListener
+    report: Report, chunk: Chunk, warehouse: Warehouse | None, listener: ProgressListener
 ) -> list[date]:
     """Load a chunk; the days of its bins, one for each bin of a daily file."""
     slices = [
@@ -307,7 +307,7 @@ def _load(
     except GmnError as error:
         days = {s.bin_date for s in chunk.slices}
         report.fail(days, Stage.WAREHOUSE, error)
-    watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
+    listener.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
     return [
         slice_.bin_date
         for slice_ in chunk.slices

@@ -20,7 +20,7 @@ from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, Summary
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.readers.summary_file import Head, check_whole
 from gmn_pipeline.settings import SourceSettings
-from gmn_pipeline.sources.gmn_directory import Directory, Entry, Fetched, Version
+from gmn_pipeline.sources.gmn_directory import Directory, FetchedFile, ListingEntry, SourceVersion
 from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name
 from gmn_pipeline.storage.object_store import ObjectStore
 
@@ -165,11 +165,11 @@ def _landing(taken: Sequence[_Taken], days: Sequence[date]) -> Landing:
     return landing
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: ListingEntry) -> str:
     return entry.path.rsplit("/", 1)[-1]
 
 
-def unread_files(entries: Sequence[Entry]) -> list[UnreadFile]:
+def unread_files(entries: Sequence[ListingEntry]) -> list[UnreadFile]:
     """Listed files that look like summaries and are not read, for their name or place."""
     found = []
     for entry in entries:
@@ -207,13 +207,13 @@ def _nothing_listed(kind: FileKind, directory: Directory) -> SourceRefused:
     )
 
 
-def _path(kind: FileKind, entry: Entry) -> str:
+def _path(kind: FileKind, entry: ListingEntry) -> str:
     """Where a file of this kind and name belongs."""
     return f"{FOLDERS[kind]}/{_name(entry)}" if FOLDERS[kind] else _name(entry)
 
 
 def wanted_files(
-    days: Sequence[date], entries: Sequence[Entry], kind: FileKind
+    days: Sequence[date], entries: Sequence[ListingEntry], kind: FileKind
 ) -> list[SourceFile]:
     """Which of the listed files carry any of the days."""
     if kind is FileKind.DAILY:
@@ -252,7 +252,7 @@ def _take(
     """Fetch one file unless the landed version is still the current one."""
     version = None
     if known is not None and objects.has(known.sha256, known.size_bytes):
-        version = Version(known.etag, known.last_modified)
+        version = SourceVersion(known.etag, known.last_modified)
     path = file.path
     try:
         with objects.incoming() as incoming:
@@ -272,7 +272,7 @@ def _take(
     return LandedFile(file, _version(file, fetched, head), object_path, is_new)
 
 
-def _checked(path: str, incoming: Path, fetched: Fetched, objects: ObjectStore) -> Head:
+def _checked(path: str, incoming: Path, fetched: FetchedFile, objects: ObjectStore) -> Head:
     """The head of a fetched file that is whole; what is refused is kept apart."""
     try:
         head = check_whole(incoming, path)
@@ -295,7 +295,7 @@ def _refuse_future(path: str, generated_at_utc: datetime) -> None:
         )
 
 
-def _version(file: SourceFile, fetched: Fetched, head: Head) -> LandedVersion:
+def _version(file: SourceFile, fetched: FetchedFile, head: Head) -> LandedVersion:
     return LandedVersion(
         path=file.path,
         kind=file.kind,

@@ -67,7 +67,7 @@ class QueryProcess:
 
     def ask(
         self,
-        settings: Settings,
+        settings: WarehouseSettings,
         sql: str,
         parameters: Any = (),
         *,

@@ -86,7 +86,7 @@ def _missing_columns(present: Mapping[str, Set[str]]) -> list[tuple[Table, Field
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether all tables of the file's way are there."""
+    """Whether all tables that loads of files write are there."""
     return _columns(connection).keys() >= {table.name for table in WAREHOUSE_TABLES}
 
 

@@ -13,6 +13,7 @@ from unittest.mock import patch
 import duckdb
 
 from gmn_pipeline.readers.solar_longitude_bins import Bin
+from gmn_pipeline.releases.snapshot import DATABASE_NAME
 from gmn_pipeline.schemas import tables
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
@@ -20,7 +21,6 @@ from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
 _WORKING = getattr(tables, "WORKING_TABLES", STREAM_TABLES)
 CLAIMS = "trajectory_claims"

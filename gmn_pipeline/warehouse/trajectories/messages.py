@@ -108,8 +108,15 @@ class MergeCounts:
 
     def add(self, other: "MergeCounts") -> None:
         """Count another batch's messages too."""
-        for name in COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.read += other.read
+        self.inserted += other.inserted
+        self.revised += other.revised
+        self.unchanged += other.unchanged
+        self.withdrawn += other.withdrawn
+        self.own += other.own
+        self.outdated += other.outdated
+        self.superseded += other.superseded
+        self.dead += other.dead
         self.bins |= other.bins
 
     def as_dict(self) -> dict[str, int]:
@@ -206,9 +213,7 @@ class _MessageMerge:
         self._find_fates()
         self._record_topic_state()
         fates = dict(self._run("SELECT fate, count(*) FROM message_fate GROUP BY 1"))
-        for name, count in fates.items():
-            setattr(counts, name, getattr(counts, name) + count)
-        counts.bins |= self._changed_bins()
+        counts.add(MergeCounts(**fates, bins=self._changed_bins()))
 
     def _run(self, sql: str, **values: object) -> list[tuple]:  # type: ignore[type-arg]
         return self._connection.execute(sql, values).fetchall()
