@@ -139,13 +139,12 @@ def _newest(occurrences: Sequence[Occurrence]) -> Occurrence:
 
 
 def _first(placed: Mapping[Bin, Occurrence]) -> tuple[Bin, Occurrence]:
-    """The newest of several places: at equal generation the one inside its bin, then the one that
-    was loaded later, then the one of the earlier bin."""
+    """The newest of several places: at equal generation the one inside its bin, then the one of
+    the earlier bin. Which was loaded first does not matter."""
     return min(
         sorted(placed.items()),
         key=lambda item: (
             -item[1].speaker.generated_at.timestamp(), item[1].row.is_outside(item[0]),
-            -item[1].order,
         ),
     )  # fmt: skip
 
