@@ -10,7 +10,7 @@ occurrence is what the warehouse shows.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gmn_pipeline.readers.solar_longitude_bins import Bin
@@ -217,7 +217,7 @@ class World:
 
     def knows(self, speaker: Speaker) -> bool:
         """Whether to hear it again would change nothing."""
-        told = any(s == speaker for s in self._said)
+        told = any(replace(s, beside=speaker.beside) == speaker for s in self._said)
         current = self._current.get(speaker.bin) if speaker.bin else None
         if speaker.kind != DAILY or current is None:
             return told
