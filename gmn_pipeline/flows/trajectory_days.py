@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
+from gmn_pipeline.flows.held_files import HeldFiles
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import DayReport, Report, Stage
 from gmn_pipeline.landing.trajectories import (
@@ -36,7 +37,7 @@ from gmn_pipeline.settings import DaySettings, LoadSettings, SourceSettings
 from gmn_pipeline.sources.gmn_directory import open_directory
 from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
-from gmn_pipeline.validated.trajectories.slices import DEFINITION, Chunk
+from gmn_pipeline.validated.trajectories.slices import Chunk
 from gmn_pipeline.validated.trajectories.validate import validate
 from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
 
@@ -204,9 +205,10 @@ def _validate_and_load(
     listener: ProgressListener,
     through: _Through,
 ) -> None:
-    if warehouse:
-        files = _without_loaded(files, report, ledger, warehouse, through)
+    held = HeldFiles(list(report.days), ledger, warehouse) if warehouse else None
     parsed: list[Landed[HistoryFile]] = []
+    if held:
+        files = _without_held(files, report, held, parsed, through)
     chunks = validate(
         _announced(files, listener, parsed), list(report.days),
         settings=settings, ledger=ledger, stopwatch=report.stopwatch,
@@ -222,8 +224,10 @@ def _validate_and_load(
             for day_report in _add_slices(report, chunk.slices):
                 day_report.went_through = True
             _await(loading, parsed, through)
-            loading = loader.submit(_load, report, chunk, warehouse, listener)
+            loading = loader.submit(_load, report, chunk, warehouse, held, listener)
         _await(loading, parsed, through)
+    if held:
+        held.note([day.day for day in report.good])
 
 
 def _await(
@@ -239,30 +243,25 @@ def _await(
     through.tell()
 
 
-def _without_loaded(
+def _without_held(
     files: Iterable[LandedFile],
     report: Report,
-    ledger: Ledger,
-    warehouse: Warehouse,
+    held: HeldFiles,
+    done: list[Landed[HistoryFile]],
     through: _Through,
 ) -> Iterator[LandedFile]:
     """Files that the warehouse did not hold at first; the others are reported as unchanged."""
-    days = list(report.days)
-    loaded = warehouse.loaded_files(days)
-    slices = {
-        (s.source_file_sha256, s.bin_date, s.bin_solar_longitude_deg): s
-        for s in ledger.validated(days)
-        if s.definition == DEFINITION
-    }
     for file in files:
-        bin_ = _bin(file)
-        key = (file.version.sha256, bin_.date, bin_.solar_longitude_deg) if bin_ else None
-        if key in loaded and key in slices:
-            [day_report] = _add_slices(report, [slices[key]])
-            day_report.unchanged += slices[key].rows_accepted
-            through.bin_done(day_report.day)
-        else:
+        slices = held.slices(file)
+        if slices is None:
             yield file
+            continue
+        for slice_, day_report in zip(slices, _add_slices(report, slices), strict=True):
+            day_report.unchanged += slice_.rows_accepted
+        if is_daily(file):
+            through.bin_done(file.wanted.bin.date)
+        elif is_history(file):
+            done.append(file)
 
 
 def _announced(
@@ -290,7 +289,11 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> list[DayRep
 
 
 def _load(
-    report: Report, chunk: Chunk, warehouse: Warehouse | None, listener: ProgressListener
+    report: Report,
+    chunk: Chunk,
+    warehouse: Warehouse | None,
+    held: HeldFiles | None,
+    listener: ProgressListener,
 ) -> list[date]:
     """Load a chunk; the days of its bins, one for each bin of a daily file."""
     slices = [
@@ -299,10 +302,12 @@ def _load(
         for file in [chunk.files[slice_.source_file_sha256]]
     ]
     try:
-        if slices and warehouse:
+        if slices and warehouse and held:
             with report.stopwatch.timed("merge"):
-                for counts in warehouse.load(slices):
-                    _add_counts(report.days[counts.bin_date], counts)
+                loaded = warehouse.load(slices)
+            held.add(loaded)
+            for counts in loaded:
+                _add_counts(report.days[counts.bin_date], counts)
         report.flag_counts += chunk.flag_counts
     except GmnError as error:
         days = {s.bin_date for s in chunk.slices}

@@ -155,7 +155,10 @@ class Decision(Statements):
             SELECT DISTINCT p.{KEY} FROM present p JOIN naming_anew a USING ({KEY})
             WHERE p.is_named AND (p.is_claimed OR p.named_at_utc < p.generated_at_utc)
               AND (a.generated_at_utc > p.named_at_utc
-                OR (a.generated_at_utc = p.named_at_utc AND a.is_inside >= p.is_inside))
+                OR (a.generated_at_utc = p.named_at_utc AND (a.is_inside > p.is_inside
+                  OR (a.is_inside = p.is_inside AND (a.bin_date < p.bin_date
+                    OR (a.bin_date = p.bin_date
+                      AND a.bin_solar_longitude_deg < p.bin_solar_longitude_deg))))))
               AND (a.bin_date <> p.bin_date
                 OR a.bin_solar_longitude_deg <> p.bin_solar_longitude_deg)
             """
@@ -228,7 +231,7 @@ class Decision(Statements):
               FROM held
             ), naming AS (
               FROM every WHERE is_named QUALIFY row_number() OVER (PARTITION BY {KEY}
-                ORDER BY generated_at_utc DESC, is_inside DESC, {RANK}, {BIN}) = 1
+                ORDER BY generated_at_utc DESC, is_inside DESC, {BIN}, {RANK}) = 1
             ), placed AS (
               SELECT e.{KEY}, e.origin, e.row, e.speaker, e.generated_at_utc,
                 n.{KEY} IS NOT NULL AND NOT e.is_named AS is_placed, n.is_inside AS place_is_inside,
@@ -296,7 +299,7 @@ class Decision(Statements):
             CREATE OR REPLACE TEMP TABLE change AS
             WITH chosen AS (
               FROM candidate WHERE place_rank = 1 QUALIFY row_number() OVER (PARTITION BY {KEY}
-                ORDER BY generated_at_utc DESC, is_inside DESC, {RANK}, {BIN}) = 1
+                ORDER BY generated_at_utc DESC, is_inside DESC, {BIN}, {RANK}) = 1
             )
             SELECT coalesce(c.{KEY}, d.{KEY}) AS {KEY}, c.origin, c.row,
               coalesce(c.speaker, d.speaker) AS speaker,

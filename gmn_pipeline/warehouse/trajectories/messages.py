@@ -3,8 +3,8 @@
 The rules are those of files (`store.py`), for single trajectories:
 
 - The newest generation wins: the time at which the network generated the file that a message
-  follows from or, where a message names none, the time of the message. At equal generation the
-  later message wins, so that all who read the topic come to the same.
+  follows from or, where a message names none, the time of the message. At equal generation, in
+  one bin, the later message wins, so that all who read the topic come to the same.
 - A message of the warehouse's own changes nothing: it is known by its place on the topic.
 - A tombstone withdraws, unless the trajectory is of a newer generation.
 - Several messages of one trajectory in one batch are merged one after the other, so that each
