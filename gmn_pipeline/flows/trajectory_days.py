@@ -205,17 +205,18 @@ def _validate_and_load(
     listener: ProgressListener,
     through: _Through,
 ) -> None:
-    held = HeldFiles(list(report.days), ledger, warehouse) if warehouse else None
     parsed: list[Landed[HistoryFile]] = []
-    if held:
-        files = _without_held(files, report, held, parsed, through)
-    chunks = validate(
-        _announced(files, listener, parsed), list(report.days),
-        settings=settings, ledger=ledger, stopwatch=report.stopwatch,
-    )  # fmt: skip
+    held: HeldFiles | None = None
     # One chunk is loaded while the next is landed, parsed and checked.
     kept = warehouse.connection.session() if warehouse else nullcontext()
     with kept, ThreadPoolExecutor(1, "load") as loader:
+        if warehouse:
+            held = HeldFiles(list(report.days), ledger, warehouse)
+            files = _without_held(files, report, held, parsed, through)
+        chunks = validate(
+            _announced(files, listener, parsed), list(report.days),
+            settings=settings, ledger=ledger, stopwatch=report.stopwatch,
+        )  # fmt: skip
         loading: Future[list[date]] | None = None
         for chunk in chunks:
             for day, error in chunk.failed_days.items():

@@ -8,6 +8,7 @@ A file that cannot be had fails the days it carries, and no others.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -117,26 +118,48 @@ def land(
     known = ledger.newest_landed()
     on_total(len(wanted))
 
-    def take(file: SourceFile) -> LandedFile | GmnError:
+    # One folder for all files: most of them are not fetched, and a folder each took longer.
+    with _incoming(objects) as incoming:
+
+        def take(numbered: tuple[int, SourceFile]) -> LandedFile | GmnError:
+            number, file = numbered
+            try:
+                return _take(file, known.get(file.path), directory, objects, incoming / str(number))
+            except GmnError as error:
+                return error
+
+        def taken(pool: ThreadPoolExecutor) -> Iterator[_Taken]:
+            for file, result in zip(wanted, pool.map(take, enumerate(wanted)), strict=True):
+                on_file()
+                yield file, result
+
+        pool = ThreadPoolExecutor(settings.http_concurrency, "fetch")
         try:
-            return _take(file, known.get(file.path), directory, objects)
-        except GmnError as error:
-            return error
+            for batch in _batches(taken(pool)):
+                landing = _landing(batch, days)
+                _record(landing.files, known, ledger)
+                yield landing
+        finally:
+            # Whoever stops taking does not wait until thousands of files more are fetched.
+            pool.shutdown(cancel_futures=True)
 
-    def taken(pool: ThreadPoolExecutor) -> Iterator[_Taken]:
-        for file, result in zip(wanted, pool.map(take, wanted), strict=True):
-            on_file()
-            yield file, result
 
-    pool = ThreadPoolExecutor(settings.http_concurrency, "fetch")
-    try:
-        for batch in _batches(taken(pool)):
-            landing = _landing(batch, days)
-            _record(landing.files, known, ledger)
-            yield landing
-    finally:
-        # Whoever stops taking does not wait until thousands of files more are fetched.
-        pool.shutdown(cancel_futures=True)
+@contextmanager
+def _incoming(objects: ObjectStore) -> Iterator[Path]:
+    """The folder that files are fetched into."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(objects.incoming())
+        except OSError as error:
+            raise _cannot_be_written("Files", error) from error
+        yield folder
+
+
+def _cannot_be_written(what: str, error: OSError) -> RetryableError:
+    return RetryableError(
+        f"{what} cannot be written to landing: {error}.",
+        remedy="Free space under the data folder; the day is taken again.",
+    )
 
 
 def _batches(taken: Iterable[_Taken]) -> Iterator[list[_Taken]]:
@@ -247,7 +270,11 @@ def days_of(file: SourceFile, days: Sequence[date]) -> list[date]:
 
 
 def _take(
-    file: SourceFile, known: LandedVersion | None, directory: Directory, objects: ObjectStore
+    file: SourceFile,
+    known: LandedVersion | None,
+    directory: Directory,
+    objects: ObjectStore,
+    incoming: Path,
 ) -> LandedFile:
     """Fetch one file unless the landed version is still the current one."""
     version = None
@@ -255,19 +282,17 @@ def _take(
         version = SourceVersion(known.etag, known.last_modified)
     path = file.path
     try:
-        with objects.incoming() as incoming:
-            fetched = directory.fetch(path, version, incoming)
-            if fetched is None:
-                assert known is not None
-                _refuse_future(path, known.generated_at_utc)
-                return LandedFile(file, known, objects.path(known.sha256), is_new=False)
-            head = _checked(path, incoming, fetched, objects)
-            object_path = objects.keep(incoming, fetched.sha256)
+        fetched = directory.fetch(path, version, incoming)
+        if fetched is None:
+            assert known is not None
+            _refuse_future(path, known.generated_at_utc)
+            return LandedFile(file, known, objects.path(known.sha256), is_new=False)
+        head = _checked(path, incoming, fetched, objects)
+        object_path = objects.keep(incoming, fetched.sha256)
     except OSError as error:
-        raise RetryableError(
-            f"{path} cannot be written to landing: {error}.",
-            remedy="Free space under the data folder; the day is taken again.",
-        ) from error
+        raise _cannot_be_written(path, error) from error
+    finally:
+        incoming.unlink(missing_ok=True)
     is_new = known is None or known.sha256 != fetched.sha256
     return LandedFile(file, _version(file, fetched, head), object_path, is_new)
 
