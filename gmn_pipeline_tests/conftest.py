@@ -22,7 +22,7 @@ SLOW_FILES = {
     "model", "model_cases", "model_message_cases", "postgres_catalog", "publications", "queries",
     "queries_refused", "reader", "refusals", "registry", "reloading", "secure_broker",
     "shower_refresh", "snapshot", "stream_service", "stream_states", "stream_waits", "streams",
-    "survival", "unpublished_sensor", "verify", "warehouse",
+    "summary_text", "survival", "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 
