@@ -12,6 +12,7 @@ there is one.
 
 import re
 import threading
+from bisect import bisect_left
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +78,11 @@ class LandedLines:
         """
         file = self._file(source_file_sha256)
         wanted = {identifier.encode() for identifier in identifiers}
+        in_order = sorted(wanted)
         found: dict[bytes, list[bytes]] = defaultdict(list)
         for block in file.blocks:
-            if any(block.first <= one <= block.last for one in wanted):
+            nearest = bisect_left(in_order, block.first)
+            if nearest < len(in_order) and in_order[nearest] <= block.last:
                 there = self._block(source_file_sha256, file, block)
                 for one in wanted & there.keys():
                     found[one] += there[one]

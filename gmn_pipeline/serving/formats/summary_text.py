@@ -19,6 +19,9 @@ from gmn_pipeline.serving.formats.frames import frames
 from gmn_pipeline.serving.formats.summary_line import HEAD_LINES, summary_line
 
 _SOURCE = "source_file_sha256"
+# The lake keeps 100,000 rows at a time in the order of stations, files in that of time: to look
+# up few rows at a time would be to read all of a file again and again.
+_ROWS = 65_536
 NEEDED = (*(field.name for field in TRAJECTORY_FIELDS), _SOURCE)
 
 
@@ -35,8 +38,7 @@ def summary_text(export: Export, batches: Iterable[pa.RecordBatch]) -> Iterator[
 
     def text() -> Iterator[bytes]:
         is_first = True
-        for frame in frames(export, batches):
-            frame = frame.select(NEEDED)
+        for frame in _gathered(frame.select(NEEDED) for frame in frames(export, batches)):
             if is_first and frame.height:
                 yield _head(export, lines, frame[_SOURCE][0])
                 is_first = False
@@ -45,6 +47,17 @@ def summary_text(export: Export, batches: Iterable[pa.RecordBatch]) -> Iterator[
             yield _head(export, lines, "")
 
     return text()
+
+
+def _gathered(frames_: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    some: list[pl.DataFrame] = []
+    for frame in frames_:
+        some.append(frame)
+        if sum(one.height for one in some) >= _ROWS:
+            yield pl.concat(some)
+            some = []
+    if some:
+        yield pl.concat(some)
 
 
 def _head(export: Export, lines: SourceLines, first_source: str) -> bytes:
