@@ -17,7 +17,7 @@ from gmn_pipeline_tests.support.postgres import PostgresServer, own_postgres
 from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
 
 SLOW_FILES = {
-    "backends", "broker_outage", "cli", "cookbook", "dagster", "data_folder", "database",
+    "backends", "broker_outage", "canned", "cli", "cookbook", "dagster", "data_folder", "database",
     "days_as_they_come", "deploy", "event_log", "first_loads", "local_broker", "maintenance",
     "model", "model_cases", "model_message_cases", "postgres_catalog", "publications", "queries",
     "queries_refused", "reader", "refusals", "registry", "reloading", "secure_broker",
