@@ -25,6 +25,7 @@
         |-- QueryRefused          a query is anything but one SELECT of the warehouse's tables
         |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
         |-- QueryLimit            a query needs more time or memory than it may have
+        |-- FormatRefused         an answer lacks columns that the format asked for is made of
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -139,6 +140,10 @@ class QueryFailed(PermanentError):
 
 class QueryLimit(PermanentError):
     """A query needs more time or memory than it may have."""
+
+
+class FormatRefused(PermanentError):
+    """An answer lacks columns, or sources, that the format asked for is made of."""
 
 
 class StreamGap(PermanentError):

@@ -1,0 +1,1 @@
+"""The formats that answers go out in, and what serves them."""
