@@ -25,6 +25,7 @@
         |-- QueryRefused          a query is anything but one SELECT of the warehouse's tables
         |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
         |-- QueryLimit            a query needs more time or memory than it may have
+        |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -135,6 +136,10 @@ class QueryFailed(PermanentError):
 
 class QueryLimit(PermanentError):
     """A query needs more time or memory than it may have."""
+
+
+class SnapshotGone(PermanentError):
+    """A state of the warehouse that is not kept any more, or never was."""
 
 
 class StreamGap(PermanentError):

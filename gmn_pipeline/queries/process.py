@@ -43,6 +43,7 @@ def ask(
     *,
     limits: Limits | None = None,
     exact_types: bool = False,
+    snapshot: int | None = None,
     cancellation: Cancellation | None = None,
 ) -> Answer:
     """Run one SELECT over the warehouse in a process of its own.
@@ -52,7 +53,7 @@ def ask(
     """
     return QueryProcess().ask(
         settings, sql, parameters, limits=limits or Limits.of(settings), exact_types=exact_types,
-        cancellation=cancellation,
+        snapshot=snapshot, cancellation=cancellation,
     )  # fmt: skip
 
 
@@ -64,25 +65,45 @@ class QueryProcess:
         self._unfinished: Path | None = None
         self._reading = threading.Lock()
         self._frames: _Frames | None = None
+        self._is_ready = False
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def get_ready(self, settings: WarehouseSettings) -> None:
+        """Let it open DuckDB and all that it needs but the warehouse, for a query to come."""
+        self._say(_place_of_warehouse(settings))
+        self._is_ready = True
+
+    def _say(self, what: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(pickle.dumps(what))
+        self._process.stdin.flush()
 
     def ask(
         self,
-        settings: Settings,
+        settings: WarehouseSettings,
         sql: str,
         parameters: Any = (),
         *,
         limits: Limits,
         exact_types: bool = False,
+        snapshot: int | None = None,
         cancellation: Cancellation | None = None,
     ) -> Answer:
         """See the function of this name; once in the life of a process."""
         cancellation = cancellation or Cancellation()
         self._unfinished = settings.data_dir / "tmp"
-        request = Request(sql, parameters, limits, _place_of_warehouse(settings), exact_types)
+        request = Request(sql, parameters, limits, exact_types, snapshot)
         try:
             cancellation.ends_with(self._process.kill)
             self._frames = frames = _Frames(self._process, limits, cancellation, self._reading)
-            frames.request(request, settings.warehouse_busy_timeout_s)
+            with suppress(BrokenPipeError):  # why it ended is told below
+                if not self._is_ready:
+                    self.get_ready(settings)
+                self._say(request)
+            frames.wait_until_open(settings.warehouse_busy_timeout_s)
             stream = pa.ipc.open_stream(frames)
         except BaseException:
             self.close()
@@ -141,14 +162,8 @@ class _Frames:
         self._poll = select.poll()
         self._poll.register(self._pipe, select.POLLIN)
 
-    def request(self, request: Request, patience_s: float) -> None:
-        """Hand over the query, and wait until the warehouse is open: maintenance may hold it."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(pickle.dumps(request))
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._died() from None
+    def wait_until_open(self, patience_s: float) -> None:
+        """Wait until it has the warehouse open: maintenance may hold it."""
         counted, self._left_s = self._left_s, patience_s + _STARTS_WITHIN_S
         kind, _ = self._next()
         assert kind == OPEN, kind

@@ -21,29 +21,43 @@ from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.sandbox import limit_memory, limit_processor
 from gmn_pipeline.queries.session import read_session
 from gmn_pipeline.settings import WarehouseSettings
+from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
 
 
 def main() -> None:
     frames = _Frames(os.dup(1))
     os.dup2(2, 1)  # what a library prints is no part of the answer
-    request: Request = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that began this
+    settings = WarehouseSettings(**_said())
     try:
-        with without_pandas():
-            _answer(request, frames)
+        with without_pandas(), WarehouseConnection(settings).standing() as standing:
+            # Ready: the query may come at once, or hours later, from where this process is kept.
+            request: Request = _said()
+            try:
+                _answer(request, settings, standing, frames)
+            except MemoryError:
+                frames.error(request.limits.memory_reached())
     except GmnError as error:
         frames.error(error)
-    except MemoryError:
-        frames.error(request.limits.memory_reached())
     except Exception as error:
         frames.error(QueryFailed(f"{type(error).__name__}: {error}"))
     os._exit(0)  # without waiting for what DuckDB may still be at
 
 
-def _answer(request: Request, frames: "_Frames") -> None:
+def _said() -> Any:
+    """What comes next from the process that began this one, which ends when that does."""
+    try:
+        return pickle.load(sys.stdin.buffer)  # noqa: S301 - from that process
+    except EOFError:
+        os._exit(0)
+
+
+def _answer(
+    request: Request, settings: WarehouseSettings, standing: Standing, frames: "_Frames"
+) -> None:
     limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
     session = read_session(
-        WarehouseSettings(**request.settings), request.limits,
-        alone=True, exact_types=request.exact_types,
+        settings, request.limits, alone=True, exact_types=request.exact_types,
+        snapshot=request.snapshot, standing=standing,
     )  # fmt: skip
     with session as reading:
         threading.Thread(target=_end_with_parent, daemon=True).start()
