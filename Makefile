@@ -13,7 +13,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev kafka kafka-stop bench bench-kafka lock docs clean
+.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-kafka lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ docs: setup  ## write the generated pages of docs/ anew
 
 dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
 	@$(BIN)/gmn dev --reload
+
+serve: setup  ## serve the warehouse over HTTP on 127.0.0.1:8001 (PORT=8001)
+	@$(BIN)/gmn serve --port $(or $(PORT),8001)
 
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 	@$(BIN)/gmn kafka start --port $(or $(PORT),9092)

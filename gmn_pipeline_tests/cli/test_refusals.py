@@ -298,7 +298,7 @@ def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
         "import os, sys; from gmn_pipeline.cli import dev, main\n"
         f"own = [sys.executable, {str(tmp_path / 'program.py')!r}]\n"
         "real, os.execv = os.execv, lambda path, given: real(path, [*own, given[3]])\n"
-        "dev._must_be_free = lambda host, port: None\n"
+        "dev.must_be_free = lambda host, port: None\n"
         "sys.argv = ['gmn', 'dev']\n"
         "main.main()"
     )
