@@ -25,6 +25,9 @@ class QueryPool:
         self._ready: deque[QueryProcess] = deque()
         self._lock = threading.Lock()
         self._closed = False
+
+    def start(self) -> None:
+        """Let them get ready. Without it a process is started when it is wanted."""
         self._refill()
 
     def ask(

@@ -48,7 +48,7 @@ def build_app(settings: Settings) -> Starlette:
         await anyio.to_thread.run_sync(work.stop)
 
     documents = openapi.routes(ROUTES)
-    return Starlette(
+    app = Starlette(
         routes=[route.route(work) for route in (*ROUTES, *documents)],
         lifespan=lifespan,
         middleware=[
@@ -58,6 +58,8 @@ def build_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={HTTPException: answer_problem},  # no such address, no such method
     )
+    app.router.redirect_slashes = False  # it would lead to whatever host the request names
+    return app
 
 
 def run(settings: Settings, host: str, port: int) -> None:

@@ -50,6 +50,7 @@ class Work:
         self._pool = QueryPool(settings, settings.serve_sql_queries)
 
     def start(self) -> None:
+        self._pool.start()
         self.lake.start()
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +10,13 @@ import pytest
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.settings import Settings
-from gmn_pipeline_tests.support.lake import small_lake
+from gmn_pipeline_tests.serving.conftest import PAGE_ROWS
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.server import Reply, Server, client_says, serving
 from gmn_pipeline_tests.support.warehouse import ask, frame
 
 SUMMARY = "/gmn_rest_api/meteor_summary"
-PAGE_ROWS = 100
 LEGACY = [f.legacy_name for f in TRAJECTORY_FIELDS]
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return small_lake(tmp_path_factory.mktemp("lake"))
-
-
-@pytest.fixture(scope="module")
-def server(lake: Settings) -> Iterator[Server]:
-    with serving(lake, serve_page_rows=PAGE_ROWS, serve_sql_queries=3) as running:
-        yield running
 
 
 def rows(server: Server, **parameters: object) -> list[dict[str, Any]]:
