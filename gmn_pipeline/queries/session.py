@@ -105,8 +105,13 @@ def confined(
     data_dir: Path,
     alone: bool = False,
     exact_types: bool = False,
+    is_for_states: bool = False,
 ) -> "ReadSession":
-    """Close a DuckDB with the lake attached to all else; the session. See `read_session`."""
+    """Close a DuckDB with the lake attached to all else; the session. See `read_session`.
+
+    `is_for_states`: states of the lake will be attached to it. DuckDB attaches no PostgreSQL where
+    access to the outside is off, so there it stays on: what is asked is our own text, and judged.
+    """
     connection, backend = standing.connection, standing.backend
     standing.use()
     catalogue = Catalogue.of(connection, CATALOG)
@@ -115,6 +120,8 @@ def confined(
         _give_up_writing(connection, reach)
     for statement in _confinement(reach, backend.storage.path, limits):
         connection.execute(statement)
+    if backend.catalog.attaches_when_closed or not is_for_states:
+        connection.execute("SET enable_external_access = false")
     exact = "true" if exact_types else "false"
     connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
     connection.execute("SET lock_configuration = true")
@@ -136,7 +143,6 @@ def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
     # Folders in this list may be written to as well: only the lake's own is there.
     yield f"SET allowed_directories = [{sql_text(data)}]"
     yield f"SET allowed_paths = [{', '.join(map(sql_text, reach.files))}]"
-    yield "SET enable_external_access = false"
 
 
 def _give_up_writing(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:

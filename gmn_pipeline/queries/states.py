@@ -48,8 +48,8 @@ class _Attached:
     name: str
     snapshot: int
     when_newest_was: int
-    """What DuckLake keeps of an attached lake is out of date once maintenance has committed
-    (duckdb/ducklake#1305): so it is attached anew after any commit."""
+    """What DuckLake keeps of an attached lake is out of date once maintenance has put rows and
+    files together (duckdb/ducklake#1305): then it is attached anew."""
     users: int = 0
     is_retired: bool = False
 
@@ -63,7 +63,7 @@ def states_of(settings: WarehouseSettings, limits: Limits, kept: int) -> Iterato
     with WarehouseConnection(settings).standing() as standing:
         with standing.reading():
             standing.attach()
-            session = confined(standing, limits, data_dir=settings.data_dir)
+            session = confined(standing, limits, data_dir=settings.data_dir, is_for_states=True)
         yield States(settings, standing, session, limits, kept)
 
 
@@ -86,8 +86,13 @@ class States:
         self._lock = threading.Lock()
         self._attached: dict[int, _Attached] = {}
         self._numbers = count()
+        self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
-        self.newest = self.look()
+        found = self._snapshots("ORDER BY snapshot_id DESC LIMIT 1")
+        if not found:
+            raise WarehouseBusy("The warehouse has no state.")
+        self.newest, _ = found[0]
+        self._put_in_order = self.newest.id
 
     def look(self) -> Snapshot:
         """The newest snapshot, as the catalogue says now.
@@ -96,32 +101,35 @@ class States:
         """
         if self._standing.backend.catalog.identity() != self._identity:
             raise WarehouseBusy("The warehouse was replaced.")
-        found = self._snapshot("ORDER BY snapshot_id DESC LIMIT 1")
-        if found is None:
-            raise WarehouseBusy("The warehouse has no state.")
-        self.newest = found
-        return found
+        with self._looking:
+            found = self._snapshots(f"WHERE snapshot_id >= {self.newest.id:d} ORDER BY snapshot_id")
+            if not found:
+                raise WarehouseBusy("The warehouse was replaced.")
+            for snapshot, changes in found[1:]:
+                if not _is_ordinary(changes):
+                    self._put_in_order = snapshot.id
+            self.newest, _ = found[-1]
+            return self.newest
 
     def snapshot(self, number: int) -> Snapshot:
         """A snapshot by its number. Raises SnapshotGone if there is none."""
         if number == self.newest.id:
             return self.newest
-        found = self._snapshot(f"WHERE snapshot_id = {number:d}")
-        if found is None:
+        found = self._snapshots(f"WHERE snapshot_id = {number:d}")
+        if not found:
             raise gone(number)
-        return found
+        return found[0][0]
 
-    def _snapshot(self, which: str) -> Snapshot | None:
+    def _snapshots(self, which: str) -> list[tuple[Snapshot, str]]:
+        """Snapshots, each with what DuckLake says that it changed."""
         sql = (
-            "SELECT snapshot_id, epoch_us(snapshot_time::TIMESTAMPTZ) "
-            f"FROM {METADATA}.ducklake_snapshot {which}"
+            "SELECT snapshot_id, epoch_us(snapshot_time::TIMESTAMPTZ), changes_made "
+            f"FROM {METADATA}.ducklake_snapshot LEFT JOIN "
+            f"{METADATA}.ducklake_snapshot_changes USING (snapshot_id) {which}"
         )
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
-            row = retry_while_busy(lambda: cursor.execute(sql).fetchone())
-        if row is None:
-            return None
-        when = datetime.fromtimestamp(row[1] // 1_000_000, UTC).replace(tzinfo=None)
-        return Snapshot(int(row[0]), when.replace(microsecond=row[1] % 1_000_000))
+            rows = retry_while_busy(lambda: cursor.execute(sql).fetchall())
+        return [(Snapshot(number, _time(us)), changes or "") for number, us, changes in rows]
 
     def run(
         self,
@@ -158,6 +166,7 @@ class States:
     ) -> Answer:
         with ExitStack() as held, finding(snapshot.id), explaining(self._data_dir):
             held.enter_context(self._standing.reading())
+            self.look()  # what was put in order until now; nothing is from here on
             attached = self._take(snapshot)
             held.callback(self._give_back, attached)
             answer = self._session.run(
@@ -180,13 +189,12 @@ class States:
     def _take(self, snapshot: Snapshot) -> _Attached:
         """A snapshot under a name, for a query: attached before, or now."""
         with self._lock:
-            newest = self.newest.id
             found = self._attached.pop(snapshot.id, None)
-            if found and snapshot.id != newest and found.when_newest_was != newest:
+            if found and found.when_newest_was < self._put_in_order:
                 self._drop(found)
                 found = None
             if found is None:
-                found = self._attach(snapshot, newest)
+                found = self._attach(snapshot, self.newest.id)
             found.users += 1
             self._attached[snapshot.id] = found  # the last one used stands last
             for number in [n for n, a in self._attached.items() if not a.users]:
@@ -218,6 +226,19 @@ class States:
         if not attached.users:
             with self._standing.connection.cursor() as cursor:
                 cursor.execute(f"DETACH {attached.name}")
+
+
+_ORDINARY = {"inserted_into_table", "deleted_from_table", "inlined_insert", "inlined_delete"}
+
+
+def _is_ordinary(changes: str) -> bool:
+    """Whether a commit only added and ended rows, as DuckLake lists its changes."""
+    return {change.partition(":")[0] for change in changes.split(",")} <= _ORDINARY
+
+
+def _time(microseconds: int) -> datetime:
+    when = datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(tzinfo=None)
+    return when.replace(microsecond=microseconds % 1_000_000)
 
 
 class _once:  # noqa: N801 - called like a function

@@ -29,8 +29,9 @@ class ServingSettings(SettingsGroup):
     )
     serve_queries: int = Field(8, ge=1, description="Queries of the server's own at once.")
     serve_sql_timeout_s: float = Field(
-        10.0, gt=0, description="Seconds that a query of a client's own (SQL) may work."
-    )
+        5.0, gt=0, description="Seconds that a query of a client's own (SQL) may work. Maintenance "
+        "waits for it, ten seconds at most."
+    )  # fmt: skip
     serve_sql_memory_mb: int = Field(
         1_000, ge=64, description="Memory (MB) that one query of a client's own may take."
     )

@@ -39,6 +39,8 @@ class Catalog(Protocol):
 
     extensions: tuple[str, ...]
     """DuckDB's extensions that they need beside DuckLake."""
+    attaches_when_closed: bool
+    """Whether a session that is closed to all else can still attach another state of it."""
 
     @property
     def exists(self) -> bool:

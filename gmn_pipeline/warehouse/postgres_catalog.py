@@ -38,6 +38,7 @@ class PostgresCatalog:
     """A schema of a database."""
 
     extensions: tuple[str, ...] = ("postgres_scanner",)
+    attaches_when_closed = False
 
     def __init__(self, url: str, password: SecretStr | None, storage: DataStorage) -> None:
         self._url = url

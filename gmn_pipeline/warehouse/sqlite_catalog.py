@@ -28,6 +28,7 @@ class SqliteCatalog:
     """`catalog.sqlite` of a folder."""
 
     extensions: tuple[str, ...] = ("sqlite_scanner",)
+    attaches_when_closed = True
 
     def __init__(self, folder: Path, storage: DataStorage) -> None:
         self._folder = folder

@@ -128,11 +128,15 @@ def page_sql(page: Page) -> tuple[str, list[object]]:
         order = f"{text}\n, {order}"
     _must_be_known(tables)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = (
-        f"SELECT {_ROWS[page.shape]} AS line, epoch_us(meteor.beginning_utc_time) AS time_us, "
-        f"meteor.id AS id\nFROM ({_METEOR}) AS meteor "
+    rows = (
+        f"SELECT meteor.* FROM ({_METEOR}) AS meteor "
         f"{_SHOWER if 'iau_shower' in tables else ''}\n{where}\nORDER BY {order}\n"
         f"LIMIT {page.rows + 1:d} OFFSET {page.skipped_rows:d}"
+    )
+    # Around it, so that only the rows of the page are written: 600 ms otherwise, 70 so.
+    sql = (
+        f"SELECT {_ROWS[page.shape]} AS line, epoch_us(meteor.beginning_utc_time) AS time_us, "
+        f"meteor.id AS id FROM ({rows}) AS meteor"
     )
     return sql, values
 
