@@ -21,9 +21,9 @@ SLOW_FILES = {
     "days_as_they_come", "deploy", "event_log", "first_loads", "http", "local_broker",
     "maintenance", "model", "model_cases", "model_message_cases", "postgres_catalog",
     "publications", "queries", "queries_refused", "reader", "refusals", "registry", "reloading",
-    "rest_api", "secure_broker", "serving_survival", "shower_refresh", "snapshot", "stream_service",
-    "stream_states", "stream_waits", "streams", "survival", "unpublished_sensor", "verify",
-    "warehouse",
+    "rest_api", "secure_broker", "serving_survival", "shower_refresh", "snapshot", "states",
+    "stream_service", "stream_states", "stream_waits", "streams", "survival", "unpublished_sensor",
+    "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 

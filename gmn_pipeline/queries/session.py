@@ -46,6 +46,7 @@ Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 _BATCH_ROWS = 10_000
 # A sum of so many terms, or queries so deep in one another; the process's stack holds more.
 _DEPTH = 250
+_MOST_JUDGED = 1_000
 
 T = TypeVar("T")
 
@@ -177,6 +178,7 @@ class ReadSession:
         self._catalogue = catalogue
         self._limits = limits
         self._hungry = hungry
+        self._good: set[str] = set()
 
     def run(
         self,
@@ -203,9 +205,7 @@ class ReadSession:
             cancellation.ends_with(query.interrupt)
         try:
             query.cursor.execute(f"USE {catalog}")
-            catalogue = replace(self._catalogue, name=catalog)
-            statement = one_select(query.cursor, sql, catalogue, hungry=self._hungry)
-            reader = query.begin(statement, parameters)
+            reader = query.begin(self._judged(query.cursor, sql, catalog), parameters)
         except BaseException:
             query.cursor.close()
             afterwards()
@@ -214,6 +214,19 @@ class ReadSession:
         return Answer(
             reader.schema, iter(up_to), truncated=lambda: up_to.truncated, close=query.close
         )
+
+    def _judged(
+        self, cursor: duckdb.DuckDBPyConnection, sql: str, catalog: str
+    ) -> duckdb.Statement:
+        """The statement. Text that was found good before is not looked at again: our own queries
+        have the same text each time, and that takes 10 ms where there are many columns."""
+        if sql in self._good:
+            return cursor.extract_statements(sql)[0]
+        catalogue = replace(self._catalogue, name=catalog)
+        statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
+        if len(self._good) < _MOST_JUDGED and catalog not in sql:
+            self._good.add(sql)
+        return statement
 
 
 class _Query:

@@ -6,6 +6,7 @@
     work.py        queries of ours here, those of clients in processes; both end with their client
     limits.py      how many at once, how many a minute
     problems.py    one body for all errors
+    cache.py       answers kept for the next one who asks the same
     conditional.py what an answer says of its state, and "you have it already"
     compression.py zstd and gzip
     headers.py     what stands on every answer

@@ -45,6 +45,10 @@ class ServingSettings(SettingsGroup):
     serve_queue_s: float = Field(
         10.0, ge=0, description="Seconds that a request may wait for its turn."
     )
+    serve_cache_mb: int = Field(
+        64, ge=0, description="Memory (MB) for answers that are kept for the next one who asks the "
+        "same of the same state."
+    )  # fmt: skip
     serve_requests_per_minute: int = Field(
         6_000, ge=1, description="Requests a minute of one address; more are refused (429)."
     )

@@ -5,6 +5,7 @@ What belongs here: what a request may say, and what stands around the rows. What
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from gmn_pipeline.errors import QueryFailed
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp
 from gmn_pipeline.serving.problems import Problem, bad_request, problem_of
 from gmn_pipeline.serving.rest_api import body, habits
@@ -23,6 +25,9 @@ from gmn_pipeline.warehouse.views import VIEWS
 _SUMMARY = "/gmn_rest_api/meteor_summary"
 _KEY = re.compile(r"(\d{1,17})_([0-9A-Za-z_]{1,40})", re.ASCII)
 _MOST_PAGES = 1_000_000
+_JSON_TYPE = "application/json"
+_CSV_TYPE = "text/plain; charset=utf-8"
+"""Not text/csv: the old platform's was shown by browsers."""
 _FIELDS = {relation.name: relation.fields for relation in WAREHOUSE_TABLES} | {
     view.name: view.fields for view in VIEWS
 }
@@ -53,42 +58,57 @@ _SQL = Parameter(
 
 async def meteor_summary(asked: Asked) -> Response:
     """A page of trajectories."""
-    page = _page(asked)
+    return await _answered(asked, _summary_page)
+
+
+async def sql_query(asked: Asked) -> Response:
+    """A query of the client's own."""
+    return await _answered(asked, _rows_of_sql)
+
+
+async def _answered(asked: Asked, ask: Callable[[Asked, Snapshot], Awaitable[Kept]]) -> Response:
+    """Nothing new, what was asked before, or what is asked now."""
+    request = asked.request
     snapshot = asked.work.lake.snapshot(asked.number("snapshot"))
     stamp = Stamp(snapshot, asked.number("snapshot") is not None)
-    if (known := stamp.not_modified(asked.request)) is not None:
+    if (known := stamp.not_modified(request)) is not None:
         return known
+    key = (snapshot.id, request.url.path, request.url.query)
+    kept = asked.work.cache.get(key)
+    if kept is None:
+        kept = await ask(asked, snapshot)
+        asked.work.cache.put(key, kept)
+    headers = {**stamp.headers(request), **kept.headers}
+    return Response(kept.body, headers=headers, media_type=kept.media_type)
+
+
+async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:
+    page = _page(asked)
     sql, values = page_sql(page)
     if page.is_free:
-        with_hint = _hinting(asked, snapshot, sql, values, rows=page.rows + 1)
-        table = (await with_hint).table
+        table = (await _hinting(asked, snapshot, sql, values, rows=page.rows + 1)).table
     else:
         table = await asked.work.fetch(asked.request, snapshot, sql, values)
     lines = table.column("line").to_pylist()[: page.rows]
-    headers = stamp.headers(asked.request)
+    headers = {}
     if table.num_rows > page.rows:
         last = {name: table.column(name)[page.rows - 1].as_py() for name in ("time_us", "id")}
         key = Key(last["time_us"], last["id"])
         headers["Link"] = f'<{_SUMMARY}?{urlencode(_next(asked, page, snapshot, key))}>; rel="next"'
     if page.shape == "csv":
-        return _csv(body.csv_of_lines(lines, COLUMNS), headers)
+        return Kept(body.csv_of_lines(lines, COLUMNS), _CSV_TYPE, headers)
     more = f'"truncated": false, "snapshot": {snapshot.id}'
-    return _json(body.json_of_lines(lines, COLUMNS, page.shape, more), headers)
+    return Kept(body.json_of_lines(lines, COLUMNS, page.shape, more), _JSON_TYPE, headers)
 
 
-async def sql_query(asked: Asked) -> Response:
-    """A query of the client's own."""
-    snapshot = asked.work.lake.snapshot(asked.number("snapshot"))
-    stamp = Stamp(snapshot, asked.number("snapshot") is not None)
-    if (known := stamp.not_modified(asked.request)) is not None:
-        return known
+async def _rows_of_sql(asked: Asked, snapshot: Snapshot) -> Kept:
     sql = habits.query(asked.text("sql") or "", _NAMES)
     found = await _hinting(asked, snapshot, sql, [], rows=asked.work.settings.serve_page_rows)
-    headers = stamp.headers(asked.request)
     if asked.text("data_format") == "csv":
-        return _csv(body.csv_of_table(found.table), headers)
+        return Kept(body.csv_of_table(found.table), _CSV_TYPE, {})
     more = f'"truncated": {str(found.truncated).lower()}, "snapshot": {snapshot.id}'
-    return _json(body.json_of_table(found.table, asked.text("data_shape") or "", more), headers)
+    content = body.json_of_table(found.table, asked.text("data_shape") or "", more)
+    return Kept(content, _JSON_TYPE, {})
 
 
 def _page(asked: Asked) -> Page:
@@ -139,15 +159,6 @@ async def _hinting(
         if problem.kind == "query-failed" and (hint := habits.hint(problem.detail)):
             raise problem_of(QueryFailed(problem.detail, remedy=hint)) from problem
         raise
-
-
-def _json(content: bytes, headers: dict[str, str]) -> Response:
-    return Response(content, headers=headers, media_type="application/json")
-
-
-def _csv(content: bytes, headers: dict[str, str]) -> Response:
-    # Not text/csv: the old platform's was shown by browsers.
-    return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
 
 
 def _rows_schema(row: dict[str, object]) -> dict[str, object]:
