@@ -27,3 +27,5 @@ class Request:
     exact_types: bool
     snapshot: int | None
     """The warehouse as it was then; None: as it is."""
+    more_may_come: bool = False
+    """Whether the process is to wait for another query afterwards."""

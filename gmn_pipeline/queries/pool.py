@@ -1,8 +1,8 @@
 """Processes kept ready for queries to come, so that nobody waits for one to start.
 
-What belongs here: how many stand ready, and replacing those that were taken. What does not: a
-process and its query (`process.py`), and how many queries may run at once, which is for whoever
-serves (`serving/limits.py`).
+What belongs here: how many there are, taking them back, and replacing those that ended. What does
+not: a process and its query (`process.py`), and how many queries may run at once, which is for
+whoever serves (`serving/limits.py`).
 """
 
 import threading
@@ -14,21 +14,32 @@ from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.settings import WarehouseSettings
+from gmn_pipeline.warehouse.backend import open_backend
+
+_MOST_QUERIES = 100
+"""So many a process answers: what DuckDB and the allocator keep to themselves goes with it."""
 
 
 class QueryPool:
-    """So many processes that each will answer one query."""
+    """So many processes for queries with the same limit of memory."""
 
-    def __init__(self, settings: WarehouseSettings, ready: int) -> None:
+    def __init__(self, settings: WarehouseSettings, processes: int) -> None:
         self._settings = settings
-        self._wanted = ready
+        self._wanted = processes
+        # Where the lake cannot be attached once more, a process answers once.
+        self._takes_back = open_backend(settings).catalog.attaches_when_closed
         self._ready: deque[QueryProcess] = deque()
+        self._at_work = 0
         self._lock = threading.Lock()
         self._closed = False
 
     def start(self) -> None:
         """Let them get ready. Without it a process is started when it is wanted."""
-        self._refill()
+        while True:
+            with self._lock:
+                if self._closed or len(self._ready) + self._at_work >= self._wanted:
+                    return
+                self._ready.append(self._new())
 
     def ask(
         self,
@@ -37,38 +48,46 @@ class QueryPool:
         *,
         limits: Limits,
         snapshot: int | None = None,
-        exact_types: bool = False,
         cancellation: Cancellation | None = None,
     ) -> Answer:
-        """See `process.ask`. Another one gets ready meanwhile."""
-        process = self._take() or self._start()
-        threading.Thread(target=self._refill, daemon=True).start()
+        """See `process.ask`."""
+        process = self._take()
         return process.ask(
             self._settings, sql, parameters, limits=limits, snapshot=snapshot,
-            exact_types=exact_types, cancellation=cancellation,
+            cancellation=cancellation, take_back=self._take_back,
         )  # fmt: skip
 
-    def _take(self) -> QueryProcess | None:
+    def _take(self) -> QueryProcess:
         with self._lock:
+            self._at_work += 1
             while self._ready:
                 process = self._ready.popleft()
                 if process.is_alive:
                     return process
                 process.close()
-        return None
+        return self._new()
 
-    def _start(self) -> QueryProcess:
+    def _take_back(self, process: QueryProcess) -> None:
+        with self._lock:
+            self._at_work -= 1
+            is_kept = (
+                self._takes_back
+                and not self._closed
+                and process.is_alive
+                and process.answered < _MOST_QUERIES
+                and len(self._ready) + self._at_work < self._wanted
+            )
+            if is_kept:
+                self._ready.appendleft(process)
+        if not is_kept:
+            process.close()
+            threading.Thread(target=self.start, daemon=True).start()
+
+    def _new(self) -> QueryProcess:
         process = QueryProcess()
         with suppress(BrokenPipeError):  # it has died: who asks it is told
             process.get_ready(self._settings)
         return process
-
-    def _refill(self) -> None:
-        while True:
-            with self._lock:
-                if self._closed or len(self._ready) >= self._wanted:
-                    return
-                self._ready.append(self._start())
 
     def close(self) -> None:
         """End those that stand ready. Queries under way end with their answers."""

@@ -89,7 +89,9 @@ class Work:
                 sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
             ) as answer:
                 table = pa.Table.from_batches(list(answer), answer.schema)
-                return Fetched(table, answer.truncated)
+                fetched = Fetched(table, answer.truncated)
+            self.lake.snapshot(snapshot.id)  # still there: nothing was missing
+            return fetched
 
         return await self._work(request, self._free, ask, of_client=True)
 

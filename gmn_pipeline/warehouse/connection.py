@@ -206,6 +206,12 @@ class Standing:
         """Attach the lake under a name, as it is or as it was at a snapshot."""
         self._attach(name, snapshot)
 
+    def attach_instead(self, snapshot: int | None) -> None:
+        """Attach the lake in place of the one that is: out of date maybe, or another state."""
+        self.connection.execute("USE memory")
+        self.connection.execute(f"DETACH DATABASE IF EXISTS {CATALOG}")
+        self.attach(snapshot=snapshot)
+
     def use(self) -> None:
         """Let names in SQL be those of the lake as it is."""
         _use(self.connection)

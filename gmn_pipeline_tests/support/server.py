@@ -109,7 +109,8 @@ def serving(settings: Settings, **environment: object) -> Iterator[Server]:
     """A server of a data folder; it is ended with the block."""
     port = _free_port()
     names = {f"GMN_{name.upper()}": str(value) for name, value in environment.items()}
-    command = Command(GMN_DATA_DIR=str(settings.data_dir), **names)
+    # Times are UTC wherever the server stands.
+    command = Command(GMN_DATA_DIR=str(settings.data_dir), TZ="Pacific/Auckland", **names)
     process = command.start("serve", "--port", str(port))
     server = Server(port, process)
     try:
