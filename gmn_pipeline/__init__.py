@@ -11,6 +11,7 @@ The way of the data, and the folder where each step lives:
     streams     the topic back into the warehouse, exactly once in effect
     releases    files that go out: gmn.duckdb and Parquet for analysts
     queries     the one door for questions of people and clients: one SELECT, within limits
+    serving     the same over HTTP: the network's REST API, from one state of the lake at a time
 
 `schemas` declares every dataset and column once; `storage` keeps files whole and locked; `kafka`
 reads, sends and has a broker, whatever the messages mean; `readers` have the formats. `flows` takes

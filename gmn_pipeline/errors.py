@@ -26,6 +26,7 @@
         |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
         |-- QueryLimit            a query needs more time or memory than it may have
         |-- FormatRefused         an answer lacks columns that the format asked for is made of
+        |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -144,6 +145,10 @@ class QueryLimit(PermanentError):
 
 class FormatRefused(PermanentError):
     """An answer lacks columns, or sources, that the format asked for is made of."""
+
+
+class SnapshotGone(PermanentError):
+    """A state of the warehouse that is not kept any more, or never was."""
 
 
 class StreamGap(PermanentError):

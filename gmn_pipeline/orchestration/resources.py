@@ -1,7 +1,7 @@
 """Dagster's resources: what an operation or a sensor is handed to work with.
 
 What belongs here: how settings, and the parts that are opened by them, reach the work. What
-does not: the settings (`settings.py`).
+does not: the settings (`settings/`).
 """
 
 from collections.abc import Mapping

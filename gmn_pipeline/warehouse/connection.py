@@ -8,7 +8,7 @@ import importlib.util
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import place_for_temporary_files, working_folder
 from gmn_pipeline.storage.problems import explaining
-from gmn_pipeline.warehouse.backend import CATALOG, Attach, open_backend
+from gmn_pipeline.warehouse.backend import CATALOG, Attach, Backend, open_backend
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
@@ -62,12 +62,12 @@ class WarehouseConnection:
             with self.backend.catalog.reading() if read_only else nullcontext():
                 if self._kept is not None:
                     with closing(self._kept.cursor()) as connection:
-                        self._use(connection, _READING if read_only else CATALOG)
+                        _use(connection, _READING if read_only else CATALOG)
                         yield connection
                 else:
                     with self._session() as (connection, folder):
                         self._attach(connection, folder, read_only=read_only)
-                        self._use(connection)
+                        _use(connection)
                         yield connection
 
     @contextmanager
@@ -84,6 +84,17 @@ class WarehouseConnection:
             self.backend.storage.admit(connection)
             yield connection, folder
 
+    @contextmanager
+    def standing(self) -> Iterator["Standing"]:
+        """A DuckDB to read in, to which the lake is attached when it is wanted: now or as it was
+        at a snapshot, under one name or several."""
+        with explaining(self._data_dir), self._session() as (connection, folder):
+
+            def attach(name: str, snapshot: int | None) -> None:
+                self._attach(connection, folder, read_only=True, name=name, snapshot=snapshot)
+
+            yield Standing(connection, self.backend, attach)
+
     def _attach(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -91,9 +102,12 @@ class WarehouseConnection:
         *,
         read_only: bool = False,
         name: str = CATALOG,
+        snapshot: int | None = None,
     ) -> None:
         attach = self.backend.catalog.attach
-        retry_while_busy(lambda: attach(connection, name, folder, read_only=read_only))
+        retry_while_busy(
+            lambda: attach(connection, name, folder, read_only=read_only, snapshot=snapshot)
+        )
 
     def _make(self) -> None:
         """Make the warehouse if there is none: with all its tables or not at all."""
@@ -105,7 +119,7 @@ class WarehouseConnection:
         def fill(attach: Attach) -> None:
             with self._session() as (connection, _):
                 retry_while_busy(lambda: attach(connection))
-                self._use(connection)
+                _use(connection)
                 ddl.create(connection)
 
         self.backend.storage.prepare()
@@ -133,12 +147,6 @@ class WarehouseConnection:
             with closing(self._kept.cursor()) as connection:
                 connection.execute(f"DETACH {_READING}")
                 self._attach(connection, self._data_dir, read_only=True, name=_READING)
-
-    @staticmethod
-    def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"USE {catalog}")
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -180,6 +188,45 @@ class WarehouseConnection:
                     remedy="Nothing was done, and the query goes on. Try again later.",
                 ) from error
             yield
+
+
+class Standing:
+    """See `WarehouseConnection.standing`. Whoever asks in it holds `reading()` meanwhile: nothing
+    else keeps maintenance from what a query is just looking up."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        backend: Backend,
+        attach: Callable[[str, int | None], None],
+    ) -> None:
+        self.connection = connection
+        self.backend = backend
+        self._attach = attach
+
+    def attach(self, name: str = CATALOG, snapshot: int | None = None) -> None:
+        """Attach the lake under a name, as it is or as it was at a snapshot."""
+        self._attach(name, snapshot)
+
+    def attach_instead(self, snapshot: int | None) -> None:
+        """Attach the lake in place of the one that is: out of date maybe, or another state."""
+        self.connection.execute("USE memory")
+        self.connection.execute(f"DETACH DATABASE IF EXISTS {CATALOG}")
+        self.attach(snapshot=snapshot)
+
+    def use(self) -> None:
+        """Let names in SQL be those of the lake as it is."""
+        _use(self.connection)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """The presence of a reader."""
+        return self.backend.catalog.reading()
+
+
+def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"USE {catalog}")
 
 
 def extension_path(name: str) -> Path:

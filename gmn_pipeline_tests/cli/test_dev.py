@@ -35,7 +35,7 @@ def test_a_time_out_of_something_else_is_not_told_as_a_second_daemon(
         raise TimeoutError("the name of the host")
 
     monkeypatch.setenv("GMN_DATA_DIR", str(data_dir))
-    monkeypatch.setattr(dev, "_must_be_free", too_late)
+    monkeypatch.setattr(dev, "must_be_free", too_late)
     with pytest.raises(TimeoutError, match="the name of the host"):
         dev.dev()
 
@@ -55,7 +55,7 @@ def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
         "import os, sys; from gmn_pipeline.cli import dev, main\n"
         f"own = [sys.executable, {str(tmp_path / 'program.py')!r}]\n"
         "real, os.execv = os.execv, lambda path, given: real(path, [*own, given[3]])\n"
-        "dev._must_be_free = lambda host, port: None\n"
+        "dev.must_be_free = lambda host, port: None\n"
         "sys.argv = ['gmn', 'dev']\n"
         "main.main()"
     )
