@@ -100,6 +100,12 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
     return {name: set(columns) for name, columns in rows}
 
 
+def has_all_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables of this version are there: an older warehouse gets them when something is
+    written into it."""
+    return _columns(connection).keys() >= {table.name for table in TABLES}
+
+
 def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the tables of the work with Kafka are there: they came later than the others."""
     return _columns(connection).keys() >= {table.name for table in STREAM_TABLES}

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
+import duckdb
+
 from gmn_pipeline.schemas.trajectory_tables import (
     TRAJECTORIES,
     TRAJECTORY_CLAIMS,
     TRAJECTORY_REVISIONS,
 )
-from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.reading import read_rows
+from gmn_pipeline.warehouse import ddl
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
 
 _LEAST_DAYS, _MOST_DAYS = -1, 3
 """From the date of a bin to that of a trajectory in it: a bin may run on over two midnights, where
@@ -72,15 +74,25 @@ def _together(loads: Iterable[tuple[int, datetime]]) -> tuple[int, datetime | No
 
 
 def taken_in(warehouse: WarehouseConnection) -> TakenIn:
-    """What a warehouse has taken in until now."""
-    loads = read_rows(
-        warehouse, "SELECT bin_date, count(*), max(loaded_at_utc) FROM source_files GROUP BY 1"
-    )
-    tables = (TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS)
-    strays = " OR ".join(f"EXISTS (FROM {table.name} WHERE {_STRAY})" for table in tables)
-    told = read_rows(
-        warehouse,
-        f"SELECT (SELECT count(*) FROM publications WHERE origin = 'consumed'), {strays}",
-    )
-    messages, are_strays = told[0] if told else (0, False)
+    """What a warehouse has taken in until now; nothing, if it lacks tables of this version."""
+    if not warehouse.exists:
+        return _NOTHING
+    with warehouse.open(read_only=True) as connection:
+        if not ddl.has_all_tables(connection):
+            return _NOTHING
+        return retry_while_busy(lambda: _asked(connection))
+
+
+_NOTHING = TakenIn({}, 0, strays=False)
+_MERGED = (TRAJECTORIES, TRAJECTORY_CLAIMS, TRAJECTORY_REVISIONS)
+
+
+def _asked(connection: duckdb.DuckDBPyConnection) -> TakenIn:
+    loads = connection.execute(
+        "SELECT bin_date, count(*), max(loaded_at_utc) FROM source_files GROUP BY 1"
+    ).fetchall()
+    strays = " OR ".join(f"EXISTS (FROM {table.name} WHERE {_STRAY})" for table in _MERGED)
+    [(messages, are_strays)] = connection.execute(
+        f"SELECT (SELECT count(*) FROM publications WHERE origin = 'consumed'), {strays}"
+    ).fetchall()
     return TakenIn({day: (n, last) for day, n, last in loads}, messages, are_strays)
