@@ -22,7 +22,7 @@ from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.serving.cache import Cache
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
-from gmn_pipeline.serving.problems import problem_of
+from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.settings import ServingSettings, Settings
 
 T = TypeVar("T")
@@ -58,6 +58,13 @@ class Work:
     def stop(self) -> None:
         self._pool.close()
         self.lake.stop()
+
+    async def snapshot(self, number: int | None) -> Snapshot:
+        """The newest state, or one by its number. See `Lake.snapshot`."""
+        if number is None:
+            return self.lake.snapshot()
+        # The catalogue is asked, which may take a moment.
+        return await anyio.to_thread.run_sync(self.lake.snapshot, number, limiter=self._threads)
 
     async def fetch(
         self, request: Request, snapshot: Snapshot, sql: str, parameters: Parameters = ()
@@ -111,6 +118,8 @@ class Work:
                 try:
                     done = await anyio.to_thread.run_sync(ask, cancellation, limiter=self._threads)
                 except GmnError as error:
+                    if cancellation.cancelled:
+                        raise unavailable("The client has gone.") from error
                     raise problem_of(error, of_client=of_client) from error
                 finally:
                     tasks.cancel_scope.cancel()

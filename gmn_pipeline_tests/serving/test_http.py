@@ -1,8 +1,11 @@
 """What holds for every address: errors, conditional requests, compression, limits, documents."""
 
 import re
+import shlex
 import socket
+import subprocess
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -20,7 +23,7 @@ from gmn_pipeline.serving.limits import RequestsPerMinute, customer
 from gmn_pipeline.serving.problems import is_legacy
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.lake import fingerprints
-from gmn_pipeline_tests.support.server import Reply, Server
+from gmn_pipeline_tests.support.server import Reply, Server, client_says
 
 SUMMARY = "/gmn_rest_api/meteor_summary"
 PROBLEM = ("type", "title", "status", "detail")
@@ -252,6 +255,21 @@ def test_the_page_takes_nothing_from_outside(server: Server) -> None:
         assert server.get(address.replace("&amp;", "&")).status == 200, address
     assert "<script" not in page.body.decode()
     assert server.get("/docs.css").headers["Content-Type"].startswith("text/css")
+
+
+def test_the_lines_of_the_page_for_clients_work(server: Server) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    page = page.replace("http://127.0.0.1:8001", server.url)
+    (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert client_says(server, f"{python}\nprint(json.dumps(len(frame)))") > 0
+    (shell,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    lines = shell.replace("\\\n", " ").strip().split("\n")
+    assert len(lines) == 3
+    for line in lines:
+        done = subprocess.run([*shlex.split(line), "--silent", "--fail-with-body"],
+                              capture_output=True, timeout=60)  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.startswith((b'{"ok": true', b"unique_trajectory_identifier,"))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -69,7 +69,7 @@ async def sql_query(asked: Asked) -> Response:
 async def _answered(asked: Asked, ask: Callable[[Asked, Snapshot], Awaitable[Kept]]) -> Response:
     """Nothing new, what was asked before, or what is asked now."""
     request = asked.request
-    snapshot = asked.work.lake.snapshot(asked.number("snapshot"))
+    snapshot = await asked.work.snapshot(asked.number("snapshot"))
     stamp = Stamp(snapshot, asked.number("snapshot") is not None)
     if (known := stamp.not_modified(request)) is not None:
         return known
