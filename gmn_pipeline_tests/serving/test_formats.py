@@ -49,7 +49,21 @@ class NoLines:
     def head_lines(self, source: str) -> Any:
         raise AssertionError
 
-    lines = head_lines
+    def lines(self, source: str, identifiers: list[str]) -> Any:
+        raise AssertionError
+
+
+class AnyLines(NoLines):
+    """For rows of which each has a line."""
+
+    def has_lines(self, source: str) -> bool:
+        return True
+
+    def head_lines(self, source: str) -> Any:
+        return [b"#"] * 3
+
+    def lines(self, source: str, identifiers: list[str]) -> Any:
+        return {identifier: [b"line"] for identifier in identifiers}
 
 
 def made(one: Format, table: pa.Table, **more: Any) -> bytes:
@@ -425,10 +439,31 @@ def test_what_breaks_off_is_raised_and_leaves_no_whole_document(
 @every_format
 def test_a_writer_that_is_given_up_ends_quietly(one: Format, sample_rows: pa.Table) -> None:
     batches = iter(sample_rows.to_batches(100) * 150)
-    pieces = one.write(export_of(sample_rows, FIELDS, NoLines()), batches)
+    pieces = one.write(export_of(sample_rows, FIELDS, AnyLines()), batches)
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     assert len(list(batches)) >= 4
+
+
+@every_format
+def test_no_more_rows_are_held_than_a_row_group_has(one: Format, sample_rows: pa.Table) -> None:
+    taken = written_rows = longest = 0
+    table = sample_rows.select(one.needs) if one.needs else sample_rows.select([0, 1, 5])
+    batch = pa.concat_batches(table.to_batches())
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal taken
+        for _ in range(260):
+            taken += batch.num_rows
+            yield batch
+
+    for piece in one.write(export_of(table, FIELDS, AnyLines()), batches()):
+        # Parquet and summary files gather 65,536 rows, the others a batch.
+        longest = max(longest, taken - written_rows)
+        if piece:
+            written_rows = taken
+    assert written_rows == taken == 260 * 534
+    assert longest <= 65_536 + 2 * 534
 
 
 def test_an_answer_that_was_cut_off_does_not_end_as_a_shorter_file(sample_rows: pa.Table) -> None:
