@@ -268,6 +268,38 @@ def test_votable_takes_nulls_and_what_is_not_finite() -> None:
     assert read["t"][3] == "é☄"
 
 
+def test_votable_can_say_at_its_end_that_it_was_cut_off() -> None:
+    table = pa.table({"n": [1, 2]})
+    rows = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal rows
+        for batch in table.to_batches():
+            rows += batch.num_rows
+            yield batch
+
+    data = b"".join(
+        votable(
+            export_of(table),
+            counted(),
+            infos={"query": "a < b"},
+            closing_infos=lambda: {"QUERY_STATUS": "OVERFLOW", "rows": str(rows)},
+        )
+    )
+    infos = [(info.name, info.value) for info in votable_of(data).resources[0].infos]
+    assert infos[0] == ("QUERY_STATUS", "OK")
+    assert ("query", "a < b") in infos
+    assert infos[-2:] == [("QUERY_STATUS", "OVERFLOW"), ("rows", "2")]
+    assert data.index(b"OVERFLOW") > data.index(b"</TABLE>")
+
+
+def test_times_with_a_zone_are_told_in_utc() -> None:
+    zoned = pa.array([datetime(2026, 1, 1, 12)], pa.timestamp("ns", "America/New_York"))
+    table = pa.table({"t": zoned})
+    assert written(csv, table) == b"t\n2026-01-01 12:00:00.000000\n"
+    assert written(ndjson, table) == b'{"t":"2026-01-01T12:00:00.000000Z"}\n'
+
+
 def test_ecsv_is_read_by_astropy_with_units_and_meanings(sample_rows: pa.Table) -> None:
     read = AstropyTable.read(io.BytesIO(written(ecsv, sample_rows, FIELDS)), format="ascii.ecsv")
     assert read.colnames == sample_rows.column_names
