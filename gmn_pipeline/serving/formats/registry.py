@@ -113,8 +113,8 @@ _FORMATS = (
     Format(
         "trajectory summary", "summary.txt", "text/plain; charset=us-ascii",
         "the network's own format, each line as it stood in the network's file",
-        summary_text.summary_text, needs=summary_text.NEEDED, needs_lines=True, order=("beginning_julian_date",),
-        says_units=False,
+        summary_text.summary_text, needs=summary_text.NEEDED, needs_lines=True,
+        order=("beginning_julian_date",), says_units=False,
     ),
 )  # fmt: skip
 
