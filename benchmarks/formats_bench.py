@@ -48,6 +48,7 @@ _console = Console()
 def bench(
     rows: Annotated[int, typer.Option(help="Rows of the lake.")] = 100_000,
     runs: Annotated[int, typer.Option(help="Runs of each; the median counts.")] = 3,
+    suffix: Annotated[list[str] | None, typer.Option(help="Only this format; several.")] = None,
 ) -> None:
     """Load a lake, export it in every format, and print the table."""
     with tempfile.TemporaryDirectory(prefix="gmn-bench-") as temporary:
@@ -57,7 +58,7 @@ def bench(
         load_days(days, _settings(folder))
         found: dict[str, list[dict[str, float]]] = {}
         for _ in range(runs):  # in turns: the machine is not the same from minute to minute
-            for name in (*_COPIES, *FORMATS):
+            for name in (*_COPIES, *(suffix or FORMATS)):
                 found.setdefault(name, []).append(_in_a_process(name, folder))
     _print(rows, found)
 

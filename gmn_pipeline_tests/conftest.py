@@ -1,10 +1,13 @@
 """Fixtures that more than one file of tests uses."""
 
+import importlib
 import os
 import pickle
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,7 +18,7 @@ from gmn_pipeline_tests.support.object_storage import ObjectStorageServer, own_o
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer, own_postgres
 from gmn_pipeline_tests.support.quick_lakes import lakes_copied, signatures_unchecked
-from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
+from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sample
 
 SLOW_FILES = {
     "backends", "broker_outage", "canned", "cli", "cookbook", "dagster", "data_folder",
@@ -89,6 +92,20 @@ def in_postgres(bench: Bench, postgres: PostgresServer) -> Settings:
     """Settings of a new warehouse with its catalogue there, and 20 trajectories to load."""
     bench.put(DAILY, sample().first(20))
     return placed(bench, catalog_of(postgres))
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The reader of the network's Python client. Its package is replaced by an empty one with
+    the same folder: the package's own `__init__` imports what is not needed here (bs4)."""
+    before = set(sys.modules)
+    package = ModuleType("gmn_python_api")
+    package.__path__ = [str(client_folder())]
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    yield importlib.import_module("gmn_python_api.meteor_trajectory_reader")
+    for name in set(sys.modules) - before:
+        if name.startswith("gmn_python_api."):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -49,7 +49,21 @@ class NoLines:
     def head_lines(self, source: str) -> Any:
         raise AssertionError
 
-    lines = head_lines
+    def lines(self, source: str, identifiers: list[str]) -> Any:
+        raise AssertionError
+
+
+class AnyLines(NoLines):
+    """For rows of which each has a line."""
+
+    def has_lines(self, source: str) -> bool:
+        return True
+
+    def head_lines(self, source: str) -> Any:
+        return [b"#"] * 3
+
+    def lines(self, source: str, identifiers: list[str]) -> Any:
+        return {identifier: [b"line"] for identifier in identifiers}
 
 
 def made(one: Format, table: pa.Table, **more: Any) -> bytes:
@@ -254,6 +268,38 @@ def test_votable_takes_nulls_and_what_is_not_finite() -> None:
     assert read["t"][3] == "é☄"
 
 
+def test_votable_can_say_at_its_end_that_it_was_cut_off() -> None:
+    table = pa.table({"n": [1, 2]})
+    rows = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal rows
+        for batch in table.to_batches():
+            rows += batch.num_rows
+            yield batch
+
+    data = b"".join(
+        votable(
+            export_of(table),
+            counted(),
+            infos={"query": "a < b"},
+            closing_infos=lambda: {"QUERY_STATUS": "OVERFLOW", "rows": str(rows)},
+        )
+    )
+    infos = [(info.name, info.value) for info in votable_of(data).resources[0].infos]
+    assert infos[0] == ("QUERY_STATUS", "OK")
+    assert ("query", "a < b") in infos
+    assert infos[-2:] == [("QUERY_STATUS", "OVERFLOW"), ("rows", "2")]
+    assert data.index(b"OVERFLOW") > data.index(b"</TABLE>")
+
+
+def test_times_with_a_zone_are_told_in_utc() -> None:
+    zoned = pa.array([datetime(2026, 1, 1, 12)], pa.timestamp("ns", "America/New_York"))
+    table = pa.table({"t": zoned})
+    assert written(csv, table) == b"t\n2026-01-01 12:00:00.000000\n"
+    assert written(ndjson, table) == b'{"t":"2026-01-01T12:00:00.000000Z"}\n'
+
+
 def test_ecsv_is_read_by_astropy_with_units_and_meanings(sample_rows: pa.Table) -> None:
     read = AstropyTable.read(io.BytesIO(written(ecsv, sample_rows, FIELDS)), format="ascii.ecsv")
     assert read.colnames == sample_rows.column_names
@@ -425,10 +471,31 @@ def test_what_breaks_off_is_raised_and_leaves_no_whole_document(
 @every_format
 def test_a_writer_that_is_given_up_ends_quietly(one: Format, sample_rows: pa.Table) -> None:
     batches = iter(sample_rows.to_batches(100) * 150)
-    pieces = one.write(export_of(sample_rows, FIELDS, NoLines()), batches)
+    pieces = one.write(export_of(sample_rows, FIELDS, AnyLines()), batches)
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     assert len(list(batches)) >= 4
+
+
+@every_format
+def test_no_more_rows_are_held_than_a_row_group_has(one: Format, sample_rows: pa.Table) -> None:
+    taken = written_rows = longest = 0
+    table = sample_rows.select(one.needs) if one.needs else sample_rows.select([0, 1, 5])
+    batch = pa.concat_batches(table.to_batches())
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal taken
+        for _ in range(260):
+            taken += batch.num_rows
+            yield batch
+
+    for piece in one.write(export_of(table, FIELDS, AnyLines()), batches()):
+        # Parquet and summary files gather 65,536 rows, the others a batch.
+        longest = max(longest, taken - written_rows)
+        if piece:
+            written_rows = taken
+    assert written_rows == taken == 260 * 534
+    assert longest <= 65_536 + 2 * 534
 
 
 def test_an_answer_that_was_cut_off_does_not_end_as_a_shorter_file(sample_rows: pa.Table) -> None:

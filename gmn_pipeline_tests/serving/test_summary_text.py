@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pyarrow as pa
@@ -84,6 +85,16 @@ def test_it_is_read_again_as_the_same_rows(sample_rows: pa.Table, tmp_path: Path
     read = again.validate().accepted.sort("line_number")
     names = [field.name for field in TRAJECTORY_FIELDS]
     assert read.select(names).equals(rows.select(names))
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_the_client_of_the_network_reads_it_as_the_networks_file(
+    sample_bench: Bench, sample_rows: pa.Table, client: ModuleType
+) -> None:
+    data = written(summary_text, sample_rows, lines=LandedLines(sample_bench.objects))
+    ours, theirs = (client.read_data(text.decode()) for text in (data, sample_bytes()))
+    assert len(theirs) == 534
+    assert ours.equals(theirs)
 
 
 def folders(parent: Path, *names: str) -> list[Path]:

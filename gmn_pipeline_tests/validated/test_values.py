@@ -1,9 +1,6 @@
 """Validated values are those of the file's text, and what the network's own client reads."""
 
-import importlib
 import math
-import sys
-from collections.abc import Iterator
 from datetime import datetime
 from types import ModuleType
 
@@ -14,7 +11,6 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Fie
 from gmn_pipeline_tests.support.sample import (
     Bench,
     Validated,
-    client_folder,
     sample,
     sample_path,
 )
@@ -49,20 +45,6 @@ def test_every_value_of_the_sample_is_that_of_its_text(real: Validated) -> None:
         expected = [plain(f, text) for f, text in zip(TRAJECTORY_FIELDS, fields, strict=True)]
         found = real.row(number)
         assert [found[f.name] for f in TRAJECTORY_FIELDS] == expected
-
-
-@pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The reader of the network's Python client. Its package is replaced by an empty one with
-    the same folder: the package's own `__init__` imports what is not needed here (bs4)."""
-    before = set(sys.modules)
-    package = ModuleType("gmn_python_api")
-    package.__path__ = [str(client_folder())]
-    monkeypatch.setitem(sys.modules, package.__name__, package)
-    yield importlib.import_module("gmn_python_api.meteor_trajectory_reader")
-    for name in set(sys.modules) - before:
-        if name.startswith("gmn_python_api."):
-            del sys.modules[name]
 
 
 old_pandas_calls = pytest.mark.filterwarnings("ignore:The inplace keyword")

@@ -45,6 +45,9 @@ class Format:
     of; none: any columns do."""
     needs_lines: bool = False
     """Whether it is made of landed files: `Export.lines`."""
+    order: tuple[str, ...] = ()
+    """Columns by which rows are best sorted, where nobody wants another order: readers expect it,
+    and it is the cheapest."""
     says_units: bool = True
     """Whether units, licence and snapshot stand in it."""
 
@@ -110,7 +113,8 @@ _FORMATS = (
     Format(
         "trajectory summary", "summary.txt", "text/plain; charset=us-ascii",
         "the network's own format, each line as it stood in the network's file",
-        summary_text.summary_text, needs=summary_text.NEEDED, needs_lines=True, says_units=False,
+        summary_text.summary_text, needs=summary_text.NEEDED, needs_lines=True,
+        order=("beginning_julian_date",), says_units=False,
     ),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ are UTC as DALI's `timestamp` has it. A text that XML cannot hold has U+FFFD in 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import polars as pl
 import pyarrow as pa
@@ -42,8 +42,13 @@ def votable(
     batches: Iterable[pa.RecordBatch],
     *,
     infos: Mapping[str, str] | None = None,
+    closing_infos: Callable[[], Mapping[str, str]] = dict,
 ) -> Iterator[bytes]:
-    """One RESOURCE of type `results` with one TABLE; `infos` are further INFO elements of it."""
+    """One RESOURCE of type `results` with one TABLE; `infos` are further INFO elements of it.
+
+    `closing_infos` are asked for when all rows are written, and stand behind the table: that it
+    was cut off (QUERY_STATUS OVERFLOW), where a protocol wants that told so.
+    """
     about = export.about
     yield (
         _ROOT
@@ -61,7 +66,9 @@ def votable(
     row = _row(export)
     for frame in frames(export, batches):
         yield lines_of(frame.select(row).to_series())
-    yield b"</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n"
+    yield b"</TABLEDATA></DATA>\n</TABLE>\n"
+    closing = "".join(_info(name, text) for name, text in closing_infos().items())
+    yield closing.encode() + b"</RESOURCE>\n</VOTABLE>\n"
 
 
 def _info(name: str, text: str) -> str:
