@@ -33,7 +33,7 @@ TEXTS = st.text(
 )
 CELLS = st.lists(st.one_of(st.none(), TEXTS), min_size=1, max_size=8)
 FORMULAS = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-few = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def table_of(cells: list[str | None]) -> pa.Table:

@@ -185,7 +185,7 @@ ORBITS = st.tuples(
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(one=ORBITS, other=ORBITS)
 def test_a_d_criterion_of_any_two_orbits(
     database: duckdb.DuckDBPyConnection, name: str, one: tuple[float, ...], other: tuple[float, ...]
