@@ -17,7 +17,7 @@ from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_brok
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer, own_postgres
-from gmn_pipeline_tests.support.quick_lakes import lakes_copied, signatures_unchecked
+from gmn_pipeline_tests.support.quick_lakes import lakes_copied
 from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sample
 
 SLOW_FILES = {
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def quick_lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the tests of a process need not do each time."""
-    with signatures_unchecked(), lakes_copied(tmp_path_factory.mktemp("lakes")):
+    with lakes_copied(tmp_path_factory.mktemp("lakes")):
         yield
 
 

@@ -1,36 +1,17 @@
-"""Lakes that are made and opened quickly by the tests of one process.
+"""Lakes that are made quickly by the tests of one process.
 
-What belongs here: leaving out what is the same each time. A new lake is a copy of the first one
-that the process made, which saves 1 s of processor time; and DuckDB checks no signatures of
-extensions, 0.2 s for each session. What does not: processes that tests start; these make and open
-lakes as anybody does.
+What belongs here: a new lake is a copy of the first one that the process made, which saves 1 s of
+processor time. What does not: processes that tests start; these make lakes as anybody does.
 """
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
-
-import duckdb
 
 from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.sqlite_catalog import SqliteCatalog
-
-
-@contextmanager
-def signatures_unchecked() -> Iterator[None]:
-    """Sessions in memory that ask for nothing else load extensions as they are."""
-    connect = duckdb.connect
-
-    def connect_quickly(database: Any = ":memory:", *given: Any, **named: Any) -> Any:
-        if database == ":memory:" and not given and not named:
-            named = {"config": {"allow_unsigned_extensions": "true"}}
-        return connect(database, *given, **named)
-
-    with patch.object(duckdb, "connect", connect_quickly):
-        yield
 
 
 @contextmanager
