@@ -128,6 +128,10 @@ def _legacy_column(field: Field) -> str:
 
 
 def _legacy_fields(fields: Iterable[Field]) -> tuple[Field, ...]:
+    fields = [
+        replace(field, kind=Kind.TEXT, pattern=None) if field.kind is Kind.TEXT_LIST else field
+        for field in fields
+    ]
     return tuple(
         _renamed(field, field.legacy_name, _OLD_MEANINGS.get(field.name)) for field in fields
     )
