@@ -18,13 +18,14 @@ from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.serving.conditional import SNAPSHOT_HEADER
 from gmn_pipeline.serving.problems import PROBLEM_TYPE, is_legacy
-from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
+from gmn_pipeline.serving.routes import Answers, Asked, Conditions, Parameter, Route
 from gmn_pipeline.warehouse.views import VIEWS
 
 _ALWAYS = (400, 429)
 _MEANINGS = {
     304: "The client has this answer already (If-None-Match)",
     400: "The request, or the SQL in it, cannot be answered as it is",
+    404: "There is no such thing",
     410: "The state of the warehouse that is asked for is not kept any more",
     429: "Too many requests from this address; Retry-After says when to come back",
     503: "The warehouse cannot be read just now, or too many are waiting",
@@ -95,10 +96,13 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "name": parameter.name, "in": "query", "description": parameter.meaning,
-        "required": parameter.is_required, "schema": parameter.schema(),
+        "name": parameter.name, "in": "path" if parameter.is_in_path else "query",
+        "description": parameter.meaning, "required": parameter.is_required or parameter.is_in_path,
+        "schema": parameter.schema(),
     }  # fmt: skip
-    if not parameter.is_required:
+    if isinstance(parameter, Conditions):
+        told |= {"style": "form", "explode": True}
+    elif not told["required"] and not parameter.is_repeated:
         told["allowEmptyValue"] = True
     if parameter.example:
         told["example"] = parameter.example
@@ -156,8 +160,12 @@ def page(routes: Sequence[Route]) -> str:
 
 
 def _section(route: Route) -> str:
-    given = {p.name: p.example for p in route.parameters if p.example and p.is_required}
-    link = html.escape(f"{route.path}{'?' + urlencode(given) if given else ''}")
+    needed = {p.name: p for p in route.parameters if p.example and p.is_required}
+    given = {name: p.example for name, p in needed.items() if not p.is_in_path}
+    path = route.path
+    for name, parameter in needed.items():
+        path = path.replace(f"{{{name}}}", parameter.example or "")
+    link = html.escape(f"{path}{'?' + urlencode(given) if given else ''}")
     kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
     return (
@@ -172,6 +180,8 @@ def _meaning(parameter: Parameter) -> str:
         said.append(f"one of {', '.join(parameter.choices)}")
     if parameter.default is not None:
         said.append(f"without it {parameter.default}")
+    if isinstance(parameter, Conditions):
+        said.append(f"columns: {', '.join(parameter.columns)}")
     text = html.escape("; ".join(said))
     if parameter.example:
         text += f". Example: <code>{html.escape(parameter.example)}</code>"

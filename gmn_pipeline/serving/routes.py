@@ -5,20 +5,23 @@ declares and no others, so the OpenAPI document, which is made of the same, name
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from gmn_pipeline.serving.problems import bad_request, problem_of, response_of
+from gmn_pipeline.serving.problems import Problem, bad_request, problem_of, response_of
 from gmn_pipeline.serving.work import Work
 
 _LONGEST = 20_000
 _LARGEST = 2**53 - 1
+_MOST_TIMES = 100
+_NUL = "\0"
+"""DuckDB and DuckLake end texts at it in some places."""
 
-Value: TypeAlias = int | str | None
+Value: TypeAlias = int | str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Parameter:
     """If given, it is a whole number."""
     is_required: bool = False
     example: str | None = None
+    is_repeated: bool = False
+    """Whether it may be given several times."""
+    is_in_path: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -42,18 +48,28 @@ class Parameter:
     def value(self, given: Sequence[str]) -> Value:
         """Of what the request gives. Raises Problem."""
         texts = [text for text in given if text]
+        if self.is_repeated:
+            return tuple(str(self._one(text)) for text in texts)
         if len(texts) > 1:
             raise bad_request(f"The parameter {self.name} is given more than once.")
         if not texts:
             if self.is_required:
                 raise bad_request(f"The parameter {self.name} is missing: {self.meaning}.")
             return self.default
-        (text,) = texts
+        return self._one(texts[0])
+
+    def _one(self, text: str) -> int | str:
         if len(text) > _LONGEST:
             raise bad_request(
                 f"The parameter {self.name} may have {_LONGEST:,} characters, not {len(text):,}."
             )
         if self.choices and text not in self.choices:
+            if self.is_in_path:
+                raise Problem(
+                    404,
+                    "not-found",
+                    f"There is {', '.join(self.choices)} here, not {text[:100]!r}.",
+                )
             raise bad_request(
                 f"{self.name} is one of {', '.join(self.choices)}, not {text[:100]!r}."
             )
@@ -83,7 +99,55 @@ class Parameter:
             schema["pattern"] = self.pattern
         if self.default is not None:
             schema["default"] = self.default
+        if self.is_repeated:
+            return {"type": "array", "items": schema, "maxItems": _MOST_TIMES}
         return schema
+
+
+@dataclass(frozen=True)
+class Conditions(Parameter):
+    """Any number of parameters whose names are a column, or a column and an operator.
+
+    `columns` and `operators`: each with its meaning. `lone`: operators that need no value.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    operators: Mapping[str, str] = field(default_factory=dict)
+    lone: frozenset[str] = frozenset()
+
+    def parts(self, name: str) -> tuple[str, str | None]:
+        """A column, and the operator if one is named. Raises Problem if there is no such one."""
+        if name in self.columns:
+            return name, None
+        column, sign, operator = name.rpartition("__")
+        if not sign or name.startswith("_"):
+            raise bad_request(
+                f"There is no parameter or column {name[:100]!r} here. Columns: "
+                f"{', '.join(self.columns)}."
+            )
+        if column not in self.columns:
+            raise bad_request(
+                f"There is no column {column[:100]!r} here, but {', '.join(self.columns)}."
+            )
+        if operator not in self.operators:
+            raise bad_request(
+                f"There is no operator {operator[:100]!r}, but {', '.join(self.operators)}."
+            )
+        return column, operator
+
+    def schema(self) -> dict[str, object]:
+        """As JSON Schema: an object, whose properties are parameters."""
+        value = {"type": "string", "maxLength": _LONGEST}
+        operators = "|".join(self.operators)
+        columns = "|".join(self.columns)
+        return {
+            "type": "object",
+            "properties": {
+                name: {**value, "description": meaning} for name, meaning in self.columns.items()
+            },
+            "patternProperties": {f"^({columns})__({operators})$": value},
+            "additionalProperties": False,
+        }
 
 
 SNAPSHOT = Parameter(
@@ -101,6 +165,8 @@ class Asked:
     request: Request
     work: Work
     values: Mapping[str, Value]
+    conditions: tuple[tuple[str, str], ...] = ()
+    """What was given by names of columns and operators, in order."""
 
     def text(self, name: str) -> str | None:
         value = self.values[name]
@@ -108,7 +174,12 @@ class Asked:
 
     def number(self, name: str) -> int | None:
         value = self.values[name]
-        return None if value is None else int(value)
+        return value if isinstance(value, int) else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Of one that may be given several times."""
+        value = self.values[name]
+        return value if isinstance(value, tuple) else ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +209,8 @@ class Route:
     def route(self, work: Work) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
             try:
-                return await self.answer(Asked(request, work, self._values(request)))
+                conditions = self._conditions(request)
+                return await self.answer(Asked(request, work, self._values(request), conditions))
             except Exception as error:
                 return response_of(problem_of(error), request.url.path)
 
@@ -146,8 +218,27 @@ class Route:
 
     def _values(self, request: Request) -> dict[str, Value]:
         given = request.query_params
-        known = {parameter.name for parameter in self.parameters}
-        for name in given:
-            if name not in known and not self.more_parameters_are_passed_over:
+        return {
+            p.name: p.value(
+                [request.path_params[p.name]] if p.is_in_path else given.getlist(p.name)
+            )
+            for p in self.parameters
+            if not isinstance(p, Conditions)
+        }
+
+    def _conditions(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """Parameters that are none of those with a fixed name. Raises Problem for unknown ones."""
+        known = {p.name for p in self.parameters if not (p.is_in_path or isinstance(p, Conditions))}
+        more = [pair for pair in request.query_params.multi_items() if pair[0] not in known]
+        conditions = next((p for p in self.parameters if isinstance(p, Conditions)), None)
+        found: list[tuple[str, str]] = []
+        for name, text in more:
+            if conditions is not None:
+                _, operator = conditions.parts(name)
+                if _NUL in text or len(text) > _LONGEST:
+                    raise bad_request(f"{name} is too long, or has a NUL in it.")
+                if text or operator in conditions.lone:
+                    found.append((name, text))
+            elif not self.more_parameters_are_passed_over:
                 raise bad_request(f"There is no parameter {name[:100]!r} here.")
-        return {p.name: p.value(given.getlist(p.name)) for p in self.parameters}
+        return tuple(found)
