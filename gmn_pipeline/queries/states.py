@@ -17,7 +17,7 @@ from itertools import count
 
 import pyarrow as pa
 
-from gmn_pipeline.errors import WarehouseBusy
+from gmn_pipeline.errors import SnapshotGone, WarehouseBusy
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import Parameters, ReadSession, confined, finding, gone
@@ -118,6 +118,19 @@ class States:
         found = self._snapshots(f"WHERE snapshot_id = {number:d}")
         if not found:
             raise gone(number)
+        return found[0][0]
+
+    def snapshot_at(self, when: datetime) -> Snapshot:
+        """The one that was the newest at a time (UTC). Raises SnapshotGone if it is not kept."""
+        found = self._snapshots(
+            f"WHERE snapshot_time::TIMESTAMPTZ <= '{when.isoformat()}+00'::TIMESTAMPTZ "
+            "ORDER BY snapshot_id DESC LIMIT 1"
+        )
+        if not found:
+            raise SnapshotGone(
+                f"The state of the warehouse at {when.isoformat()} is not kept any more, or there "
+                "was no warehouse yet."
+            )
         return found[0][0]
 
     def _snapshots(self, which: str) -> list[tuple[Snapshot, str]]:

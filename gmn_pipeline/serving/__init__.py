@@ -11,6 +11,8 @@
     compression.py zstd and gzip
     headers.py     what stands on every answer
     health.py, openapi.py, rest_api/    routes
+    tables/        routes: tables, views, ready questions, in any format
+    streaming.py   answers of any length, and their end
     formats/       what answers are written in
 
 What does not belong here: SQL that writes, and any way to the lake but through `queries/`.

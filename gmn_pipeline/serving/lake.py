@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -109,17 +110,25 @@ class Lake:
         with self._noticing():
             return states.snapshot(number)
 
+    def snapshot_at(self, when: datetime) -> Snapshot:
+        """The one that was the newest at a time (UTC). Raises as `snapshot` does."""
+        with self._noticing():
+            return self._readable().snapshot_at(when)
+
     def run(
         self,
         snapshot: Snapshot,
         sql: str,
         parameters: Parameters = (),
         *,
+        limits: Limits | None = None,
         cancellation: Cancellation | None = None,
     ) -> Answer:
         """Begin to ask a state by one of our own queries; close the answer."""
         with self._noticing():
-            return self._readable().run(snapshot, sql, parameters, cancellation=cancellation)
+            return self._readable().run(
+                snapshot, sql, parameters, limits=limits, cancellation=cancellation
+            )
 
     def fetch(
         self,

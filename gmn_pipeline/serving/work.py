@@ -4,8 +4,10 @@ What belongs here: waiting for a turn, and ending a query when its client has go
 SQL (the routes' own modules), and running it (`queries/`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 import anyio
@@ -14,7 +16,8 @@ import pyarrow as pa
 from starlette.requests import Request
 
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.queries.answer import Cancellation
+from gmn_pipeline.landing.source_lines import LandedLines
+from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
@@ -23,7 +26,9 @@ from gmn_pipeline.serving.cache import Cache
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.problems import problem_of, unavailable
+from gmn_pipeline.serving.streaming import Pieces, Streamed
 from gmn_pipeline.settings import ServingSettings, Settings
+from gmn_pipeline.storage.object_store import ObjectStore
 
 T = TypeVar("T")
 
@@ -48,6 +53,9 @@ class Work:
         waiting, patience_s = settings.serve_queue, settings.serve_queue_s
         self._own = Slots(settings.serve_queries, waiting, patience_s)
         self._free = Slots(settings.serve_sql_queries, waiting, patience_s)
+        self._exports = Slots(settings.serve_exports, waiting, patience_s)
+        self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
+        self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries)
 
@@ -65,6 +73,10 @@ class Work:
             return self.lake.snapshot()
         # The catalogue is asked, which may take a moment.
         return await anyio.to_thread.run_sync(self.lake.snapshot, number, limiter=self._threads)
+
+    async def snapshot_at(self, when: datetime) -> Snapshot:
+        """The one that was the newest at a time (UTC)."""
+        return await anyio.to_thread.run_sync(self.lake.snapshot_at, when, limiter=self._threads)
 
     async def fetch(
         self, request: Request, snapshot: Snapshot, sql: str, parameters: Parameters = ()
@@ -102,6 +114,35 @@ class Work:
 
         return await self._work(request, self._free, ask, of_client=True)
 
+    async def stream(
+        self,
+        request: Request,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters,
+        write: Callable[[Answer], Iterator[bytes]],
+    ) -> Streamed:
+        """An answer of any length as it comes, in whatever it is written as.
+
+        Raises Problem for what goes wrong before the first piece; later it breaks the transfer.
+        """
+        limits = replace(self.lake.limits, seconds=self.settings.serve_export_timeout_s)
+        cancellation = Cancellation()
+
+        def begin(_: Cancellation) -> Pieces:
+            answer = self.lake.run(
+                snapshot, sql, parameters, limits=limits, cancellation=cancellation
+            )
+            return Pieces(answer, write, cancellation)
+
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self._exports.turn())
+            pieces = await self._in_thread(
+                request, cancellation, begin, of_client=True, threads=self._export_threads
+            )
+            return Streamed(pieces, held.pop_all(), self._export_threads)
+        raise AssertionError("unreachable")
+
     async def _work(
         self,
         request: Request,
@@ -111,12 +152,25 @@ class Work:
         of_client: bool,
     ) -> T:
         """Ask in a thread, when it is our turn; ended when the client goes away."""
-        cancellation = Cancellation()
+        async with slots.turn():
+            return await self._in_thread(
+                request, Cancellation(), ask, of_client=of_client, threads=self._threads
+            )
+
+    @staticmethod
+    async def _in_thread(
+        request: Request,
+        cancellation: Cancellation,
+        ask: Callable[[Cancellation], T],
+        *,
+        of_client: bool,
+        threads: anyio.CapacityLimiter,
+    ) -> T:
         try:
-            async with slots.turn(), anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_if_gone, request, cancellation)
                 try:
-                    done = await anyio.to_thread.run_sync(ask, cancellation, limiter=self._threads)
+                    done = await anyio.to_thread.run_sync(ask, cancellation, limiter=threads)
                 except GmnError as error:
                     if cancellation.cancelled:
                         raise unavailable("The client has gone.") from error

@@ -38,6 +38,14 @@ class ServingSettings(SettingsGroup):
     serve_sql_queries: int = Field(
         2, ge=1, description="Queries of clients' own at once: each is a process."
     )
+    serve_exports: int = Field(
+        4, ge=1, description="Exports of whole tables at once; each has what memory its query and "
+        "its format take, some tens of MB."
+    )  # fmt: skip
+    serve_export_timeout_s: float = Field(
+        3_600.0, gt=0, description="Seconds that the query of an export may work; the time in "
+        "which its client takes it does not count."
+    )  # fmt: skip
     serve_queue: int = Field(
         100, ge=0, description="Requests of either kind that may wait for their turn; more are "
         "told to come back later (503)."

@@ -1,0 +1,36 @@
+"""Which state of the warehouse is asked: the newest, or as it was then (`_as_of`).
+
+What belongs here: reading `_as_of`. What does not: finding states (`queries/states.py`).
+"""
+
+from gmn_pipeline.serving.conditional import Stamp
+from gmn_pipeline.serving.problems import bad_request
+from gmn_pipeline.serving.routes import Asked, Parameter
+from gmn_pipeline.serving.tables.values import utc
+
+AS_OF = Parameter(
+    "_as_of",
+    "a time (UTC) or the number of a state: the answer as it was then. Without it as it is now",
+    example="2026-09-01T12:00:00Z",
+)
+_MOST_DIGITS = 15
+
+
+async def state(asked: Asked) -> Stamp:
+    """The state that a request is about. Raises Problem, and SnapshotGone (410)."""
+    text = asked.text(AS_OF.name)
+    if text is None:
+        return Stamp(await asked.work.snapshot(None), is_pinned=False)
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+        return Stamp(await asked.work.snapshot(int(text)), is_pinned=True)
+    try:
+        when = utc(text.strip())
+    except (ValueError, OverflowError):
+        raise bad_request(
+            f"_as_of is a time (UTC) such as {AS_OF.example}, or the number of a state, not "
+            f"{text[:100]!r}."
+        ) from None
+    snapshot = await asked.work.snapshot_at(when)
+    # Of a time that is still to come, or that no commit has followed, it may yet change.
+    newest = await asked.work.snapshot(None)
+    return Stamp(snapshot, is_pinned=when < newest.committed_at_utc)

@@ -1,0 +1,122 @@
+"""A whole table, view or ready question in any format, streamed.
+
+What belongs here: the query of an export, and what is said of it. What does not: the formats
+(`serving/formats/`), and sending (`serving/streaming.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from starlette.responses import Response
+
+from gmn_pipeline.errors import FormatRefused
+from gmn_pipeline.queries.answer import Answer
+from gmn_pipeline.queries.session import Parameters
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field
+from gmn_pipeline.serving.conditional import Stamp
+from gmn_pipeline.serving.formats.export import About, Export, whole
+from gmn_pipeline.serving.formats.registry import FORMATS, Format
+from gmn_pipeline.serving.problems import Problem, bad_request
+from gmn_pipeline.serving.routes import Asked, Conditions, Parameter
+from gmn_pipeline.serving.tables import order
+from gmn_pipeline.serving.tables.as_of import AS_OF, state
+from gmn_pipeline.serving.tables.filters import where
+from gmn_pipeline.serving.tables.page import (
+    COL,
+    NOCOL,
+    SORT,
+    SORT_DESC,
+    chosen,
+    filtered,
+    filters_of,
+    sorted_by,
+)
+from gmn_pipeline.serving.tables.relations import Relation
+
+
+def suffixes_of(relation: Relation) -> tuple[str, ...]:
+    """The formats that a table can be had in; JSON is its pages'."""
+    return tuple(
+        suffix
+        for suffix, one in FORMATS.items()
+        if suffix != "json" and _has_what_is_needed(one, relation)
+    )
+
+
+def _has_what_is_needed(one: Format, relation: Relation) -> bool:
+    legacy = {f.legacy_name for f in TRAJECTORY_FIELDS if f.name in one.needs}
+    here = set(relation.by_name)
+    return set(one.needs) <= here or (legacy <= here and not one.needs_lines)
+
+
+def parameters_of(relation: Relation) -> tuple[Parameter, ...]:
+    return (filters_of(relation), SORT, SORT_DESC, COL, NOCOL, AS_OF)
+
+
+async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Response:
+    """All rows that the filters let through, in the format of the suffix."""
+    one = FORMATS[asked.text("suffix") or ""]
+    name, descends = sorted_by(asked, relation)
+    fields = _columns(asked, relation, one)
+    clause, values = where(filtered(asked, relation, filters))
+    sql = f"SELECT {', '.join(field.name for field in fields)} FROM {relation.name} {clause}"
+    if name is not None:
+        sql += f" ORDER BY {order.order_by(order.order_of(relation, name, descends=descends))}"
+    elif one.order:
+        sql += f" ORDER BY {', '.join(one.order)}"
+    stamp = await state(asked)
+    return await exported(
+        asked, stamp, one, sql, values, relation.name, relation.meaning, relation.fields
+    )
+
+
+def _columns(asked: Asked, relation: Relation, one: Format) -> Sequence[Field]:
+    """Raises Problem where a format lacks a column that it is made of."""
+    if asked.texts(COL.name) or asked.texts(NOCOL.name):
+        return chosen(asked, relation)
+    if one.needs_lines:
+        return [field for field in relation.fields if field.name in one.needs]
+    return relation.fields
+
+
+async def exported(
+    asked: Asked,
+    stamp: Stamp,
+    one: Format,
+    sql: str,
+    values: Parameters,
+    title: str,
+    description: str,
+    known: Sequence[Field],
+) -> Response:
+    """The answer to a query in a format, as it comes. Raises Problem before it begins."""
+    request = asked.request
+    if (same := stamp.not_modified(request)) is not None:
+        return same
+    headers = stamp.headers(request)
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=one.media_type)
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    about = About(
+        title, description, str(stamp.snapshot.id), datetime.now(UTC).replace(tzinfo=None),
+        address=address,
+    )  # fmt: skip
+
+    def write(answer: Answer) -> Iterator[bytes]:
+        try:
+            export = Export.of(about, answer.schema, known, asked.work.lines)
+            pieces = one.write(export, whole(answer))
+        except FormatRefused as error:
+            raise bad_request(str(error)) from error
+        return _nonempty(pieces)
+
+    streamed = await asked.work.stream(request, stamp.snapshot, sql, values, write)
+    return streamed.says(headers, one.media_type)
+
+
+def _nonempty(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Raises Problem where a format finds only with the first row that it cannot be made."""
+    try:
+        yield from (piece for piece in pieces if piece)
+    except FormatRefused as error:
+        raise Problem(400, "format-refused", str(error)) from error

@@ -1,0 +1,89 @@
+"""The addresses of tables, views and ready questions.
+
+What belongs here: addresses and their parameters. What does not: what is answered there.
+"""
+
+from collections.abc import Iterator
+
+from starlette.responses import Response
+
+from gmn_pipeline.serving.formats.registry import FORMATS
+from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
+from gmn_pipeline.serving.tables import exports, page
+from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
+
+_STORE = Parameter(
+    "store", "gmn, or gmn_data_store as the old platform called it",
+    choices=("gmn", "gmn_data_store"), is_required=True, is_in_path=True, example="gmn",
+)  # fmt: skip
+_PROBLEMS = (404, 410, 503)
+_PAGE_SCHEMA = {
+    "anyOf": [
+        {
+            "type": "object",
+            "description": "_shape=arrays or objects",
+            "required": ["rows", "columns", "next", "next_url", "snapshot"],
+            "properties": {
+                "rows": {"type": "array", "items": {"type": ["array", "object"]}},
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "primary_keys": {"type": "array", "items": {"type": "string"}},
+                "units": {"type": "object"},
+                "filtered_table_rows_count": {"type": ["integer", "null"]},
+                "facet_results": {"type": "object"},
+                "next": {"type": ["string", "null"]},
+                "next_url": {"type": ["string", "null"]},
+                "snapshot": {"type": "integer", "description": "the state that was asked"},
+            },
+        },
+        {"type": "array", "description": "_shape=array or arrayfirst"},
+        {"type": "object", "description": "_shape=object: rows by primary key"},
+    ]
+}
+
+
+def suffix(choices: tuple[str, ...]) -> Parameter:
+    """What an address ends in."""
+    meaning = "the format: " + "; ".join(
+        f"{name}: {FORMATS[name].name}, {FORMATS[name].description}" for name in choices
+    )
+    return Parameter(
+        "suffix", meaning, choices=choices, is_required=True, is_in_path=True,
+        example="csv" if "csv" in choices else choices[0],
+    )  # fmt: skip
+
+
+def in_formats(choices: tuple[str, ...]) -> tuple[Answers, ...]:
+    """What they answer, each media type once."""
+    kinds = {FORMATS[name].media_type.split(";")[0]: FORMATS[name] for name in reversed(choices)}
+    return tuple(Answers(kind, one.name) for kind, one in reversed(kinds.items()))
+
+
+def _routes(relation: Relation) -> Iterator[Route]:
+    filters = page.filters_of(relation)
+
+    async def a_page(asked: Asked) -> Response:
+        base = f"/{asked.text('store')}/{relation.name}"
+        return await page.answer(asked, relation, filters, base)
+
+    async def an_export(asked: Asked) -> Response:
+        return await exports.answer(asked, relation, filters)
+
+    yield Route(
+        f"/{{store}}/{relation.name}.json", relation.name, f"A page of {relation.name}: "
+        f"{relation.meaning}", a_page,
+        (
+            Answers("application/json", "A page; next_url leads to the next one", _PAGE_SCHEMA),
+            Answers(page.NDJSON, "Rows, with _shape=array and _nl=on"),
+        ),
+        (_STORE, *page.parameters_of(relation)), problems=_PROBLEMS,
+    )  # fmt: skip
+    suffixes = exports.suffixes_of(relation)
+    yield Route(
+        f"/{{store}}/{relation.name}.{{suffix}}", f"{relation.name}_export",
+        f"All of {relation.name}, or all that the filters let through, in a format", an_export,
+        in_formats(suffixes), (_STORE, suffix(suffixes), *exports.parameters_of(relation)),
+        problems=_PROBLEMS,
+    )  # fmt: skip
+
+
+ROUTES = tuple(route for relation in RELATIONS for route in _routes(relation))
