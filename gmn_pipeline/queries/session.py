@@ -224,7 +224,9 @@ class ReadSession:
             return cursor.extract_statements(sql)[0]
         catalogue = replace(self._catalogue, name=catalog)
         statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
-        if len(self._good) < _MOST_JUDGED and catalog not in sql:
+        if catalog not in sql:
+            if len(self._good) >= _MOST_JUDGED:
+                self._good.clear()  # filters make ever new texts: those in use come back
             self._good.add(sql)
         return statement
 

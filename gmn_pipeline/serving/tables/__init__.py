@@ -9,7 +9,10 @@
     page.py        a page of a table
     exports.py     a whole table in any format
     as_of.py       which state is asked (`_as_of`)
-    routes.py      the addresses
+    questions.py   ready questions
+    trajectory.py  one trajectory with its revisions, files and stations
+    changes.py     what has changed since a state, for mirrors
+    addresses.py, routes.py     the addresses
 
 What does not belong here: text of clients in SQL. Names come from `schemas/`, values are bound.
 """

@@ -3,6 +3,7 @@
 What belongs here: reading `_as_of`. What does not: finding states (`queries/states.py`).
 """
 
+from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.serving.conditional import Stamp
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Asked, Parameter
@@ -21,16 +22,22 @@ async def state(asked: Asked) -> Stamp:
     text = asked.text(AS_OF.name)
     if text is None:
         return Stamp(await asked.work.snapshot(None), is_pinned=False)
+    snapshot, is_pinned = await named(asked, text, AS_OF.name)
+    return Stamp(snapshot, is_pinned)
+
+
+async def named(asked: Asked, text: str, name: str) -> tuple[Snapshot, bool]:
+    """The state that a number or a time stands for, and whether it always will."""
     if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
-        return Stamp(await asked.work.snapshot(int(text)), is_pinned=True)
+        return await asked.work.snapshot(int(text)), True
     try:
         when = utc(text.strip())
     except (ValueError, OverflowError):
         raise bad_request(
-            f"_as_of is a time (UTC) such as {AS_OF.example}, or the number of a state, not "
+            f"{name} is a time (UTC) such as {AS_OF.example}, or the number of a state, not "
             f"{text[:100]!r}."
         ) from None
     snapshot = await asked.work.snapshot_at(when)
     # Of a time that is still to come, or that no commit has followed, it may yet change.
     newest = await asked.work.snapshot(None)
-    return Stamp(snapshot, is_pinned=when < newest.committed_at_utc)
+    return snapshot, when < newest.committed_at_utc

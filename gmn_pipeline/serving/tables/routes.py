@@ -7,16 +7,11 @@ from collections.abc import Iterator
 
 from starlette.responses import Response
 
-from gmn_pipeline.serving.formats.registry import FORMATS
-from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
-from gmn_pipeline.serving.tables import exports, page
+from gmn_pipeline.serving.routes import Answers, Asked, Route
+from gmn_pipeline.serving.tables import changes, exports, page, questions, trajectory
+from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE, in_formats, suffix
 from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
 
-_STORE = Parameter(
-    "store", "gmn, or gmn_data_store as the old platform called it",
-    choices=("gmn", "gmn_data_store"), is_required=True, is_in_path=True, example="gmn",
-)  # fmt: skip
-_PROBLEMS = (404, 410, 503)
 _PAGE_SCHEMA = {
     "anyOf": [
         {
@@ -41,23 +36,6 @@ _PAGE_SCHEMA = {
 }
 
 
-def suffix(choices: tuple[str, ...]) -> Parameter:
-    """What an address ends in."""
-    meaning = "the format: " + "; ".join(
-        f"{name}: {FORMATS[name].name}, {FORMATS[name].description}" for name in choices
-    )
-    return Parameter(
-        "suffix", meaning, choices=choices, is_required=True, is_in_path=True,
-        example="csv" if "csv" in choices else choices[0],
-    )  # fmt: skip
-
-
-def in_formats(choices: tuple[str, ...]) -> tuple[Answers, ...]:
-    """What they answer, each media type once."""
-    kinds = {FORMATS[name].media_type.split(";")[0]: FORMATS[name] for name in reversed(choices)}
-    return tuple(Answers(kind, one.name) for kind, one in reversed(kinds.items()))
-
-
 def _routes(relation: Relation) -> Iterator[Route]:
     filters = page.filters_of(relation)
 
@@ -75,15 +53,20 @@ def _routes(relation: Relation) -> Iterator[Route]:
             Answers("application/json", "A page; next_url leads to the next one", _PAGE_SCHEMA),
             Answers(page.NDJSON, "Rows, with _shape=array and _nl=on"),
         ),
-        (_STORE, *page.parameters_of(relation)), problems=_PROBLEMS,
+        (STORE, *page.parameters_of(relation)), problems=PROBLEMS,
     )  # fmt: skip
     suffixes = exports.suffixes_of(relation)
     yield Route(
         f"/{{store}}/{relation.name}.{{suffix}}", f"{relation.name}_export",
         f"All of {relation.name}, or all that the filters let through, in a format", an_export,
-        in_formats(suffixes), (_STORE, suffix(suffixes), *exports.parameters_of(relation)),
-        problems=_PROBLEMS,
+        in_formats(suffixes), (STORE, suffix(suffixes), *exports.parameters_of(relation)),
+        problems=PROBLEMS,
     )  # fmt: skip
 
 
-ROUTES = tuple(route for relation in RELATIONS for route in _routes(relation))
+ROUTES = (
+    trajectory.ROUTE,
+    changes.ROUTE,
+    *(route for relation in RELATIONS for route in _routes(relation)),
+    *questions.routes(),
+)
