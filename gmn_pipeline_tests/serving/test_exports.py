@@ -144,7 +144,9 @@ def batches(fails: bool) -> Iterator[pa.RecordBatch]:
         raise DataDamaged("A file is missing.")
 
 
-async def _sent(coding: str, *, fails: bool, leaves: bool = False) -> tuple[list[Any], list[str]]:
+async def _sent(
+    coding: str, *, fails: bool, leaves: bool = False, takes_until_piece: int = 99
+) -> tuple[list[Any], list[str]]:
     """What is sent of an answer, and in which order things were given back."""
     ended: list[str] = []
     cancellation = Cancellation()
@@ -164,6 +166,8 @@ async def _sent(coding: str, *, fails: bool, leaves: bool = False) -> tuple[list
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
+        if len(sent) >= takes_until_piece:
+            await anyio.sleep_forever()
         sent.append(message)
         await anyio.sleep(0)
 
@@ -200,6 +204,15 @@ async def test_a_failure_in_the_middle_sends_no_end(coding: str) -> None:
 async def test_a_client_that_goes_away_ends_its_query() -> None:
     _, ended = await _sent("identity", fails=False, leaves=True)
     assert "cancelled" in ended
+    assert ended[-1] == "turn given back"
+
+
+@pytest.mark.anyio
+async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmn_pipeline.serving.streaming._TAKEN_WITHIN_S", 0.05)
+    sent, ended = await _sent("identity", fails=False, takes_until_piece=2)
+    assert len(sent) == 2
+    assert "closed" in ended
     assert ended[-1] == "turn given back"
 
 

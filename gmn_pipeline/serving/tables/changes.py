@@ -35,20 +35,28 @@ _COMPARED = (
 _MEANING = (
     "Trajectories that came (inserted), were solved again (revised), came from another file with "
     "the same content (relabelled) or went (withdrawn), each once, with what it is now; in order "
-    "of the time of the change. Apply them to what you have: then it is the state that the header "
-    "GMN-Snapshot names, from which you go on"
+    "of the time of the change (since 0: in no order). Apply them to what you have: then "
+    "it is the state that the header GMN-Snapshot names, from which you go on"
 )
+
+
+# Neither joined nor sorted, which would take memory for all rows.
+_EVERYTHING = f"""
+SELECT '{Change.INSERTED}' AS change, valid_from_utc AS changed_at_utc,
+  CAST(NULL AS INTEGER) AS former_revision, {", ".join(TRAJECTORIES.columns)}
+FROM trajectories"""
 
 
 def changes_sql(since: int) -> str:
     """The query, asked of the later state."""
-    then = "WHERE false" if since == _NOTHING else f"AT (VERSION => {since:d})"
+    if since == _NOTHING:
+        return _EVERYTHING
     names = ", ".join((_KEY, *_COMPARED))
     differ = " OR ".join(f"n.{name} IS DISTINCT FROM b.{name}" for name in _COMPARED)
     rest = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns if name != _KEY)
     return f"""
 WITH now_there AS (SELECT {names} FROM trajectories),
-former AS (SELECT {names} FROM trajectories {then}),
+former AS (SELECT {names} FROM trajectories AT (VERSION => {since:d})),
 changed AS (
   SELECT {_KEY}, b.revision AS former_revision,
     CASE WHEN n.revision IS NULL THEN '{Change.WITHDRAWN}'
