@@ -29,6 +29,7 @@ _MEANINGS = {
     410: "The state of the warehouse that is asked for is not kept any more",
     429: "Too many requests from this address; Retry-After says when to come back",
     503: "The warehouse cannot be read just now, or too many are waiting",
+    505: "An export by HTTP/1.0, which cannot tell a broken transfer from a whole one",
 }
 _TYPES = {
     Kind.TEXT: "string", Kind.TIMESTAMP: "string", Kind.DATE: "string", Kind.INTEGER: "integer",

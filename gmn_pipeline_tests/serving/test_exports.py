@@ -216,6 +216,13 @@ async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
     assert ended[-1] == "turn given back"
 
 
+def test_http_that_cannot_tell_a_broken_transfer_gets_none(server: Server) -> None:
+    for path, status in (("csv", b"505"), ("json", b"200")):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+            raw.sendall(b"GET /gmn/trajectories.%b HTTP/1.0\r\n\r\n" % path.encode())
+            assert raw.recv(12).endswith(status)
+
+
 def test_who_leaves_in_the_middle_or_reads_slowly_keeps_nobody(server: Server) -> None:
     """More leave than there may be exports at once."""
     raw = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(6)]

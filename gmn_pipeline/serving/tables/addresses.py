@@ -11,6 +11,7 @@ STORE = Parameter(
     choices=("gmn", "gmn_data_store"), is_required=True, is_in_path=True, example="gmn",
 )  # fmt: skip
 PROBLEMS = (404, 410, 503)
+EXPORT_PROBLEMS = (*PROBLEMS, 505)
 
 
 def suffix(choices: tuple[str, ...]) -> Parameter:

@@ -14,7 +14,7 @@ from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Asked, Parameter, Route
-from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE, in_formats, suffix
+from gmn_pipeline.serving.tables.addresses import EXPORT_PROBLEMS, STORE, in_formats, suffix
 from gmn_pipeline.serving.tables.as_of import AS_OF, named, state
 from gmn_pipeline.serving.tables.exports import exported
 from gmn_pipeline.serving.tables.questions import ANY_COLUMNS
@@ -111,5 +111,5 @@ async def _former(asked: Asked) -> int:
 
 ROUTE = Route(
     "/{store}/changes.{suffix}", "changes", _MEANING, _answer, in_formats(_SUFFIXES),
-    (STORE, suffix(_SUFFIXES), _SINCE, AS_OF), problems=PROBLEMS,
+    (STORE, suffix(_SUFFIXES), _SINCE, AS_OF), problems=EXPORT_PROBLEMS,
 )  # fmt: skip

@@ -33,6 +33,8 @@ from gmn_pipeline.serving.tables.page import (
 )
 from gmn_pipeline.serving.tables.relations import Relation
 
+_TELLS_NO_END = "1.0"
+
 
 def suffixes_of(relation: Relation) -> tuple[str, ...]:
     """The formats that a table can be had in; JSON is its pages'."""
@@ -93,6 +95,11 @@ async def exported(
     request = asked.request
     if (same := stamp.not_modified(request)) is not None:
         return same
+    if request.scope["http_version"] == _TELLS_NO_END:
+        raise Problem(
+            505, "http-version", "Exports need HTTP/1.1: in 1.0 a transfer that breaks looks "
+            "whole. A proxy in between may have to be told (nginx: proxy_http_version 1.1).",
+        )  # fmt: skip
     headers = stamp.headers(request)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=one.media_type)

@@ -14,7 +14,7 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.serving.tables import exports
-from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE, in_formats, suffix
+from gmn_pipeline.serving.tables.addresses import EXPORT_PROBLEMS, STORE, in_formats, suffix
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 
 ANY_COLUMNS = tuple(name for name, one in FORMATS.items() if one.is_for_any_columns)
@@ -74,7 +74,7 @@ def _route(query: CannedQuery) -> Route:
         f"/{{store}}/queries/{query.name}.{{suffix}}", f"query_{query.name}",
         f"{query.title}. {query.description}", answer, in_formats(ANY_COLUMNS),
         (STORE, suffix(ANY_COLUMNS), *map(_parameter, query.parameters), AS_OF),
-        problems=PROBLEMS,
+        problems=EXPORT_PROBLEMS,
     )  # fmt: skip
 
 

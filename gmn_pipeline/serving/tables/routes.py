@@ -9,7 +9,13 @@ from starlette.responses import Response
 
 from gmn_pipeline.serving.routes import Answers, Asked, Route
 from gmn_pipeline.serving.tables import changes, exports, page, questions, trajectory
-from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE, in_formats, suffix
+from gmn_pipeline.serving.tables.addresses import (
+    EXPORT_PROBLEMS,
+    PROBLEMS,
+    STORE,
+    in_formats,
+    suffix,
+)
 from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
 
 _PAGE_SCHEMA = {
@@ -60,7 +66,7 @@ def _routes(relation: Relation) -> Iterator[Route]:
         f"/{{store}}/{relation.name}.{{suffix}}", f"{relation.name}_export",
         f"All of {relation.name}, or all that the filters let through, in a format", an_export,
         in_formats(suffixes), (STORE, suffix(suffixes), *exports.parameters_of(relation)),
-        problems=PROBLEMS,
+        problems=EXPORT_PROBLEMS,
     )  # fmt: skip
 
 
