@@ -99,6 +99,20 @@ def test_each_operator_is_tried() -> None:
     assert set(OPERATORS) <= tried
 
 
+def test_showers_and_stations_are_searched(server: Server, ours: Asking) -> None:
+    path, words = "/gmn/iau_showers", "PER seid"
+    rows = body(server, f"{path}.json", ("_search", words), ("_shape", "array"), ("_size", "max"))
+    assert "PER" in [row["iau_shower_code"] for row in rows]
+    assert all("perseid" in json.dumps(row).lower() for row in rows)
+    lines = server.get(f"{path}.ndjson", {"_search": words}).body.splitlines()
+    assert len(lines) >= len(rows)
+    ((some,),) = ours("SELECT count(*) FROM stations WHERE station_code ILIKE '%uk00%'")
+    told = body(server, "/gmn_data_store/station.json", ("_search", "uk00"))
+    assert told["filtered_table_rows_count"] == some > 0
+    for text in NASTY:
+        assert server.get("/gmn/station.json", {"_search": text}).status == 200
+
+
 def test_all_filters_hold_also_two_of_one_column(server: Server, ours: Asking) -> None:
     given = [(f"{SPEED}__gt", 30), (f"{SPEED}__lt", 40), (f"{SPEED}__not", 38),
              (f"{ID}__contains", "a"), (f"{ID}__contains", "b")]  # fmt: skip

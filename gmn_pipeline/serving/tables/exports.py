@@ -28,7 +28,7 @@ from gmn_pipeline.serving.tables.page import (
     SORT_DESC,
     chosen,
     filtered,
-    filters_of,
+    of_rows,
     sorted_by,
 )
 from gmn_pipeline.serving.tables.relations import Relation
@@ -52,7 +52,7 @@ def _has_what_is_needed(one: Format, relation: Relation) -> bool:
 
 
 def parameters_of(relation: Relation) -> tuple[Parameter, ...]:
-    return (filters_of(relation), SORT, SORT_DESC, COL, NOCOL, AS_OF)
+    return (*of_rows(relation), SORT, SORT_DESC, COL, NOCOL, AS_OF)
 
 
 async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Response:

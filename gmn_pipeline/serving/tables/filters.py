@@ -19,6 +19,7 @@ from gmn_pipeline.serving.tables.relations import Relation
 from gmn_pipeline.serving.tables.values import Bound, day, midnight, value_of
 
 _MOST_OF_A_LIST = 1_000
+_MOST_WORDS = 10
 _MOST_WILDCARDS = 4
 """DuckDB tries all ways in which several of them may match, and nothing interrupts it there."""
 _SPECIAL = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
@@ -175,6 +176,18 @@ def conditions(relation: Relation, given: Iterable[tuple[str, str | None, str]])
         OPERATORS[operator or "exact"].condition(relation.by_name[column], text)
         for column, operator, text in given
     ]
+
+
+def search(relation: Relation, text: str) -> list[Condition]:
+    """That each word of a text stands in one of the row's texts."""
+    fields = [field for field in relation.fields if field.kind is Kind.TEXT]
+    contains = OPERATORS["contains"].condition
+    found = []
+    for word in text.split()[:_MOST_WORDS]:
+        some = [contains(field, word) for field in fields]
+        values = tuple(value for one in some for value in one.values)
+        found.append(Condition(f"({' OR '.join(one.sql for one in some)})", values))
+    return found
 
 
 def where(of: Iterable[Condition]) -> tuple[str, list[Bound]]:

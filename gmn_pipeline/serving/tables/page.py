@@ -20,7 +20,7 @@ from gmn_pipeline.serving.routes import Asked, Conditions, Parameter
 from gmn_pipeline.serving.tables import facets, order, shapes
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.facets import Facet
-from gmn_pipeline.serving.tables.filters import OPERATORS, Condition, conditions, where
+from gmn_pipeline.serving.tables.filters import OPERATORS, Condition, conditions, search, where
 from gmn_pipeline.serving.tables.order import Term
 from gmn_pipeline.serving.tables.relations import Relation
 from gmn_pipeline.serving.tables.values import Bound
@@ -33,6 +33,9 @@ SORT = Parameter("_sort", "column to sort by; nulls come last")
 SORT_DESC = Parameter("_sort_desc", "column to sort by, the greatest first; nulls come last")
 COL = Parameter("_col", "column to show, several times for several", is_repeated=True)
 NOCOL = Parameter("_nocol", "column to leave out, several times for several", is_repeated=True)
+_SEARCH = Parameter(
+    "_search", "words that each stand in one of the row's texts, upper or lower case"
+)
 _ON = ("on", "1", "true")
 _SIZE = Parameter(
     "_size", f"rows of the page, {_DEFAULT_SIZE} without it; max for as many as there may be",
@@ -69,9 +72,14 @@ def filters_of(relation: Relation) -> Conditions:
     )
 
 
+def of_rows(relation: Relation) -> tuple[Parameter, ...]:
+    """Those that say which rows are asked for."""
+    return (filters_of(relation), *([_SEARCH] if relation.is_searched else []))
+
+
 def parameters_of(relation: Relation) -> tuple[Parameter, ...]:
     return (
-        filters_of(relation), SORT, SORT_DESC, COL, NOCOL, _SIZE, _NEXT, _SHAPE, _NL, _NOCOUNT,
+        *of_rows(relation), SORT, SORT_DESC, COL, NOCOL, _SIZE, _NEXT, _SHAPE, _NL, _NOCOUNT,
         *_FACET_PARAMETERS, AS_OF,
     )  # fmt: skip
 
@@ -107,7 +115,11 @@ def chosen(asked: Asked, relation: Relation) -> tuple[Field, ...]:
 
 def filtered(asked: Asked, relation: Relation, filters: Conditions) -> list[Condition]:
     """The conditions of a request. Raises Problem."""
-    return conditions(relation, [(*filters.parts(name), text) for name, text in asked.conditions])
+    words = asked.text(_SEARCH.name) if relation.is_searched else None
+    return [
+        *conditions(relation, [(*filters.parts(name), text) for name, text in asked.conditions]),
+        *(search(relation, words) if words else []),
+    ]
 
 
 def sorted_by(asked: Asked, relation: Relation) -> tuple[str | None, bool]:
@@ -292,6 +304,8 @@ def _description(asked: Asked) -> str:
             said.append(f"{column_name} {operator}{shown}")
         else:
             said.append(f"{name} = {text}")
+    if _SEARCH.name in asked.values and (looked_for := asked.text(_SEARCH.name)):
+        said.append(f'search matches "{looked_for}"')
     words = f"where {' and '.join(said)}" if said else ""
     if by := asked.text(SORT.name):
         words += f" sorted by {by}"

@@ -42,6 +42,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Columns that together differ from row to row."""
 
+_SEARCHED = frozenset({"iau_showers", "iau_shower", "stations", "station"})
+"""Small ones of which texts are looked through as a whole (`_search`)."""
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -52,6 +55,10 @@ class Relation:
     fields: tuple[Field, ...]
     key: tuple[str, ...]
     is_view: bool
+
+    @property
+    def is_searched(self) -> bool:
+        return self.name in _SEARCHED
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
