@@ -103,7 +103,9 @@ class _Queries:
     def _answer(self, session: ReadSession, request: Request) -> bool:
         """Send all of an answer but its end; whether it is cut off."""
         self._frames.send(OPEN)
-        with session.run(request.sql, request.parameters, limits=request.limits) as answer:
+        with session.run(
+            request.sql, request.parameters, limits=request.limits, hidden=request.hidden
+        ) as answer:
             with pa.ipc.new_stream(self._frames, answer.schema) as stream:
                 self._frames.flush()
                 for batch in answer:

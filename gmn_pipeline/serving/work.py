@@ -19,6 +19,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.cache import Cache
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
@@ -28,6 +29,8 @@ from gmn_pipeline.settings import ServingSettings, Settings
 T = TypeVar("T")
 
 _DISCONNECT_POLL_S = 0.1
+_HIDDEN = frozenset(table.name for table in WORKING_TABLES)
+"""What the pipeline keeps for itself, such as messages that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Work:
         self._own = Slots(settings.serve_queries, waiting, patience_s)
         self._free = Slots(settings.serve_sql_queries, waiting, patience_s)
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
-        self._pool = QueryPool(settings, settings.serve_sql_queries)
+        self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
 
     def start(self) -> None:
         self._pool.start()
