@@ -182,7 +182,7 @@ def test_a_broken_lake_is_said_and_recovers(bench: Bench, server: Server) -> Non
 
     # A folder that was copied back is another catalogue in the same place.
     shutil.copytree(settings.warehouse_dir, away)
-    shutil.rmtree(settings.warehouse_dir)
+    settings.warehouse_dir.rename(away.with_name("former"))
     away.rename(settings.warehouse_dir)
     assert count(server) == rows
     load(bench, 122, "2022-03-21 00:00:00")
