@@ -13,7 +13,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-kafka bench-serving lock docs clean
+.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ kafka-stop: setup  ## stop it
 
 bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
+
+bench-formats: setup  ## measure exports against DuckDB's COPY (EXPORTED=100000)
+	@$(BIN)/python -m benchmarks.formats_bench --rows $(or $(EXPORTED),100000)
 
 bench: setup  ## measure as ratios against references (ROWS="100000 1000000")
 	@$(BIN)/python -m benchmarks.bench $(foreach rows,$(ROWS),--rows $(rows))

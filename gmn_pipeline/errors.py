@@ -25,6 +25,7 @@
         |-- QueryRefused          a query is anything but one SELECT of the warehouse's tables
         |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
         |-- QueryLimit            a query needs more time or memory than it may have
+        |-- FormatRefused         an answer lacks columns that the format asked for is made of
         |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
@@ -98,6 +99,10 @@ class KafkaUnavailable(PermanentError):
     """No broker can be started on this machine as it is."""
 
 
+class BrokerRunning(KafkaUnavailable):
+    """The data folder has a broker, or another process is just starting it."""
+
+
 class NotPermitted(PermanentError):
     """The data folder may not be written, or not be read."""
 
@@ -136,6 +141,10 @@ class QueryFailed(PermanentError):
 
 class QueryLimit(PermanentError):
     """A query needs more time or memory than it may have."""
+
+
+class FormatRefused(PermanentError):
+    """An answer lacks columns, or sources, that the format asked for is made of."""
 
 
 class SnapshotGone(PermanentError):

@@ -1,10 +1,13 @@
 """Fixtures that more than one file of tests uses."""
 
+import importlib
 import os
 import pickle
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,16 +17,17 @@ from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_brok
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer, own_postgres
-from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
+from gmn_pipeline_tests.support.quick_lakes import lakes_copied
+from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sample
 
 SLOW_FILES = {
-    "backends", "broker_outage", "cli", "cookbook", "dagster", "data_folder", "database",
-    "days_as_they_come", "deploy", "event_log", "first_loads", "http", "local_broker",
-    "maintenance", "model", "model_cases", "model_message_cases", "postgres_catalog",
-    "publications", "queries", "queries_refused", "reader", "refusals", "registry", "reloading",
-    "rest_api", "secure_broker", "serving_survival", "shower_refresh", "snapshot", "states",
-    "stream_service", "stream_states", "stream_waits", "streams", "survival", "unpublished_sensor",
-    "verify", "warehouse",
+    "backends", "broker_outage", "canned", "cli", "cookbook", "dagster", "data_folder",
+    "database", "days_as_they_come", "deploy", "dev", "event_log", "first_loads", "held_files",
+    "http", "local_broker", "maintenance", "model", "model_cases", "model_message_cases",
+    "postgres_catalog", "publications", "queries", "queries_refused", "reader", "refusals",
+    "registry", "reloading", "rest_api", "secure_broker", "serving_survival", "shower_refresh",
+    "snapshot", "states", "stream_service", "stream_states", "stream_waits", "streams",
+    "summary_text", "survival", "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 
@@ -32,6 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW_FILES:
             item.add_marker("slow")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tests of a process need not do each time."""
+    with lakes_copied(tmp_path_factory.mktemp("lakes")):
+        yield
 
 
 @pytest.fixture
@@ -81,6 +92,20 @@ def in_postgres(bench: Bench, postgres: PostgresServer) -> Settings:
     """Settings of a new warehouse with its catalogue there, and 20 trajectories to load."""
     bench.put(DAILY, sample().first(20))
     return placed(bench, catalog_of(postgres))
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The reader of the network's Python client. Its package is replaced by an empty one with
+    the same folder: the package's own `__init__` imports what is not needed here (bs4)."""
+    before = set(sys.modules)
+    package = ModuleType("gmn_python_api")
+    package.__path__ = [str(client_folder())]
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    yield importlib.import_module("gmn_python_api.meteor_trajectory_reader")
+    for name in set(sys.modules) - before:
+        if name.startswith("gmn_python_api."):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How `gmn sql` prints an answer.
+"""How `gmn sql` and `gmn query` print an answer.
 
 What belongs here: what a terminal or a file shows of an answer. What does not: running the query
 (`queries/`), and its CSV and JSON (`queries/formats.py`).
@@ -9,6 +9,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 
 import duckdb
@@ -21,7 +22,7 @@ from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
-from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.settings import QuerySettings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 _TABLE_ROWS = 5_000
@@ -29,7 +30,12 @@ _BOX_ROWS = 40
 _LIST_ROWS = 20
 
 
-def print_answer(worker: subprocess.Popen[bytes], query: str, output: str) -> None:
+def print_answer(
+    worker: subprocess.Popen[bytes],
+    query: str,
+    output: str,
+    parameters: Mapping[str, object] | None = None,
+) -> None:
     """Ask by this process, and print what comes; how it was cut off goes to the error output."""
     process = QueryProcess(worker)
     try:
@@ -39,7 +45,7 @@ def print_answer(worker: subprocess.Popen[bytes], query: str, output: str) -> No
                 "There is no warehouse yet.", remedy="'make run' (or 'gmn run') makes one."
             )
         limits = _limits(settings, output)
-        answer = process.ask(settings, query, limits=limits, exact_types=True)
+        answer = process.ask(settings, query, parameters or (), limits=limits, exact_types=True)
         with without_pandas():
             if output == "table":
                 _print_table(answer)
@@ -54,7 +60,7 @@ def print_answer(worker: subprocess.Popen[bytes], query: str, output: str) -> No
         process.close()
 
 
-def _limits(settings: Settings, output: str) -> Limits:
+def _limits(settings: QuerySettings, output: str) -> Limits:
     limits = Limits.of(settings)
     return replace(limits, rows=min(limits.rows, _TABLE_ROWS)) if output == "table" else limits
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -47,16 +47,17 @@ def _only_daemon(home: Path) -> Iterator[int]:
     Raises ServiceRunning if another one works there.
     """
     path = home / "daemon.lock"
-    try:
-        with exclusive(path, timeout_s=0) as lock:
-            os.set_inheritable(lock.fileno(), True)
-            yield lock.fileno()
-    except TimeoutError as error:
-        raise ServiceRunning(
-            f"Another 'gmn dev' works on {home.parent} already.",
-            remedy=f"Use that one, or end it first (Ctrl-C{_holders(path)}): two daemons would "
-            "start runs twice.",
-        ) from error
+    with ExitStack() as held:
+        try:
+            lock = held.enter_context(exclusive(path, timeout_s=0))
+        except TimeoutError as error:
+            raise ServiceRunning(
+                f"Another 'gmn dev' works on {home.parent} already.",
+                remedy=f"Use that one, or end it first (Ctrl-C{_holders(path)}): two daemons would "
+                "start runs twice.",
+            ) from error
+        os.set_inheritable(lock.fileno(), True)
+        yield lock.fileno()
 
 
 def _holders(lock: Path) -> str:

@@ -18,6 +18,7 @@ _INTERRUPTED = 130
 _COMMANDS = {
     "run": ("run", "run"),
     "sql": ("sql", "sql"),
+    "query": ("query", "query"),
     "status": ("status", "status"),
     "stream": ("stream", "stream"),
     "maintain": ("maintain", "maintain_warehouse"),
@@ -71,7 +72,7 @@ def _gmn() -> None:
 def main() -> None:
     """Entry point: whatever goes wrong, a person sees a sentence and no traceback."""
     code = _run()
-    if sys.argv[1:2] == ["sql"]:
+    if sys.argv[1:2] in (["sql"], ["query"]):
         # Nothing is left to do, and while the interpreter goes down under DuckDB's and Arrow's
         # threads it has ended in "Fatal Python error: PyGILState_Release".
         sys.stderr.flush()

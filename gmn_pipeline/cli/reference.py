@@ -1,5 +1,5 @@
-"""Write what follows from the definitions: pages of columns, quality flags, functions and
-settings, and the message schemas of the current versions.
+"""Write what follows from the definitions: pages of columns, formats, functions, queries, quality
+flags and settings, and the message schemas of the current versions.
 
 `python -m gmn_pipeline.cli.reference` writes them, `--check` fails if one is out of date.
 """
@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gmn_pipeline.queries.canned.catalogue import Parameter, all_queries
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.message_schema import schema_file
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
+from gmn_pipeline.serving.formats import ground_track, mdc_csv, ufo_csv, ukmon_csv
+from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.settings import GROUPS, variable
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
@@ -170,10 +173,95 @@ def message_schemas() -> dict[Path, str]:
     }
 
 
+def queries_page() -> str:
+    """The canned queries."""
+    parts = [
+        _GENERATED,
+        "# Ready questions",
+        "`gmn query` lists them, and `gmn query NAME --parameter value` asks one of the "
+        "warehouse (`--format csv` or `json`). In `gmn.duckdb` they give the same: the SQL below, "
+        "with the parameters bound by name.\n\n"
+        "```python\nimport duckdb\n\n"
+        'gmn = duckdb.connect("gmn.duckdb", read_only=True)\n'
+        'values = {"perihelion_au": 0.1, "sporadic_only": False}\n'
+        "gmn.execute(sql, values).df()\n```\n\n"
+        "A date is written 2026-08-13, a time (UTC) 2026-08-13T22:00:00. More questions, without "
+        "parameters, are in the [cookbook](cookbook.md).",
+        _table(("name", "question"),
+               [(f"[`{one.name}`](#{one.name})", one.title) for one in all_queries()]),
+    ]  # fmt: skip
+    for one in all_queries():
+        parts += [f"## {one.name}", f"**{one.title}.** {one.description}"]
+        if one.parameters:
+            parts.append(_table(("parameter", "type", "unit", "default", "meaning"),
+                                [_parameter(p) for p in one.parameters]))  # fmt: skip
+        parts.append(f"```sql\n{one.sql}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _parameter(parameter: Parameter) -> tuple[str | None, ...]:
+    default = "required" if parameter.is_required else parameter.default or ""
+    kind = " or ".join(parameter.choices) or parameter.type
+    return (f"`{parameter.name}`", kind, parameter.unit, default, parameter.meaning)
+
+
+def formats_page() -> str:
+    """The formats that answers go out in."""
+    rows = [
+        (
+            f"`.{one.suffix}`",
+            one.name,
+            one.description,
+            "" if one.says_units else "no",
+            "any" if one.is_for_any_columns else "all of a trajectory"
+            if len(one.needs) > len(ground_track.COLUMNS) else "those of the track",
+            f"`{one.media_type}`",
+        )
+        for one in FORMATS.values()
+    ]  # fmt: skip
+    foreign = (
+        ("ufo.csv", ufo_csv.COLUMNS), ("ukmon.csv", ukmon_csv.COLUMNS), ("mdc.csv", mdc_csv.COLUMNS)
+    )  # fmt: skip
+    parts = [
+        _GENERATED,
+        "# Formats",
+        "What tables and answers can be had in, by what the address ends in. They are written as "
+        "the rows come, without a limit of rows; what breaks off breaks the transfer, and never "
+        "ends as a shorter, valid file. Those with *no* under *units* have no place for units, "
+        "licence and snapshot.",
+        _table(("suffix", "format", "for", "units", "columns", "media type"), rows),
+        "- **Null** is an empty cell, `null` in JSON; in CSV an empty text is `\"\"`. ECSV cannot "
+        "tell the two apart. A number that is not finite is `NaN` or `inf`, and null in JSON.\n"
+        "- **Times** are UTC with six decimals; CSV has a blank where the others have a T, and "
+        "JSON a Z at the end.\n"
+        "- **Lists** are their members between commas; JSON, Parquet and Arrow have real ones.\n"
+        "- **CSV**: a text that begins like a formula (`=`, `+`, `-`, `@`) and is no number has an "
+        "apostrophe in front, so that no spreadsheet runs it. The other formats have it as it is, "
+        "but for the name of a shower in the columns of other programs.\n"
+        "- **GeoJSON and KML** show the straight line from beginning to end; heights are those "
+        "above the WGS84 ellipsoid. KML counts from sea level, up to 107 m off. GeoJSON cuts a "
+        "track at the 180th meridian, as the standard wants.\n"
+        "- **`summary.txt`** has each line byte for byte as it stood in the network's file, taken "
+        "from the landed file; rows that came in messages, or in files of the format of 2021, are "
+        "printed from their values. Its first line says when the export was made.",
+    ]  # fmt: skip
+    for suffix, columns in foreign:
+        empty = ", ".join(f"`{c.name}`" for c in columns if c.source is None)
+        parts += [
+            f"## `.{suffix}`",
+            _table(("column", "unit", "meaning"),
+                   [(f"`{c.name}`", c.unit, c.meaning) for c in columns if c.source is not None]),
+            f"Empty, since nothing here says it: {empty}.",
+        ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
 PAGES = {
     "columns.md": columns_page,
+    "formats.md": formats_page,
     "functions.md": functions_page,
     "quality.md": quality_page,
+    "queries.md": queries_page,
     "settings.md": settings_page,
 }
 

@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import count
 
+from gmn_pipeline.schemas.ucds import ucd_of
+
 
 class Kind(StrEnum):
     """What a value is, whatever library holds it."""
@@ -44,6 +46,7 @@ class Field:
     value beyond them cannot be real and rejects its row. What is merely odd is a quality flag
     (`validated/trajectories/quality.py`).
     `pattern` is a regular expression for texts, or for each member of a list of texts.
+    `ucd` follows from the name (`ucds.py`), and stays with a column that is given another name.
     """
 
     name: str
@@ -59,6 +62,11 @@ class Field:
     latest: datetime | None = None
     pattern: str | None = None
     sigma_of: str | None = None
+    ucd: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.ucd is None:
+            object.__setattr__(self, "ucd", ucd_of(self.name, self.sigma_of))
 
     @cached_property
     def nullable(self) -> bool:

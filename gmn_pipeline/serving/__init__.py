@@ -11,6 +11,7 @@
     compression.py zstd and gzip
     headers.py     what stands on every answer
     health.py, openapi.py, rest_api/    routes
+    formats/       what answers are written in
 
 What does not belong here: SQL that writes, and any way to the lake but through `queries/`.
 """

@@ -317,17 +317,16 @@ class StreamSettings(SettingsGroup):
     )
 
 
+class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSettings):
+    """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
+
+
+class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings):
+    """Way of the topic, from the warehouse to Kafka and back: the groups that it needs."""
+
+
 class Settings(
-    SourceSettings,
-    ShowerListSettings,
-    LoadSettings,
-    RunSettings,
-    DatabaseSettings,
-    WarehouseSettings,
-    QuerySettings,
-    ServingSettings,
-    KafkaSettings,
-    StreamSettings,
+    DaySettings, ShowerListSettings, RunSettings, QuerySettings, ServingSettings, TopicSettings
 ):
     """Settings of one process; `gmn settings` prints them."""
 

@@ -9,8 +9,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,20 +16,15 @@ import polars as pl
 import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import load_settings
-from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.snapshot import make_snapshot
-from gmn_pipeline_tests.support.archive import Shares, Truth, generate, next_generation
+from gmn_pipeline_tests.support.perseids import KAPPA_CYGNIDS, Loaded, with_showers_but
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 
 PAGE = Path(__file__).parents[2] / "docs" / "cookbook.md"
 OLD_CLIENT = Path(sys.prefix) / "duckdb-1.1"
 SHOWER = "'PER'"
-KAPPA_CYGNIDS = 12
-FROM, TO = date(2022, 8, 1), date(2022, 8, 25)
-DAYS = [FROM + timedelta(days) for days in range(-2, 27)]
 
 
 def recipes() -> dict[str, list[str]]:
@@ -47,60 +40,13 @@ def recipes() -> dict[str, list[str]]:
     return found
 
 
-@dataclass
-class Loaded:
-    """A data folder with a snapshot, and what is known of it."""
-
-    folder: Path
-    shower: str
-    truth: Truth | None = None
-    twins: tuple[str, str] = ("", "")
-
-    @property
-    def database(self) -> str:
-        return str(self.folder / "snapshot" / "gmn.duckdb")
-
-    def answers(self, connection: duckdb.DuckDBPyConnection, heading: str) -> list[pl.DataFrame]:
-        return [
-            connection.execute(query.replace(SHOWER, f"'{self.shower}'")).pl()
-            for query in recipes()[heading]
-        ]
-
-    def value(self, sql: str) -> float:
-        with duckdb.connect(self.database, read_only=True) as connection:
-            row = connection.execute(sql).fetchone()
-        assert row is not None
-        return float(row[0])
-
-
-def with_showers_but(number: int, warehouse: WarehouseConnection) -> None:
-    """The IAU list, in which one shower is missing."""
-    bundled = iau_showers.bundled()
-    others = bundled.showers.filter(pl.col("iau_shower_number") != number)
-    load_showers(warehouse, replace(bundled, showers=others))
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    """The Perseids of a year in two generations, with one event under two identifiers."""
-    folder = tmp_path_factory.mktemp("perseids")
-    generate(folder / "0", 4_000, seed=7, from_date=FROM, to_date=TO, kinds=("daily",))
-    shares = Shares(resolved=0.05, withdrawn=0.01, reidentified=0, duplicated=0, added=0.03,
-                    corrupted=0)  # fmt: skip
-    truth = next_generation(folder / "0", folder / "1", seed=8, shares=shares)
-    file = sorted((folder / "1" / "daily").glob("*_solrange_*"))[5]
-    lines = file.read_bytes().rstrip(b"\r\n").split(b"\n\r")
-    identifier = lines[-1].split(b";")[0].strip()
-    twin = identifier[:15] + b"Twin1"
-    file.write_bytes(b"\n\r".join([*lines, lines[-1].replace(identifier, twin), b""]))
-    for generation in "01":
-        settings = load_settings(
-            data_dir=folder / "data", source_url=str(folder / generation), own_kafka=False
-        )
-        assert not load_days(DAYS, settings).failed
-    with_showers_but(KAPPA_CYGNIDS, WarehouseConnection(settings))
-    make_snapshot(settings)
-    return Loaded(folder / "data", "PER", truth, (identifier.decode(), twin.decode()))
+def asked(
+    loaded: Loaded, connection: duckdb.DuckDBPyConnection, heading: str
+) -> list[pl.DataFrame]:
+    return [
+        connection.execute(query.replace(SHOWER, f"'{loaded.shower}'")).pl()
+        for query in recipes()[heading]
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +78,7 @@ def test_the_page_has_recipes_and_each_has_its_check() -> None:
 @pytest.mark.parametrize("heading", recipes())
 def test_a_recipe_answers_what_the_archive_was_made_with(archive: Loaded, heading: str) -> None:
     with duckdb.connect(archive.database, read_only=True) as connection:
-        answers = archive.answers(connection, heading)
+        answers = asked(archive, connection, heading)
     assert all(answer.height for answer in answers)
     CHECKS[heading](answers, archive)
 
@@ -140,7 +86,7 @@ def test_a_recipe_answers_what_the_archive_was_made_with(archive: Loaded, headin
 @pytest.mark.parametrize("heading", recipes())
 def test_a_recipe_answers_on_the_networks_sample(real: Loaded, heading: str) -> None:
     with duckdb.connect(real.database, read_only=True) as connection:
-        answers = real.answers(connection, heading)
+        answers = asked(real, connection, heading)
     assert all(answer.height for answer in answers)
     if heading in FOR_ANY_DATA:
         CHECKS[heading](answers, real)
@@ -154,7 +100,7 @@ def test_the_recipes_answer_the_same_in_the_warehouse_itself(archive: Loaded) ->
     ):
         for heading in recipes():
             for one, other in zip(
-                archive.answers(lake, heading), archive.answers(file, heading), strict=True
+                asked(archive, lake, heading), asked(archive, file, heading), strict=True
             ):
                 assert one.equals(other), heading
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import duckdb
 import pandera.errors
 import polars as pl
 import pytest
+from astropy.io.votable.ucd import check_ucd
 
 from gmn_pipeline.orchestration.metadata import column_schema
 from gmn_pipeline.readers.summary_file import read_head
@@ -24,6 +26,7 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Fie
 from gmn_pipeline.schemas.hard_limits import pandera_schema
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
+from gmn_pipeline.schemas.ucds import UCDS
 from gmn_pipeline_tests.support.sample import sample_bytes
 
 # The names by which existing clients know the columns; `+` marks a column that a sigma follows.
@@ -213,3 +216,27 @@ def test_a_rejected_row_keeps_where_it_stood_and_why() -> None:
     assert {"source_file_sha256", "line_number", "raw_line", "reasons"} <= set(
         REJECTED_ROWS.columns
     )
+
+
+# What the Virtual Observatory calls a column -----------------------------------------------------
+
+
+def test_ucds_are_of_the_controlled_vocabulary_and_stand_where_they_may() -> None:
+    named = {f.name: f.ucd for table in TABLES for f in table.fields if f.ucd}
+    assert len(named) > 90
+    for name, ucd in named.items():
+        assert check_ucd(ucd, check_controlled_vocabulary=True), f"{name}: {ucd}"
+
+
+def test_every_number_of_a_file_has_a_ucd_but_those_that_the_vocabulary_has_no_word_for() -> None:
+    without = {field.name for field in TRAJECTORY_FIELDS if not field.ucd}
+    assert without == {"apparent_lst_deg", "f_parameter"}
+    assert TRAJECTORY_FIELD["vgeo_sigma_km_s"].ucd == "stat.error;phys.veloc;pos.geocentric"
+
+
+def test_a_ucd_stays_with_a_column_under_another_name() -> None:
+    assert replace(TRAJECTORY_FIELD["eccentricity"], name="e").ucd == "src.orbital.eccentricity"
+
+
+def test_ucds_name_columns_that_there_are() -> None:
+    assert set(UCDS) <= {field.name for table in TABLES for field in table.fields}

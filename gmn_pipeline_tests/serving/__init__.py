@@ -1,1 +1,1 @@
-"""Tests of the server, over HTTP on loopback."""
+"""Tests of the server, over HTTP on loopback, and of the formats of its answers."""

@@ -1,14 +1,50 @@
-"""One lake and one server for all tests that change neither."""
+"""Rows to write in formats; one lake and one server for all tests that change neither."""
 
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pytest
 
+from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.lake import small_lake
+from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
 from gmn_pipeline_tests.support.server import Server, serving
 
 PAGE_ROWS = 100
+
+
+@pytest.fixture(scope="session")
+def sample_bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A data folder with the sample landed and validated."""
+    bench = Bench(tmp_path_factory.mktemp("formats"))
+    bench.put(DAILY, sample())
+    return bench
+
+
+@pytest.fixture(scope="session")
+def sample_rows(sample_bench: Bench) -> pa.Table:
+    """The 534 trajectories of the sample, with what validation adds."""
+    rows = sample_bench.validate().accepted.sort("line_number")
+    assert rows.columns == list(VALIDATED_TRAJECTORIES.columns)
+    table = rows.to_arrow()
+    # As DuckDB hands them out.
+    return table.cast(
+        pa.schema([
+            f.with_type(pa.list_(pa.string())) if pa.types.is_nested(f.type)
+            else f.with_type(pa.string()) if pa.types.is_large_string(f.type)
+            or f.type == pa.string_view() else f
+            for f in table.schema
+        ])
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def null_rows(sample_rows: pa.Table) -> pa.Table:
+    """Three rows in which everything is null."""
+    return pa.table(
+        [pa.nulls(3, column.type) for column in sample_rows.schema], schema=sample_rows.schema
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import duckdb
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gmn_pipeline.validated.flags import Family
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
@@ -170,6 +172,36 @@ def test_a_d_criterion_takes_extreme_orbits_and_does_not_make_up_what_is_null(
     for missing in range(10):
         elements = ", ".join("NULL" if n == missing else str(n + 1) for n in range(10))
         assert value(database, f"{name}({elements})") is None
+
+
+def angles(most: float) -> st.SearchStrategy[float]:
+    """Also those where formulas have their traps."""
+    return st.one_of(st.floats(0, most), st.sampled_from([0.0, 90.0, 180.0, most]))
+
+
+ORBITS = st.tuples(
+    st.floats(0.001, 1.1), st.floats(0.001, 1.5), angles(180), angles(360), angles(360)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@settings(max_examples=60, deadline=None)
+@given(one=ORBITS, other=ORBITS)
+def test_a_d_criterion_of_any_two_orbits(
+    database: duckdb.DuckDBPyConnection, name: str, one: tuple[float, ...], other: tuple[float, ...]
+) -> None:
+    pair, back, same = np.array([one + other, other + one, one + one])
+    found, found_back, found_same = criterion(database, name, np.array([pair, back, same]))
+    assert found >= 0
+    assert found == pytest.approx(found_back, abs=1e-9)
+    assert found_same == pytest.approx(0, abs=1e-9)
+    (pole1, _), (pole2, _) = (unit_vectors(pair[None], n) for n in (0, 1))
+    planes = float(angle(pole1, pole2)[0])
+    # Where the planes coincide or are opposite, and where the nodes are just 180 deg apart, the
+    # perihelia seen from the mutual node depend on rounding.
+    apart = abs((one[3] - other[3]) % 360 - 180)
+    if name == "d_drummond" or (1e-4 < planes < math.pi - 1e-4 and apart > 1e-6):
+        assert found == pytest.approx(float(expected(name, pair[None])[0]), abs=1e-6)
 
 
 # Angles -------------------------------------------------------------------------------------------

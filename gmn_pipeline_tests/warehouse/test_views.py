@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.sources import iau_showers
@@ -17,7 +18,6 @@ from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline.warehouse.views import VIEWS
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample

@@ -47,10 +47,10 @@ def write_parquet(
     """
     query = f"SELECT {', '.join(field.name for field in fields)} FROM {relation}"
     schema = connection.execute(f"{query} LIMIT 0").to_arrow_table().schema
-    metadata = {**about, **_for_pandas(fields, about), **_for_astropy(fields, about)}
+    metadata = file_metadata(fields, about)
     schema = arrow.schema(
         [
-            column.with_metadata(_of_field(field))
+            column.with_metadata(field_metadata(field))
             for column, field in zip(schema, fields, strict=True)
         ],
         metadata=metadata,
@@ -63,7 +63,13 @@ def write_parquet(
     )
 
 
-def _of_field(field: Field) -> dict[str, str]:
+def file_metadata(fields: Sequence[Field], about: dict[str, str]) -> dict[str, str]:
+    """What a file says of itself and of its columns, for those who look there."""
+    return {**about, **_for_pandas(fields, about), **_for_astropy(fields, about)}
+
+
+def field_metadata(field: Field) -> dict[str, str]:
+    """What a column says of itself."""
     return {"description": field.meaning} | ({"unit": field.unit} if field.unit else {})
 
 
