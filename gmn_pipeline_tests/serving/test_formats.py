@@ -541,6 +541,18 @@ def test_a_column_is_taken_for_what_its_name_says_if_its_kind_agrees() -> None:
     assert n.meaning == ""
 
 
+def test_columns_of_any_table_are_known_unless_their_name_means_several_things() -> None:
+    schema = pa.schema({"station_code": pa.string(), "rows_accepted": pa.int32(),
+                        "perihelion_distance_au": pa.float64(), "loaded_at_utc": pa.int32(),
+                        "id": pa.string()})  # fmt: skip
+    station, accepted, perihelion, loaded, ambiguous = Export.of(ABOUT, schema).fields
+    assert station.ucd == "meta.id;instr.obsty"
+    assert station.meaning
+    assert accepted.meaning == "of these, accepted"
+    assert perihelion.unit == "AU"
+    assert loaded.meaning == ambiguous.meaning == ""
+
+
 def test_a_cell_as_large_as_a_small_file_goes_through_every_format() -> None:
     stations = [f"XX{number:04d}" for number in range(10_000)]
     table = pa.table({"name": ["long", "☄ длинный 長い"], "stations": [stations, []]})
