@@ -13,14 +13,14 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev kafka kafka-stop bench bench-formats bench-kafka lock docs clean
+.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
 
-$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt pyproject.toml
+$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt requirements/gmn-client.txt pyproject.toml
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -28,6 +28,7 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/lock.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --no-deps -r requirements/no-deps.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/duckdb-1.1 -r requirements/duckdb-1.1.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/gmn-client -r requirements/gmn-client.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -63,6 +64,9 @@ docs: setup  ## write the generated pages of docs/ anew
 
 dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
 	@$(BIN)/gmn dev --reload
+
+serve: setup  ## serve the warehouse over HTTP on 127.0.0.1:8001 (PORT=8001)
+	@$(BIN)/gmn serve --port $(or $(PORT),8001)
 
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 	@$(BIN)/gmn kafka start --port $(or $(PORT),9092)

@@ -48,9 +48,20 @@ _RESULTS = Path(__file__).with_name("results-kafka.json")
 # How often a query looks for a message that is not visible yet.
 _LOOK_S = 0.01
 _SERVICE_LIMIT_S, _SENSOR_LIMIT_S = 60.0, 600.0
+# How often it is told how many messages are visible.
+_TELL_S = 20.0
 # Latency at the beginning and at the end of as many small commits.
 _SOME = 100
 Message = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
+Results = dict[str, Any]
+_console = Console(width=100)
+_BEGAN = time.monotonic()
+
+
+def _tell(step: str) -> None:
+    """What is being done, or was found, and when: the whole takes some ten minutes."""
+    now_s = time.monotonic() - _BEGAN
+    _console.print(f"{now_s:6.0f} s  {step}", highlight=False, markup=False, soft_wrap=True)
 
 
 # --- references ----------------------------------------------------------------------------------
@@ -104,22 +115,33 @@ def timed(act: Callable[[], int]) -> float:
 
 def publishing(one: Settings, count: int) -> tuple[dict[str, float], list[Message]]:
     """A warehouse of so many trajectories to its topic, then the same messages bare."""
+    _tell("publishing")
     ours = timed(lambda: publish(one).sent)
+    _tell(f"  {ours:,.0f} messages/s; reading them back to send them bare")
     messages = messages_of(one)
     assert len(messages) == count
 
     def bare(name: str) -> float:
         settings = one.model_copy(update={"kafka_topic": name})
-        return timed(lambda: bare_publish(settings, messages))
+        return _bare(lambda: bare_publish(settings, messages))
 
     return _ratio(ours, [bare("bare-1"), bare("bare-2")]), messages
 
 
 def consuming(two: Settings) -> dict[str, float]:
     """The topic into an empty warehouse; the machine's speed drifts, so bare before and after."""
-    before = timed(lambda: bare_consume(two))
+    _tell("taking in")
+    before = _bare(lambda: bare_consume(two))
     ours = timed(lambda: consume(two).counts.inserted)
-    return _ratio(ours, [before, timed(lambda: bare_consume(two))])
+    _tell(f"  {ours:,.0f} messages/s")
+    return _ratio(ours, [before, _bare(lambda: bare_consume(two))])
+
+
+def _bare(act: Callable[[], int]) -> float:
+    """The same by kafka-python alone."""
+    rate = timed(act)
+    _tell(f"  {rate:,.0f} messages/s bare")
+    return rate
 
 
 def _ratio(ours: float, references: list[float]) -> dict[str, float]:
@@ -147,6 +169,7 @@ def latencies(
     waiting: dict[str, float] = {}
     seconds: list[float] = []
     due = time.perf_counter()
+    tell_at = due + _TELL_S
     with producer(settings) as kafka, WarehouseConnection(settings).open(read_only=True) as sql:
 
         def visible() -> list[tuple[str]]:
@@ -164,6 +187,10 @@ def latencies(
             found = retry_while_busy(visible)
             now = time.perf_counter()
             seconds += [now - waiting.pop(identifier) for (identifier,) in found]
+            if now >= tell_at and seconds:
+                last = statistics.median(seconds[-_SOME:])
+                _tell(f"  {len(seconds):,} of {len(messages):,} visible, the last in {last:.2f} s")
+                tell_at = now + _TELL_S
             if waiting and now - min(waiting.values()) > limit_s:
                 raise SystemExit(f"{len(waiting)} messages are not visible after {limit_s:.0f} s.")
             time.sleep(_LOOK_S)
@@ -228,6 +255,7 @@ def _running(command: list[str], settings: Settings) -> Iterator[None]:
 
 def service_latency(settings: Settings, messages: Sequence[Message]) -> dict[str, float]:
     """`gmn stream` as a process of its own; the first message waits until it is ready."""
+    _tell(f"{len(messages):,} single messages with gmn stream")
     with _running([_program("gmn"), "stream"], settings):
         latencies(settings, messages[:1], None, _SERVICE_LIMIT_S)
         return of_latencies(latencies(settings, messages[1:], None, _SERVICE_LIMIT_S))
@@ -237,6 +265,7 @@ def sensor_latency(
     settings: Settings, messages: Sequence[Message], minutes: float
 ) -> dict[str, float]:
     """Dagster's daemon with the sensor on, and messages spread over some of its ticks."""
+    _tell(f"{len(messages):,} single messages over {minutes:g} minutes with the sensor")
     module = ["-m", "gmn_pipeline.definitions"]
     subprocess.run(  # noqa: S603 - no shell
         [_program("dagster"), "sensor", "start", "stream_sensor", *module],
@@ -259,35 +288,42 @@ def settings_for(root: Path, servers: str, name: str, topic: str, **more: Any) -
 
 def fill(root: Path, settings: Settings, count: int) -> None:
     """A warehouse with so many trajectories."""
+    _tell(f"generating {count:,} trajectories")
     generate(root / "site", count, from_date=_FIRST, to_date=_LAST, kinds=("daily",))
+    _tell("loading them")
     days = [_FIRST + timedelta(days=n) for n in range((_LAST - _FIRST).days + 1)]
     report = load_days(days, settings)
     if report.failed:
         raise SystemExit(str(report.failed[0].error))
 
 
-def measure(
-    root: Path, servers: str, count: int, singles: int, sensor_minutes: float
-) -> dict[str, Any]:
+def measure(root: Path, servers: str, count: int, singles: int, sensor_minutes: float) -> Results:
+    """All figures, each told as it is known."""
+    results: Results = {"messages": count}
+
+    def known(what: str, figures: dict[str, float]) -> None:
+        results[what] = figures
+        _tell(f"{what}: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))
+
     one = settings_for(root, servers, "one", "bench", source_url=str(root / "site"))
     fill(root, one, count)
-    results: dict[str, Any] = {"messages": count}
-    results["publish"], messages = publishing(one, count)
+    rates, messages = publishing(one, count)
+    known("publish", rates)
     results["message_bytes"] = round(
         statistics.mean(len(key) + len(value or b"") for key, value, _ in messages)
     )
     two = settings_for(root, servers, "two", "bench")
-    results["take in"] = consuming(two)
+    known("take in", consuming(two))
     if singles:
         some = messages[: singles + 1]
-        results["gmn stream"] = service_latency(two, new_messages(some, "s"))
+        known("gmn stream", service_latency(two, new_messages(some, "s")))
         if sensor_minutes:
             new = new_messages(some, "t")
-            results["stream_sensor"] = sensor_latency(two, new, sensor_minutes)
+            known("stream_sensor", sensor_latency(two, new, sensor_minutes))
     return results
 
 
-def _print(console: Console, results: dict[str, Any]) -> None:
+def _print(results: Results) -> None:
     rates = Table(title=f"{results['messages']:,} messages of {results['message_bytes']} bytes",
                   title_justify="left")  # fmt: skip
     for column in ("what", "messages/s", "bare kafka-python", "ratio"):
@@ -295,7 +331,7 @@ def _print(console: Console, results: dict[str, Any]) -> None:
     for what in ("publish", "take in"):
         ours, bare, ratio = results[what].values()
         rates.add_row(what, f"{ours:,}", f"{bare:,}", f"{ratio:.2f}")
-    console.print(rates)
+    _console.print(rates)
     if "gmn stream" not in results:
         return
     names = ("messages", "p50_s", "p95_s", "p99_s", "p50_of_the_first_s", "p50_of_the_last_s")
@@ -305,7 +341,7 @@ def _print(console: Console, results: dict[str, Any]) -> None:
     for what in ("gmn stream", "stream_sensor"):
         if what in results:
             table.add_row(what, *(f"{results[what][name]:g}" for name in names))
-    console.print(table)
+    _console.print(table)
 
 
 def main(
@@ -316,13 +352,13 @@ def main(
     ] = 5.0,
     results: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = _RESULTS,
 ) -> None:
-    """Measure with a broker of its own, print tables and write JSON."""
+    """Measure with a broker of its own, print each figure as it is known, then tables and JSON."""
     with tempfile.TemporaryDirectory(prefix="gmn-bench-") as folder:
         root = Path(folder)
         with brokers.own_broker(root, libs_dir=LIBS) as broker:
             found = measure(root, broker.bootstrap_servers, messages, latencies, sensor_minutes)
     results.write_text(json.dumps(found, indent=2) + "\n")
-    _print(Console(width=100), found)
+    _print(found)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 import dagster as dg
 import duckdb
 
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.definitions import build_defs
+from gmn_pipeline.flows.maintenance import maintain
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import Report
 from gmn_pipeline.flows.trajectory_days import load_days
@@ -41,7 +43,6 @@ from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.stream_session import stream_session
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 
@@ -164,7 +165,8 @@ def commits(folder: Path, count: int) -> Measured:
 
 def maintenance(folder: Path) -> Measured:
     """The nightly maintenance."""
-    done = maintain(load_settings(data_dir=folder / "data"))
+    settings = load_settings(data_dir=folder / "data")
+    done = maintain(settings, open_ledger(settings))
     return {"rows": 0, "files_before": done.files_before, "files_after": done.files_after}
 
 
@@ -202,11 +204,11 @@ def _dagster(settings: Settings) -> dg.DagsterInstance:
 
 
 def _run_job(settings: Settings, days: list[date]) -> Report:
-    watch = _Keep()
+    listener = _Keep()
     overrides = settings.model_dump(exclude_unset=True)
     with _dagster(settings) as instance:
         result = (
-            build_defs(overrides, watch=watch)
+            build_defs(overrides, listener=listener)
             .resolve_job_def(trajectory_days_job.name)
             .execute_in_process(
                 instance=instance,
@@ -215,8 +217,8 @@ def _run_job(settings: Settings, days: list[date]) -> Report:
             )
         )
     assert result.success
-    assert watch.report is not None
-    return watch.report
+    assert listener.report is not None
+    return listener.report
 
 
 def _measured(report: Report) -> Measured:

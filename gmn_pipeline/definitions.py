@@ -35,7 +35,7 @@ ASSETS = [
 
 
 def build_defs(
-    overrides: Mapping[str, Any] | None = None, *, watch: ProgressListener | None = None
+    overrides: Mapping[str, Any] | None = None, *, listener: ProgressListener | None = None
 ) -> dg.Definitions:
     """The definitions. Settings in `overrides` take the place of the environment's."""
     return dg.Definitions(
@@ -44,7 +44,7 @@ def build_defs(
         schedules=SCHEDULES,
         sensors=[changed_files_sensor, unpublished_sensor, stream_sensor, snapshot_automation],
         asset_checks=[warehouse_is_sound, snapshot_opens_with_all_rows],
-        resources={"pipeline": Pipeline(overrides or {}, watch)},
+        resources={"pipeline": Pipeline(overrides or {}, listener)},
     )
 
 

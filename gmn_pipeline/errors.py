@@ -26,6 +26,7 @@
         |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
         |-- QueryLimit            a query needs more time or memory than it may have
         |-- FormatRefused         an answer lacks columns that the format asked for is made of
+        |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
 
@@ -98,6 +99,10 @@ class KafkaUnavailable(PermanentError):
     """No broker can be started on this machine as it is."""
 
 
+class BrokerRunning(KafkaUnavailable):
+    """The data folder has a broker, or another process is just starting it."""
+
+
 class NotPermitted(PermanentError):
     """The data folder may not be written, or not be read."""
 
@@ -140,6 +145,10 @@ class QueryLimit(PermanentError):
 
 class FormatRefused(PermanentError):
     """An answer lacks columns, or sources, that the format asked for is made of."""
+
+
+class SnapshotGone(PermanentError):
+    """A state of the warehouse that is not kept any more, or never was."""
 
 
 class StreamGap(PermanentError):

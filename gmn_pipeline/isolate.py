@@ -15,7 +15,7 @@ import polars as pl
 T = TypeVar("T")
 
 BROKEN = (Exception, pl.exceptions.PanicException)
-"""What work on rows may raise. A panic is no Exception; an interrupt is none of ours."""
+"""What work on rows may raise. A panic is no Exception; an interrupt is not ours to catch."""
 
 _MOST_FAILURES = 200
 

@@ -17,14 +17,16 @@ from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_brok
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer, own_object_storage
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer, own_postgres
+from gmn_pipeline_tests.support.quick_lakes import lakes_copied
 from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sample
 
 SLOW_FILES = {
-    "backends", "broker_outage", "canned", "cli", "cookbook", "dagster", "data_folder", "database",
-    "days_as_they_come", "deploy", "event_log", "first_loads", "local_broker", "maintenance",
-    "model", "model_cases", "model_message_cases", "postgres_catalog", "publications", "queries",
-    "queries_refused", "reader", "refusals", "registry", "reloading", "secure_broker",
-    "shower_refresh", "snapshot", "stream_service", "stream_states", "stream_waits", "streams",
+    "backends", "broker_outage", "canned", "cli", "cookbook", "dagster", "data_folder",
+    "database", "days_as_they_come", "deploy", "dev", "event_log", "first_loads", "held_files",
+    "http", "local_broker", "maintenance", "model", "model_cases", "model_message_cases",
+    "postgres_catalog", "publications", "queries", "queries_refused", "reader", "refusals",
+    "registry", "reloading", "rest_api", "secure_broker", "serving_survival", "shower_refresh",
+    "snapshot", "states", "stream_service", "stream_states", "stream_waits", "streams",
     "summary_text", "survival", "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
@@ -34,6 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW_FILES:
             item.add_marker("slow")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tests of a process need not do each time."""
+    with lakes_copied(tmp_path_factory.mktemp("lakes")):
+        yield
 
 
 @pytest.fixture

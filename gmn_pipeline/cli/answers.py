@@ -22,7 +22,7 @@ from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
-from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.settings import QuerySettings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 _TABLE_ROWS = 5_000
@@ -60,7 +60,7 @@ def print_answer(
         process.close()
 
 
-def _limits(settings: Settings, output: str) -> Limits:
+def _limits(settings: QuerySettings, output: str) -> Limits:
     limits = Limits.of(settings)
     return replace(limits, rows=min(limits.rows, _TABLE_ROWS)) if output == "table" else limits
 

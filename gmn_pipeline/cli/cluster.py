@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from gmn_pipeline.errors import KafkaUnavailable
 from gmn_pipeline.kafka.client import bootstrap_servers
-from gmn_pipeline.kafka.local_broker.process import start
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.kafka.local_broker.process import start_or_join
+from gmn_pipeline.settings import KafkaSettings
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,27 @@ class Cluster:
 
 
 @contextmanager
-def cluster_for(settings: Settings) -> Iterator[Cluster]:
+def cluster_for(settings: KafkaSettings) -> Iterator[Cluster]:
     """The cluster that is set, or the data folder's broker, or one as long as the block runs."""
-    servers = bootstrap_servers(settings)
-    if servers is not None:
-        yield Cluster(servers, f"Kafka at {servers}.")
-        return
-    if not settings.own_kafka:
-        yield Cluster(None, "Nothing was published: no Kafka is set (KAFKA_BOOTSTRAP_SERVERS).")
+    if settings.kafka_bootstrap_servers or not settings.own_kafka:
+        yield _given(bootstrap_servers(settings))
         return
     try:
-        own = start(settings.data_dir)
+        broker, is_own = start_or_join(settings.data_dir)
     except KafkaUnavailable as error:
         yield Cluster(None, f"Nothing was published, the rest is done: {error}")
         return
+    if not is_own:
+        yield _given(broker.bootstrap_servers)
+        return
     try:
-        yield Cluster(own.bootstrap_servers, "Kafka ran for as long as this did ('make kafka').")
+        yield Cluster(broker.bootstrap_servers, "Kafka ran for as long as this did ('make kafka').")
     finally:
-        own.stop()
+        broker.stop()
+
+
+def _given(servers: str | None) -> Cluster:
+    """A cluster that goes on without us, if there is one."""
+    if servers is None:
+        return Cluster(None, "Nothing was published: no Kafka is set (KAFKA_BOOTSTRAP_SERVERS).")
+    return Cluster(servers, f"Kafka at {servers}.")

@@ -1,17 +1,17 @@
 """`gmn dev`: the Dagster UI with its daemon."""
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gmn_pipeline.cli.addresses import must_be_free
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.errors import ServiceRunning, SettingsError
+from gmn_pipeline.errors import ServiceRunning
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.storage.files import exclusive
@@ -26,7 +26,7 @@ def dev(
     """The Dagster UI with its daemon, on the same storage as 'gmn run'."""
     settings = load_settings()
     with explaining(settings.data_dir), _only_daemon(settings.dagster_home) as lock:
-        _must_be_free(host, port)
+        must_be_free(host, port)
         # Its files are made here, by one process: the UI and the daemon start at the same time.
         dagster_instance(settings).dispose()
         command = [
@@ -47,16 +47,17 @@ def _only_daemon(home: Path) -> Iterator[int]:
     Raises ServiceRunning if another one works there.
     """
     path = home / "daemon.lock"
-    try:
-        with exclusive(path, timeout_s=0) as lock:
-            os.set_inheritable(lock.fileno(), True)
-            yield lock.fileno()
-    except TimeoutError as error:
-        raise ServiceRunning(
-            f"Another 'gmn dev' works on {home.parent} already.",
-            remedy=f"Use that one, or end it first (Ctrl-C{_holders(path)}): two daemons would "
-            "start runs twice.",
-        ) from error
+    with ExitStack() as held:
+        try:
+            lock = held.enter_context(exclusive(path, timeout_s=0))
+        except TimeoutError as error:
+            raise ServiceRunning(
+                f"Another 'gmn dev' works on {home.parent} already.",
+                remedy=f"Use that one, or end it first (Ctrl-C{_holders(path)}): two daemons would "
+                "start runs twice.",
+            ) from error
+        os.set_inheritable(lock.fileno(), True)
+        yield lock.fileno()
 
 
 def _holders(lock: Path) -> str:
@@ -68,22 +69,3 @@ def _holders(lock: Path) -> str:
                 found.add(int(link.parts[2]))
     found.discard(os.getpid())
     return f", or the processes {', '.join(map(str, sorted(found)))}" if found else ""
-
-
-def _must_be_free(host: str, port: int) -> None:
-    """Raises ServiceRunning if a server has the port, SettingsError for an unusable address."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as found:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind(address)
-            found.listen()
-    except socket.gaierror as error:
-        raise SettingsError(
-            f"--host {host} is no address: {error.strerror}.", remedy="Give one of this machine."
-        ) from error
-    except OSError as error:
-        raise ServiceRunning(
-            f"Port {port} of {host} cannot be had: {error.strerror}.",
-            remedy="Stop the program that has it, or give another with --port.",
-        ) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gmn_pipeline.kafka.local_broker.install import kafka_version
-from gmn_pipeline.kafka.local_broker.process import running, start
+from gmn_pipeline.kafka.local_broker.process import running, start_or_join
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,12 +23,10 @@ Port = Annotated[int, typer.Option(help="Port of 127.0.0.1 that the broker liste
 @app.command("start")
 def start_broker(data_dir: DataDir = Path("data"), port: Port = 9092) -> None:
     """Start the broker and return when it answers; it runs until it is stopped."""
-    broker = running(data_dir)
-    if broker is not None:
-        broker.wait_until_ready()
+    broker, is_own = start_or_join(data_dir, port, outlive_caller=True)
+    if not is_own:
         typer.echo(f"Kafka already runs at {broker.bootstrap_servers} (pid {broker.pid}).")
         return
-    broker = start(data_dir, port, outlive_caller=True)
     typer.echo(
         f"Kafka {kafka_version()} runs at {broker.bootstrap_servers} (pid {broker.pid}); "
         f"its log is {broker.folder / 'broker.log'}."

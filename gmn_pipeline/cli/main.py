@@ -25,6 +25,7 @@ _COMMANDS = {
     "verify": ("verify", "verify_warehouse"),
     "settings": ("settings", "show_settings"),
     "sample": ("sample", "sample"),
+    "serve": ("serve", "serve"),
     "dev": ("dev", "dev"),
     "kafka": ("kafka", "app"),
 }

@@ -35,12 +35,12 @@ from gmn_pipeline.orchestration.sensors.publications import unpublished_days
 from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS
 from gmn_pipeline.schemas.topics import trajectories_topic
-from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.settings import FolderSettings, KafkaSettings, load_settings
 from gmn_pipeline.storage.problems import explained_text, is_interruption_text, unknown
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.shower_names import JOIN_SHOWERS, NOT_IN_LIST, SHOWER_NAME
 from gmn_pipeline.warehouse.showers import edition_in_use
-from gmn_pipeline.warehouse.store import ask
 
 _SHOWN_SHOWERS = 8
 
@@ -112,23 +112,29 @@ def run(
             remedy=f"The network's data begins on {FIRST_DAY}; --to is not before --from, nor in "
             "the future.",
         )
+    warehouse = WarehouseConnection(settings)
     began = time.monotonic()
     with _progress() as progress, dagster_instance(settings) as instance:
-        watch = ProgressBars(progress)
-        defs = build_defs(overrides, watch=watch)
+        listener = ProgressBars(progress)
+        defs = build_defs(overrides, listener=listener)
         succeeded = _execute(defs, trajectory_days_job.name, instance, range_tags(first, last))
-        if not ask(WarehouseConnection(settings), f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
+        if not read_rows(warehouse, f"FROM {IAU_SHOWER_SOLUTIONS.name} LIMIT 1"):
             _execute(defs, iau_showers_job.name, instance)
-        streamed = _stream_round_trip(settings, overrides, instance)
+        streamed = _stream_round_trip(settings, warehouse, overrides, instance)
         succeeded = _execute(defs, snapshot_job.name, instance) and succeeded
-    if watch.report is not None:
-        _summary(settings, watch.report, time.monotonic() - began, streamed)
+    if listener.report is not None:
+        seconds = time.monotonic() - began
+        _summary(warehouse, listener.report, streamed)
+        _print_where(settings, warehouse, seconds)
     if not succeeded:
         raise typer.Exit(1)
 
 
 def _stream_round_trip(
-    settings: Settings, overrides: dict[str, Any], instance: dg.DagsterInstance
+    settings: KafkaSettings,
+    warehouse: WarehouseConnection,
+    overrides: dict[str, Any],
+    instance: dg.DagsterInstance,
 ) -> str:
     """Publish what is not published and take the topic in; what to tell of it."""
     with cluster_for(settings) as kafka:
@@ -138,7 +144,7 @@ def _stream_round_trip(
         defs = build_defs({**overrides, "kafka_bootstrap_servers": kafka.servers})
         try:
             topic = topic_state(settings, trajectories_topic(settings))
-            days = unpublished_days(settings, topic.topic_id if topic else None)
+            days = unpublished_days(warehouse, topic.topic_id if topic else None)
         except GmnError as error:
             return f"Nothing was published, the rest is done: {error}"
         published = "Nothing to publish."
@@ -196,7 +202,7 @@ def _causes(error: Any) -> list[Any]:
     return causes
 
 
-def _summary(settings: Settings, report: Report, seconds: float, streamed: str) -> None:
+def _summary(warehouse: WarehouseConnection, report: Report, streamed: str) -> None:
     """What a person wants to know at the end of a run."""
     days = list(report.days)
     new = sum(file.is_new for file in report.files)
@@ -222,17 +228,15 @@ def _summary(settings: Settings, report: Report, seconds: float, streamed: str) 
     if restored := report.total("restored"):
         table.add_row("back to what another file has", f"{restored:,}")
     console.print(table)
-    _print_showers(settings, days)
+    _print_showers(warehouse, days)
     print_some(report.warnings, style="yellow")
     for day in report.failed:
         console.print(f"[red]{day.day} failed[/] in {day.failed_stage}: {day.error}")
     console.print(streamed, soft_wrap=True, markup=False)
-    _print_where(settings, seconds)
 
 
-def _print_showers(settings: Settings, days: Sequence[date]) -> None:
-    warehouse = WarehouseConnection(settings)
-    rows = ask(
+def _print_showers(warehouse: WarehouseConnection, days: Sequence[date]) -> None:
+    rows = read_rows(
         warehouse,
         f"SELECT iau_shower_number, iau_shower_code, any_value({SHOWER_NAME}), count(*) AS n, "
         f"avg(vgeo_km_s) FROM trajectories {JOIN_SHOWERS} WHERE bin_date BETWEEN ? AND ? "
@@ -256,16 +260,17 @@ def _print_showers(settings: Settings, days: Sequence[date]) -> None:
     console.print(f"names from {edition or 'no list: none could be loaded'}", soft_wrap=True)
 
 
-def _print_where(settings: Settings, seconds: float) -> None:
+def _print_where(settings: FolderSettings, warehouse: WarehouseConnection, seconds: float) -> None:
     database = settings.snapshot_dir / "gmn.duckdb"
     console.print(f"Done in {seconds:.1f} s.")
-    warehouse = WarehouseConnection(settings).backend.place
-    for name, place in (("analysts' database", database), ("warehouse", warehouse)):
+    for name, place in (("analysts' database", database), ("warehouse", warehouse.backend.place)):
         console.print(f"  {name:<20}{place}", soft_wrap=True, markup=False)
     console.print("Next:")
     query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
     console.print(f'  {_self()} sql "{query}"', soft_wrap=True)
     console.print(f"  {_self()} status      what is loaded, what failed", soft_wrap=True)
+    console.print(f"  {_self()} serve       the warehouse over HTTP, http://127.0.0.1:8001/docs",
+                  soft_wrap=True)  # fmt: skip
     console.print("  make dev                  the Dagster UI on http://127.0.0.1:3000")
 
 

@@ -4,17 +4,18 @@ from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.database.ledger import Ledger, open_ledger
-from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.streams.overview import overview
-from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import Warehouse, ask
+from gmn_pipeline.settings import load_settings
+from gmn_pipeline.streams.overview import Overview, overview
+from gmn_pipeline.warehouse.reading import read_rows
+from gmn_pipeline.warehouse.store import Warehouse
 
 
 def status() -> None:
     """What is loaded, what waits, what failed."""
     settings = load_settings()
-    rows = ask(
-        WarehouseConnection(settings),
+    warehouse = Warehouse(settings)
+    rows = read_rows(
+        warehouse.connection,
         "SELECT count(*), min(bin_date), max(bin_date), max(valid_from_utc), "
         "(SELECT count(*) FROM trajectory_revisions), (SELECT count(*) FROM rejected_rows), "
         "(SELECT count(*) FROM source_files), (SELECT count(*) FROM stations) FROM trajectories",
@@ -32,18 +33,17 @@ def status() -> None:
         ("former states", f"{former:,}"), ("rejected rows", f"{rejected:,}"),
         ("stations", f"{stations:,}"), ("files loaded", f"{files:,}"),
         ("last change", f"{changed:%Y-%m-%d %H:%M:%S} UTC" if changed else "never"),
-        ("landed, not loaded", f"{_pending(settings, ledger):,} files"),
+        ("landed, not loaded", f"{_pending(warehouse, ledger):,} files"),
     ):  # fmt: skip
         table.add_row(name, str(value))
     console.print(table)
-    _print_stream(settings)
+    _print_stream(settings.kafka_topic, overview(settings, warehouse.connection))
     _print_failures(ledger)
     print_some([file.in_words for file in ledger.unread()], style="yellow")
 
 
-def _print_stream(settings: Settings) -> None:
-    stream = overview(settings)
-    table = Table(title=f"Topic {settings.kafka_topic}", show_header=False, title_justify="left")
+def _print_stream(topic: str, stream: Overview) -> None:
+    table = Table(title=f"Topic {topic}", show_header=False, title_justify="left")
     table.add_column(style="cyan")
     table.add_column(overflow="fold")
     last = stream.last_published_at_utc
@@ -63,9 +63,9 @@ def _print_stream(settings: Settings) -> None:
     console.print(table)
 
 
-def _pending(settings: Settings, ledger: Ledger) -> int:
+def _pending(warehouse: Warehouse, ledger: Ledger) -> int:
     """Newest landed daily files that the warehouse has not taken."""
-    taken = Warehouse(settings).taken_files()
+    taken = warehouse.taken_files()
     return sum(
         version.sha256 not in taken
         for version in ledger.newest_landed().values()

@@ -1,4 +1,5 @@
-"""The ledger: which version of which file was landed, what was validated from it, what failed.
+"""The ledger: which version of which file was landed, what was validated from it, what was loaded
+whole, what failed.
 
 What belongs here: state of the work, in tables of the operational database; every write is one
 transaction. What does not: the data itself (landing objects, validated Parquet, warehouse).
@@ -16,6 +17,7 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database, open_database
 from gmn_pipeline.database.tables import (
     DAY_FAILURES,
+    HISTORY_LOADS,
     LANDED_VERSIONS,
     UNREAD_FILES,
     VALIDATED_SLICES,
@@ -57,6 +59,18 @@ class ValidatedSlice:
 
 
 @dataclass(frozen=True)
+class HistoryLoad:
+    """Of one day, the bytes of a monthly, yearly or all-file that were loaded whole under a
+    definition, and the mark of all that the warehouse had taken in by then."""
+
+    path: str
+    day: date
+    sha256: str
+    definition: str
+    taken_in: str
+
+
+@dataclass(frozen=True)
 class DayFailure:
     """Why a day did not get through, and what to do about it."""
 
@@ -82,7 +96,7 @@ class UnreadFile:
         )
 
 
-_Row = TypeVar("_Row", LandedVersion, ValidatedSlice, DayFailure, UnreadFile)
+_Row = TypeVar("_Row", LandedVersion, ValidatedSlice, HistoryLoad, DayFailure, UnreadFile)
 
 
 def open_ledger(settings: DatabaseSettings) -> "Ledger":
@@ -150,6 +164,21 @@ class Ledger:
         query = select(slices.accepted_path).union(select(slices.rejected_path))
         with self._database.reading() as connection:
             return set(connection.scalars(query)) if connection else set()
+
+    def record_history_loads(self, loads: Iterable[HistoryLoad]) -> None:
+        """Record days of files; one of the same day of the same path takes the former's place."""
+        with self._database.writing() as connection:
+            _insert(connection, HISTORY_LOADS, loads, or_replace=True)
+
+    def history_loads(self, days: Iterable[date]) -> set[HistoryLoad]:
+        """What was last loaded whole of the given days."""
+        wanted = set(days)
+        if not wanted:
+            return set()
+        query = _all(HistoryLoad, HISTORY_LOADS).where(
+            HISTORY_LOADS.c.day.between(min(wanted), max(wanted))
+        )
+        return {load for load in self._read(HistoryLoad, query) if load.day in wanted}
 
     def record_days(self, failed: dict[date, tuple[str, str]], good: Iterable[date]) -> None:
         """Record (stage, message) of failed days, and forget former failures of good ones."""

@@ -57,6 +57,17 @@ VALIDATED_SLICES = Table(
     Index("validated_by_date", "bin_date"),
 )
 
+HISTORY_LOADS = Table(
+    "history_loads",
+    METADATA,
+    Column("path", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("definition", String, nullable=False),
+    Column("taken_in", String, nullable=False),
+    Index("history_loads_by_day", "day"),
+)
+
 DAY_FAILURES = Table(
     "day_failures",
     METADATA,

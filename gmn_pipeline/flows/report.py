@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.trajectories import LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import FileKind
+from gmn_pipeline.telemetry import Stopwatch
 
 
 class Stage(StrEnum):

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
+from gmn_pipeline.flows.held_files import HeldFiles
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.flows.report import DayReport, Report, Stage
 from gmn_pipeline.landing.trajectories import (
@@ -32,11 +33,11 @@ from gmn_pipeline.landing.trajectories import (
     land,
 )
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import DaySettings, LoadSettings, SourceSettings
 from gmn_pipeline.sources.gmn_directory import open_directory
 from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
-from gmn_pipeline.validated.trajectories.slices import DEFINITION, Chunk
+from gmn_pipeline.validated.trajectories.slices import Chunk
 from gmn_pipeline.validated.trajectories.validate import validate
 from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
 
@@ -47,10 +48,10 @@ _A_DAY = timedelta(days=1)
 
 def load_days(
     days: Sequence[date],
-    settings: Settings,
+    settings: DaySettings,
     *,
     stages: frozenset[Stage] = ALL_STAGES,
-    watch: ProgressListener | None = None,
+    listener: ProgressListener | None = None,
     on_days: OnDays = lambda _: None,
 ) -> Report:
     """Take days through the stages. A day that fails is reported and stops no other.
@@ -60,11 +61,11 @@ def load_days(
 
     Raises SourceUnavailable or SourceRefused if the source's listing cannot be had.
     """
-    watch = watch or ProgressListener()
+    listener = listener or ProgressListener()
     report = Report({day: DayReport(day) for day in sorted(days)})
     with report.stopwatch.timed("total"):
-        _take_through(report, settings, stages, watch, on_days)
-    watch.finished(report)
+        _take_through(report, settings, stages, listener, on_days)
+    listener.finished(report)
     return report
 
 
@@ -110,16 +111,17 @@ class _Through:
 
 def _take_through(
     report: Report,
-    settings: Settings,
+    settings: DaySettings,
     stages: frozenset[Stage],
-    watch: ProgressListener,
+    listener: ProgressListener,
     on_days: OnDays,
 ) -> None:
     ledger = open_ledger(settings)
     through = _Through(report, on_days)
-    files = _landed(report, settings, ledger, stages, watch, through)
+    files = _landed(report, settings, ledger, stages, listener, through)
     if stages & {Stage.VALIDATED, Stage.WAREHOUSE}:
-        _validate_and_load(report, files, settings, ledger, stages, watch, through)
+        warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
+        _validate_and_load(report, files, settings, ledger, warehouse, listener, through)
     else:
         deque(files, maxlen=0)
     through.tell(all_days=True)
@@ -129,10 +131,10 @@ def _take_through(
 
 def _landed(
     report: Report,
-    settings: Settings,
+    settings: SourceSettings,
     ledger: Ledger,
     stages: frozenset[Stage],
-    watch: ProgressListener,
+    listener: ProgressListener,
     through: _Through,
 ) -> Iterator[LandedFile]:
     """The files of the days as they are landed, without those of days that failed."""
@@ -141,8 +143,8 @@ def _landed(
         directory = open_directory(settings)
         report.source, report.kind = directory.base, FileKind(settings.history)
         landings = land(
-            list(report.days), settings=settings, directory=directory,
-            objects=objects, ledger=ledger, on_total=watch.files_wanted, on_file=watch.file_done,
+            list(report.days), settings=settings, directory=directory, objects=objects,
+            ledger=ledger, on_total=listener.files_wanted, on_file=listener.file_done,
         )  # fmt: skip
     else:
         landings = iter([_recall(report.days.keys(), ledger, objects)])
@@ -197,23 +199,24 @@ def _recall(days: Set[date], ledger: Ledger, objects: ObjectStore) -> Landing:
 def _validate_and_load(
     report: Report,
     files: Iterable[LandedFile],
-    settings: Settings,
+    settings: LoadSettings,
     ledger: Ledger,
-    stages: frozenset[Stage],
-    watch: ProgressListener,
+    warehouse: Warehouse | None,
+    listener: ProgressListener,
     through: _Through,
 ) -> None:
-    warehouse = Warehouse(settings) if Stage.WAREHOUSE in stages else None
-    if warehouse:
-        files = _without_loaded(files, report, ledger, warehouse, through)
     parsed: list[Landed[HistoryFile]] = []
-    chunks = validate(
-        _announced(files, watch, parsed), list(report.days),
-        settings=settings, ledger=ledger, stopwatch=report.stopwatch,
-    )  # fmt: skip
+    held: HeldFiles | None = None
     # One chunk is loaded while the next is landed, parsed and checked.
     kept = warehouse.connection.session() if warehouse else nullcontext()
     with kept, ThreadPoolExecutor(1, "load") as loader:
+        if warehouse:
+            held = HeldFiles(list(report.days), ledger, warehouse)
+            files = _without_held(files, report, held, parsed, through)
+        chunks = validate(
+            _announced(files, listener, parsed), list(report.days),
+            settings=settings, ledger=ledger, stopwatch=report.stopwatch,
+        )  # fmt: skip
         loading: Future[list[date]] | None = None
         for chunk in chunks:
             for day, error in chunk.failed_days.items():
@@ -222,8 +225,10 @@ def _validate_and_load(
             for day_report in _add_slices(report, chunk.slices):
                 day_report.went_through = True
             _await(loading, parsed, through)
-            loading = loader.submit(_load, report, chunk, warehouse, watch)
+            loading = loader.submit(_load, report, chunk, warehouse, held, listener)
         _await(loading, parsed, through)
+    if held:
+        held.note([day.day for day in report.good])
 
 
 def _await(
@@ -239,39 +244,34 @@ def _await(
     through.tell()
 
 
-def _without_loaded(
+def _without_held(
     files: Iterable[LandedFile],
     report: Report,
-    ledger: Ledger,
-    warehouse: Warehouse,
+    held: HeldFiles,
+    done: list[Landed[HistoryFile]],
     through: _Through,
 ) -> Iterator[LandedFile]:
     """Files that the warehouse did not hold at first; the others are reported as unchanged."""
-    days = list(report.days)
-    loaded = warehouse.loaded_files(days)
-    slices = {
-        (s.source_file_sha256, s.bin_date, s.bin_solar_longitude_deg): s
-        for s in ledger.validated(days)
-        if s.definition == DEFINITION
-    }
     for file in files:
-        bin_ = _bin(file)
-        key = (file.version.sha256, bin_.date, bin_.solar_longitude_deg) if bin_ else None
-        if key in loaded and key in slices:
-            [day_report] = _add_slices(report, [slices[key]])
-            day_report.unchanged += slices[key].rows_accepted
-            through.bin_done(day_report.day)
-        else:
+        slices = held.slices(file)
+        if slices is None:
             yield file
+            continue
+        for slice_, day_report in zip(slices, _add_slices(report, slices), strict=True):
+            day_report.unchanged += slice_.rows_accepted
+        if is_daily(file):
+            through.bin_done(file.wanted.bin.date)
+        elif is_history(file):
+            done.append(file)
 
 
 def _announced(
-    files: Iterable[LandedFile], watch: ProgressListener, parsed: list[Landed[HistoryFile]]
+    files: Iterable[LandedFile], listener: ProgressListener, parsed: list[Landed[HistoryFile]]
 ) -> Iterator[LandedFile]:
-    """The files, telling the watch of their rows; a history file is parsed to its end when the
+    """The files, telling the listener of their rows; a history file is parsed to its end when the
     next file is asked for."""
     for file in files:
-        watch.rows_wanted(file.version.size_bytes // BYTES_A_ROW)
+        listener.rows_wanted(file.version.size_bytes // BYTES_A_ROW)
         yield file
         if is_history(file):
             parsed.append(file)
@@ -290,7 +290,11 @@ def _add_slices(report: Report, slices: Sequence[ValidatedSlice]) -> list[DayRep
 
 
 def _load(
-    report: Report, chunk: Chunk, warehouse: Warehouse | None, watch: ProgressListener
+    report: Report,
+    chunk: Chunk,
+    warehouse: Warehouse | None,
+    held: HeldFiles | None,
+    listener: ProgressListener,
 ) -> list[date]:
     """Load a chunk; the days of its bins, one for each bin of a daily file."""
     slices = [
@@ -299,15 +303,17 @@ def _load(
         for file in [chunk.files[slice_.source_file_sha256]]
     ]
     try:
-        if slices and warehouse:
+        if slices and warehouse and held:
             with report.stopwatch.timed("merge"):
-                for counts in warehouse.load(slices):
-                    _add_counts(report.days[counts.bin_date], counts)
+                loaded = warehouse.load(slices)
+            held.add(loaded)
+            for counts in loaded:
+                _add_counts(report.days[counts.bin_date], counts)
         report.flag_counts += chunk.flag_counts
     except GmnError as error:
         days = {s.bin_date for s in chunk.slices}
         report.fail(days, Stage.WAREHOUSE, error)
-    watch.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
+    listener.rows_done(sum(slice_.rows_read for slice_ in chunk.slices))
     return [
         slice_.bin_date
         for slice_ in chunk.slices

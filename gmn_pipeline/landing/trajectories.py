@@ -8,6 +8,7 @@ A file that cannot be had fails the days it carries, and no others.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -20,7 +21,7 @@ from gmn_pipeline.errors import GmnError, RetryableError, SourceRefused, Summary
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name, months_of_name
 from gmn_pipeline.readers.summary_file import Head, check_whole
 from gmn_pipeline.settings import SourceSettings
-from gmn_pipeline.sources.gmn_directory import Directory, Entry, Fetched, Version
+from gmn_pipeline.sources.gmn_directory import Directory, FetchedFile, ListingEntry, SourceVersion
 from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name
 from gmn_pipeline.storage.object_store import ObjectStore
 
@@ -117,26 +118,48 @@ def land(
     known = ledger.newest_landed()
     on_total(len(wanted))
 
-    def take(file: SourceFile) -> LandedFile | GmnError:
+    # One folder for all files: most of them are not fetched, and a folder each took longer.
+    with _incoming(objects) as incoming:
+
+        def take(numbered: tuple[int, SourceFile]) -> LandedFile | GmnError:
+            number, file = numbered
+            try:
+                return _take(file, known.get(file.path), directory, objects, incoming / str(number))
+            except GmnError as error:
+                return error
+
+        def taken(pool: ThreadPoolExecutor) -> Iterator[_Taken]:
+            for file, result in zip(wanted, pool.map(take, enumerate(wanted)), strict=True):
+                on_file()
+                yield file, result
+
+        pool = ThreadPoolExecutor(settings.http_concurrency, "fetch")
         try:
-            return _take(file, known.get(file.path), directory, objects)
-        except GmnError as error:
-            return error
+            for batch in _batches(taken(pool)):
+                landing = _landing(batch, days)
+                _record(landing.files, known, ledger)
+                yield landing
+        finally:
+            # Whoever stops taking does not wait until thousands of files more are fetched.
+            pool.shutdown(cancel_futures=True)
 
-    def taken(pool: ThreadPoolExecutor) -> Iterator[_Taken]:
-        for file, result in zip(wanted, pool.map(take, wanted), strict=True):
-            on_file()
-            yield file, result
 
-    pool = ThreadPoolExecutor(settings.http_concurrency, "fetch")
-    try:
-        for batch in _batches(taken(pool)):
-            landing = _landing(batch, days)
-            _record(landing.files, known, ledger)
-            yield landing
-    finally:
-        # Whoever stops taking does not wait until thousands of files more are fetched.
-        pool.shutdown(cancel_futures=True)
+@contextmanager
+def _incoming(objects: ObjectStore) -> Iterator[Path]:
+    """The folder that files are fetched into."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(objects.incoming())
+        except OSError as error:
+            raise _cannot_be_written("Files", error) from error
+        yield folder
+
+
+def _cannot_be_written(what: str, error: OSError) -> RetryableError:
+    return RetryableError(
+        f"{what} cannot be written to landing: {error}.",
+        remedy="Free space under the data folder; the day is taken again.",
+    )
 
 
 def _batches(taken: Iterable[_Taken]) -> Iterator[list[_Taken]]:
@@ -165,11 +188,11 @@ def _landing(taken: Sequence[_Taken], days: Sequence[date]) -> Landing:
     return landing
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: ListingEntry) -> str:
     return entry.path.rsplit("/", 1)[-1]
 
 
-def unread_files(entries: Sequence[Entry]) -> list[UnreadFile]:
+def unread_files(entries: Sequence[ListingEntry]) -> list[UnreadFile]:
     """Listed files that look like summaries and are not read, for their name or place."""
     found = []
     for entry in entries:
@@ -207,13 +230,13 @@ def _nothing_listed(kind: FileKind, directory: Directory) -> SourceRefused:
     )
 
 
-def _path(kind: FileKind, entry: Entry) -> str:
+def _path(kind: FileKind, entry: ListingEntry) -> str:
     """Where a file of this kind and name belongs."""
     return f"{FOLDERS[kind]}/{_name(entry)}" if FOLDERS[kind] else _name(entry)
 
 
 def wanted_files(
-    days: Sequence[date], entries: Sequence[Entry], kind: FileKind
+    days: Sequence[date], entries: Sequence[ListingEntry], kind: FileKind
 ) -> list[SourceFile]:
     """Which of the listed files carry any of the days."""
     if kind is FileKind.DAILY:
@@ -247,32 +270,34 @@ def days_of(file: SourceFile, days: Sequence[date]) -> list[date]:
 
 
 def _take(
-    file: SourceFile, known: LandedVersion | None, directory: Directory, objects: ObjectStore
+    file: SourceFile,
+    known: LandedVersion | None,
+    directory: Directory,
+    objects: ObjectStore,
+    incoming: Path,
 ) -> LandedFile:
     """Fetch one file unless the landed version is still the current one."""
     version = None
     if known is not None and objects.has(known.sha256, known.size_bytes):
-        version = Version(known.etag, known.last_modified)
+        version = SourceVersion(known.etag, known.last_modified)
     path = file.path
     try:
-        with objects.incoming() as incoming:
-            fetched = directory.fetch(path, version, incoming)
-            if fetched is None:
-                assert known is not None
-                _refuse_future(path, known.generated_at_utc)
-                return LandedFile(file, known, objects.path(known.sha256), is_new=False)
-            head = _checked(path, incoming, fetched, objects)
-            object_path = objects.keep(incoming, fetched.sha256)
+        fetched = directory.fetch(path, version, incoming)
+        if fetched is None:
+            assert known is not None
+            _refuse_future(path, known.generated_at_utc)
+            return LandedFile(file, known, objects.path(known.sha256), is_new=False)
+        head = _checked(path, incoming, fetched, objects)
+        object_path = objects.keep(incoming, fetched.sha256)
     except OSError as error:
-        raise RetryableError(
-            f"{path} cannot be written to landing: {error}.",
-            remedy="Free space under the data folder; the day is taken again.",
-        ) from error
+        raise _cannot_be_written(path, error) from error
+    finally:
+        incoming.unlink(missing_ok=True)
     is_new = known is None or known.sha256 != fetched.sha256
     return LandedFile(file, _version(file, fetched, head), object_path, is_new)
 
 
-def _checked(path: str, incoming: Path, fetched: Fetched, objects: ObjectStore) -> Head:
+def _checked(path: str, incoming: Path, fetched: FetchedFile, objects: ObjectStore) -> Head:
     """The head of a fetched file that is whole; what is refused is kept apart."""
     try:
         head = check_whole(incoming, path)
@@ -295,7 +320,7 @@ def _refuse_future(path: str, generated_at_utc: datetime) -> None:
         )
 
 
-def _version(file: SourceFile, fetched: Fetched, head: Head) -> LandedVersion:
+def _version(file: SourceFile, fetched: FetchedFile, head: Head) -> LandedVersion:
     return LandedVersion(
         path=file.path,
         kind=file.kind,

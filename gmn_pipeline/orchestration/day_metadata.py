@@ -14,9 +14,8 @@ from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.flows.report import DayReport, Stage
 from gmn_pipeline.orchestration.markdown import cell, table
 from gmn_pipeline.orchestration.rejected_rows import RejectedRows
-from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import ask
+from gmn_pipeline.warehouse.reading import read_rows
 
 NO_FILE = "The network has no file of this date."
 _PREVIEW_DAYS, _PREVIEW_ROWS = 10, 5
@@ -30,12 +29,12 @@ _PREVIEW_COLUMNS = (
 )
 
 
-def previews(settings: Settings, days: Sequence[date]) -> dict[date, str]:
+def previews(warehouse: WarehouseConnection, days: Sequence[date]) -> dict[date, str]:
     """A few trajectories of each day as Markdown, where there are few days."""
     if not 0 < len(days) <= _PREVIEW_DAYS:
         return {}
-    rows = ask(
-        WarehouseConnection(settings),
+    rows = read_rows(
+        warehouse,
         f"SELECT bin_date, {', '.join(_PREVIEW_COLUMNS)} FROM trajectories "
         "WHERE bin_date BETWEEN ? AND ? QUALIFY row_number() OVER "
         f"(PARTITION BY bin_date ORDER BY beginning_utc_time) <= {_PREVIEW_ROWS}",

@@ -8,13 +8,13 @@ are named by the query that finds all.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 
-from gmn_pipeline.database.ledger import open_ledger
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.flows.report import DayReport
 from gmn_pipeline.orchestration.markdown import cell, table
-from gmn_pipeline.settings import DatabaseSettings
 
 SHOWN_ROWS = 20
 _SHOWN_CHARACTERS = 300
@@ -38,17 +38,19 @@ class RejectedRow:
 class RejectedRows:
     """The first rejected rows of each day, with how many there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger, validated_dir: Path) -> None:
+        self._ledger = ledger
+        self._validated_dir = validated_dir
         self.rows: dict[date, list[RejectedRow]] = {}
         self.counts: dict[date, int] = {}
         self._files: dict[date, list[str]] = {}
 
-    def add(self, settings: DatabaseSettings, days: Iterable[DayReport]) -> list[RejectedRow]:
+    def add(self, days: Iterable[DayReport]) -> list[RejectedRow]:
         """Read those of some days that are not read yet; the first of them."""
         rejecting = {day.day: day for day in days if day.rejected and day.day not in self.counts}
         if not rejecting:
             return []
-        self.rows |= _read(settings, rejecting)
+        self.rows |= _read(self._ledger, self._validated_dir, rejecting)
         for day in rejecting.values():
             self.counts[day.day] = day.rejected
             self._files[day.day] = [file.version.sha256 for file in day.files]
@@ -82,18 +84,20 @@ class RejectedRows:
         return f"SELECT * FROM rejected_rows WHERE bin_date {where} ORDER BY bin_date, line_number"
 
 
-def _read(settings: DatabaseSettings, days: dict[date, DayReport]) -> dict[date, list[RejectedRow]]:
+def _read(
+    ledger: Ledger, validated_dir: Path, days: dict[date, DayReport]
+) -> dict[date, list[RejectedRow]]:
     """The first rejected rows of each day, from the validated Parquet."""
     names = {f.version.sha256: f.version.path for day in days.values() for f in day.files}
     slices = [
         slice_
-        for slice_ in open_ledger(settings).validated(days)
+        for slice_ in ledger.validated(days)
         if slice_.rows_rejected and slice_.source_file_sha256 in names
     ]
     found: dict[date, list[RejectedRow]] = {}
     for path in sorted({slice_.rejected_path for slice_ in slices}):
         frame = (
-            pl.scan_parquet(settings.validated_dir / path)
+            pl.scan_parquet(validated_dir / path)
             .filter(
                 pl.col("bin_date").is_in(list(days)),
                 pl.col("source_file_sha256").is_in(list(names)),

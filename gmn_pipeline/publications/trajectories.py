@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -42,7 +43,7 @@ from gmn_pipeline.schemas.messages import (
 )
 from gmn_pipeline.schemas.topics import Topic, trajectories_topic
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import KafkaSettings, TopicSettings
 from gmn_pipeline.storage.files import exclusive
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.stream_session import stream_session
@@ -56,13 +57,20 @@ LOCK = "publish.lock"
 _CONTENT_FIELDS = len(TRAJECTORY_FIELDS)
 
 
-@dataclass
+@dataclass(frozen=True)
 class DayPublished:
     """What was sent of one day."""
 
     inserted: int = 0
     revised: int = 0
     withdrawn: int = 0
+
+    def __add__(self, other: "DayPublished") -> "DayPublished":
+        return DayPublished(
+            self.inserted + other.inserted,
+            self.revised + other.revised,
+            self.withdrawn + other.withdrawn,
+        )
 
 
 @dataclass
@@ -81,17 +89,20 @@ class PublishReport:
 
     def add(self, recorded: pl.DataFrame) -> None:
         """Count what is recorded as sent."""
-        counted = recorded.group_by("bin_date", "change").len()
-        for day, change, count in counted.iter_rows():
-            of_day = self.days.setdefault(day, DayPublished())
-            setattr(of_day, change, getattr(of_day, change) + count)
+        counts = [
+            (pl.col("change") == change.value).sum().alias(change.value)
+            for change in (Change.INSERTED, Change.REVISED, Change.WITHDRAWN)
+        ]
+        for day, inserted, revised, withdrawn in recorded.group_by("bin_date").agg(counts).rows():
+            sent = DayPublished(inserted, revised, withdrawn)
+            self.days[day] = self.days.get(day, DayPublished()) + sent
         ends = recorded.group_by("topic_partition").agg(pl.col("topic_offset").max())
         for partition, offset in ends.iter_rows():
             self.last_offsets[partition] = max(offset, self.last_offsets.get(partition, 0))
 
 
 def publish(
-    settings: Settings,
+    settings: TopicSettings,
     first: date = date.min,
     last: date = date.max,
     *,
@@ -104,7 +115,8 @@ def publish(
     """
     topic = trajectories_topic(settings)
     warehouse = WarehouseConnection(settings)
-    with _publisher_lock(settings), stream_session(warehouse):
+    lock = _publisher_lock(settings.data_dir, settings.warehouse_busy_timeout_s)
+    with lock, stream_session(warehouse):
         ensure_topics(settings, topic)
         state = topic_state(settings, topic)
         if state is None:
@@ -124,13 +136,11 @@ def publish(
 
 
 @contextmanager
-def _publisher_lock(settings: Settings) -> Iterator[None]:
+def _publisher_lock(folder: Path, timeout_s: float) -> Iterator[None]:
     """Be the only one who publishes; it goes with its process, come what may."""
     with ExitStack() as held:
         try:
-            held.enter_context(
-                exclusive(settings.data_dir / LOCK, timeout_s=settings.warehouse_busy_timeout_s)
-            )
+            held.enter_context(exclusive(folder / LOCK, timeout_s=timeout_s))
         except TimeoutError as error:
             raise StreamBusy(
                 "Another process publishes to the topic already.",
@@ -139,7 +149,7 @@ def _publisher_lock(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _framing(settings: Settings, topic: Topic) -> Framing:
+def _framing(settings: KafkaSettings, topic: Topic) -> Framing:
     registry = open_registry(settings)
     if registry is None:
         return single_object_framing(topic.messages)
@@ -177,7 +187,7 @@ class _Sending:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TopicSettings,
         kafka: Any,
         framing: Framing,
         warehouse: WarehouseConnection,

@@ -19,10 +19,13 @@ ended; why it did not."""
 
 @dataclass(frozen=True)
 class Request:
-    """One query, its limits, and the settings that say where the warehouse is."""
+    """One query and its limits. It comes after the settings that say where the warehouse is."""
 
     sql: str
     parameters: Any
     limits: Limits
-    settings: dict[str, Any]
     exact_types: bool
+    snapshot: int | None
+    """The warehouse as it was then; None: as it is."""
+    more_may_come: bool = False
+    """Whether the process is to wait for another query afterwards."""

@@ -16,7 +16,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def ask(
     *,
     limits: Limits | None = None,
     exact_types: bool = False,
+    snapshot: int | None = None,
     cancellation: Cancellation | None = None,
 ) -> Answer:
     """Run one SELECT over the warehouse in a process of its own.
@@ -52,45 +53,88 @@ def ask(
     """
     return QueryProcess().ask(
         settings, sql, parameters, limits=limits or Limits.of(settings), exact_types=exact_types,
-        cancellation=cancellation,
+        snapshot=snapshot, cancellation=cancellation,
     )  # fmt: skip
 
 
 class QueryProcess:
-    """A process that will answer one query. It takes a moment to start: do so ahead."""
+    """A process that will answer a query. It takes a moment to start: do so ahead.
+
+    It answers one, and ends with that answer; or one after the other, for whoever takes it back.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes] | None = None) -> None:
         self._process = process or start_worker()
         self._unfinished: Path | None = None
         self._reading = threading.Lock()
         self._frames: _Frames | None = None
+        self._is_ready = False
+        self.answered = 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def get_ready(self, settings: WarehouseSettings) -> None:
+        """Let it open DuckDB and all that it needs but the warehouse, for a query to come."""
+        self._say(_place_of_warehouse(settings))
+        self._is_ready = True
+
+    def _say(self, what: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(pickle.dumps(what))
+        self._process.stdin.flush()
 
     def ask(
         self,
-        settings: Settings,
+        settings: WarehouseSettings,
         sql: str,
         parameters: Any = (),
         *,
         limits: Limits,
         exact_types: bool = False,
+        snapshot: int | None = None,
         cancellation: Cancellation | None = None,
+        take_back: Callable[["QueryProcess"], None] | None = None,
     ) -> Answer:
-        """See the function of this name; once in the life of a process."""
+        """See the function of this name.
+
+        `take_back` is called once, when the query is over, however it ended: with the process,
+        which may answer another one if it `is_alive`. All queries of a process have the same limit
+        of memory and the same kind of types.
+        """
         cancellation = cancellation or Cancellation()
         self._unfinished = settings.data_dir / "tmp"
-        request = Request(sql, parameters, limits, _place_of_warehouse(settings), exact_types)
+        request = Request(
+            sql, parameters, limits, exact_types, snapshot, more_may_come=take_back is not None
+        )
+        over = self.close if take_back is None else _Once(self._over, cancellation, take_back)
         try:
             cancellation.ends_with(self._process.kill)
             self._frames = frames = _Frames(self._process, limits, cancellation, self._reading)
-            frames.request(request, settings.warehouse_busy_timeout_s)
+            with suppress(BrokenPipeError):  # why it ended is told below
+                if not self._is_ready:
+                    self.get_ready(settings)
+                self._say(request)
+            frames.wait_until_open(settings.warehouse_busy_timeout_s)
             stream = pa.ipc.open_stream(frames)
         except BaseException:
-            self.close()
+            over()
             raise
         return Answer(
-            stream.schema, frames.batches(stream), truncated=lambda: frames.truncated,
-            close=self.close,
-        )  # fmt: skip
+            stream.schema, frames.batches(stream), truncated=lambda: frames.truncated, close=over
+        )
+
+    def _over(
+        self, cancellation: Cancellation, take_back: Callable[["QueryProcess"], None]
+    ) -> None:
+        """A query has ended. The process is closed unless it waits for the next one."""
+        cancellation.ends_with(lambda: None)  # its client may go away later, and has no part in it
+        frames, self._frames = self._frames, None
+        self.answered += 1
+        if cancellation.cancelled or frames is None or not frames.waits_for_more:
+            self.close()
+        take_back(self)
 
     def close(self) -> None:
         """End the process, and remove what it left."""
@@ -116,6 +160,27 @@ def _place_of_warehouse(settings: WarehouseSettings) -> dict[str, Any]:
     return settings.model_dump(include=set(WarehouseSettings.model_fields))
 
 
+class _Once:
+    """Something that is done the first time that it is called for."""
+
+    def __init__(
+        self,
+        what: Callable[[Cancellation, Callable[[QueryProcess], None]], None],
+        cancellation: Cancellation,
+        take_back: Callable[[QueryProcess], None],
+    ) -> None:
+        self._what = what
+        self._with = (cancellation, take_back)
+        self._lock = threading.Lock()
+        self._is_done = False
+
+    def __call__(self) -> None:
+        with self._lock:
+            was_done, self._is_done = self._is_done, True
+        if not was_done:
+            self._what(*self._with)
+
+
 class _Frames:
     """The pieces that come from the process, waited for no longer than the limit."""
 
@@ -136,19 +201,14 @@ class _Frames:
         self._bytes = b""
         self.done = False
         self.truncated = False
+        self.waits_for_more = False
         assert process.stdout is not None
         self._pipe = process.stdout
         self._poll = select.poll()
         self._poll.register(self._pipe, select.POLLIN)
 
-    def request(self, request: Request, patience_s: float) -> None:
-        """Hand over the query, and wait until the warehouse is open: maintenance may hold it."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(pickle.dumps(request))
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._died() from None
+    def wait_until_open(self, patience_s: float) -> None:
+        """Wait until it has the warehouse open: maintenance may hold it."""
         counted, self._left_s = self._left_s, patience_s + _STARTS_WITHIN_S
         kind, _ = self._next()
         assert kind == OPEN, kind
@@ -172,14 +232,17 @@ class _Frames:
         if kind == BYTES:
             self._bytes += data
         elif kind == DONE:
-            self.done = True
-            self.truncated = json.loads(data)["truncated"]
+            told = json.loads(data)
+            self.done, self.truncated = True, told["truncated"]
+            self.waits_for_more = told["more"]
 
     def _next(self) -> tuple[bytes, bytes]:
         kind, size = struct.unpack(HEADER, self._exactly(struct.calcsize(HEADER)))
         data = self._exactly(size)
         if kind == ERROR:
-            raise _told(json.loads(data))
+            told = json.loads(data)
+            self.waits_for_more = told["more"]
+            raise _told(told)
         return kind, data
 
     def _exactly(self, size: int) -> bytes:
@@ -215,7 +278,7 @@ class _Frames:
         return QueryFailed(f"The process of the query ended with {ended}.")
 
 
-def _told(error: dict[str, str]) -> GmnError:
+def _told(error: dict[str, Any]) -> GmnError:
     kind = getattr(errors, error["kind"], QueryFailed)
     assert issubclass(kind, GmnError | QueryLimit)
     told: GmnError = kind(error["message"], remedy=error["remedy"])

@@ -9,6 +9,7 @@ import os
 import resource
 import struct
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,11 +30,12 @@ _NO_NEW_PRIVS = 38
 
 def limit_memory(memory_mb: int) -> None:
     """So much more than the process has now; what cannot be had is an error of the query."""
-    _lower(resource.RLIMIT_AS, _address_space() + ((memory_mb + _BESIDE_MB) << 20))
+    _lower(resource.RLIMIT_AS, address_space() + ((memory_mb + _BESIDE_MB) << 20))
     _lower(resource.RLIMIT_CORE, 0)
 
 
-def _address_space() -> int:
+def address_space() -> int:
+    """Bytes of address space that this process has."""
     try:
         pages = Path("/proc/self/statm").read_text("ascii").split()[0]
     except OSError:
@@ -42,8 +44,15 @@ def _address_space() -> int:
 
 
 def limit_processor(seconds: float) -> None:
-    """End a process that its parent forgot: by then it has worked for longer than it may."""
-    _lower(resource.RLIMIT_CPU, int(seconds) + 1)
+    """End a process that its parent forgot: by then it has worked for longer than it may.
+
+    From now on: it may have answered queries before. Only what ends it is set, not what may be set.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    value = int(time.process_time() + seconds) + 1
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (value if most == resource.RLIM_INFINITY else min(value, most), most)
+    )
 
 
 def _lower(what: int, value: int) -> None:

@@ -12,23 +12,33 @@ in `functions.HUNGRY` are refused here.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, QueryFailed
+from gmn_pipeline.errors import (
+    DatabaseUnavailable,
+    DataDamaged,
+    DiskFull,
+    GmnError,
+    QueryFailed,
+    SnapshotGone,
+    StorageUnavailable,
+    WarehouseBusy,
+)
 from gmn_pipeline.queries.answer import Answer, Cancellation, UpTo
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.statement import Catalogue, failed, one_select
 from gmn_pipeline.schemas.sql import sql_text
-from gmn_pipeline.settings import WarehouseSettings
-from gmn_pipeline.storage.problems import explained
+from gmn_pipeline.settings import WarehouseSettings, variable
+from gmn_pipeline.storage.problems import explained, explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Reach
-from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """Values of `?` or `$1` in order, or of `$name` by name."""
@@ -36,6 +46,7 @@ Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 _BATCH_ROWS = 10_000
 # A sum of so many terms, or queries so deep in one another; the process's stack holds more.
 _DEPTH = 250
+_MOST_JUDGED = 1_000
 
 T = TypeVar("T")
 
@@ -47,25 +58,75 @@ def read_session(
     *,
     alone: bool = False,
     exact_types: bool = False,
+    snapshot: int | None = None,
+    standing: Standing | None = None,
 ) -> Iterator["ReadSession"]:
     """A session for queries of any number of threads.
 
     `alone`: the process runs nothing else, and is ended from outside. Then it gives up its right
     to write files, and functions that take much are allowed.
     `exact_types`: Arrow types that only DuckDB knows, instead of the nearest common ones.
+    `snapshot`: the lake as it was then. `standing`: a DuckDB that was made ready before.
     """
-    warehouse = WarehouseConnection(settings)
-    with warehouse.open(read_only=True) as connection:
-        catalogue = Catalogue.of(connection, CATALOG)
-        reach = warehouse.backend.reach(connection)
-        if alone:
-            _give_up_writing(connection, reach)
-        for statement in _confinement(reach, warehouse.backend.storage.path, limits):
-            connection.execute(statement)
-        exact = "true" if exact_types else "false"
-        connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
-        connection.execute("SET lock_configuration = true")
-        yield ReadSession(connection, catalogue, limits, hungry=alone, data_dir=settings.data_dir)
+    with ExitStack() as opened, explaining(settings.data_dir):
+        if standing is None:
+            standing = opened.enter_context(WarehouseConnection(settings).standing())
+        opened.enter_context(standing.reading())
+        with finding(snapshot):
+            standing.attach(snapshot=snapshot)
+            session = confined(
+                standing, limits, data_dir=settings.data_dir, alone=alone, exact_types=exact_types
+            )
+        yield session
+
+
+@contextmanager
+def finding(snapshot: int | None) -> Iterator[None]:
+    """Say that a snapshot is gone where DuckLake finds none, be it as late as in a query."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if "No snapshot found" not in str(error):
+            raise
+        raise gone(snapshot) from error
+
+
+def gone(snapshot: int | None) -> SnapshotGone:
+    return SnapshotGone(
+        f"There is no state {snapshot} of the warehouse: it is not kept any more, or never was.",
+        remedy=f"Begin anew from the newest state. {variable('snapshot_keep_days')} says for how "
+        "many days states are kept.",
+    )
+
+
+def confined(
+    standing: Standing,
+    limits: Limits,
+    *,
+    data_dir: Path,
+    alone: bool = False,
+    exact_types: bool = False,
+    is_for_states: bool = False,
+) -> "ReadSession":
+    """Close a DuckDB with the lake attached to all else; the session. See `read_session`.
+
+    `is_for_states`: states of the lake will be attached to it. DuckDB attaches no PostgreSQL where
+    access to the outside is off, so there it stays on: what is asked is our own text, and judged.
+    """
+    connection, backend = standing.connection, standing.backend
+    standing.use()
+    catalogue = Catalogue.of(connection, CATALOG)
+    reach = backend.reach(connection)
+    if alone:
+        _give_up_writing(connection, reach)
+    for statement in _confinement(reach, backend.storage.path, limits):
+        connection.execute(statement)
+    if backend.catalog.attaches_when_closed or not is_for_states:
+        connection.execute("SET enable_external_access = false")
+    exact = "true" if exact_types else "false"
+    connection.execute(f"SET GLOBAL arrow_lossless_conversion = {exact}")
+    connection.execute("SET lock_configuration = true")
+    return ReadSession(connection, catalogue, limits, hungry=alone, data_dir=data_dir)
 
 
 def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
@@ -83,7 +144,6 @@ def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
     # Folders in this list may be written to as well: only the lake's own is there.
     yield f"SET allowed_directories = [{sql_text(data)}]"
     yield f"SET allowed_paths = [{', '.join(map(sql_text, reach.files))}]"
-    yield "SET enable_external_access = false"
 
 
 def _give_up_writing(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:
@@ -118,40 +178,69 @@ class ReadSession:
         self._catalogue = catalogue
         self._limits = limits
         self._hungry = hungry
+        self._good: set[str] = set()
 
     def run(
         self,
         sql: str,
         parameters: Parameters = (),
         *,
+        limits: Limits | None = None,
         cancellation: Cancellation | None = None,
+        catalog: str = CATALOG,
+        afterwards: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Begin to answer a query.
 
+        `limits`: others than the session's, in time and rows. `catalog`: the name under which the
+        lake is asked; `afterwards` is called when the answer is closed, once or more.
+
         Raises QueryRefused, QueryFailed or QueryLimit; the latter two also while it is read, as
-        are DataDamaged and DiskFull.
+        are DataDamaged, DiskFull, WarehouseBusy (put in order since it was opened here),
+        DatabaseUnavailable and StorageUnavailable.
         """
-        query = _Query(self._connection.cursor(), self._limits, self._data_dir)
+        limits = limits or self._limits
+        query = _Query(self._connection.cursor(), limits, self._data_dir, afterwards)
         if cancellation is not None:
             cancellation.ends_with(query.interrupt)
         try:
-            query.cursor.execute(f"USE {CATALOG}")
-            statement = one_select(query.cursor, sql, self._catalogue, hungry=self._hungry)
-            reader = query.begin(statement, parameters)
+            query.cursor.execute(f"USE {catalog}")
+            reader = query.begin(self._judged(query.cursor, sql, catalog), parameters)
         except BaseException:
             query.cursor.close()
+            afterwards()
             raise
-        up_to = UpTo(query.batches(reader), self._limits.rows)
+        up_to = UpTo(query.batches(reader), limits.rows)
         return Answer(
             reader.schema, iter(up_to), truncated=lambda: up_to.truncated, close=query.close
         )
+
+    def _judged(
+        self, cursor: duckdb.DuckDBPyConnection, sql: str, catalog: str
+    ) -> duckdb.Statement:
+        """The statement. Text that was found good before is not looked at again: our own queries
+        have the same text each time, and that takes 10 ms where there are many columns."""
+        if sql in self._good:
+            return cursor.extract_statements(sql)[0]
+        catalogue = replace(self._catalogue, name=catalog)
+        statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
+        if len(self._good) < _MOST_JUDGED and catalog not in sql:
+            self._good.add(sql)
+        return statement
 
 
 class _Query:
     """A query under way, and the time that it has left."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits, data_dir: Path) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        limits: Limits,
+        data_dir: Path,
+        afterwards: Callable[[], None],
+    ) -> None:
         self.cursor = cursor
+        self._afterwards = afterwards
         self._data_dir = data_dir
         self._limits = limits
         self._left_s = limits.seconds
@@ -181,6 +270,7 @@ class _Query:
         self.interrupt()
         with self._working:
             self.cursor.close()
+        self._afterwards()
 
     def _in_time(self, work: Callable[[], T]) -> T:
         timer = threading.Timer(max(self._left_s, 0), self._out_of_time)
@@ -204,7 +294,7 @@ class _Query:
             return self._limits.memory_reached()
         if "INTERRUPT" not in text:
             known = explained(error, self._data_dir)
-            return known if isinstance(known, DataDamaged | DiskFull) else failed(text)
+            return known if isinstance(known, _OF_THE_MACHINE) else failed(text)
         if self._ended:
             return _cancelled()
         if time.monotonic() >= deadline:
@@ -220,6 +310,7 @@ class _Query:
         return QueryFailed("A row of the answer cannot be computed, and DuckDB does not say why.")
 
 
+_OF_THE_MACHINE = (DataDamaged, DiskFull, WarehouseBusy, DatabaseUnavailable, StorageUnavailable)
 _ERRORS = (duckdb.Error, pa.ArrowException, MemoryError, OSError)
 _MEMORY = ("Out of Memory", "bad_alloc", "could not allocate", "Cannot allocate memory")
 

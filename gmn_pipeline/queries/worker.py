@@ -1,4 +1,4 @@
-"""The process of one query: reads it from its input, writes the answer to its output.
+"""The process of queries: reads one from its input, writes the answer to its output.
 
 What belongs here: the other end of `process.py`. What does not: being imported by anything else;
 it takes over the process.
@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import select
 import struct
 import sys
 import threading
@@ -15,52 +16,107 @@ from typing import Any
 
 import pyarrow as pa
 
-from gmn_pipeline.errors import GmnError, QueryFailed
+from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.imports import without_pandas
-from gmn_pipeline.queries.sandbox import limit_memory, limit_processor
-from gmn_pipeline.queries.session import read_session
+from gmn_pipeline.queries.sandbox import address_space, limit_memory, limit_processor
+from gmn_pipeline.queries.session import ReadSession, confined, finding
 from gmn_pipeline.settings import WarehouseSettings
+from gmn_pipeline.storage.problems import explaining
+from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
 
 
 def main() -> None:
     frames = _Frames(os.dup(1))
     os.dup2(2, 1)  # what a library prints is no part of the answer
-    request: Request = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that began this
+    settings = WarehouseSettings(**_said())
     try:
-        with without_pandas():
-            _answer(request, frames)
+        with without_pandas(), WarehouseConnection(settings).standing() as standing:
+            # Ready: a query may come at once, or hours later, from where this process is kept.
+            queries = _Queries(settings, standing, frames)
+            while queries.answer(_said()):
+                pass
     except GmnError as error:
         frames.error(error)
-    except MemoryError:
-        frames.error(request.limits.memory_reached())
     except Exception as error:
         frames.error(QueryFailed(f"{type(error).__name__}: {error}"))
     os._exit(0)  # without waiting for what DuckDB may still be at
 
 
-def _answer(request: Request, frames: "_Frames") -> None:
-    limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
-    session = read_session(
-        WarehouseSettings(**request.settings), request.limits,
-        alone=True, exact_types=request.exact_types,
-    )  # fmt: skip
-    with session as reading:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        limit_memory(request.limits.memory_mb)
-        frames.send(OPEN)
-        with reading.run(request.sql, request.parameters) as answer:
-            with pa.ipc.new_stream(frames, answer.schema) as stream:
-                frames.flush()
+def _said() -> Any:
+    """What comes next from the process that began this one, which ends when that does."""
+    try:
+        return pickle.load(sys.stdin.buffer)  # noqa: S301 - from that process
+    except EOFError:
+        os._exit(0)
+
+
+class _Queries:
+    """One query after the other, each with the lake attached anew."""
+
+    def __init__(self, settings: WarehouseSettings, standing: Standing, frames: "_Frames") -> None:
+        self._settings = settings
+        self._standing = standing
+        self._frames = frames
+        self._session: ReadSession | None = None
+        self._space = 0
+
+    def answer(self, request: Request) -> bool:
+        """Answer one; whether another may come."""
+        limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
+        more = False
+        try:
+            with self._standing.reading(), explaining(self._settings.data_dir):
+                truncated = self._answer(self._opened(request), request)
+            more = self._may_go_on(request)
+            self._frames.send(DONE, json.dumps({"truncated": truncated, "more": more}).encode())
+        except (QueryRefused, QueryFailed) as error:
+            more = self._may_go_on(request)
+            self._frames.error(error, more=more)
+        except MemoryError:
+            self._frames.error(request.limits.memory_reached())
+        return more
+
+    def _may_go_on(self, request: Request) -> bool:
+        """Not if a good part of what the next query may take is not given back."""
+        kept_mb = (address_space() - self._space) >> 20
+        return request.more_may_come and kept_mb < request.limits.memory_mb // 2
+
+    def _opened(self, request: Request) -> ReadSession:
+        """The session, with the lake as it is asked for. What is allowed to be opened, and how much
+        memory there is, is settled by the first query."""
+        if self._session is None:
+            with finding(request.snapshot):
+                self._standing.attach(snapshot=request.snapshot)
+                self._session = confined(
+                    self._standing, request.limits, data_dir=self._settings.data_dir,
+                    alone=True, exact_types=request.exact_types,
+                )  # fmt: skip
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+            self._space = address_space()
+            limit_memory(request.limits.memory_mb)
+        else:
+            with finding(request.snapshot):
+                self._standing.attach_instead(request.snapshot)
+        return self._session
+
+    def _answer(self, session: ReadSession, request: Request) -> bool:
+        """Send all of an answer but its end; whether it is cut off."""
+        self._frames.send(OPEN)
+        with session.run(request.sql, request.parameters, limits=request.limits) as answer:
+            with pa.ipc.new_stream(self._frames, answer.schema) as stream:
+                self._frames.flush()
                 for batch in answer:
                     stream.write_batch(batch)
-                    frames.flush()
-            frames.flush()
-            frames.send(DONE, json.dumps({"truncated": answer.truncated}).encode())
+                    self._frames.flush()
+            self._frames.flush()
+            return answer.truncated
 
 
 def _end_with_parent() -> None:
-    os.read(0, 1)  # returns when the other end is closed, be it that its process was killed
+    poll = select.poll()
+    poll.register(0, 0)  # no input is waited for but its end, be it that its process was killed
+    poll.poll()
     os._exit(1)
 
 
@@ -88,8 +144,11 @@ class _Frames(io.RawIOBase):
         while left:
             left = left[os.write(self._descriptor, left) :]
 
-    def error(self, error: GmnError) -> None:
-        told = {"kind": type(error).__name__, "message": error.message, "remedy": error.remedy}
+    def error(self, error: GmnError, *, more: bool = False) -> None:
+        told = {
+            "kind": type(error).__name__, "message": error.message, "remedy": error.remedy,
+            "more": more,
+        }  # fmt: skip
         self.send(ERROR, json.dumps(told).encode())
 
 

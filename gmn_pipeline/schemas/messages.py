@@ -13,7 +13,7 @@ from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Field, Kind
 from gmn_pipeline.schemas.message_schema import MessageField, MessageSchema
 from gmn_pipeline.schemas.table_messages import to_fields
-from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS, QUALITY_FLAGS, TRAJECTORIES
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS, QUALITY_FLAGS_FIELD, TRAJECTORIES
 
 FIRST_VERSION, CURRENT_VERSION = "2.0", "2.1"
 
@@ -42,7 +42,7 @@ MESSAGE_FIELDS: tuple[MessageField, ...] = (
     MessageField(
         "change", "change", Kind.TEXT, "why it was sent: inserted or revised", CURRENT_VERSION
     ),
-    _later(QUALITY_FLAGS),
+    _later(QUALITY_FLAGS_FIELD),
     # The bin follows from the time only to some minutes; the file's name is the truth of it.
     _later(BIN_FIELDS[0]),
     _later(BIN_FIELDS[1]),

@@ -8,7 +8,7 @@ from gmn_pipeline.schemas.dataset import Dataset
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.trajectory_tables import (
     PUBLICATIONS,
-    QUALITY_FLAGS,
+    QUALITY_FLAGS_FIELD,
     REJECTED_ROWS,
     SOURCE_FILES,
     STATIONS,
@@ -31,7 +31,7 @@ DATASET = Dataset(
     ),
     key=("trajectory_identifier",),
     time_column="beginning_utc_time",
-    flags=QUALITY_FLAGS,
+    flags=QUALITY_FLAGS_FIELD,
     validated=(VALIDATED_TRAJECTORIES,),
     working_tables=(PUBLICATIONS, TRAJECTORY_CLAIMS),
     messages=TRAJECTORY_MESSAGES,

@@ -23,7 +23,7 @@ BIN_FIELDS = (
 )
 """Which bin of one degree of solar longitude a row belongs to; together they name one bin."""
 
-QUALITY_FLAGS = Field(
+QUALITY_FLAGS_FIELD = Field(
     "quality_flags",
     "names of what is odd about the row though not impossible (see docs/quality.md)",
     Kind.TEXT_LIST,
@@ -41,7 +41,7 @@ LINE_NUMBER = integer("line_number", "line in the landed file, counted from 1", 
 VALIDATED_TRAJECTORIES = Table(
     "validated_trajectories",
     "accepted rows of landed files, typed and checked, with what is odd about them",
-    (*TRAJECTORY_FIELDS, QUALITY_FLAGS, *BIN_FIELDS, *SOURCE_FIELDS, LINE_NUMBER),
+    (*TRAJECTORY_FIELDS, QUALITY_FLAGS_FIELD, *BIN_FIELDS, *SOURCE_FIELDS, LINE_NUMBER),
 )
 
 REJECTED_ROWS = Table(
@@ -65,7 +65,7 @@ TRAJECTORIES = Table(
     "one row per trajectory: its current solution",
     (
         *TRAJECTORY_FIELDS,
-        QUALITY_FLAGS,
+        QUALITY_FLAGS_FIELD,
         *BIN_FIELDS,
         *SOURCE_FIELDS,
         integer("revision", "1 for the first content loaded, one more for each change", 1),
@@ -93,7 +93,7 @@ TRAJECTORY_CLAIMS = Table(
     "trajectory_claims",
     "rows that the current file of one bin has of a trajectory that is current from another bin's; "
     "they take over when that one drops it",
-    (*TRAJECTORY_FIELDS, QUALITY_FLAGS, *BIN_FIELDS, *SOURCE_FIELDS),
+    (*TRAJECTORY_FIELDS, QUALITY_FLAGS_FIELD, *BIN_FIELDS, *SOURCE_FIELDS),
 )
 
 TRAJECTORY_STATIONS = Table(

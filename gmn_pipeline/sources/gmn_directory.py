@@ -36,7 +36,7 @@ _FRESH = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListingEntry:
     """A line of a directory listing. `size` is what the listing prints, often rounded."""
 
     path: str
@@ -50,7 +50,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Version:
+class SourceVersion:
     """What the source said of a file's version; either may be missing."""
 
     etag: str | None = None
@@ -58,11 +58,11 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedFile:
     """A file that was copied whole: where from, which version, its size and hash."""
 
     url: str
-    version: Version
+    version: SourceVersion
     size_bytes: int
     sha256: str
 
@@ -72,12 +72,12 @@ class Directory(Protocol):
 
     base: str
 
-    def list(self, folder: str) -> list[Entry]:
+    def list(self, folder: str) -> list[ListingEntry]:
         """Entries of `folder` (`""` for the base): texts, and what else looks like a summary. A
         folder that is not there is empty."""
         ...
 
-    def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
+    def fetch(self, path: str, known: SourceVersion | None, to: Path) -> FetchedFile | None:
         """Copy `path` to the new file `to`; None if it is still the known version."""
         ...
 
@@ -104,7 +104,7 @@ class FolderDirectory:
         self._folder = folder.resolve()
         self.base = self._folder.as_uri() + "/"
 
-    def list(self, folder: str) -> list[Entry]:
+    def list(self, folder: str) -> list[ListingEntry]:
         root = self._folder / folder
         if not root.is_dir():
             return []
@@ -114,15 +114,15 @@ class FolderDirectory:
                 status = file.stat()
                 modified = from_timestamp(status.st_mtime_ns / 1e9).isoformat()
                 path = file.relative_to(self._folder).as_posix()
-                entries.append(Entry(path, modified, str(status.st_size)))
+                entries.append(ListingEntry(path, modified, str(status.st_size)))
         return entries
 
-    def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
+    def fetch(self, path: str, known: SourceVersion | None, to: Path) -> FetchedFile | None:
         file = (self._folder / path).resolve()
         if not file.is_relative_to(self._folder) or not file.is_file():
             raise SourceFileMissing(f"{path}: there is no such file in {self._folder}.")
         before = file.stat()
-        version = Version(etag=f"{before.st_mtime_ns}-{before.st_size}")
+        version = SourceVersion(etag=f"{before.st_mtime_ns}-{before.st_size}")
         if known == version:
             return None
         with file.open("rb") as source:
@@ -130,7 +130,7 @@ class FolderDirectory:
         after = file.stat()
         if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, size):
             raise _changed(path)
-        return Fetched(self.base + path, version, size, sha256)
+        return FetchedFile(self.base + path, version, size, sha256)
 
 
 class HttpDirectory:
@@ -141,7 +141,7 @@ class HttpDirectory:
         self._timeout_s = settings.http_timeout_s
         self._session = _session(settings)
 
-    def list(self, folder: str) -> list[Entry]:
+    def list(self, folder: str) -> list[ListingEntry]:
         url = self.base + (f"{folder}/" if folder else "")
         response = self._get(url)
         if response.status_code == requests.codes.not_found:
@@ -156,7 +156,7 @@ class HttpDirectory:
             )
         return page.entries
 
-    def fetch(self, path: str, known: Version | None, to: Path) -> Fetched | None:
+    def fetch(self, path: str, known: SourceVersion | None, to: Path) -> FetchedFile | None:
         url = urljoin(self.base, quote(path))
         if not url.startswith(self.base):
             raise SourceRefused(f"{path!r} leads out of {self.base}.")
@@ -175,9 +175,9 @@ class HttpDirectory:
                 ) from error
             if _is_fresh(response) and self._version_now(url) != version:
                 raise _changed(url)
-        return Fetched(url, version, size, sha256)
+        return FetchedFile(url, version, size, sha256)
 
-    def _version_now(self, url: str) -> Version:
+    def _version_now(self, url: str) -> SourceVersion:
         response = self._get(url, method="HEAD")
         self._check(url, response)
         return _version(response)
@@ -248,15 +248,15 @@ def _changed(where: str) -> FileIncomplete:
     )
 
 
-def _conditions(known: Version | None) -> dict[str, str]:
+def _conditions(known: SourceVersion | None) -> dict[str, str]:
     if known is None:
         return {}
     headers = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
     return {name: value for name, value in headers.items() if value}
 
 
-def _version(response: requests.Response) -> Version:
-    return Version(response.headers.get("ETag"), response.headers.get("Last-Modified"))
+def _version(response: requests.Response) -> SourceVersion:
+    return SourceVersion(response.headers.get("ETag"), response.headers.get("Last-Modified"))
 
 
 def _is_fresh(response: requests.Response) -> bool:
@@ -265,7 +265,7 @@ def _is_fresh(response: requests.Response) -> bool:
         modified = parsedate_to_datetime(response.headers["Last-Modified"])
         served = parsedate_to_datetime(response.headers["Date"])
     except (KeyError, ValueError):
-        return True  # no telling: look again
+        return True  # unknown: look again
     return served - modified < _FRESH
 
 
@@ -285,7 +285,7 @@ class _ListingPage(HTMLParser):
 
     def __init__(self, folder: str) -> None:
         super().__init__()
-        self.entries: list[Entry] = []
+        self.entries: list[ListingEntry] = []
         self.is_index = False  # says so: a login page has links too
         self._folder = folder
         self._name: str | None = None
@@ -316,5 +316,5 @@ class _ListingPage(HTMLParser):
             path = f"{self._folder}/{self._name}" if self._folder else self._name
             listed = _LISTED.search(self._after)
             modified, size = (listed[1], listed[2]) if listed else ("", "")
-            self.entries.append(Entry(path, modified, size))
+            self.entries.append(ListingEntry(path, modified, size))
         self._name, self._after = None, ""

@@ -30,9 +30,9 @@ class ObjectStore:
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
-        """Where a file may be written to; it is gone afterwards unless it was kept."""
+        """A folder to write files to; what was not kept is gone afterwards."""
         with working_folder(self._incoming) as folder:
-            yield folder / "fetched"
+            yield folder
 
     def keep(self, incoming: Path, sha256: str) -> Path:
         """Give a finished file its name."""

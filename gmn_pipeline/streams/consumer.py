@@ -28,7 +28,7 @@ from gmn_pipeline.kafka.topics import TopicState, topic_state
 from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
 from gmn_pipeline.schemas.topics import Topic, trajectories_topic
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import FolderSettings, KafkaSettings, TopicSettings
 from gmn_pipeline.storage.files import exclusive, is_locked
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -61,7 +61,7 @@ class ConsumeReport:
 
 
 @contextmanager
-def consumer_lock(settings: Settings) -> Iterator[None]:
+def consumer_lock(settings: FolderSettings) -> Iterator[None]:
     """Be the only one who reads the topic into this warehouse; it goes with its process, come what
     may. Raises StreamBusy if another does."""
     with ExitStack() as held:
@@ -75,7 +75,7 @@ def consumer_lock(settings: Settings) -> Iterator[None]:
         yield
 
 
-def is_being_consumed(settings: Settings) -> bool:
+def is_being_consumed(settings: FolderSettings) -> bool:
     """Whether somebody does that right now."""
     return is_locked(settings.data_dir / LOCK)
 
@@ -84,7 +84,7 @@ def is_being_consumed(settings: Settings) -> bool:
 
 
 def planned_ranges(
-    settings: Settings, warehouse: WarehouseConnection, kafka: Any | None = None
+    settings: KafkaSettings, warehouse: WarehouseConnection, kafka: Any | None = None
 ) -> tuple[TopicState, list[OffsetRange]] | None:
     """The topic as it is, asked through a consumer if one is given, and what is to be read of it;
     None if there is no topic yet."""
@@ -181,7 +181,7 @@ def steps(ranges: Sequence[OffsetRange], most: int) -> Iterator[list[OffsetRange
 
 
 def batches(
-    settings: Settings,
+    settings: TopicSettings,
     kafka: Any,
     state: TopicState,
     ranges: Sequence[OffsetRange],
@@ -211,7 +211,7 @@ def batches(
 
 
 def ingest(
-    settings: Settings,
+    settings: KafkaSettings,
     warehouse: WarehouseConnection,
     batch: MessageBatch,
     dead: Sequence[DeadLetter],
@@ -225,7 +225,7 @@ def ingest(
 
 
 def consume(
-    settings: Settings,
+    settings: TopicSettings,
     wanted: Sequence[OffsetRange] | None = None,
     *,
     topic_id: str | None = None,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.kafka.client import bootstrap_servers
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import KafkaSettings
 from gmn_pipeline.streams.consumer import is_being_consumed, planned_ranges
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.dead_letters import count_dead_letters
@@ -37,9 +37,8 @@ class Overview:
     last_dead_letter: str | None
 
 
-def overview(settings: Settings) -> Overview:
+def overview(settings: KafkaSettings, warehouse: WarehouseConnection) -> Overview:
     """The stream as the warehouse knows it, and, if Kafka answers, how far behind that is."""
-    warehouse = WarehouseConnection(settings)
     known = _known(warehouse, settings.kafka_topic)
     topic_id = known.reached.topic_id or known.published.topic_id
     lag: int | None = None

@@ -34,7 +34,7 @@ from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.topics import TopicState, end_offsets, ensure_topics
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import TopicSettings
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
     batches,
@@ -92,7 +92,7 @@ class StreamService:
     """Ingests the topic until it is stopped."""
 
     def __init__(
-        self, settings: Settings, reporter: Callable[[ConsumeReport], None] | None = None
+        self, settings: TopicSettings, reporter: Callable[[ConsumeReport], None] | None = None
     ) -> None:
         self._settings = settings
         self._reporter = reporter
@@ -140,7 +140,7 @@ class StreamService:
         """
         with consumer_lock(self._settings):
             if from_beginning:
-                # Only now: whoever has the lock would be put out of step.
+                # Only with the lock: whoever else has it relies on these offsets.
                 forget_offsets(self._warehouse, self._topic.name)
             try:
                 self._run(once, on_ready)

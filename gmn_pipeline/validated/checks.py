@@ -151,7 +151,8 @@ class Checks:
         return polars_within_limits(self._table)
 
     def _beyond_hard_limits(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Every value that the schema refuses. Most often there is none, which is soon seen."""
+        """Every value that the schema refuses. Most often there is none, which
+        is found out first because it is quick."""
         if rows.schema == self._types and rows.select(self._within_limits.all()).item():
             return _NO_PROBLEMS
         return _refused_by_pandera(rows, self._table)

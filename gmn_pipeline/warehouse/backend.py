@@ -39,6 +39,8 @@ class Catalog(Protocol):
 
     extensions: tuple[str, ...]
     """DuckDB's extensions that they need beside DuckLake."""
+    attaches_when_closed: bool
+    """Whether a session that is closed to all else can still attach another state of it."""
 
     @property
     def exists(self) -> bool:
@@ -48,10 +50,19 @@ class Catalog(Protocol):
         """Let `fill` make a lake if there is none, by one process; who comes meanwhile waits."""
 
     def attach(
-        self, connection: duckdb.DuckDBPyConnection, name: str, folder: Path, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        folder: Path,
+        *,
+        read_only: bool,
+        snapshot: int | None = None,
     ) -> None:
         """Attach the lake under a name. `folder` is for what the session does not keep in
-        memory."""
+        memory; `snapshot`: as it was then, which reads only."""
+
+    def identity(self) -> object:
+        """Differs once another catalogue is in its place (a folder restored from a copy)."""
 
     def reach(self, connection: duckdb.DuckDBPyConnection) -> Reach:
         """What a session needs in which it is attached as `CATALOG` to be read."""

@@ -86,7 +86,7 @@ def _missing_columns(present: Mapping[str, Set[str]]) -> list[tuple[Table, Field
 
 
 def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether all tables of the file's way are there."""
+    """Whether all tables that loads of files write are there."""
     return _columns(connection).keys() >= {table.name for table in WAREHOUSE_TABLES}
 
 
@@ -98,6 +98,12 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
         [CATALOG],
     ).fetchall()
     return {name: set(columns) for name, columns in rows}
+
+
+def has_all_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables of this version are there: an older warehouse gets them when something is
+    written into it."""
+    return _columns(connection).keys() >= {table.name for table in TABLES}
 
 
 def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -6,18 +6,13 @@ files are put together, and what others may still have open is removed later
 (docs/decisions/0009-maintenance-beside-readers.md).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import duckdb
 
-from gmn_pipeline.clock import from_timestamp, utc_now
-from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
-from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import ddl, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection, retry_while_busy
@@ -39,7 +34,7 @@ _PATIENCE_OF_A_COMMIT_S = 0.5
 
 
 @dataclass(frozen=True)
-class Maintenance:
+class LakeMaintenance:
     """What was done. Files are data files and files of deletions, as the catalogue names them."""
 
     files_before: int
@@ -48,17 +43,17 @@ class Maintenance:
     snapshots_expired: int
     files_removed: int
     orphans_removed: int
-    validated_files_removed: int
     bytes_freed: int
 
 
-def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
-    """All of it. Writers wait meanwhile, readers for a part of it.
+def maintain_lake(
+    warehouse: WarehouseConnection, keep: timedelta, now: datetime
+) -> LakeMaintenance:
+    """All of it; DuckLake's snapshots are kept for so long. Writers wait meanwhile, readers for a
+    part of it.
 
     Raises WarehouseBusy if a writer or a reader keeps the warehouse for too long.
     """
-    now = now or utc_now()
-    warehouse = WarehouseConnection(settings)
     with warehouse.writing() as connection:
         ddl.create(connection)
         files_before = _file_count(connection)
@@ -69,17 +64,14 @@ def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
         statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
         bytes_before = warehouse.backend.storage.size_bytes(connection)
-        keep = timedelta(days=settings.snapshot_keep_days)
         expired = _call(connection, "expire_snapshots", _older_than(now - keep))
         gone = _older_than(now - _READERS_FINISH_WITHIN)
         removed = _call(connection, "cleanup_old_files", gone)
         orphans = _call(connection, "delete_orphaned_files", gone)
         bytes_freed = bytes_before - warehouse.backend.storage.size_bytes(connection)
-    validated = list(_forgotten(settings, now - keep))
-    bytes_freed += _remove(validated)
-    return Maintenance(
+    return LakeMaintenance(
         files_before, files_after, rows_flushed, len(expired), len(removed), len(orphans),
-        len(validated), bytes_freed,
+        bytes_freed,
     )  # fmt: skip
 
 
@@ -141,24 +133,3 @@ def _file_count(connection: duckdb.DuckDBPyConnection) -> int:
     sql = f"SELECT sum(file_count + delete_file_count) FROM ducklake_table_info('{CATALOG}')"
     row = retry_while_busy(lambda: connection.execute(sql).fetchone())
     return int(row[0] or 0) if row else 0
-
-
-def _forgotten(settings: Settings, before: datetime) -> Iterable[Path]:
-    """Validated Parquet that no entry of the ledger names: validated anew, or a run was killed."""
-    named = open_ledger(settings).validated_paths()
-    for path in settings.validated_dir.glob("*"):
-        if (
-            path.is_file()
-            and path.name not in named
-            and from_timestamp(path.stat().st_mtime) < before
-        ):
-            yield path
-
-
-def _remove(paths: Iterable[Path]) -> int:
-    """Remove files; how many bytes they had."""
-    freed = 0
-    for path in paths:
-        freed += path.stat().st_size
-        path.unlink()
-    return freed

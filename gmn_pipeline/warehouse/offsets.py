@@ -42,13 +42,46 @@ def _offsets(connection: duckdb.DuckDBPyConnection, topic: str) -> dict[int, Sto
     return {partition: StoredOffset(topic_id, at) for partition, topic_id, at in rows}
 
 
-def check_offsets(
+def move_offsets(
+    connection: duckdb.DuckDBPyConnection,
+    topic: str,
+    topic_id: str,
+    cluster_id: str,
+    ranges: Sequence[OffsetRange],
+) -> None:
+    """Let each partition be read on from where its range ends.
+
+    Raises StreamBusy if one is not where its range begins (any more).
+    """
+    # One statement each: DuckLake keeps so few rows in its catalogue, not in files.
+    where = ", ".join(f"({r.partition}, {r.begin})" for r in ranges)
+    moved = connection.execute(
+        "DELETE FROM stream_offsets WHERE topic = ? AND topic_id = ? "
+        f"AND (topic_partition, next_offset) IN ({where})",
+        [topic, topic_id],
+    ).fetchone()
+    if moved != (len(ranges),):  # others moved them, or nobody did yet
+        _check_offsets(connection, topic, topic_id, ranges)
+        partitions = ", ".join(str(r.partition) for r in ranges)
+        connection.execute(
+            f"DELETE FROM stream_offsets WHERE topic = ? AND topic_partition IN ({partitions})",
+            [topic],
+        )
+    now = utc_now()
+    marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(ranges))
+    values = [
+        value for r in ranges for value in (topic, topic_id, cluster_id, r.partition, r.end, now)
+    ]
+    columns = ", ".join(STREAM_OFFSETS.columns)
+    connection.execute(f"INSERT INTO stream_offsets ({columns}) VALUES {marks}", values)
+
+
+def _check_offsets(
     connection: duckdb.DuckDBPyConnection,
     topic: str,
     topic_id: str,
     ranges: Sequence[OffsetRange],
 ) -> None:
-    """Raises StreamBusy if the offsets are not where the ranges begin (any more)."""
     stored = _offsets(connection, topic)
     for range_ in ranges:
         at = stored.get(range_.partition)
@@ -58,29 +91,6 @@ def check_offsets(
                 f"now, not at {range_.begin}.",
                 remedy="Another process took it in; this run's range is asked for anew if needed.",
             )
-
-
-def move_offsets(
-    connection: duckdb.DuckDBPyConnection,
-    topic: str,
-    topic_id: str,
-    cluster_id: str,
-    ranges: Sequence[OffsetRange],
-) -> None:
-    """Let each partition be read on from where its range ends."""
-    # One statement each: DuckLake keeps so few rows in its catalogue, not in files.
-    partitions = ", ".join(str(r.partition) for r in ranges)
-    connection.execute(
-        f"DELETE FROM stream_offsets WHERE topic = ? AND topic_partition IN ({partitions})",
-        [topic],
-    )
-    now = utc_now()
-    marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(ranges))
-    values = [
-        value for r in ranges for value in (topic, topic_id, cluster_id, r.partition, r.end, now)
-    ]
-    columns = ", ".join(STREAM_OFFSETS.columns)
-    connection.execute(f"INSERT INTO stream_offsets ({columns}) VALUES {marks}", values)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class PostgresCatalog:
     """A schema of a database."""
 
     extensions: tuple[str, ...] = ("postgres_scanner",)
+    attaches_when_closed = False
 
     def __init__(self, url: str, password: SecretStr | None, storage: DataStorage) -> None:
         self._url = url
@@ -73,15 +74,31 @@ class PostgresCatalog:
                 connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}")
                 connection.execute(f"ALTER SCHEMA {_MAKING} RENAME TO {SCHEMA}")
 
+    def identity(self) -> object:
+        """See Catalog: a schema is not put in another's place unseen."""
+        return self.place
+
     def attach(
-        self, connection: duckdb.DuckDBPyConnection, name: str, folder: Path, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        folder: Path,
+        *,
+        read_only: bool,
+        snapshot: int | None = None,
     ) -> None:
         """See Catalog."""
         del folder
-        self._attach(connection, name, SCHEMA, read_only=read_only)
+        self._attach(connection, name, SCHEMA, read_only=read_only, snapshot=snapshot)
 
     def _attach(
-        self, connection: duckdb.DuckDBPyConnection, name: str, schema: str, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        schema: str,
+        *,
+        read_only: bool,
+        snapshot: int | None = None,
     ) -> None:
         """The password is in a secret of the session only while it attaches: DuckDB shows the
         address of an attached database to everybody, and a failed one in its message."""
@@ -95,6 +112,8 @@ class PostgresCatalog:
             options["READ_ONLY"] = None
             # The server refuses too, whatever a session should find to write with.
             more["options"] = "-c default_transaction_read_only=on"
+        if snapshot is not None:
+            options["SNAPSHOT_VERSION"] = str(snapshot)
         target = sql_text(f"ducklake:postgres:{keywords(self._url, **more)}")
         if self._password is None:
             connection.execute(attach_sql(target, name, options))

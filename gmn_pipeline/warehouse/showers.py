@@ -23,7 +23,7 @@ from gmn_pipeline.readers.iau_showers import find_date
 from gmn_pipeline.readers.iau_showers_rows import LOADED, ShowerList
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.showers import IAU_SHOWER_SOLUTIONS, IAU_SHOWERS
-from gmn_pipeline.settings import Settings
+from gmn_pipeline.settings import ShowerListSettings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.validated.showers import check_list
 from gmn_pipeline.warehouse import ddl
@@ -90,9 +90,8 @@ class UnknownShower:
         return f"{self.number} {self.code}{other}: {self.trajectories:,} trajectories"
 
 
-def refresh_showers(settings: Settings) -> Refresh:
+def refresh_showers(settings: ShowerListSettings, warehouse: WarehouseConnection) -> Refresh:
     """Fetch the list as it is now, and load it if it may replace the one at hand."""
-    warehouse = WarehouseConnection(settings)
     with warehouse.writing() as connection:
         ddl.create(connection)
         at_hand = _rows(connection, IAU_SHOWERS)

@@ -28,6 +28,7 @@ class SqliteCatalog:
     """`catalog.sqlite` of a folder."""
 
     extensions: tuple[str, ...] = ("sqlite_scanner",)
+    attaches_when_closed = True
 
     def __init__(self, folder: Path, storage: DataStorage) -> None:
         self._folder = folder
@@ -63,15 +64,35 @@ class SqliteCatalog:
                     )
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def identity(self) -> object:
+        """See Catalog."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
     def attach(
-        self, connection: duckdb.DuckDBPyConnection, name: str, folder: Path, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        folder: Path,
+        *,
+        read_only: bool,
+        snapshot: int | None = None,
     ) -> None:
         """See Catalog."""
         path = self._readable(folder) if read_only else self._path
-        self._attach(connection, name, path, read_only=read_only)
+        self._attach(connection, name, path, read_only=read_only, snapshot=snapshot)
 
     def _attach(
-        self, connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, read_only: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        path: Path,
+        *,
+        read_only: bool,
+        snapshot: int | None = None,
     ) -> None:
         options: dict[str, str | None] = {
             "DATA_PATH": sql_text(self._storage.path),
@@ -84,6 +105,8 @@ class SqliteCatalog:
         else:
             # A write-ahead log lets readers work beside a writer. The file remembers it.
             options["META_JOURNAL_MODE"] = "'WAL'"
+        if snapshot is not None:
+            options["SNAPSHOT_VERSION"] = str(snapshot)
         connection.execute(attach_sql(sql_text(f"ducklake:sqlite:{path}"), name, options))
 
     def _readable(self, folder: Path) -> Path:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -43,6 +42,7 @@ from gmn_pipeline.warehouse.merge.terms import (
     NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
 )
+from gmn_pipeline.warehouse.reading import read_rows
 
 LOADED, OLDER = "loaded", "older_than_loaded"
 
@@ -91,7 +91,7 @@ class Warehouse:
         """(sha256, bin date, bin solar longitude) of files that are the newest of their bin."""
         if not days:
             return set()
-        rows = ask(
+        rows = read_rows(
             self.connection,
             "SELECT source_file_sha256, bin_date, bin_solar_longitude_deg "
             "FROM source_files WHERE bin_date BETWEEN ? AND ? "
@@ -104,7 +104,7 @@ class Warehouse:
 
     def taken_files(self) -> set[str]:
         """SHA-256 of every file that was ever taken in, be it that it changed nothing."""
-        rows = ask(self.connection, "SELECT DISTINCT source_file_sha256 FROM source_files")
+        rows = read_rows(self.connection, "SELECT DISTINCT source_file_sha256 FROM source_files")
         return {sha256 for (sha256,) in rows}
 
     def load(self, slices: Sequence[SliceToLoad]) -> list[LoadCounts]:
@@ -126,18 +126,6 @@ class Warehouse:
                     f"The warehouse cannot be written: {error}.",
                     remedy="Nothing was committed. Is there space under the data folder?",
                 ) from error
-
-
-def ask(
-    warehouse: WarehouseConnection, sql: str, values: Sequence[object] = ()
-) -> list[tuple[Any, ...]]:
-    """Rows of a query; none as long as there is no warehouse."""
-    if not warehouse.exists:
-        return []
-    with warehouse.open(read_only=True) as connection:
-        if not ddl.is_created(connection):
-            return []
-        return retry_while_busy(lambda: connection.execute(sql, list(values)).fetchall())
 
 
 _SPEAKER_OF_SLICE = (

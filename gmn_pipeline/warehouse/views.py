@@ -110,14 +110,27 @@ _LEGACY = [f for f in TRAJECTORY_FIELDS if f.legacy_name]
 _METEOR = [f for f in _LEGACY if f.legacy_name not in _NOT_IN_METEOR]
 
 
+# As the old platform had them: nothing for a sporadic meteor, stations as one text.
+_OLD_VALUES = {
+    "iau_shower_number": "nullif(iau_shower_number, -1)",
+    "iau_shower_code": "nullif(iau_shower_code, '...')",
+    "participating_stations": "array_to_string(participating_stations, ',')",
+}
+_OLD_MEANINGS = {
+    "iau_shower_number": "IAU number of the meteor shower, null for a sporadic meteor",
+    "iau_shower_code": "three-letter IAU code of the meteor shower, null for a sporadic meteor",
+    "participating_stations": "codes of the participating stations, with commas between them",
+}
+
+
 def _legacy_column(field: Field) -> str:
-    if field.name == "participating_stations":
-        return "array_to_string(participating_stations, ',') AS participating_stations"
-    return f"{field.name} AS {field.legacy_name}"
+    return f"{_OLD_VALUES.get(field.name, field.name)} AS {field.legacy_name}"
 
 
 def _legacy_fields(fields: Iterable[Field]) -> tuple[Field, ...]:
-    return tuple(_renamed(field, field.legacy_name) for field in fields)
+    return tuple(
+        _renamed(field, field.legacy_name, _OLD_MEANINGS.get(field.name)) for field in fields
+    )
 
 
 def _legacy_columns(fields: Iterable[Field]) -> str:
@@ -146,9 +159,8 @@ _LEGACY_VIEWS = (
     View(
         "meteor_summary",
         "legacy: one row per trajectory with the column names of the old platform",
-        f"SELECT {_legacy_columns(_LEGACY)},\n  {sql_text(LEGACY_SCHEMA_VERSION)} AS "
-        "schema_version\nFROM trajectories",
-        (*_legacy_fields(_LEGACY), _SCHEMA_VERSION),
+        f"SELECT {_legacy_columns(_LEGACY)}\nFROM trajectories",
+        _legacy_fields(_LEGACY),
     ),
     View(
         "meteor",

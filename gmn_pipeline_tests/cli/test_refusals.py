@@ -1,9 +1,7 @@
 """What a person sees when the machine refuses: a sentence with a remedy, never a traceback."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,34 +14,9 @@ from gmn_pipeline.errors import DataDamaged, DiskFull, NotPermitted
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.storage import problems
 from gmn_pipeline.storage.files import exclusive
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.support.commands import Command, powerless
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import count
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the sample, to be copied."""
-    bench = Bench(tmp_path_factory.mktemp("loaded"))
-    bench.put(DAILY, sample())
-    assert not load_days([DAY], bench.settings).failed
-    make_snapshot(bench.settings)
-    return bench.settings.data_dir
-
-
-@pytest.fixture
-def data_dir(loaded: Path, tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "data"
-    shutil.copytree(loaded, folder, symlinks=True)
-    yield folder
-    subprocess.run(["chmod", "-R", "u+w", folder], check=True)
-
-
-@pytest.fixture
-def gmn(data_dir: Path) -> Command:
-    return Command(GMN_DATA_DIR=str(data_dir), GMN_SOURCE_URL=str(data_dir.parent / "site"))
-
 
 COUNT = "SELECT count(*) AS n FROM trajectories"
 
@@ -263,59 +236,6 @@ def test_a_disk_mounted_read_only_is_read(data_dir: Path, tmp_path: Path) -> Non
         assert "Read-only file system" in reader.refuses("maintain")
     finally:
         subprocess.run(["umount", "-l", place], check=True)
-
-
-# --- `gmn dev` -----------------------------------------------------------------------------------
-
-
-def test_a_port_in_use_ends_the_ui_with_a_sentence(gmn: Command) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        said = gmn.refuses("dev", "--port", str(port))
-    assert f"Port {port} of 127.0.0.1 cannot be had: Address already in use" in said
-    assert "--port" in said
-
-
-def test_a_second_daemon_for_a_folder_ends_with_a_sentence(data_dir: Path, gmn: Command) -> None:
-    with exclusive(data_dir / "dagster" / "daemon.lock"):
-        assert "works on" in gmn.refuses("dev")
-
-
-def test_the_lock_of_a_daemon_lives_as_long_as_any_process_that_dagster_started(
-    data_dir: Path, gmn: Command, tmp_path: Path
-) -> None:
-    """`gmn dev` becomes a program that starts others: here one that starts one, and dies."""
-    program = (
-        "import os, signal, sys; from gmn_pipeline.orchestration.dagster_dev import started_with\n"
-        "wait = 'print(\"ready\", flush=True); import sys; sys.stdin.readline()'\n"
-        "started_with(int(sys.argv[1]), [sys.executable, '-c', wait])\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    (tmp_path / "program.py").write_text(program)
-    begin = (
-        "import os, sys; from gmn_pipeline.cli import dev, main\n"
-        f"own = [sys.executable, {str(tmp_path / 'program.py')!r}]\n"
-        "real, os.execv = os.execv, lambda path, given: real(path, [*own, given[3]])\n"
-        "dev._must_be_free = lambda host, port: None\n"
-        "sys.argv = ['gmn', 'dev']\n"
-        "main.main()"
-    )
-    daemon = subprocess.Popen(
-        [sys.executable, "-c", begin], env=gmn.environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert daemon.stdout is not None
-    while daemon.stdout.readline() != "ready\n":
-        pass
-    assert daemon.wait() == -signal.SIGKILL
-    said = gmn.refuses("dev")
-    assert "works on" in said
-    assert "or the processes" in said
-    daemon.communicate("end\n")
-    with exclusive(data_dir / "dagster" / "daemon.lock", timeout_s=10):
-        pass
 
 
 # --- interruptions and the unexpected ------------------------------------------------------------

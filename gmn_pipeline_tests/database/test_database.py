@@ -195,6 +195,7 @@ FORMER_ROWS = {
         ("cccc", FIRST, 343, "def", "c.parquet", "c.rejected.parquet", 0, 0, 0,
          datetime(2022, 3, 3, 12), datetime(2022, 3, 4, 0, 0, 0, 500000)),
     ],
+    "history_loads": [],
     "day_failures": [(date(2022, 3, 5), "landing", "no", datetime(2022, 3, 18, 1, 2, 3, 4))],
     "unread_files": [("daily/odd", "daily", "daily/even", datetime(2022, 3, 18, 1, 2, 3))],
 }  # fmt: skip

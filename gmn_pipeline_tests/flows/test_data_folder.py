@@ -14,13 +14,12 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.home import dagster_instance
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.warehouse.maintenance import maintain
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
-from gmn_pipeline_tests.support.warehouse import assert_same, count, state
+from gmn_pipeline_tests.support.warehouse import assert_same, count, maintain, state
 
 SAYING_WHAT_WAS = ("broker.log", "broker.out", "-delete.parquet")
 """Files of others that name a place and are never asked for it: Kafka's log, and DuckLake's files

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import make_snapshot, read_manifest
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest
 from gmn_pipeline_tests.support.archive import generate
 from gmn_pipeline_tests.support.sample import Bench
 from gmn_pipeline_tests.support.warehouse import assert_same, state
@@ -38,16 +38,16 @@ STEPS = [
     "gmn_pipeline.warehouse.store:_FileLoad.run",
     "gmn_pipeline.warehouse.store:Warehouse.load",
     "gmn_pipeline.database.ledger:Ledger.record_days",
-    "gmn_pipeline.warehouse.snapshot:_copy",
-    "gmn_pipeline.warehouse.snapshot:_point_to",
+    "gmn_pipeline.releases.snapshot:_copy",
+    "gmn_pipeline.releases.snapshot:_point_to",
 ]
 
 ONCE = {
     "gmn_pipeline.database.ledger:Ledger.record_landed",
     "gmn_pipeline.database.ledger:Ledger.record_days",
     "gmn_pipeline.warehouse.ddl:create_tables",
-    "gmn_pipeline.warehouse.snapshot:_copy",
-    "gmn_pipeline.warehouse.snapshot:_point_to",
+    "gmn_pipeline.releases.snapshot:_copy",
+    "gmn_pipeline.releases.snapshot:_point_to",
 }
 """Called once in a run; the others are killed after their second call, with one chunk through."""
 

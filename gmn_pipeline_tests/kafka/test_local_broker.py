@@ -7,18 +7,24 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
+from gmn_pipeline.cli.cluster import cluster_for
 from gmn_pipeline.errors import KafkaUnavailable
 from gmn_pipeline.kafka.local_broker import install as installation
 from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import default_libs_dir, find_java, install
 from gmn_pipeline.kafka.local_broker.process import HOST, RunningBroker, own_broker
+from gmn_pipeline.settings import load_settings
+from gmn_pipeline.storage.files import exclusive
 
 PROJECT = Path(__file__).resolve().parents[2]
 # The jars of `make kafka`: fetched once for both.
@@ -108,6 +114,53 @@ def test_a_folder_has_one_broker_at_a_time(broker: RunningBroker) -> None:
     with pytest.raises(KafkaUnavailable, match="runs already"):
         brokers.start(broker.folder.parent, libs_dir=LIBS)
     assert broker.is_running()
+
+
+def test_who_comes_second_has_the_broker_that_runs_and_leaves_it(broker: RunningBroker) -> None:
+    settings = load_settings(data_dir=broker.folder.parent)
+    with cluster_for(settings) as cluster:
+        assert cluster.servers == broker.bootstrap_servers
+    assert broker.is_running()
+
+
+def test_who_comes_while_another_starts_the_broker_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It meets the lock before there is a state that tells the address."""
+    is_starting, is_met = Event(), Event()
+    format_once, answering = brokers._format_once, brokers._answering
+
+    def formatted(*given: Any) -> None:
+        is_starting.set()
+        assert is_met.wait(60)
+        format_once(*given)
+
+    def met(*given: Any) -> RunningBroker | None:
+        is_met.set()
+        return answering(*given)
+
+    monkeypatch.setattr(brokers, "_format_once", formatted)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(brokers.start, tmp_path, libs_dir=LIBS)
+        assert is_starting.wait(60)
+        assert brokers.running(tmp_path) is None
+        monkeypatch.setattr(brokers, "_answering", met)
+        try:
+            joined, is_own = brokers.start_or_join(tmp_path, libs_dir=LIBS)
+            assert (joined, is_own) == (starting.result(), False)
+            create_topic(joined)
+        finally:
+            starting.result().stop()
+    assert brokers._answering(tmp_path, 0) is None
+
+
+def test_a_broker_that_another_started_and_that_never_answers_is_told(tmp_path: Path) -> None:
+    folder = installation.broker_folder(tmp_path)
+    with (
+        exclusive(folder / "broker.lock"),
+        pytest.raises(KafkaUnavailable, match="did not answer within 0 s"),
+    ):
+        brokers.start_or_join(tmp_path, libs_dir=LIBS, timeout_s=0)
 
 
 def test_a_port_that_is_taken_is_named(broker: RunningBroker, tmp_path: Path) -> None:

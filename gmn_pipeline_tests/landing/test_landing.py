@@ -21,7 +21,7 @@ from gmn_pipeline.errors import (
 )
 from gmn_pipeline.landing.trajectories import is_daily, wanted_files
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind
-from gmn_pipeline.sources.gmn_directory import Entry
+from gmn_pipeline.sources.gmn_directory import ListingEntry
 from gmn_pipeline_tests.support.gmn_site import (
     LOGIN_PAGE,
     Fault,
@@ -388,7 +388,7 @@ HISTORY = {
 def test_the_files_of_a_day_include_the_one_that_its_bin_runs_into(
     kind: FileKind, day: date, wanted: list[int]
 ) -> None:
-    listed = [Entry(path, "", "") for paths in HISTORY.values() for path in paths]
-    listed.append(Entry("monthly/notes.txt", "", ""))
+    listed = [ListingEntry(path, "", "") for paths in HISTORY.values() for path in paths]
+    listed.append(ListingEntry("monthly/notes.txt", "", ""))
     found = wanted_files([day], listed, kind)
     assert [file.path for file in found] == [HISTORY[kind][number] for number in wanted]

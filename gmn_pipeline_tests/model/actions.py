@@ -89,7 +89,7 @@ class _Drawing:
             self.generation += self.random.randint(1, 2)
             self.used.add(self.generation)
             return self.generation
-        older = range(1, self.generation + 1)
+        older = list(range(1, self.generation + 1))
         if "equal" in self.without:
             older = [g for g in older if g not in self.used] or [0]
         self.used.add(drawn := self.random.choice(older))
@@ -200,7 +200,7 @@ class _Drawing:
         return [put, self._load(kind)]
 
     def _messages(self) -> list[Action]:
-        some = []
+        some: list[tuple[str, int | None, int, int | None]] = []
         for _ in range(self.random.choice((1, 1, 2, 3))):
             x = self.random.choice(list(TIMES))
             gone = "tombstones" not in self.without and self.random.random() < 0.3

@@ -15,12 +15,12 @@ from unittest.mock import patch
 
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.topics import TopicState
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
-from gmn_pipeline.warehouse import ddl, maintenance
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.store import Warehouse
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline_tests.model import lake as lakes
@@ -49,6 +49,7 @@ from gmn_pipeline_tests.model.world import (
     Speaker,
     World,
 )
+from gmn_pipeline_tests.support.warehouse import maintain
 
 _MOST_TOLD = 12
 _EVERY = 8  # steps between looks at statistics and former states
@@ -176,7 +177,7 @@ class Checker:
     def maintain(self) -> None:
         """Maintenance of the night."""
         Warehouse(self.settings).create()
-        maintenance.maintain(self.settings)
+        maintain(self.settings)
         self._compare(self._read(), [], thorough=True)
 
     def flush(self) -> None:

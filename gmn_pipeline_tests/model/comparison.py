@@ -144,7 +144,7 @@ class Comparison:
 
 def slice_key(speaker: Speaker) -> tuple[Any, ...]:
     """What tells a slice from others: its bin, its file and the limits that are not the bin's."""
-    limits = (None, None)
+    limits: tuple[datetime | None, datetime | None] = (None, None)
     if speaker.kind == HISTORY:
         assert speaker.bin
         timed = TIMED[speaker.bin.solar_longitude_deg]

@@ -13,6 +13,7 @@ from unittest.mock import patch
 import duckdb
 
 from gmn_pipeline.readers.solar_longitude_bins import Bin
+from gmn_pipeline.releases.snapshot import DATABASE_NAME
 from gmn_pipeline.schemas import tables
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES
@@ -20,7 +21,6 @@ from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import DATABASE_NAME
 
 _WORKING = getattr(tables, "WORKING_TABLES", STREAM_TABLES)
 CLAIMS = "trajectory_claims"
@@ -136,14 +136,23 @@ def wrong_statistics(settings: Settings, lake: Lake) -> list[str]:
     with its statistics or without."""
     wrong = []
     with WarehouseConnection(settings).open(read_only=True) as connection:
+        connection.execute("BEGIN")  # the catalogue is asked once
+        columns = {name: _columns(connection, name) for name in lake.tables}
         for optimizers in ("", "statistics_propagation"):
             connection.execute(f"SET disabled_optimizers = '{optimizers}'")
             try:
                 for name, rows in lake.tables.items():
-                    wrong += _wrong_of(connection, name, rows, optimizers)
+                    wrong += _wrong_of(connection, name, columns[name], rows, optimizers)
             finally:
                 connection.execute("RESET disabled_optimizers")
+        connection.execute("COMMIT")
     return wrong
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """Names and types of columns that have a least and a greatest value."""
+    described = connection.execute(f"DESCRIBE {table}").fetchall()
+    return [(name, kind) for name, kind, *_ in described if not kind.endswith("[]")]
 
 
 # A query whose every answer follows from statistics is answered from them: so these by themselves.
@@ -151,13 +160,12 @@ _WITH_STATISTICS = ("INTEGER", "BIGINT", "DATE", "TIMESTAMP")
 
 
 def _wrong_of(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Answer, without: str
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: list[tuple[str, str]],
+    rows: Answer,
+    without: str,
 ) -> list[str]:
-    columns = [
-        (name, kind)
-        for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()
-        if not kind.endswith("[]")
-    ]
     found = []
     for of_statistics in (True, False):
         some = [name for name, kind in columns if (kind in _WITH_STATISTICS) is of_statistics]

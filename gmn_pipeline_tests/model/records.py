@@ -10,8 +10,11 @@ from typing import Any
 import polars as pl
 
 from gmn_pipeline.kafka.framing import single_object_framing
-from gmn_pipeline.publications.trajectories import GENERATED_AT_HEADER
-from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES, to_message_fields
+from gmn_pipeline.schemas.messages import (
+    GENERATED_AT_HEADER,
+    TRAJECTORY_MESSAGES,
+    to_message_fields,
+)
 from gmn_pipeline_tests.model import plain
 from gmn_pipeline_tests.model.source import TIMED, generated_at, identifier, row
 from gmn_pipeline_tests.model.world import MESSAGE, TOMBSTONE, Speaker

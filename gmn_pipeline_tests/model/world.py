@@ -10,7 +10,7 @@ occurrence is what the warehouse shows.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gmn_pipeline.readers.solar_longitude_bins import Bin
@@ -139,13 +139,12 @@ def _newest(occurrences: Sequence[Occurrence]) -> Occurrence:
 
 
 def _first(placed: Mapping[Bin, Occurrence]) -> tuple[Bin, Occurrence]:
-    """The newest of several places: at equal generation the one inside its bin, then the one that
-    was loaded later, then the one of the earlier bin."""
+    """The newest of several places: at equal generation the one inside its bin, then the one of
+    the earlier bin. Which was loaded first does not matter."""
     return min(
         sorted(placed.items()),
         key=lambda item: (
             -item[1].speaker.generated_at.timestamp(), item[1].row.is_outside(item[0]),
-            -item[1].order,
         ),
     )  # fmt: skip
 
@@ -218,7 +217,7 @@ class World:
 
     def knows(self, speaker: Speaker) -> bool:
         """Whether to hear it again would change nothing."""
-        told = any(s == speaker for s in self._said)
+        told = any(replace(s, beside=speaker.beside) == speaker for s in self._said)
         current = self._current.get(speaker.bin) if speaker.bin else None
         if speaker.kind != DAILY or current is None:
             return told

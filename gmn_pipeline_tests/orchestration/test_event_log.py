@@ -63,10 +63,10 @@ def instance(bench: Bench) -> Iterator[dg.DagsterInstance]:
 
 def execute(
     instance: dg.DagsterInstance, source: str, data_dir: Path, first: date, last: date,
-    watch: ProgressListener | None = None,
+    listener: ProgressListener | None = None,
 ) -> dg.ExecuteInProcessResult:  # fmt: skip
     overrides = {"source_url": source, "data_dir": data_dir, "run_retries": 0}
-    return build_defs(overrides, watch=watch).resolve_job_def(
+    return build_defs(overrides, listener=listener).resolve_job_def(
         trajectory_days_job.name
     ).execute_in_process(
         instance=instance, tags=range_tags(first, last), raise_on_error=False,
@@ -233,8 +233,8 @@ def run_and_die(source: str, data_dir: Path, where: str) -> None:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             storage._store_asset_event = die  # type: ignore[method-assign,assignment]
-        watch = Killer() if where == "before the events" else None
-        execute(instance, source, data_dir, FIRST, FIRST + timedelta(days=9), watch)
+        listener = Killer() if where == "before the events" else None
+        execute(instance, source, data_dir, FIRST, FIRST + timedelta(days=9), listener)
 
 
 @pytest.mark.parametrize("where", ["before the events", "in a batch"])

@@ -143,7 +143,7 @@ def test_a_warehouse_older_than_the_stream_gets_its_tables_and_is_published(
             connection.execute(f"DROP TABLE {table.name}")
     other = bench.beside("two")
     assert bench.offsets() == {}
-    assert overview(bench.settings).unpublished == ROWS
+    assert overview(bench.settings, WarehouseConnection(bench.settings)).unpublished == ROWS
     with dg.DagsterInstance.ephemeral() as instance:
         operator = Operator(bench, instance)
         assert operator.run(operator.tick()).success

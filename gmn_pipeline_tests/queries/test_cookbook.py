@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.support.perseids import KAPPA_CYGNIDS, Loaded, with_showers_but
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 

@@ -17,9 +17,8 @@ from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import check_columns, read_head
 from gmn_pipeline.readers.summary_file_formats import CURRENT, FORMER, made_identifiers
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline_tests.support.sample import CASES, DAY, HEAD_LINES, Bench, Row, Summary, sample
+from gmn_pipeline_tests.support.sample import CASES, DAY, FIRST_ROW, Bench, Row, Summary, sample
 
-FIRST_ROW = HEAD_LINES + 1
 NEXT_DAY = date(2022, 3, 5)
 OF_2021 = date(2021, 8, 12)
 MARKS = ["identifier_made_here", "latitude_of_perihelion_missing"]

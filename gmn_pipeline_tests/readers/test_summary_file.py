@@ -32,6 +32,7 @@ from gmn_pipeline_tests.support.gmn_site import (
     LOGIN_PAGE,
 )
 from gmn_pipeline_tests.support.sample import (
+    FIRST_ROW,
     HEAD_LINES,
     read_rows,
     sample,
@@ -41,7 +42,6 @@ from gmn_pipeline_tests.support.sample import (
 
 LINE_ENDS = {"LF CR": "\n\r", "LF": "\n", "CR LF": "\r\n", "blank lines": "\n\n\r\n"}
 every_line_end = pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
-FIRST_ROW = HEAD_LINES + 1
 
 
 def whole(data: bytes, folder: Path) -> None:

@@ -298,7 +298,7 @@ def test_a_declared_dataset_has_its_table_in_the_lake_and_in_the_snapshot(
 import duckdb
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.snapshot import make_snapshot
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.warehouse.verify import verify
 settings = Settings(data_dir=Path({str(tmp_path)!r}))
 warehouse = WarehouseConnection(settings)

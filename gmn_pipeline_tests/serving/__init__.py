@@ -1,1 +1,1 @@
-"""The formats that answers go out in, and what serves them."""
+"""Tests of the server, over HTTP on loopback, and of the formats of its answers."""

@@ -1,10 +1,17 @@
-"""Rows that more than one file of tests writes in formats."""
+"""Rows to write in formats; one lake and one server for all tests that change neither."""
+
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
 
 from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.settings import Settings
+from gmn_pipeline_tests.support.lake import small_lake
 from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
+from gmn_pipeline_tests.support.server import Server, serving
+
+PAGE_ROWS = 100
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +45,14 @@ def null_rows(sample_rows: pa.Table) -> pa.Table:
     return pa.table(
         [pa.nulls(3, column.type) for column in sample_rows.schema], schema=sample_rows.schema
     )
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return small_lake(tmp_path_factory.mktemp("lake"))
+
+
+@pytest.fixture(scope="session")
+def server(lake: Settings) -> Iterator[Server]:
+    with serving(lake, serve_page_rows=PAGE_ROWS, serve_sql_queries=3) as running:
+        yield running

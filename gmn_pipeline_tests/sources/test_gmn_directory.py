@@ -15,7 +15,12 @@ from gmn_pipeline.errors import (
     SourceUnavailable,
 )
 from gmn_pipeline.settings import load_settings
-from gmn_pipeline.sources.gmn_directory import Fetched, HttpDirectory, Version, open_directory
+from gmn_pipeline.sources.gmn_directory import (
+    FetchedFile,
+    HttpDirectory,
+    SourceVersion,
+    open_directory,
+)
 from gmn_pipeline_tests.support.gmn_site import (
     LOGIN_PAGE,
     Fault,
@@ -51,7 +56,7 @@ def http(site: GmnSite, **given: object) -> HttpDirectory:
     return HttpDirectory(load_settings().model_copy(update=quick | given))
 
 
-def fetch(site: GmnSite, known: Version | None = None, **given: object) -> Fetched | None:
+def fetch(site: GmnSite, known: SourceVersion | None = None, **given: object) -> FetchedFile | None:
     with tempfile.TemporaryDirectory() as folder:
         return http(site, **given).fetch(DAILY, known, Path(folder) / "got")
 

@@ -61,7 +61,8 @@ class MeteorDataCenter:
         (self.site.folder / name).write_bytes(content)
 
     def refresh(self, **update: object) -> Refresh:
-        return refresh_showers(self.settings.model_copy(update=update))
+        settings = self.settings.model_copy(update=update)
+        return refresh_showers(settings, WarehouseConnection(settings))
 
     def fetch(self, **update: object) -> ShowerList:
         return current(self.settings.model_copy(update=update))

@@ -12,11 +12,11 @@ import duckdb
 import polars as pl
 
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline_tests.support.archive import Shares, Truth, generate, next_generation
 
 KAPPA_CYGNIDS = 12

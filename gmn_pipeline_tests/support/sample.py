@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from gmn_pipeline.database.ledger import ValidatedSlice, open_ledger
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.landing.trajectories import Landing, land
+from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.readers.summary_file import RejectedLine, blocks, parse, read_head
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.settings import load_settings
@@ -28,6 +30,8 @@ DAY = date(2022, 3, 4)
 SAMPLE_NAME = "traj_summary_20220304_solrange_344.0-345.0.txt"
 DAILY = f"daily/{SAMPLE_NAME}"
 HEAD_LINES = 4
+FIRST_ROW = HEAD_LINES + 1
+"""Line of a file's first row."""
 CASES = Path(__file__).parents[1] / "cases"
 _NAMES = [column.name for column in TRAJECTORY_FIELDS]
 _JULIAN_DAY_OF_1970 = 2440587.5
@@ -154,6 +158,12 @@ class Validated:
         """Reasons of the rejected rows by line number."""
         return dict(self.rejected.select("line_number", "reasons").iter_rows())
 
+    def row(self, number: int) -> dict[str, Any]:
+        """The accepted row that stood in the file's row `number`, counted from 0."""
+        return self.accepted.row(
+            by_predicate=pl.col("line_number") == FIRST_ROW + number, named=True
+        )
+
 
 class Bench:
     """A site (a folder, unless `source_url` is given) and a data folder to land it in."""
@@ -213,3 +223,10 @@ class Bench:
     def _stored(self, paths: Sequence[str]) -> pl.DataFrame:
         files = [self.settings.validated_dir / path for path in sorted(set(paths))]
         return pl.concat([pl.read_parquet(f) for f in files]) if files else pl.DataFrame()
+
+
+def put_bins(bench: Bench, *bins: tuple[date, int, Summary]) -> list[date]:
+    """Daily files of bins: date, degree, content; the dates."""
+    for day, degree, summary in bins:
+        bench.put(f"daily/{Bin(day, degree).file_name}", summary)
+    return [day for day, _, _ in bins]

@@ -1,9 +1,13 @@
-"""What tests ask of a warehouse."""
+"""What tests ask of a warehouse, and have done to it."""
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from gmn_pipeline.database.ledger import open_ledger
+from gmn_pipeline.flows import maintenance
+from gmn_pipeline.flows.maintenance import Maintenance
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -23,6 +27,10 @@ def frame(settings: Settings, sql: str, *values: object) -> pl.DataFrame:
 
 def count(settings: Settings, table: str) -> int:
     return int(ask(settings, f"SELECT count(*) FROM {table}")[0][0])
+
+
+def maintain(settings: Settings, now: datetime | None = None) -> Maintenance:
+    return maintenance.maintain(settings, open_ledger(settings), now)
 
 
 _WITHOUT_TIMES = "EXCLUDE (valid_from_utc, first_loaded_at_utc)"

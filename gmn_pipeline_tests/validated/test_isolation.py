@@ -22,14 +22,13 @@ from gmn_pipeline.validated.trajectories import slices as slices_module
 from gmn_pipeline_tests.support.sample import (
     CASES,
     DAY,
-    HEAD_LINES,
+    FIRST_ROW,
     Bench,
     read_rows,
     sample,
     with_source,
 )
 
-FIRST_ROW = HEAD_LINES + 1
 NEXT_DAY = date(2022, 3, 5)
 panic = pl.exceptions.PanicException
 

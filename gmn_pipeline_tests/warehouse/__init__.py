@@ -1,1 +1,1 @@
-"""The lake, its merge, its model, its copies."""
+"""The lake, its merge, its model."""

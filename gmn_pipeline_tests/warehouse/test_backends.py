@@ -23,19 +23,18 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.session import read_session
+from gmn_pipeline.releases.snapshot import make_snapshot
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.snapshot import make_snapshot
 from gmn_pipeline.warehouse.verify import verify
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer
 from gmn_pipeline_tests.support.places import SECRETS, catalog_of, load, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
-from gmn_pipeline_tests.support.warehouse import assert_same, count, state
+from gmn_pipeline_tests.support.warehouse import assert_same, count, maintain, state
 
 
 @pytest.fixture(params=["postgres", "postgres and S3", "S3"])

@@ -13,6 +13,7 @@ import pytest
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import WarehouseBusy
+from gmn_pipeline.flows.maintenance import Maintenance
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.jobs import maintenance_job
 from gmn_pipeline.orchestration.schedules import daily_maintenance
@@ -20,9 +21,9 @@ from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse import maintenance
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
-from gmn_pipeline.warehouse.maintenance import Maintenance, flush_small_commits, maintain
+from gmn_pipeline.warehouse.maintenance import flush_small_commits
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
-from gmn_pipeline_tests.support.warehouse import ask, assert_same, count, state
+from gmn_pipeline_tests.support.warehouse import ask, assert_same, count, maintain, state
 
 COMMITS = 20
 SPAWN = multiprocessing.get_context("spawn")

@@ -104,6 +104,18 @@ def test_at_the_same_generation_a_trajectory_stays_where_it_is(merge: Checker) -
     assert present(merge)["d"] == (1, 281)
 
 
+def test_of_the_same_bytes_outside_of_both_bins_the_earlier_bin_counts(merge: Checker) -> None:
+    merge.daily(281, 25, a=4)
+    merge.same_bytes(281, as_degree=285)
+    merge.load(days=(1,))
+    merge.load(days=(3,))
+    merge.history("2018-12", 30, a=1)
+    merge.history("2018", 31, a=1)
+    merge.load("yearly", (0,))
+    merge.load("monthly", (0,))
+    assert present(merge)["a"] == (1, 281)
+
+
 def test_an_older_file_changes_nothing_between_two_of_the_same_generation(merge: Checker) -> None:
     merge.daily(281, 30, i=4)
     merge.load()
@@ -111,7 +123,7 @@ def test_an_older_file_changes_nothing_between_two_of_the_same_generation(merge:
     merge.load()
     merge.daily(282, 22, i=14)
     merge.load()
-    assert present(merge)["i"] == (4, 282)
+    assert present(merge)["i"] == (4, 281)
 
 
 def test_a_claim_ends_with_its_file_however_far_its_trajectory_is(merge: Checker) -> None:

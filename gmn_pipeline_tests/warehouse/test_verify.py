@@ -12,10 +12,9 @@ from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.warehouse import ddl, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline.warehouse.verify import RULES, verify
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
-from gmn_pipeline_tests.support.warehouse import ask
+from gmn_pipeline_tests.support.warehouse import ask, maintain
 
 NEWER = "2022-03-17 00:00:00.000000"
 FIRST = sample().rows[0][0]

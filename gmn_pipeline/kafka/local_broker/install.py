@@ -53,12 +53,12 @@ def default_libs_dir(data_dir: Path) -> Path:
 
 
 def install(libs_dir: Path) -> Path:
-    """Have Kafka's jars in `libs_dir`, whole or not at all; return it."""
+    """Put Kafka's jars into `libs_dir`, whole or not at all; return it."""
     return installed(libs_dir, _copy_jars)
 
 
 def installed(folder: Path, fetch: Callable[[Path], None]) -> Path:
-    """Have what `fetch` puts into a folder, whole or not at all and once; return the folder."""
+    """Let `fetch` fill a folder once, whole or not at all; return the folder."""
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ from typing import IO, Any
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from gmn_pipeline.errors import KafkaUnavailable
+from gmn_pipeline.errors import BrokerRunning, KafkaUnavailable
 from gmn_pipeline.kafka.local_broker.install import (
     DEPLOY,
     PROJECT,
@@ -85,7 +85,7 @@ class RunningBroker:
 
     def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Return once the broker answers as a cluster of one; KafkaUnavailable if it does not."""
-        ready = _wait(lambda: self._answers() or not self.is_running(), timeout_s)
+        ready = _wait(lambda: self.answers() or not self.is_running(), timeout_s)
         if not self.is_running():
             raise KafkaUnavailable(
                 f"The Kafka broker ended while it was starting: {_last_words(self.folder)}",
@@ -115,7 +115,8 @@ class RunningBroker:
         self._signal(signal.SIGKILL)
         self._clear_up()
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers right now, as a cluster of one."""
         with suppress(OSError):
             # Asked first, because the client reports each refused connection to its log.
             socket.create_connection((HOST, self.port), timeout=1).close()
@@ -152,7 +153,7 @@ def start(
 
     Kafka's jars are fetched into `libs_dir` if they are not there. The broker ends with the
     calling process, even with one that is killed, unless it is to outlive it.
-    Raises KafkaUnavailable if it cannot be started, or runs already.
+    Raises BrokerRunning if it runs already, KafkaUnavailable if it cannot be started.
     """
     folder = broker_folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,6 +174,51 @@ def start(
         broker.stop()
         raise
     return broker
+
+
+def start_or_join(
+    data_dir: Path,
+    port: int | None = None,
+    *,
+    libs_dir: Path | None = None,
+    outlive_caller: bool = False,
+    timeout_s: float = READY_TIMEOUT_S,
+) -> tuple[RunningBroker, bool]:
+    """The broker of a data folder, and whether it was started here. See `start`; but one that runs
+    already, or that another process is just starting, is waited for until it answers.
+    """
+    found = _answering(data_dir, timeout_s)
+    if found is not None:
+        return found, False
+    try:
+        started = start(
+            data_dir, port, libs_dir=libs_dir, outlive_caller=outlive_caller, timeout_s=timeout_s
+        )
+    except BrokerRunning:
+        # Another process was quicker: it looked, or fetched the jars, at the same time.
+        found = _answering(data_dir, timeout_s)
+        if found is None:
+            raise
+        return found, False
+    return started, True
+
+
+def _answering(data_dir: Path, timeout_s: float) -> RunningBroker | None:
+    """The broker of this data folder once it answers; None as soon as nobody has its lock."""
+    folder = broker_folder(data_dir)
+    deadline = time.monotonic() + timeout_s
+    while _is_locked(folder):
+        found = running(data_dir)
+        if found is not None and found.answers():
+            return found
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(
+                f"The Kafka broker that another process started did not answer within "
+                f"{timeout_s:.0f} s.",
+                remedy=f"Look at the end of {folder / 'broker.log'}.",
+            )
+        time.sleep(_POLL_S)
+    return None
 
 
 def running(data_dir: Path) -> RunningBroker | None:
@@ -325,7 +371,7 @@ def _lock(folder: Path) -> Iterator[IO[str]]:
     """The lock of the folder's broker; a process that inherits the file keeps it."""
     with _lock_path(folder).open("a") as file:
         if not _wait(lambda: try_lock(file), _LOCK_TIMEOUT_S):
-            raise KafkaUnavailable(
+            raise BrokerRunning(
                 f"A Kafka broker of {folder} runs already, or is starting.",
                 remedy="Use it ('make kafka' tells its address), or stop it ('make kafka-stop').",
             )

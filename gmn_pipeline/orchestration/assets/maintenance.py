@@ -5,12 +5,12 @@ from dataclasses import asdict
 import dagster as dg
 
 from gmn_pipeline.errors import GmnError
+from gmn_pipeline.flows.maintenance import maintain
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.metadata import OWNERS
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
-from gmn_pipeline.warehouse.maintenance import maintain
 
 
 @dg.asset(
@@ -28,7 +28,7 @@ def warehouse_maintenance(
 ) -> dg.MaterializeResult[None]:
     settings = pipeline.settings()
     try:
-        done = maintain(settings)
+        done = maintain(settings, pipeline.ledger())
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
     return dg.MaterializeResult(metadata=asdict(done))

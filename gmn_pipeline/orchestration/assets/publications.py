@@ -21,7 +21,7 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.publications.trajectories import DayPublished, PublishReport, publish
 
-PUBLICATIONS = dg.AssetSpec(
+SPEC = dg.AssetSpec(
     keys.PUBLICATIONS_TRAJECTORIES,
     deps=[keys.WAREHOUSE_TRAJECTORIES],
     group_name="publications",
@@ -38,7 +38,7 @@ PUBLICATIONS = dg.AssetSpec(
 
 @dg.multi_asset(
     name="publish_trajectories",
-    specs=[PUBLICATIONS],
+    specs=[SPEC],
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool=PUBLISHER,
 )

@@ -7,7 +7,6 @@ from gmn_pipeline.orchestration.metadata import asset_spec
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.schemas.showers import DATASET
-from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import refresh_showers, unknown_showers
 
 WAREHOUSE = asset_spec(
@@ -32,12 +31,12 @@ WAREHOUSE = asset_spec(
 def warehouse_iau_showers(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # beside checks Dagster refuses [None]
-    settings = pipeline.settings()
-    refresh = refresh_showers(settings)
+    warehouse = pipeline.warehouse()
+    refresh = refresh_showers(pipeline.settings(), warehouse)
     for warning in refresh.warnings:
         context.log.warning(warning)
     context.log.info(f"The IAU shower list in use: {refresh.edition}.")
-    with WarehouseConnection(settings).open(read_only=True) as connection:
+    with warehouse.open(read_only=True) as connection:
         unknown = unknown_showers(connection)
     return dg.MaterializeResult(
         metadata=refresh.metadata(), check_results=[all_showers_known(unknown)]

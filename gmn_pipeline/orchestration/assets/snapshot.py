@@ -7,8 +7,8 @@ from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.automation import WHEN_WAREHOUSE_CHANGED
 from gmn_pipeline.orchestration.metadata import OWNERS
 from gmn_pipeline.orchestration.resources import Pipeline
+from gmn_pipeline.releases.snapshot import make_snapshot, read_manifest
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
-from gmn_pipeline.warehouse.snapshot import make_snapshot, read_manifest
 
 
 @dg.asset(

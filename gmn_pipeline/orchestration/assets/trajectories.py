@@ -34,7 +34,6 @@ from gmn_pipeline.orchestration.rejected_rows import RejectedRows
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.schemas.trajectories import DATASET
-from gmn_pipeline.settings import Settings
 
 _SHOWN_DAYS = 10
 
@@ -95,10 +94,14 @@ def load_trajectory_days(
             "Nothing is fetched: the run is of later stages alone, and takes what was landed "
             "before. The job trajectory_days takes days from the source to the warehouse."
         )
-    telling = _Telling(context, settings, stages)
+    telling = _Telling(context, pipeline, stages)
     try:
         report = load_days(
-            days, settings, stages=frozenset(stages), watch=pipeline.watch, on_days=telling.of_days
+            days,
+            settings,
+            stages=frozenset(stages),
+            listener=pipeline.listener,
+            on_days=telling.of_days,
         )
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
@@ -108,7 +111,7 @@ def load_trajectory_days(
     if not report.failed:
         # Not where a day failed: steps that come after would take the failed day for done.
         yield from (quiet_output(_SPECS[stage].key) for stage in told)
-    telling.rejected.add(settings, report.days.values())
+    telling.rejected.add(report.days.values())
     for check, result in check_results(report, telling.rejected):
         if check.key in context.selected_asset_check_keys:
             yield result
@@ -120,14 +123,14 @@ class _Telling:
     """Tells Dagster of days as they come through, so that they show while the run goes on."""
 
     def __init__(
-        self, context: dg.AssetExecutionContext, settings: Settings, stages: Sequence[Stage]
+        self, context: dg.AssetExecutionContext, pipeline: Pipeline, stages: Sequence[Stage]
     ) -> None:
         self._context = context
-        self._settings = settings
+        self._pipeline = pipeline
         self.stages = stages
         self._unchanged: list[DayReport] = []
         self._has_told = False
-        self.rejected = RejectedRows()
+        self.rejected = RejectedRows(pipeline.ledger(), pipeline.settings().validated_dir)
 
     def of_days(self, days: Sequence[DayReport]) -> None:
         """Days that are through, or have failed. Those of which nothing is new wait."""
@@ -160,11 +163,11 @@ class _Telling:
         if not days:
             return
         self._has_told |= stages is None
-        for row in self.rejected.add(self._settings, days):
+        for row in self.rejected.add(days):
             self._context.log.warning(f"Rejected: {row}")
         shown = {}
         if Stage.WAREHOUSE in (stages or self.stages):
-            shown = previews(self._settings, [day.day for day in days])
+            shown = previews(self._pipeline.warehouse(), [day.day for day in days])
         for stage in stages or self.stages:
             by_day = {
                 day.day.isoformat(): day_metadata(
@@ -196,15 +199,15 @@ def _try_failed_days_again(
         time.sleep(pause_s)
         try:
             again = load_days(
-                days, settings, stages=frozenset(telling.stages), watch=pipeline.watch,
+                days, settings, stages=frozenset(telling.stages), listener=pipeline.listener,
                 on_days=telling.of_days,
             )  # fmt: skip
         except GmnError as error:
             context.log.warning(str(error))
             continue
         report.take_over(again)
-        if pipeline.watch:
-            pipeline.watch.finished(report)
+        if pipeline.listener:
+            pipeline.listener.finished(report)
 
 
 def _log(context: dg.AssetExecutionContext, report: Report) -> None:

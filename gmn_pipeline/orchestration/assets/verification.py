@@ -8,7 +8,6 @@ import dagster as dg
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.markdown import cell
 from gmn_pipeline.orchestration.resources import Pipeline
-from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.verify import verify
 
 _SHOWN_PROBLEMS = 100
@@ -23,7 +22,7 @@ _SHOWN_PROBLEMS = 100
 def warehouse_is_sound(
     context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.AssetCheckResult:
-    problems = verify(WarehouseConnection(pipeline.settings()))
+    problems = verify(pipeline.warehouse())
     for problem in problems:
         context.log.error(problem)
     shown = "\n".join(f"- {cell(problem)}" for problem in problems[:_SHOWN_PROBLEMS])

@@ -16,16 +16,15 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.readers.solar_longitude_bins import FIRST_DAY
 from gmn_pipeline.schemas.topics import trajectories_topic
-from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import ask
+from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.trajectories.publications import UnpublishedChanges
 
 
-def unpublished_days(settings: Settings, topic_id: str | None) -> dict[date, int]:
+def unpublished_days(warehouse: WarehouseConnection, topic_id: str | None) -> dict[date, int]:
     """Messages that wait to be sent, by day; of a topic that is not there yet, all of them."""
-    changes = UnpublishedChanges(WarehouseConnection(settings), topic_id or "")
+    changes = UnpublishedChanges(warehouse, topic_id or "")
     return {day: count for day, count in changes.days().items() if day >= FIRST_DAY}
 
 
@@ -47,12 +46,13 @@ def unpublished_sensor(
     except RetryableError as error:
         return dg.SkipReason(str(error))
     requests = RunRequests(context, settings.sensor_attempts)
-    days = unpublished_days(settings, topic.topic_id if topic else None)
+    warehouse = pipeline.warehouse()
+    days = unpublished_days(warehouse, topic.topic_id if topic else None)
     if not days:
         return requests.none("Everything is published.")
     messages = sum(days.values())
     return requests.single(
-        _state(settings, topic, days),
+        _state(warehouse, topic, days),
         f"{messages:,} messages of {len(days):,} days, {min(days)} to {max(days)}, are not "
         f"published on {settings.kafka_topic}",
         tags=range_tags(min(days), max(days)),
@@ -60,11 +60,13 @@ def unpublished_sensor(
     )
 
 
-def _state(settings: Settings, topic: TopicState | None, days: Mapping[date, int]) -> str:
+def _state(
+    warehouse: WarehouseConnection, topic: TopicState | None, days: Mapping[date, int]
+) -> str:
     """What waits. As many messages of the same days may wait again after they were published: the
     warehouse is in another state then, or the topic is another."""
-    [(snapshot_id,)] = ask(
-        WarehouseConnection(settings), f"SELECT id FROM ducklake_current_snapshot('{CATALOG}')"
+    [(snapshot_id,)] = read_rows(
+        warehouse, f"SELECT id FROM ducklake_current_snapshot('{CATALOG}')"
     )
     waiting = {day.isoformat(): count for day, count in days.items()}
     text = json.dumps([snapshot_id, topic.topic_id if topic else None, waiting])

@@ -4,15 +4,14 @@ import dagster as dg
 
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.kafka.client import bootstrap_servers
+from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES
 from gmn_pipeline.orchestration.assets.streams import OffsetRangeConfig, StreamConfig
 from gmn_pipeline.orchestration.jobs import streams_job
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.schemas.offsets import OffsetRange
-from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import bounded, is_being_consumed, planned_ranges
-from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 
 @dg.sensor(
@@ -31,7 +30,7 @@ def stream_sensor(
     if is_being_consumed(settings):
         return dg.SkipReason("'gmn stream' (or a run) takes the topic in already.")
     try:
-        found = planned_ranges(settings, WarehouseConnection(settings))
+        found = planned_ranges(settings, pipeline.warehouse())
     except RetryableError as error:
         return dg.SkipReason(str(error))
     if found is None:
@@ -41,23 +40,23 @@ def stream_sensor(
     ranges = bounded(planned, settings.stream_records)
     if not ranges:
         return requests.none("The warehouse is at the end of the topic.")
-    return _request(requests, settings, topic.topic_id, ranges)
+    return _request(requests, topic, ranges)
 
 
 def _request(
-    requests: RunRequests, settings: Settings, topic_id: str, ranges: list[OffsetRange]
+    requests: RunRequests, topic: TopicState, ranges: list[OffsetRange]
 ) -> dg.SensorResult | dg.SkipReason:
     # The beginnings name the state: an end that moves on is no reason for a second run.
     begins = "-".join(f"{r.partition}.{r.begin}" for r in ranges)
-    state = f"{topic_id[:8]}-{begins}"
+    state = f"{topic.topic_id[:8]}-{begins}"
     config = StreamConfig(
-        topic_id=topic_id,
+        topic_id=topic.topic_id,
         ranges=[OffsetRangeConfig(partition=r.partition, begin=r.begin, end=r.end) for r in ranges],
     )
     offsets = ", ".join(f"{r.begin:,} to {r.end:,} of partition {r.partition}" for r in ranges)
     return requests.single(
         state,
-        f"{sum(r.length for r in ranges):,} offsets of {settings.kafka_topic} are not in "
+        f"{sum(r.length for r in ranges):,} offsets of {topic.topic} are not in "
         f"the warehouse: {offsets}",
         run_config=dg.RunConfig(ops={STREAMS_TRAJECTORIES.to_python_identifier(): config}),
     )

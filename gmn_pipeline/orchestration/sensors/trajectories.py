@@ -11,17 +11,18 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
-from gmn_pipeline.database.ledger import Ledger, open_ledger
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.orchestration.jobs import trajectory_days_job
 from gmn_pipeline.orchestration.partitions import range_tags
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.readers.solar_longitude_bins import Bin, FileKind, bin_of_name
-from gmn_pipeline.sources.gmn_directory import Directory, Entry, open_directory
+from gmn_pipeline.sources.gmn_directory import Directory, ListingEntry, open_directory
 from gmn_pipeline.sources.names import FOLDERS
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import Warehouse, ask
+from gmn_pipeline.warehouse.reading import read_rows
+from gmn_pipeline.warehouse.store import Warehouse
 
 # How listings write a time: Apache, nginx, and a folder here.
 _LISTED_TIMES = (
@@ -51,7 +52,7 @@ def changed_files_sensor(
     warehouse = Warehouse(settings)
     try:
         changed = changed_days(
-            open_directory(settings), open_ledger(settings), warehouse.taken_files(),
+            open_directory(settings), pipeline.ledger(), warehouse.taken_files(),
             {} if settings.sensor_refetch_history else history_bins(warehouse.connection),
         )  # fmt: skip
     except RetryableError as error:
@@ -113,7 +114,7 @@ def history_bins(warehouse: WarehouseConnection) -> dict[Bin, datetime]:
 
     A bin over the end of a month is covered by two monthly files, each to or from midnight.
     """
-    rows = ask(
+    rows = read_rows(
         warehouse,
         "SELECT bin_date, bin_solar_longitude_deg, min(summary_generated_at_utc) FROM ("
         "  FROM source_files WHERE outcome = 'loaded' "
@@ -132,7 +133,7 @@ def _not_cut(limit: str) -> str:
     return f"{limit} IS NULL OR {limit} <> date_trunc('month', {limit})"
 
 
-def _may_be_newer(entry: Entry, generated_at_utc: datetime) -> bool:
+def _may_be_newer(entry: ListingEntry, generated_at_utc: datetime) -> bool:
     """Whether a listed file may have been modified after that. In doubt it may: a listing's time
     is that of the web server, wherever it stands."""
     for form in _LISTED_TIMES:

@@ -1,7 +1,7 @@
 """Parquet, and the stream of Arrow's IPC format: the columns as they come, exactly.
 
 What belongs here: the two binary formats. Units, descriptions, UCDs, licence and snapshot are
-metadata of the schema (see `warehouse/parquet.py` for who finds what where).
+metadata of the schema (see `releases/parquet.py` for who finds what where).
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gmn_pipeline.releases.parquet import field_metadata, file_metadata
 from gmn_pipeline.serving.formats.export import Export
 from gmn_pipeline.serving.formats.frames import renamed, same_types
-from gmn_pipeline.warehouse.parquet import field_metadata, file_metadata
 
 # A row group is kept in memory: 65,536 rows of all columns of a trajectory are 50 MB.
 _GROUP_ROWS = 65_536

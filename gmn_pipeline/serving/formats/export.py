@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from gmn_pipeline.errors import FormatRefused, QueryLimit
 from gmn_pipeline.queries.answer import Answer
+from gmn_pipeline.releases.snapshot import LICENCE
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
-from gmn_pipeline.warehouse.snapshot import LICENCE
 from gmn_pipeline.warehouse.views import VIEWS
 
 _NUMBERS = (Kind.INTEGER, Kind.LONG, Kind.NUMBER)

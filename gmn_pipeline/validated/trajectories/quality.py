@@ -17,7 +17,7 @@ came by it: the reader knows that, the values do not tell.
 import polars as pl
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Null
-from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
+from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS_FIELD
 from gmn_pipeline.validated.flags import Family, QualityFlag, with_flags
 from gmn_pipeline.validated.trajectories.shower_codes import iau_codes
 
@@ -208,4 +208,4 @@ carry them as they were given. Both spellings of a missing number are NULL in th
 
 def with_quality_flags(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the `quality_flags` column, and take away the marks."""
-    return with_flags(rows, QUALITY_FLAGS_COLUMN, QUALITY_FLAGS, MARKS)
+    return with_flags(rows, QUALITY_FLAGS_FIELD, QUALITY_FLAGS, MARKS)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import polars as pl
 
-from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.database.ledger import Ledger, ValidatedSlice
 from gmn_pipeline.errors import CountMismatch, GmnError, RetryableError, SummaryFormatError
 from gmn_pipeline.isolate import BROKEN, in_words
@@ -22,10 +21,10 @@ from gmn_pipeline.landing.trajectories import DailyFile, LandedFile
 from gmn_pipeline.readers.solar_longitude_bins import Bin, bins_between
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS
-from gmn_pipeline.schemas.trajectory_tables import QUALITY_FLAGS as QUALITY_FLAGS_COLUMN
+from gmn_pipeline.schemas.trajectory_tables import BIN_FIELDS, QUALITY_FLAGS_FIELD
 from gmn_pipeline.settings import LoadSettings
 from gmn_pipeline.storage.files import working_folder
+from gmn_pipeline.telemetry import Stopwatch
 from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.validated.trajectories.parts import SLICE_KEY, Part, file_name, files_of
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
@@ -179,7 +178,7 @@ def recalled(held: Sequence[tuple[LandedFile, ValidatedSlice]], settings: LoadSe
     )  # fmt: skip
     rows = pl.read_parquet(
         settings.validated_dir / slices[0].accepted_path,
-        columns=[*SLICE_KEY, QUALITY_FLAGS_COLUMN.name],
+        columns=[*SLICE_KEY, QUALITY_FLAGS_FIELD.name],
         glob=False,
     )
     return Chunk(
@@ -191,7 +190,7 @@ def recalled(held: Sequence[tuple[LandedFile, ValidatedSlice]], settings: LoadSe
 
 def _flag_counts(rows: pl.DataFrame) -> Counter[str]:
     """How many rows carry each quality flag."""
-    flags = rows.get_column(QUALITY_FLAGS_COLUMN.name)
+    flags = rows.get_column(QUALITY_FLAGS_FIELD.name)
     return Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 
-from gmn_pipeline.clock import Stopwatch
 from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.landing.trajectories import LandedFile, is_daily, is_history
 from gmn_pipeline.settings import LoadSettings
+from gmn_pipeline.telemetry import Stopwatch
 from gmn_pipeline.validated.trajectories.daily_files import validate_daily
 from gmn_pipeline.validated.trajectories.history_files import validate_history
 from gmn_pipeline.validated.trajectories.slices import Chunk, Place

@@ -9,6 +9,7 @@ from gmn_pipeline.schemas.trajectory_tables import (
     TRAJECTORIES,
     TRAJECTORY_CLAIMS,
     TRAJECTORY_REVISIONS,
+    TRAJECTORY_STATIONS,
 )
 from gmn_pipeline.warehouse.merge.statements import Statements
 from gmn_pipeline.warehouse.merge.terms import (
@@ -32,9 +33,12 @@ class Application(Statements):
         super().__init__(connection, standing)
         self._now = now
         self._sources: list[tuple[str, str]] = []
+        self.removed = self.inserted = 0
+        """So many rows of `trajectories` DuckDB says that it took out and put in."""
 
     def run(self) -> None:
         """From the former states to the current ones."""
+        self.removed = self.inserted = 0
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
         ended = counts.get(Change.REVISED, 0) + counts.get(Change.WITHDRAWN, 0)
         coming = (
@@ -153,8 +157,10 @@ class Application(Statements):
                 AS valid_from_utc,
               coalesce(t.first_loaded_at_utc, w.first_loaded_at_utc, $now) AS first_loaded_at_utc
             FROM change c
-            LEFT JOIN former t ON c.former_bin_date IS NOT NULL AND c.{KEY} = t.{KEY}
-            LEFT JOIN withdrawn w ON c.change = '{Change.INSERTED}' AND c.{KEY} = w.{KEY}
+            -- Conditions on one side within the key: beside it, each row meets each other one.
+            LEFT JOIN former t ON CASE WHEN c.former_bin_date IS NOT NULL THEN c.{KEY} END = t.{KEY}
+            LEFT JOIN withdrawn w
+              ON CASE WHEN c.change = '{Change.INSERTED}' THEN c.{KEY} END = w.{KEY}
             WHERE c.change IN {COMING}
             """,
             now=self._now, first=first, last=last, **inserted,
@@ -189,21 +195,25 @@ class Application(Statements):
     def _remove_current(self) -> None:
         """Take out what ended or comes back changed."""
         first, last = self.former_days(f"change IN {ENDED_OR_CHANGED}")
-        for table, which in (("trajectories", ""), ("trajectory_stations", "AND relinks")):
+        for table, which in (
+            (TRAJECTORIES.name, ""), (TRAJECTORY_STATIONS.name, "AND relinks"),
+        ):  # fmt: skip
             changed = f"FROM change WHERE change IN {ENDED_OR_CHANGED} {which}"
             if self.one(f"SELECT count(*) {changed}"):
-                self.rows(
+                removed = self.one(
                     f"DELETE FROM {table} WHERE bin_date BETWEEN $first AND $last "
                     f"AND {KEY} IN (SELECT {KEY} {changed})",
                     first=first, last=last,
                 )  # fmt: skip
+                if table == TRAJECTORIES.name:
+                    self.removed = removed
 
     def _insert_current(self) -> None:
         """Insert what is new, changed or moved."""
         names = [n for n in TRAJECTORY_CLAIMS.columns if n not in (*BIN.split(", "),
                                                                     "quality_flags")]  # fmt: skip
         for source, where in self._sources:
-            self.rows(
+            self.inserted += self.one(
                 f"""
                 INSERT INTO trajectories ({", ".join(names)}, quality_flags, {BIN},
                   revision, valid_from_utc, first_loaded_at_utc)

@@ -155,7 +155,10 @@ class Decision(Statements):
             SELECT DISTINCT p.{KEY} FROM present p JOIN naming_anew a USING ({KEY})
             WHERE p.is_named AND (p.is_claimed OR p.named_at_utc < p.generated_at_utc)
               AND (a.generated_at_utc > p.named_at_utc
-                OR (a.generated_at_utc = p.named_at_utc AND a.is_inside >= p.is_inside))
+                OR (a.generated_at_utc = p.named_at_utc AND (a.is_inside > p.is_inside
+                  OR (a.is_inside = p.is_inside AND (a.bin_date < p.bin_date
+                    OR (a.bin_date = p.bin_date
+                      AND a.bin_solar_longitude_deg < p.bin_solar_longitude_deg))))))
               AND (a.bin_date <> p.bin_date
                 OR a.bin_solar_longitude_deg <> p.bin_solar_longitude_deg)
             """
@@ -228,7 +231,7 @@ class Decision(Statements):
               FROM held
             ), naming AS (
               FROM every WHERE is_named QUALIFY row_number() OVER (PARTITION BY {KEY}
-                ORDER BY generated_at_utc DESC, is_inside DESC, {RANK}, {BIN}) = 1
+                ORDER BY generated_at_utc DESC, is_inside DESC, {BIN}, {RANK}) = 1
             ), placed AS (
               SELECT e.{KEY}, e.origin, e.row, e.speaker, e.generated_at_utc,
                 n.{KEY} IS NOT NULL AND NOT e.is_named AS is_placed, n.is_inside AS place_is_inside,
@@ -296,7 +299,7 @@ class Decision(Statements):
             CREATE OR REPLACE TEMP TABLE change AS
             WITH chosen AS (
               FROM candidate WHERE place_rank = 1 QUALIFY row_number() OVER (PARTITION BY {KEY}
-                ORDER BY generated_at_utc DESC, is_inside DESC, {RANK}, {BIN}) = 1
+                ORDER BY generated_at_utc DESC, is_inside DESC, {BIN}, {RANK}) = 1
             )
             SELECT coalesce(c.{KEY}, d.{KEY}) AS {KEY}, c.origin, c.row,
               coalesce(c.speaker, d.speaker) AS speaker,
@@ -330,32 +333,48 @@ class Decision(Statements):
             return
         first, last = self.former_days("change = 'both'")
         content = (
-            f"hash({', '.join(CONTENT)}) AS content, hash(list_sort({{flags}})) AS flags, "
+            f"hash({', '.join(CONTENT)}) AS content, "
             "hash(list_sort(list_distinct(participating_stations))) AS stations"
         )
-        arriving = content.format(flags=flags_at("c"))
+        # Hashed before they are joined: joins carry what they are given.
+        hashed = f"{content}, quality_flags, solar_longitude_deg"
+        new = (
+            f"c.{KEY}, c.moves, c.is_named <> c.was_named AS renamed, r.content, r.stations, "
+            f"hash(list_sort({flags_at('c')})) AS flags"
+        )
+        sources = [
+            f"(SELECT row, {hashed} FROM arriving_row) r JOIN change c USING (row) "
+            "WHERE c.change = 'both' AND c.origin = 'arriving'"
+        ]
+        if self.one("SELECT count(*) FROM change WHERE change = 'both' AND origin = 'claim'"):
+            sources.append(
+                f"(SELECT {KEY}, {BIN}, {hashed} FROM trajectory_claims) r "
+                f"JOIN change c USING ({KEY}, {BIN}) "
+                "WHERE c.change = 'both' AND c.origin = 'claim'"
+            )
         other_flags = "OR new.flags <> old.flags" if self._compare_flags else ""
         self.rows(
             f"""
-            UPDATE change SET change = compared.change, relinks = compared.relinks FROM (
-              SELECT new.{KEY}, CASE WHEN new.content <> old.content THEN '{Change.REVISED}'
+            CREATE OR REPLACE TEMP TABLE compared AS
+            SELECT new.{KEY}, CASE WHEN new.content <> old.content THEN '{Change.REVISED}'
                 WHEN new.moves OR new.renamed {other_flags} THEN '{Change.RELABELLED}'
                 ELSE '{Change.UNCHANGED}' END AS change,
-                new.moves OR new.stations <> old.stations AS relinks
-              FROM (
-                SELECT {KEY}, c.moves, c.is_named <> c.was_named AS renamed, {arriving}
-                FROM arriving_row r JOIN change c USING ({KEY})
-                WHERE c.change = 'both' AND c.origin = 'arriving' AND r.row = c.row
-                UNION ALL
-                SELECT {KEY}, c.moves, c.is_named <> c.was_named AS renamed, {arriving}
-                FROM trajectory_claims r JOIN change c USING ({KEY})
-                WHERE c.change = 'both' AND c.origin = 'claim' AND r.bin_date = c.bin_date
-                  AND r.bin_solar_longitude_deg = c.bin_solar_longitude_deg
-              ) new
-              JOIN (SELECT {KEY}, {content.format(flags="quality_flags")} FROM {self.standing}
-                WHERE bin_date BETWEEN $first AND $last) old ON new.{KEY} = old.{KEY}
-            ) compared
-            WHERE change.{KEY} = compared.{KEY}
+              new.moves OR new.stations <> old.stations AS relinks
+            FROM (
+              {" UNION ALL ".join(f"SELECT {new} FROM {source}" for source in sources)}
+            ) new
+            JOIN (SELECT {KEY}, {content}, hash(list_sort(quality_flags)) AS flags
+              FROM {self.standing} WHERE bin_date BETWEEN $first AND $last) old
+              ON new.{KEY} = old.{KEY}
             """,
             first=first, last=last,
         )  # fmt: skip
+        # A new table: to UPDATE the old one took ten times as long.
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE change AS
+            SELECT c.* REPLACE (coalesce(x.change, c.change) AS change,
+              coalesce(x.relinks, c.relinks) AS relinks)
+            FROM change c LEFT JOIN compared x USING ({KEY})
+            """
+        )

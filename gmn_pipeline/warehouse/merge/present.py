@@ -85,13 +85,15 @@ class Present(Statements):
         """`present`: rows that a speaker may be speaking of, with the generation of the newest
         file that has them: one that brought nothing new did not touch the row. And with that of
         what named their bin; where its content is not the row's, that is a claim."""
+        has_history = self.one("SELECT count(*) FROM spoken WHERE NOT is_daily")
+        history_files = HISTORY_FILES if has_history else "SELECT NULL WHERE false"
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE present AS
             SELECT n.*, c.{KEY} IS NOT NULL AS is_claimed,
               CASE WHEN c.{KEY} IS NOT NULL THEN c.generated_at_utc
                 WHEN n.is_named THEN greatest(d.generated_at_utc, m.generated_at_utc, CASE
-                WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({HISTORY_FILES})
+                WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({history_files})
                 THEN n.summary_generated_at_utc END) END AS named_at_utc,
               greatest(n.summary_generated_at_utc, h.generated_at_utc, m.generated_at_utc,
                 CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc

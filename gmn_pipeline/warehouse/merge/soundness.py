@@ -11,10 +11,11 @@ from gmn_pipeline.warehouse.merge.terms import (
 class Soundness(Statements):
     """Asks the tables after the changes."""
 
-    def assert_tables(self, rows_before: int) -> None:
+    def assert_tables(self, *, removed: int, inserted: int) -> None:
         """Ask the tables themselves, before anything is committed.
 
-        Raises CountMismatch if a trajectory is there twice or not at all, if a station link is
+        `removed`, `inserted`: so many rows of `trajectories` DuckDB says that it took out and put
+        in. Raises CountMismatch if a trajectory is there twice or not at all, if a station link is
         missing or left over, or if rows came or went that no change accounts for.
         """
         least, greatest, first, last = self.rows(
@@ -35,10 +36,10 @@ class Soundness(Statements):
             least=least, greatest=greatest,
         )  # fmt: skip
         links = f"sum(hash({KEY}, station_code, bin_date))"
-        rows, changed_rows, distinct, should_be, there_are = self.rows(
+        changed_rows, distinct, should_be, there_are = self.rows(
             f"""
-            SELECT (SELECT count(*) FROM trajectories),
-              (SELECT count(*) FROM changed_row), (SELECT count(DISTINCT {KEY}) FROM changed_row),
+            SELECT (SELECT count(*) FROM changed_row),
+              (SELECT count(DISTINCT {KEY}) FROM changed_row),
               (SELECT {links} FROM (
                 SELECT {KEY}, unnest(station_codes) AS station_code, bin_date FROM changed_row)),
               (SELECT {links} FROM trajectory_stations
@@ -47,11 +48,13 @@ class Soundness(Statements):
             first=first, last=last,
         )[0]  # fmt: skip
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
-        inserted, withdrawn = counts.get(Change.INSERTED, 0), counts.get(Change.WITHDRAWN, 0)
-        present = inserted + counts.get(Change.REVISED, 0) + counts.get(Change.RELABELLED, 0)
+        ended = counts.get(Change.REVISED, 0) + counts.get(Change.RELABELLED, 0)
+        present = ended + counts.get(Change.INSERTED, 0)
+        ended += counts.get(Change.WITHDRAWN, 0)
         wrong = []
-        if rows != rows_before + inserted - withdrawn:
-            wrong.append(f"{rows_before} rows + {inserted} - {withdrawn} became {rows}")
+        if (removed, inserted) != (ended, present):
+            wrong.append(f"{removed} rows were taken out and {inserted} put in, not {ended} and "
+                         f"{present}")  # fmt: skip
         if not present == changed_rows == distinct:
             wrong.append(f"{present} changed trajectories have {changed_rows} rows, {distinct} "
                          "identifiers")  # fmt: skip

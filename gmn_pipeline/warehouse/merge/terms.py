@@ -21,7 +21,7 @@ CONTENT = tuple(field.name for field in TRAJECTORY_FIELDS[1:])
 BIN = "bin_date, bin_solar_longitude_deg"
 COPIED = ", ".join(TRAJECTORY_CLAIMS.columns)
 RANK = "origin = 'claim', origin = 'present'"
-"""At the same generation: what arrives, then what is there, then a claim."""
+"""At the same generation and place: what arrives, then what is there, then a claim."""
 ENDED = any_of(Change.REVISED, Change.WITHDRAWN)
 COMING = any_of(Change.INSERTED, Change.REVISED, Change.RELABELLED)
 ENDED_OR_CHANGED = any_of(Change.REVISED, Change.WITHDRAWN, Change.RELABELLED)

@@ -3,8 +3,8 @@
 The rules are those of files (`store.py`), for single trajectories:
 
 - The newest generation wins: the time at which the network generated the file that a message
-  follows from or, where a message names none, the time of the message. At equal generation the
-  later message wins, so that all who read the topic come to the same.
+  follows from or, where a message names none, the time of the message. At equal generation, in
+  one bin, the later message wins, so that all who read the topic come to the same.
 - A message of the warehouse's own changes nothing: it is known by its place on the topic.
 - A tombstone withdraws, unless the trajectory is of a newer generation.
 - Several messages of one trajectory in one batch are merged one after the other, so that each
@@ -44,7 +44,7 @@ from gmn_pipeline.warehouse.merge.terms import (
     NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
 )
-from gmn_pipeline.warehouse.offsets import check_offsets, move_offsets
+from gmn_pipeline.warehouse.offsets import move_offsets
 from gmn_pipeline.warehouse.trajectories.publications import (
     CONSUMED,
     PUBLISHED,
@@ -53,6 +53,10 @@ from gmn_pipeline.warehouse.trajectories.publications import (
 
 _MOST_STATES = 100
 """So many messages of one trajectory are merged of a range, the newest: each takes a round."""
+
+_COMMITS_A_FLUSH = 10
+"""At the first commit and every so many, it is asked whether there is something to flush: that
+takes a tenth of a small commit."""
 
 MESSAGE_SCHEMA = pl.Schema(
     {
@@ -104,8 +108,15 @@ class MergeCounts:
 
     def add(self, other: "MergeCounts") -> None:
         """Count another batch's messages too."""
-        for name in COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.read += other.read
+        self.inserted += other.inserted
+        self.revised += other.revised
+        self.unchanged += other.unchanged
+        self.withdrawn += other.withdrawn
+        self.own += other.own
+        self.outdated += other.outdated
+        self.superseded += other.superseded
+        self.dead += other.dead
         self.bins |= other.bins
 
     def as_dict(self) -> dict[str, int]:
@@ -134,15 +145,16 @@ def merge_messages(warehouse: WarehouseConnection, batch: MessageBatch) -> Merge
 
     def once() -> MergeCounts:
         with warehouse.writing() as connection, transaction(connection):
-            check_offsets(connection, batch.topic, batch.topic_id, batch.ranges)
+            move_offsets(connection, batch.topic, batch.topic_id, batch.cluster_id, batch.ranges)
             counts = _MessageMerge(connection, batch).merge()
             insert_dead_letters(connection, batch.dead_letters)
-            move_offsets(connection, batch.topic, batch.topic_id, batch.cluster_id, batch.ranges)
         return counts
 
     # A reader may hold the catalogue at the very moment of the commit.
     counts = retry_while_busy(once)
-    flush_small_commits(warehouse)
+    warehouse.small_commits += 1
+    if warehouse.small_commits % _COMMITS_A_FLUSH == 1:
+        flush_small_commits(warehouse)
     return counts
 
 
@@ -201,9 +213,7 @@ class _MessageMerge:
         self._find_fates()
         self._record_topic_state()
         fates = dict(self._run("SELECT fate, count(*) FROM message_fate GROUP BY 1"))
-        for name, count in fates.items():
-            setattr(counts, name, getattr(counts, name) + count)
-        counts.bins |= self._changed_bins()
+        counts.add(MergeCounts(**fates, bins=self._changed_bins()))
 
     def _run(self, sql: str, **values: object) -> list[tuple]:  # type: ignore[type-arg]
         return self._connection.execute(sql, values).fetchall()

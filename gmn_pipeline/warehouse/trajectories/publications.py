@@ -16,7 +16,7 @@ from gmn_pipeline.schemas.changes import Change
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS, TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.merge.terms import KEY
-from gmn_pipeline.warehouse.store import ask
+from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.stream_session import reading_stream_tables
 
 PUBLISHED, CONSUMED = "published", "consumed"
@@ -117,7 +117,7 @@ class UnpublishedChanges:
     def _days_of_an_older_warehouse(self, first: date, last: date) -> dict[date, int]:
         """One that was made before there were publications: nothing of it is published."""
         return dict(
-            ask(
+            read_rows(
                 self.warehouse,
                 "SELECT bin_date, count(*) FROM trajectories "
                 "WHERE bin_date BETWEEN ? AND ? GROUP BY 1 ORDER BY 1",

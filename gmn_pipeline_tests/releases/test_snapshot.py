@@ -15,12 +15,12 @@ import pytest
 
 from gmn_pipeline.errors import DiskFull
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.releases.snapshot import Manifest, make_snapshot, read_manifest
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.snapshot import Manifest, make_snapshot, read_manifest
 from gmn_pipeline.warehouse.views import FLAG_DEFINITIONS, VIEWS
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import count, frame
@@ -89,7 +89,7 @@ def test_a_snapshot_that_fails_leaves_the_former_one(
     def no_space(_: Path) -> dict[str, str]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gmn_pipeline.warehouse.snapshot._checksums", no_space)
+    monkeypatch.setattr("gmn_pipeline.releases.snapshot._checksums", no_space)
     with pytest.raises(DiskFull, match="no space left"):
         make_snapshot(loaded.settings)
     assert read_manifest(loaded.settings) == first

@@ -9,34 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
+from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
+from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
 
 History = Literal["daily", "monthly", "yearly", "all"]
-
-
-class SettingsGroup(BaseSettings):
-    """Settings of one subject. What needs only these takes its group, of which all `Settings` are
-    one: a signature says what is used."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="GMN_", extra="ignore", frozen=True, populate_by_name=True
-    )
-
-    @classmethod
-    def heading(cls) -> str:
-        """The subject: the first words of the docstring."""
-        return (cls.__doc__ or "").split(":")[0]
-
-    @classmethod
-    def own_fields(cls) -> dict[str, FieldInfo]:
-        """The settings that this group adds to those it builds on, by name."""
-        inherited = {name for base in cls.__bases__ for name in getattr(base, "model_fields", {})}
-        return {name: f for name, f in cls.model_fields.items() if name not in inherited}
 
 
 class FolderSettings(SettingsGroup):
@@ -337,16 +317,16 @@ class StreamSettings(SettingsGroup):
     )
 
 
+class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSettings):
+    """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
+
+
+class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings):
+    """Way of the topic, from the warehouse to Kafka and back: the groups that it needs."""
+
+
 class Settings(
-    SourceSettings,
-    ShowerListSettings,
-    LoadSettings,
-    RunSettings,
-    DatabaseSettings,
-    WarehouseSettings,
-    QuerySettings,
-    KafkaSettings,
-    StreamSettings,
+    DaySettings, ShowerListSettings, RunSettings, QuerySettings, ServingSettings, TopicSettings
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -361,6 +341,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     DatabaseSettings,
     WarehouseSettings,
     QuerySettings,
+    ServingSettings,
     KafkaSettings,
     StreamSettings,
 )

@@ -19,6 +19,7 @@ import duckdb
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import CountMismatch
+from gmn_pipeline.releases.parquet import write_parquet
 from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.settings import WarehouseSettings
@@ -26,7 +27,6 @@ from gmn_pipeline.storage.files import literal, without_question_mark, working_f
 from gmn_pipeline.warehouse import ddl, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.parquet import write_parquet
 
 LICENCE = "CC BY 4.0, Global Meteor Network"
 DATABASE_NAME = "gmn.duckdb"

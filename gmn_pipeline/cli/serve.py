@@ -1,0 +1,28 @@
+"""`gmn serve`: the warehouse over HTTP.
+
+What belongs here: the command itself. What does not: the server (`serving/`).
+"""
+
+from typing import Annotated
+
+import typer
+
+from gmn_pipeline.cli.addresses import must_be_free
+from gmn_pipeline.cli.console import console
+from gmn_pipeline.settings import load_settings
+from gmn_pipeline.storage.problems import explaining
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8001,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Answer over HTTP what the warehouse holds. Reads only; works while a load runs."""
+    from gmn_pipeline.serving.app import run
+
+    settings = load_settings()
+    with explaining(settings.data_dir):
+        must_be_free(host, port)
+        where = f"Serving {settings.data_dir} on http://{host}:{port} (what there is: /docs)"
+        console.print(where, soft_wrap=True, markup=False)
+        run(settings, host, port)

@@ -1,0 +1,80 @@
+"""The server: every address there is, and what is put around all of them.
+
+What belongs here: wiring. What does not: what is at an address (its own module), and starting a
+process (`cli/serve.py` calls `run`). A new family of addresses is a module with `ROUTES`, and its
+line here.
+"""
+
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from gmn_pipeline.serving import health, openapi
+from gmn_pipeline.serving.compression import Compression
+from gmn_pipeline.serving.headers import Headers
+from gmn_pipeline.serving.limits import RequestsPerMinute
+from gmn_pipeline.serving.problems import answer_problem
+from gmn_pipeline.serving.rest_api import routes as rest_api
+from gmn_pipeline.serving.routes import Route
+from gmn_pipeline.serving.work import Work
+from gmn_pipeline.settings import Settings
+
+_REQUEST_BYTES = 128_000
+"""Most bytes of a request's head."""
+_IDLE_S = 15
+_ENDS_WITHIN_S = 10
+
+ROUTES: tuple[Route, ...] = (
+    *rest_api.ROUTES,
+    *health.ROUTES,
+)
+"""What the OpenAPI document tells of; its own addresses stand beside."""
+
+
+def build_app(settings: Settings) -> Starlette:
+    """The application. Its lake is opened when it starts, and looked for if there is none."""
+    work = Work(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(work.start)
+        yield
+        await anyio.to_thread.run_sync(work.stop)
+
+    documents = openapi.routes(ROUTES)
+    app = Starlette(
+        routes=[route.route(work) for route in (*ROUTES, *documents)],
+        lifespan=lifespan,
+        middleware=[
+            Middleware(Headers),
+            Middleware(RequestsPerMinute, limit=settings.serve_requests_per_minute),
+            Middleware(Compression),
+        ],
+        exception_handlers={HTTPException: answer_problem},  # no such address, no such method
+    )
+    app.router.redirect_slashes = False  # it would lead to whatever host the request names
+    return app
+
+
+def run(settings: Settings, host: str, port: int) -> None:
+    """Serve until the process is told to end (Ctrl-C, SIGTERM)."""
+    _let_many_connect()
+    uvicorn.run(
+        build_app(settings), host=host, port=port,
+        # h11 limits what it takes of a request before it is whole; httptools does not.
+        http="h11", h11_max_incomplete_event_size=_REQUEST_BYTES,
+        timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S,
+        server_header=False, access_log=False, log_level="warning",
+    )  # fmt: skip
+
+
+def _let_many_connect() -> None:
+    """A connection is a file: as many as the system gives this process."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

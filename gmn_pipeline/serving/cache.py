@@ -1,0 +1,63 @@
+"""Answers kept for the next one who asks the same of the same state.
+
+What belongs here: which are kept, and how much memory they take. What does not: what clients and
+proxies keep (`conditional.py`). An answer never changes, since its state does not: none is out of
+date, and those that nobody asks for go first.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Key: TypeAlias = tuple[int, str, str]
+"""Number of the state, path, and parameters."""
+
+_LARGEST_SHARE = 8
+"""None is kept that would take more than this part of it all."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A body, and what was said with it."""
+
+    body: bytes
+    media_type: str
+    headers: dict[str, str]
+
+
+class Cache:
+    """The last ones asked for, up to so many bytes."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Kept | None:
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def put(self, key: Key, kept: Kept) -> None:
+        if len(kept.body) > self._most_bytes // _LARGEST_SHARE:
+            return
+        with self._lock:
+            self._forget(key)
+            self._kept[key] = kept
+            self._bytes += _size(key, kept)
+            while self._bytes > self._most_bytes:
+                self._forget(next(iter(self._kept)))
+
+    def _forget(self, key: Key) -> None:
+        former = self._kept.pop(key, None)
+        if former is not None:
+            self._bytes -= _size(key, former)
+
+
+def _size(key: Key, kept: Kept) -> int:
+    said = sum(len(name) + len(value) for name, value in kept.headers.items())
+    return len(kept.body) + len(key[1]) + len(key[2]) + said + 500

@@ -1,0 +1,71 @@
+"""What an answer says of the state it stands on, and "you have it already" (304).
+
+What belongs here: GMN-Snapshot, ETag, Last-Modified, Cache-Control, and conditional requests. What
+does not: how the state is found (`lake.py`).
+
+An ETag names the state, the address with its parameters, and the version of this program: it is
+known before any query is asked. It is a weak one, since the same answer may come compressed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from importlib.metadata import version
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.serving.problems import is_legacy
+
+SNAPSHOT_HEADER = "GMN-Snapshot"
+_VERSION = version("gmn-pipeline")
+_EPOCH = datetime(1970, 1, 1)
+_NEWEST = "public, no-cache"
+"""May be kept, and is asked for again each time: that costs next to nothing."""
+_PINNED = "public, max-age=86400"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """An answer's state; `is_pinned`: the address names it, so the answer never changes."""
+
+    snapshot: Snapshot
+    is_pinned: bool
+
+    def headers(self, request: Request) -> dict[str, str]:
+        when = self.snapshot.committed_at_utc
+        return {
+            SNAPSHOT_HEADER: str(self.snapshot.id),
+            "ETag": self._etag(request),
+            "Last-Modified": _nanoseconds(when)
+            if is_legacy(request.url.path)
+            else format_datetime(when.replace(tzinfo=UTC), usegmt=True),
+            "Cache-Control": _PINNED if self.is_pinned else _NEWEST,
+        }
+
+    def not_modified(self, request: Request) -> Response | None:
+        """The answer to a request whose client has this one already."""
+        headers = self.headers(request)
+        if (known := request.headers.get("if-none-match")) is not None:
+            tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+            is_known = "*" in tags or headers["ETag"].removeprefix("W/") in tags
+        else:
+            # An HTTP date tells seconds, in which there may be several commits: only the old
+            # platform's way, which tells more, is taken for an answer.
+            since = request.headers.get("if-modified-since")
+            is_known = is_legacy(request.url.path) and since == headers["Last-Modified"]
+        return Response(status_code=304, headers=headers) if is_known else None
+
+    def _etag(self, request: Request) -> str:
+        address = f"{_VERSION}\n{request.url.path}\n{request.url.query}"
+        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+        return f'W/"{self.snapshot.id}-{digest}"'
+
+
+def _nanoseconds(when: datetime) -> str:
+    """As the old platform tells when its store changed: no HTTP date, but whole nanoseconds."""
+    since = when - _EPOCH
+    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return str(microseconds * 1_000)

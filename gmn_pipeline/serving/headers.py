@@ -1,0 +1,54 @@
+"""What stands on every answer: open for reading from anywhere, and nothing to be guessed.
+
+What belongs here: CORS and the headers that keep browsers from misreading an answer. What does not:
+what an answer says of its state (`conditional.py`).
+"""
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gmn_pipeline.serving.problems import Problem, response_of
+
+_ALWAYS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Authorization, If-None-Match, If-Modified-Since, "
+    "Last-Event-ID",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, Retry-After",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+}
+_PREFLIGHT = {"Access-Control-Max-Age": "86400", "Allow": "GET, HEAD, OPTIONS"}
+_LONGEST_ADDRESS = 64_000
+
+
+class Headers:
+    """Adds them, and answers OPTIONS by itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._answering(scope)(scope, receive, send_with_headers)
+
+    def _answering(self, scope: Scope) -> ASGIApp:
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:
+            problem = Problem(414, "address-too-long", "The address is too long.")
+            return response_of(problem, "")
+        if scope["method"] == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        return self._app

@@ -1,0 +1,154 @@
+"""Which state of the lake is served: the newest that was committed, or the one that is asked for.
+
+What belongs here: noticing commits, and what becomes of requests while the lake cannot be read.
+What does not: how states are kept open (`queries/states.py`), waiting in turn (`work.py`).
+
+A thread looks for the newest snapshot a few times a second (1.5 ms of processor time), so that no
+request has to. Where looking fails everything is closed and opened anew until it works.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pyarrow as pa
+
+from gmn_pipeline.errors import DataDamaged, RetryableError, SettingsError, WarehouseBusy
+from gmn_pipeline.queries.answer import Answer, Cancellation
+from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.session import Parameters
+from gmn_pipeline.queries.states import Snapshot, States, states_of
+from gmn_pipeline.serving.problems import unavailable
+from gmn_pipeline.settings import ServingSettings, WarehouseSettings
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+
+_log = logging.getLogger(__name__)
+_TRIES = 3
+# Rows are the caller's to limit: a page asks for its own, an export for all.
+_ALL_ROWS = 1 << 62
+
+
+class Lake:
+    """The lake as it is served. `start` it, and `stop` it at the end."""
+
+    def __init__(self, warehouse: WarehouseSettings, serving: ServingSettings) -> None:
+        self._settings = warehouse
+        self._poll_s = serving.serve_poll_s
+        self._kept = serving.serve_states
+        self.limits = Limits(
+            serving.serve_query_timeout_s, serving.serve_query_memory_mb, disk_mb=0, rows=_ALL_ROWS
+        )
+        self._opened: AbstractContextManager[States] | None = None
+        self._states: States | None = None
+        self._why = "The server is starting."
+        self._is_suspect = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lake", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look. A lake that cannot be read, or is not there yet, is waited for."""
+        self._look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._close()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._poll_s):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            if self._is_suspect:
+                self._close()
+            if self._states is None:
+                self._open()
+            else:
+                self._states.look()
+        except Exception as error:
+            self._unreadable(error)
+
+    def _open(self) -> None:
+        if not WarehouseConnection(self._settings).exists:
+            raise SettingsError("There is no warehouse yet.")
+        opened = states_of(self._settings, self.limits, self._kept)
+        states = opened.__enter__()
+        self._opened, self._states, self._is_suspect = opened, states, False
+
+    def _unreadable(self, error: Exception) -> None:
+        why = error.message if isinstance(error, SettingsError) else "It cannot be read just now."
+        if why != self._why or self._states is not None:
+            _log.warning("The warehouse cannot be read: %s", error)
+        self._why = why
+        self._close()
+
+    def _close(self) -> None:
+        """Queries under way keep what they have open."""
+        opened, self._opened, self._states = self._opened, None, None
+        self._is_suspect = False
+        if opened is not None:
+            opened.__exit__(None, None, None)
+
+    def _readable(self) -> States:
+        states = self._states
+        if states is None:
+            raise unavailable(f"The warehouse: {self._why}")
+        return states
+
+    def snapshot(self, number: int | None = None) -> Snapshot:
+        """The newest state, or one by its number.
+
+        Raises Problem (503) where the lake cannot be read, SnapshotGone (410) for no such state.
+        """
+        states = self._readable()
+        if number is None:
+            return states.newest
+        with self._noticing():
+            return states.snapshot(number)
+
+    def run(
+        self,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        cancellation: Cancellation | None = None,
+    ) -> Answer:
+        """Begin to ask a state by one of our own queries; close the answer."""
+        with self._noticing():
+            return self._readable().run(snapshot, sql, parameters, cancellation=cancellation)
+
+    def fetch(
+        self,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        cancellation: Cancellation | None = None,
+    ) -> pa.Table:
+        """All of an answer that is small, such as a page."""
+        for attempt in range(_TRIES):
+            try:
+                with (
+                    self._noticing(),
+                    self.run(snapshot, sql, parameters, cancellation=cancellation) as answer,
+                ):
+                    return pa.Table.from_batches(list(answer), answer.schema)
+            except WarehouseBusy:  # put in order just as it was read
+                if attempt == _TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Let everything be opened anew where a file or another machine could not be read."""
+        try:
+            yield
+        except WarehouseBusy:
+            raise
+        except (DataDamaged, RetryableError):
+            self._is_suspect = True
+            raise

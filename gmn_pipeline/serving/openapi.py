@@ -1,0 +1,228 @@
+"""The OpenAPI document, and the same as a page to read: both follow from the routes.
+
+What belongs here: `/openapi.json`, `/docs`, `/docs.css`. What does not: what a route says of itself
+(its own module). The page takes nothing from outside, and runs no script.
+"""
+
+import html
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from gmn_pipeline.schemas.derive import describe
+from gmn_pipeline.schemas.fields import Field, Kind
+from gmn_pipeline.serving.conditional import SNAPSHOT_HEADER
+from gmn_pipeline.serving.problems import PROBLEM_TYPE, is_legacy
+from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
+from gmn_pipeline.warehouse.views import VIEWS
+
+_ALWAYS = (400, 429)
+_MEANINGS = {
+    304: "The client has this answer already (If-None-Match)",
+    400: "The request, or the SQL in it, cannot be answered as it is",
+    410: "The state of the warehouse that is asked for is not kept any more",
+    429: "Too many requests from this address; Retry-After says when to come back",
+    503: "The warehouse cannot be read just now, or too many are waiting",
+}
+_TYPES = {
+    Kind.TEXT: "string", Kind.TIMESTAMP: "string", Kind.DATE: "string", Kind.INTEGER: "integer",
+    Kind.LONG: "integer", Kind.NUMBER: "number", Kind.BOOLEAN: "integer",
+    Kind.TEXT_LIST: "string",
+}  # fmt: skip
+_STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; color: #1a1a1a; background: #fff; }
+code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-top: 1px solid #ddd; }
+h2 { margin-top: 2.5rem; }
+@media (prefers-color-scheme: dark) { body { color: #eee; background: #151515; }
+  th, td { border-color: #444; } a { color: #8cb4ff; } }
+"""
+_CACHED = {"Cache-Control": "public, max-age=300"}
+
+
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """OpenAPI 3.1 of these routes."""
+    summary = next(view for view in VIEWS if view.name == "meteor_summary")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Global Meteor Network: trajectories",
+            "version": version("gmn-pipeline"),
+            "description": "Meteor trajectories and orbits of the Global Meteor Network "
+            "(CC BY 4.0). Every answer stands on one state of the warehouse, which the header "
+            f"{SNAPSHOT_HEADER} names.",
+            "license": {"name": "CC BY 4.0", "identifier": "CC-BY-4.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": {route.path: {"get": _operation(route)} for route in routes},
+        "components": {
+            "schemas": {
+                "MeteorSummary": {
+                    "type": "object",
+                    "required": [field.name for field in summary.fields],
+                    "properties": {field.name: _column(field) for field in summary.fields},
+                    "additionalProperties": False,
+                },
+                "Problem": _problem(),
+                "LegacyProblem": _problem(
+                    ok={"const": False}, error={"type": "string", "description": "as detail"}
+                ),
+            }
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": _good(route.answers)}
+    statuses = {*_ALWAYS, *route.problems}
+    if 410 in statuses:
+        responses["304"] = {"description": _MEANINGS[304]}
+    for status in sorted(statuses):
+        responses[str(status)] = _bad(status, is_of_legacy=is_legacy(route.path))
+    return {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": [_parameter(parameter) for parameter in route.parameters],
+        "responses": responses,
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": parameter.name, "in": "query", "description": parameter.meaning,
+        "required": parameter.is_required, "schema": parameter.schema(),
+    }  # fmt: skip
+    if not parameter.is_required:
+        told["allowEmptyValue"] = True
+    if parameter.example:
+        told["example"] = parameter.example
+    return told
+
+
+def _good(answers: Sequence[Answers]) -> dict[str, Any]:
+    return {
+        "description": "; or ".join(answer.meaning for answer in answers),
+        "content": {
+            answer.media_type: {"schema": answer.schema} if answer.schema else {}
+            for answer in answers
+        },
+    }
+
+
+def _bad(status: int, *, is_of_legacy: bool) -> dict[str, Any]:
+    name, kind = (
+        ("LegacyProblem", "application/json") if is_of_legacy else ("Problem", PROBLEM_TYPE)
+    )
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    return {"description": _MEANINGS[status], "content": {kind: {"schema": schema}}}
+
+
+def _problem(**more: dict[str, Any]) -> dict[str, Any]:
+    """RFC 9457."""
+    text = {"type": "string"}
+    properties = {
+        "type": text, "title": text, "status": {"type": "integer"}, "detail": text, **more,
+    }  # fmt: skip
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _column(field: Field) -> dict[str, Any]:
+    return {"type": [_TYPES[field.kind], "null"], "description": describe(field)}
+
+
+def page(routes: Sequence[Route]) -> str:
+    """The document for people."""
+    parts = [
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        "<title>Global Meteor Network: trajectories</title>"
+        "<link rel='stylesheet' href='/docs.css'>"
+        "<h1>Global Meteor Network: trajectories</h1>"
+        "<p>Every answer stands on one state of the warehouse, which the header "
+        f"<code>{SNAPSHOT_HEADER}</code> names. For programs: "
+        "<a href='/openapi.json'>openapi.json</a>.</p>",
+        *(_section(route) for route in routes),
+        "<h2>Columns</h2><p>of meteor_summary</p>",
+        _columns(),
+        "</html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _section(route: Route) -> str:
+    given = {p.name: p.example for p in route.parameters if p.example and p.is_required}
+    link = html.escape(f"{route.path}{'?' + urlencode(given) if given else ''}")
+    kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
+    rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
+    return (
+        f"<h2><code>GET {route.path}</code></h2><p>{html.escape(route.summary)}. {kinds}. "
+        f"<a href='{link}'>Try it</a></p>{_table(rows) if rows else ''}"
+    )
+
+
+def _meaning(parameter: Parameter) -> str:
+    said = [parameter.meaning]
+    if parameter.choices:
+        said.append(f"one of {', '.join(parameter.choices)}")
+    if parameter.default is not None:
+        said.append(f"without it {parameter.default}")
+    text = html.escape("; ".join(said))
+    if parameter.example:
+        text += f". Example: <code>{html.escape(parameter.example)}</code>"
+    return text
+
+
+def _columns() -> str:
+    summary = next(view for view in VIEWS if view.name == "meteor_summary")
+    return _table([(f"<code>{f.name}</code>", html.escape(describe(f))) for f in summary.fields])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    cells = "".join(f"<tr><td>{name}</td><td>{meaning}</td></tr>" for name, meaning in rows)
+    return f"<table>{cells}</table>"
+
+
+def routes(of: tuple[Route, ...]) -> tuple[Route, ...]:
+    """The addresses at which they are told."""
+
+    @cache
+    def as_json() -> str:
+        return json.dumps(document((*of, *told)), indent=1)
+
+    @cache
+    def as_page() -> str:
+        return page((*of, *told))
+
+    async def openapi_json(asked: Asked) -> Response:
+        del asked
+        return Response(as_json(), headers=_CACHED, media_type="application/json")
+
+    async def docs(asked: Asked) -> Response:
+        del asked
+        return Response(as_page(), headers=_CACHED, media_type="text/html")
+
+    async def style(asked: Asked) -> Response:
+        del asked
+        return Response(_STYLE, headers=_CACHED, media_type="text/css")
+
+    told = (
+        Route(
+            "/openapi.json", "openapi", "This document", openapi_json,
+            (Answers("application/json", "OpenAPI 3.1", {"type": "object"}),), problems=(),
+        ),
+        Route(
+            "/docs", "docs", "The same for people", docs, (Answers("text/html", "A page"),),
+            problems=(),
+        ),
+        Route(
+            "/docs.css", "docs_style", "How it looks", style, (Answers("text/css", "A style"),),
+            problems=(),
+        ),
+    )  # fmt: skip
+    return told

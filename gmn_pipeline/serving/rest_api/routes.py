@@ -1,0 +1,205 @@
+"""The addresses of the network's REST API: parameters in, pages out.
+
+What belongs here: what a request may say, and what stands around the rows. What does not: SQL
+(`meteor_summary.py`) and bytes (`body.py`).
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from gmn_pipeline.errors import QueryFailed
+from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.serving.cache import Kept
+from gmn_pipeline.serving.conditional import Stamp
+from gmn_pipeline.serving.problems import Problem, bad_request, problem_of
+from gmn_pipeline.serving.rest_api import body, habits
+from gmn_pipeline.serving.rest_api.meteor_summary import COLUMNS, Key, Page, page_sql
+from gmn_pipeline.serving.routes import SNAPSHOT, Answers, Asked, Parameter, Route
+from gmn_pipeline.serving.work import Fetched
+from gmn_pipeline.warehouse.views import VIEWS
+
+_SUMMARY = "/gmn_rest_api/meteor_summary"
+_KEY = re.compile(r"(\d{1,17})_([0-9A-Za-z_]{1,40})", re.ASCII)
+_MOST_PAGES = 1_000_000
+_JSON_TYPE = "application/json"
+_CSV_TYPE = "text/plain; charset=utf-8"
+"""Not text/csv: the old platform's was shown by browsers."""
+_FIELDS = {relation.name: relation.fields for relation in WAREHOUSE_TABLES} | {
+    view.name: view.fields for view in VIEWS
+}
+_NAMES = frozenset(_FIELDS) | {field.name for fields in _FIELDS.values() for field in fields}
+
+_SHAPE = Parameter(
+    "data_shape", "whether a row of JSON is an object or an array", "objects",
+    choices=("objects", "arrays"),
+)  # fmt: skip
+_FORMAT = Parameter("data_format", "JSON or CSV", "json", choices=("json", "csv"))
+_PAGE = Parameter("page", "number of the page, from 1", 1, minimum=1)
+_AFTER = Parameter(
+    "after", "row after which the page begins; links have it", pattern=f"^({_KEY.pattern})?$"
+)
+_WHERE = Parameter(
+    "where", "condition in SQL, with the columns of the answer and those of meteor, iau_shower, "
+    "station and participating_station", example="iau_code = 'PER'",
+)  # fmt: skip
+_HAVING = Parameter("having", "another one", example="participating_stations LIKE '%US0003%'")
+_ORDER_BY = Parameter(
+    "order_by", "order in SQL; without it newest first",
+    example="meteor.unique_trajectory_identifier DESC",
+)  # fmt: skip
+_SQL = Parameter(
+    "sql", "one SELECT", is_required=True, example="SELECT code, name FROM iau_shower LIMIT 10"
+)
+
+
+async def meteor_summary(asked: Asked) -> Response:
+    """A page of trajectories."""
+    return await _answered(asked, _summary_page)
+
+
+async def sql_query(asked: Asked) -> Response:
+    """A query of the client's own."""
+    return await _answered(asked, _rows_of_sql)
+
+
+async def _answered(asked: Asked, ask: Callable[[Asked, Snapshot], Awaitable[Kept]]) -> Response:
+    """Nothing new, what was asked before, or what is asked now."""
+    request = asked.request
+    snapshot = await asked.work.snapshot(asked.number("snapshot"))
+    stamp = Stamp(snapshot, asked.number("snapshot") is not None)
+    if (known := stamp.not_modified(request)) is not None:
+        return known
+    key = (snapshot.id, request.url.path, request.url.query)
+    kept = asked.work.cache.get(key)
+    if kept is None:
+        kept = await ask(asked, snapshot)
+        asked.work.cache.put(key, kept)
+    headers = {**stamp.headers(request), **kept.headers}
+    return Response(kept.body, headers=headers, media_type=kept.media_type)
+
+
+async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:
+    page = _page(asked)
+    sql, values = page_sql(page)
+    if page.is_free:
+        table = (await _hinting(asked, snapshot, sql, values, rows=page.rows + 1)).table
+    else:
+        table = await asked.work.fetch(asked.request, snapshot, sql, values)
+    lines = table.column("line").to_pylist()[: page.rows]
+    headers = {}
+    if table.num_rows > page.rows:
+        last = {name: table.column(name)[page.rows - 1].as_py() for name in ("time_us", "id")}
+        key = Key(last["time_us"], last["id"])
+        headers["Link"] = f'<{_SUMMARY}?{urlencode(_next(asked, page, snapshot, key))}>; rel="next"'
+    if page.shape == "csv":
+        return Kept(body.csv_of_lines(lines, COLUMNS), _CSV_TYPE, headers)
+    more = f'"truncated": false, "snapshot": {snapshot.id}'
+    return Kept(body.json_of_lines(lines, COLUMNS, page.shape, more), _JSON_TYPE, headers)
+
+
+async def _rows_of_sql(asked: Asked, snapshot: Snapshot) -> Kept:
+    sql = habits.query(asked.text("sql") or "", _NAMES)
+    found = await _hinting(asked, snapshot, sql, [], rows=asked.work.settings.serve_page_rows)
+    if asked.text("data_format") == "csv":
+        return Kept(body.csv_of_table(found.table), _CSV_TYPE, {})
+    more = f'"truncated": {str(found.truncated).lower()}, "snapshot": {snapshot.id}'
+    content = body.json_of_table(found.table, asked.text("data_shape") or "", more)
+    return Kept(content, _JSON_TYPE, {})
+
+
+def _page(asked: Asked) -> Page:
+    rows = asked.work.settings.serve_page_rows
+    number = asked.number("page") or 1
+    if number > _MOST_PAGES:
+        raise bad_request(f"page is at most {_MOST_PAGES:,}.")
+    is_csv = asked.text("data_format") == "csv"
+    after = _key(asked.text("after"))
+    order_by = asked.text("order_by")
+    if after is not None and order_by:
+        raise bad_request("after goes with the order of newest first: without order_by.")
+    return Page(
+        shape="csv" if is_csv else asked.text("data_shape") or "", rows=rows,
+        where=asked.text("where"), having=asked.text("having"), order_by=order_by, after=after,
+        skipped_rows=0 if after else (number - 1) * rows,
+    )  # fmt: skip
+
+
+def _key(text: str | None) -> Key | None:
+    if text is None:
+        return None
+    found = _KEY.fullmatch(text)
+    if found is None:
+        raise bad_request("after is not one that a link has.")
+    return Key(int(found[1]), found[2])
+
+
+def _next(asked: Asked, page: Page, snapshot: Snapshot, last: Key) -> dict[str, object]:
+    """The parameters of the next page, on the same state: the old ones as they were documented,
+    with empty ones, then ours."""
+    given = {
+        name: asked.text(name) or ""
+        for name in ("where", "having", "order_by", "data_format", "data_shape")
+    }
+    after = {} if page.order_by else {"after": f"{last.time_us}_{last.identifier}"}
+    number = (asked.number("page") or 1) + 1
+    return {"page": number, **given, "snapshot": snapshot.id, **after}
+
+
+async def _hinting(
+    asked: Asked, snapshot: Snapshot, sql: str, values: list[object], *, rows: int
+) -> Fetched:
+    """Ask; what SQLite takes and DuckDB does not is told with what to write instead."""
+    try:
+        return await asked.work.fetch_free(asked.request, snapshot, sql, values, rows=rows)
+    except Problem as problem:
+        if problem.kind == "query-failed" and (hint := habits.hint(problem.detail)):
+            raise problem_of(QueryFailed(problem.detail, remedy=hint)) from problem
+        raise
+
+
+def _rows_schema(row: dict[str, object]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "required": ["ok", "rows", "truncated", "snapshot"],
+        "properties": {
+            "ok": {"const": True},
+            "rows": {"type": "array", "items": {"anyOf": [row, {"type": "array"}]}},
+            "columns": {"type": "array", "items": {"type": "string"}},
+            "truncated": {"type": "boolean", "description": "whether there were more rows"},
+            "snapshot": {"type": "integer", "description": "the state that was asked"},
+        },
+    }
+
+
+_CSV_ANSWER = Answers("text/plain", "CSV, with data_format=csv")
+
+ROUTES = (
+    Route(
+        _SUMMARY, "meteor_summary", "Trajectories, newest first, in pages", meteor_summary,
+        (
+            Answers(
+                "application/json", "A page; the header Link leads to the next one",
+                _rows_schema({"$ref": "#/components/schemas/MeteorSummary"}),
+            ),
+            _CSV_ANSWER,
+        ),
+        (_PAGE, _WHERE, _HAVING, _ORDER_BY, _SHAPE, _FORMAT, SNAPSHOT, _AFTER),
+        more_parameters_are_passed_over=True, problems=(410, 503),
+    ),
+    Route(
+        "/gmn_rest_api", "gmn_rest_api", "The answer to a query in SQL", sql_query,
+        (
+            Answers(
+                "application/json", "Up to as many rows as a page has",
+                _rows_schema({"type": "object"}),
+            ),
+            _CSV_ANSWER,
+        ),
+        (_SQL, _SHAPE, _FORMAT, SNAPSHOT),
+        more_parameters_are_passed_over=True, problems=(410, 503),
+    ),
+)  # fmt: skip

@@ -1,0 +1,142 @@
+"""Queries of a request: ours in threads here, those of clients in processes of their own.
+
+What belongs here: waiting for a turn, and ending a query when its client has gone. What does not:
+SQL (the routes' own modules), and running it (`queries/`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import pyarrow as pa
+from starlette.requests import Request
+
+from gmn_pipeline.errors import GmnError
+from gmn_pipeline.queries.answer import Cancellation
+from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.pool import QueryPool
+from gmn_pipeline.queries.session import Parameters
+from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.serving.cache import Cache
+from gmn_pipeline.serving.lake import Lake
+from gmn_pipeline.serving.limits import Slots
+from gmn_pipeline.serving.problems import problem_of, unavailable
+from gmn_pipeline.settings import ServingSettings, Settings
+
+T = TypeVar("T")
+
+_DISCONNECT_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An answer that is wanted whole."""
+
+    table: pa.Table
+    truncated: bool
+
+
+class Work:
+    """All that a request needs to be answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings: ServingSettings = settings
+        self.lake = Lake(settings, settings)
+        self.cache = Cache(settings.serve_cache_mb << 20)
+        waiting, patience_s = settings.serve_queue, settings.serve_queue_s
+        self._own = Slots(settings.serve_queries, waiting, patience_s)
+        self._free = Slots(settings.serve_sql_queries, waiting, patience_s)
+        self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
+        self._pool = QueryPool(settings, settings.serve_sql_queries)
+
+    def start(self) -> None:
+        self._pool.start()
+        self.lake.start()
+
+    def stop(self) -> None:
+        self._pool.close()
+        self.lake.stop()
+
+    async def snapshot(self, number: int | None) -> Snapshot:
+        """The newest state, or one by its number. See `Lake.snapshot`."""
+        if number is None:
+            return self.lake.snapshot()
+        # The catalogue is asked, which may take a moment.
+        return await anyio.to_thread.run_sync(self.lake.snapshot, number, limiter=self._threads)
+
+    async def fetch(
+        self, request: Request, snapshot: Snapshot, sql: str, parameters: Parameters = ()
+    ) -> pa.Table:
+        """All rows of a query of ours. Raises Problem."""
+
+        def ask(cancellation: Cancellation) -> pa.Table:
+            return self.lake.fetch(snapshot, sql, parameters, cancellation=cancellation)
+
+        return await self._work(request, self._own, ask, of_client=False)
+
+    async def fetch_free(
+        self,
+        request: Request,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        rows: int,
+    ) -> Fetched:
+        """Up to so many rows of a query that holds text of a client. Raises Problem."""
+        limits = Limits(
+            self.settings.serve_sql_timeout_s, self.settings.serve_sql_memory_mb, disk_mb=0,
+            rows=rows,
+        )  # fmt: skip
+
+        def ask(cancellation: Cancellation) -> Fetched:
+            with self._pool.ask(
+                sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
+            ) as answer:
+                table = pa.Table.from_batches(list(answer), answer.schema)
+                fetched = Fetched(table, answer.truncated)
+            self.lake.snapshot(snapshot.id)  # still there: nothing was missing
+            return fetched
+
+        return await self._work(request, self._free, ask, of_client=True)
+
+    async def _work(
+        self,
+        request: Request,
+        slots: Slots,
+        ask: Callable[[Cancellation], T],
+        *,
+        of_client: bool,
+    ) -> T:
+        """Ask in a thread, when it is our turn; ended when the client goes away."""
+        cancellation = Cancellation()
+        try:
+            async with slots.turn(), anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_if_gone, request, cancellation)
+                try:
+                    done = await anyio.to_thread.run_sync(ask, cancellation, limiter=self._threads)
+                except GmnError as error:
+                    if cancellation.cancelled:
+                        raise unavailable("The client has gone.") from error
+                    raise problem_of(error, of_client=of_client) from error
+                finally:
+                    tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
+        return done
+
+
+async def _cancel_if_gone(request: Request, cancellation: Cancellation) -> None:
+    while not await request.is_disconnected():
+        await anyio.sleep(_DISCONNECT_POLL_S)
+    cancellation.cancel()
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error of a group of one: the tasks beside the query have none of their own."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

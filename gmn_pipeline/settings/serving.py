@@ -1,0 +1,54 @@
+"""Settings of the server.
+
+What belongs here: limits of `gmn serve`. What does not: where the warehouse is.
+"""
+
+from pydantic import Field
+
+from gmn_pipeline.settings.group import SettingsGroup
+
+
+class ServingSettings(SettingsGroup):
+    """Serving: what 'gmn serve' answers, and how much of it at once."""
+
+    serve_poll_s: float = Field(
+        0.25, gt=0, description="Seconds between looks at whether something was committed."
+    )
+    serve_states: int = Field(
+        8,
+        ge=1,
+        description="Past states of the warehouse that stay open for those who are turning their "
+        "pages; opening one again takes a tenth of a second.",
+    )
+    serve_page_rows: int = Field(1_000, ge=1, description="Rows of a page.")
+    serve_query_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds that a query of the server's own may work."
+    )
+    serve_query_memory_mb: int = Field(
+        1_000, ge=64, description="Memory (MB) of all queries of the server's own together."
+    )
+    serve_queries: int = Field(8, ge=1, description="Queries of the server's own at once.")
+    serve_sql_timeout_s: float = Field(
+        5.0, gt=0, description="Seconds that a query of a client's own (SQL) may work. Maintenance "
+        "waits for it, ten seconds at most."
+    )  # fmt: skip
+    serve_sql_memory_mb: int = Field(
+        1_000, ge=64, description="Memory (MB) that one query of a client's own may take."
+    )
+    serve_sql_queries: int = Field(
+        2, ge=1, description="Queries of clients' own at once: each is a process."
+    )
+    serve_queue: int = Field(
+        100, ge=0, description="Requests of either kind that may wait for their turn; more are "
+        "told to come back later (503)."
+    )  # fmt: skip
+    serve_queue_s: float = Field(
+        10.0, ge=0, description="Seconds that a request may wait for its turn."
+    )
+    serve_cache_mb: int = Field(
+        64, ge=0, description="Memory (MB) for answers that are kept for the next one who asks the "
+        "same of the same state."
+    )  # fmt: skip
+    serve_requests_per_minute: int = Field(
+        6_000, ge=1, description="Requests a minute of one address; more are refused (429)."
+    )

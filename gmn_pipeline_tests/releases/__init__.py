@@ -1,0 +1,1 @@
+"""The lake as files that go out."""
