@@ -371,6 +371,18 @@ def test_a_row_without_a_whole_track_has_no_geometry() -> None:
     assert len(document.findall(f".//{_KML}LineString")) == 1
 
 
+def test_columns_with_the_names_that_the_track_has_inside_keep_their_values() -> None:
+    names = ["lat", "h", "lon1", "side", "crosses", "properties", "id", "*", "^b.*$"]
+    rows = track_rows((1, 2, 3, 4, 5, 6))
+    for number, name in enumerate(names):
+        rows = rows.append_column(name, pa.array([f"own {number}"]))
+    (feature,) = json.loads(written(geojson, rows))["features"]
+    document = ET.fromstring(written(kml, rows))
+    data = {d.get("name"): d.text for d in document.iter(f"{_KML}SimpleData")}
+    for number, name in enumerate(names):
+        assert feature["properties"][name] == data[name] == f"own {number}"
+
+
 def test_kml_has_a_placemark_in_space_for_each_meteor(sample_rows: pa.Table) -> None:
     document = ET.fromstring(written(kml, sample_rows, FIELDS))
     marks = document.findall(f".//{_KML}Placemark")
