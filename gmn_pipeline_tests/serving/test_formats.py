@@ -371,6 +371,18 @@ def test_a_row_without_a_whole_track_has_no_geometry() -> None:
     assert len(document.findall(f".//{_KML}LineString")) == 1
 
 
+def test_columns_with_the_names_that_the_track_has_inside_keep_their_values() -> None:
+    names = ["lat", "h", "lon1", "side", "crosses", "properties", "id", "*", "^b.*$"]
+    rows = track_rows((1, 2, 3, 4, 5, 6))
+    for number, name in enumerate(names):
+        rows = rows.append_column(name, pa.array([f"own {number}"]))
+    (feature,) = json.loads(written(geojson, rows))["features"]
+    document = ET.fromstring(written(kml, rows))
+    data = {d.get("name"): d.text for d in document.iter(f"{_KML}SimpleData")}
+    for number, name in enumerate(names):
+        assert feature["properties"][name] == data[name] == f"own {number}"
+
+
 def test_kml_has_a_placemark_in_space_for_each_meteor(sample_rows: pa.Table) -> None:
     document = ET.fromstring(written(kml, sample_rows, FIELDS))
     marks = document.findall(f".//{_KML}Placemark")
@@ -539,6 +551,18 @@ def test_a_column_is_taken_for_what_its_name_says_if_its_kind_agrees() -> None:
     assert (speed.unit, speed.ucd, speed.meaning) == (None, speed.ucd, "")
     assert (count.meaning, count.kind) == ("number of participating stations", Kind.LONG)
     assert n.meaning == ""
+
+
+def test_columns_of_any_table_are_known_unless_their_name_means_several_things() -> None:
+    schema = pa.schema({"station_code": pa.string(), "rows_accepted": pa.int32(),
+                        "perihelion_distance_au": pa.float64(), "loaded_at_utc": pa.int32(),
+                        "id": pa.string()})  # fmt: skip
+    station, accepted, perihelion, loaded, ambiguous = Export.of(ABOUT, schema).fields
+    assert station.ucd == "meta.id;instr.obsty"
+    assert station.meaning
+    assert accepted.meaning == "of these, accepted"
+    assert perihelion.unit == "AU"
+    assert loaded.meaning == ambiguous.meaning == ""
 
 
 def test_a_cell_as_large_as_a_small_file_goes_through_every_format() -> None:
