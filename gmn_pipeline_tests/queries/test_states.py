@@ -20,10 +20,10 @@ from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.states import Snapshot, States, states_of
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
+from gmn_pipeline_tests.support.warehouse import maintain
 
 LIMITS = Limits(seconds=30, memory_mb=500, disk_mb=0, rows=100_000)
 REFUSED = (

@@ -13,9 +13,9 @@ import pytest
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.server import Server, serving
+from gmn_pipeline_tests.support.warehouse import maintain
 
 SUMMARY = "/gmn_rest_api/meteor_summary"
 ENDLESS = "SELECT count(*) FROM range(1000000000000) a, range(1000) b"
