@@ -17,7 +17,7 @@ from gmn_pipeline.readers.solar_longitude_bins import Bin
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
+from gmn_pipeline.warehouse.trajectories.files import SliceToLoad, Warehouse
 from gmn_pipeline_tests.support.archive import Shares, Truth, generate, next_generation
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, Summary, sample, when_fields
 from gmn_pipeline_tests.support.warehouse import CONTENT, ask, count, frame, state
