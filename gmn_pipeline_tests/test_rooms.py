@@ -12,6 +12,8 @@ from gmn_pipeline_tests.conftest import SLOW_FILES
 ROOT = Path(gmn_pipeline.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 MAX_LINES = 400
+OF_TABLES = ("meteors.py", "text.py")
+"""Of the synthetic archive: showers, stations and columns, and what is drawn of them."""
 
 
 def name_of(module: Path) -> str:
@@ -34,6 +36,12 @@ def test_no_module_imports_what_is_private_to_another(module: Path) -> None:
 def test_a_module_can_be_read_at_one_sitting(module: Path) -> None:
     lines = len(module.read_text().splitlines())
     assert lines <= MAX_LINES, f"{lines} lines: cut it where its concerns part"
+
+
+def test_no_file_of_the_tests_is_longer_either() -> None:
+    tests = Path(__file__).parent
+    files = set(tests.rglob("*.py")) - {tests / "support" / "archive" / name for name in OF_TABLES}
+    assert {f.name: n for f in files if (n := len(f.read_text().splitlines())) > MAX_LINES} == {}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

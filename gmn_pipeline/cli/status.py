@@ -7,7 +7,7 @@ from gmn_pipeline.database.ledger import Ledger, open_ledger
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.overview import Overview, overview
 from gmn_pipeline.warehouse.reading import read_rows
-from gmn_pipeline.warehouse.store import Warehouse
+from gmn_pipeline.warehouse.trajectories.files import Warehouse
 
 
 def status() -> None:

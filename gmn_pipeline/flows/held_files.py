@@ -24,8 +24,8 @@ from gmn_pipeline.landing.trajectories import (
     is_history,
 )
 from gmn_pipeline.validated.trajectories.slices import DEFINITION, bin_of
-from gmn_pipeline.warehouse.store import LoadCounts, Warehouse
 from gmn_pipeline.warehouse.taken_in import TakenIn, taken_in
+from gmn_pipeline.warehouse.trajectories.files import LoadCounts, Warehouse
 
 
 class HeldFiles:

@@ -39,7 +39,7 @@ from gmn_pipeline.storage.object_store import ObjectStore
 from gmn_pipeline.validated.trajectories.parts import BYTES_A_ROW
 from gmn_pipeline.validated.trajectories.slices import Chunk
 from gmn_pipeline.validated.trajectories.validate import validate
-from gmn_pipeline.warehouse.store import LoadCounts, SliceToLoad, Warehouse
+from gmn_pipeline.warehouse.trajectories.files import LoadCounts, SliceToLoad, Warehouse
 
 ALL_STAGES = frozenset(Stage)
 OnDays: TypeAlias = Callable[[Sequence[DayReport]], None]

@@ -27,5 +27,7 @@ class Request:
     exact_types: bool
     snapshot: int | None
     """The warehouse as it was then; None: as it is."""
+    hidden: frozenset[str] = frozenset()
+    """Tables that this query may not ask, in lower case."""
     more_may_come: bool = False
     """Whether the process is to wait for another query afterwards."""

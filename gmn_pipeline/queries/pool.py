@@ -23,8 +23,12 @@ _MOST_QUERIES = 100
 class QueryPool:
     """So many processes for queries with the same limit of memory."""
 
-    def __init__(self, settings: WarehouseSettings, processes: int) -> None:
+    def __init__(
+        self, settings: WarehouseSettings, processes: int, hidden: frozenset[str] = frozenset()
+    ) -> None:
+        """`hidden`: tables that nobody may ask here."""
         self._settings = settings
+        self._hidden = hidden
         self._wanted = processes
         # Where the lake cannot be attached once more, a process answers once.
         self._takes_back = open_backend(settings).catalog.attaches_when_closed
@@ -54,7 +58,7 @@ class QueryPool:
         process = self._take()
         return process.ask(
             self._settings, sql, parameters, limits=limits, snapshot=snapshot,
-            cancellation=cancellation, take_back=self._take_back,
+            hidden=self._hidden, cancellation=cancellation, take_back=self._take_back,
         )  # fmt: skip
 
     def _take(self) -> QueryProcess:

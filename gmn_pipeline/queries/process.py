@@ -94,6 +94,7 @@ class QueryProcess:
         limits: Limits,
         exact_types: bool = False,
         snapshot: int | None = None,
+        hidden: frozenset[str] = frozenset(),
         cancellation: Cancellation | None = None,
         take_back: Callable[["QueryProcess"], None] | None = None,
     ) -> Answer:
@@ -106,7 +107,13 @@ class QueryProcess:
         cancellation = cancellation or Cancellation()
         self._unfinished = settings.data_dir / "tmp"
         request = Request(
-            sql, parameters, limits, exact_types, snapshot, more_may_come=take_back is not None
+            sql,
+            parameters,
+            limits,
+            exact_types,
+            snapshot,
+            hidden,
+            more_may_come=take_back is not None,
         )
         over = self.close if take_back is None else _Once(self._over, cancellation, take_back)
         try:

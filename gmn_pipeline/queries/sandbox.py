@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Beside what DuckDB counts as its memory: what Arrow and the functions take for a batch.
-_BESIDE_MB = 512
+BESIDE_MB = 512
 # Address space of a process with an open warehouse, most of it only reserved, if it cannot be read.
 _OPEN_MB = 2_048
 
@@ -30,7 +30,7 @@ _NO_NEW_PRIVS = 38
 
 def limit_memory(memory_mb: int) -> None:
     """So much more than the process has now; what cannot be had is an error of the query."""
-    _lower(resource.RLIMIT_AS, address_space() + ((memory_mb + _BESIDE_MB) << 20))
+    _lower(resource.RLIMIT_AS, address_space() + ((memory_mb + BESIDE_MB) << 20))
     _lower(resource.RLIMIT_CORE, 0)
 
 

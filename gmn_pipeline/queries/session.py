@@ -188,12 +188,14 @@ class ReadSession:
         limits: Limits | None = None,
         cancellation: Cancellation | None = None,
         catalog: str = CATALOG,
+        hidden: frozenset[str] = frozenset(),
         afterwards: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Begin to answer a query.
 
         `limits`: others than the session's, in time and rows. `catalog`: the name under which the
-        lake is asked; `afterwards` is called when the answer is closed, once or more.
+        lake is asked; `hidden`: tables that are not there for this query; `afterwards` is called
+        when the answer is closed, once or more.
 
         Raises QueryRefused, QueryFailed or QueryLimit; the latter two also while it is read, as
         are DataDamaged, DiskFull, WarehouseBusy (put in order since it was opened here),
@@ -205,7 +207,7 @@ class ReadSession:
             cancellation.ends_with(query.interrupt)
         try:
             query.cursor.execute(f"USE {catalog}")
-            reader = query.begin(self._judged(query.cursor, sql, catalog), parameters)
+            reader = query.begin(self._judged(query.cursor, sql, catalog, hidden), parameters)
         except BaseException:
             query.cursor.close()
             afterwards()
@@ -216,15 +218,16 @@ class ReadSession:
         )
 
     def _judged(
-        self, cursor: duckdb.DuckDBPyConnection, sql: str, catalog: str
+        self, cursor: duckdb.DuckDBPyConnection, sql: str, catalog: str, hidden: frozenset[str]
     ) -> duckdb.Statement:
         """The statement. Text that was found good before is not looked at again: our own queries
         have the same text each time, and that takes 10 ms where there are many columns."""
         if sql in self._good:
             return cursor.extract_statements(sql)[0]
-        catalogue = replace(self._catalogue, name=catalog)
+        tables = self._catalogue.tables - hidden
+        catalogue = replace(self._catalogue, name=catalog, tables=tables)
         statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
-        if catalog not in sql:
+        if catalog not in sql and not self._hungry:
             if len(self._good) >= _MOST_JUDGED:
                 self._good.clear()  # filters make ever new texts: those in use come back
             self._good.add(sql)

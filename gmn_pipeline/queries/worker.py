@@ -19,7 +19,12 @@ import pyarrow as pa
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.imports import without_pandas
-from gmn_pipeline.queries.sandbox import address_space, limit_memory, limit_processor
+from gmn_pipeline.queries.sandbox import (
+    BESIDE_MB,
+    address_space,
+    limit_memory,
+    limit_processor,
+)
 from gmn_pipeline.queries.session import ReadSession, confined, finding
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
@@ -78,9 +83,9 @@ class _Queries:
         return more
 
     def _may_go_on(self, request: Request) -> bool:
-        """Not if a good part of what the next query may take is not given back."""
+        """Not if so much is not given back that the next query could not have all of its memory."""
         kept_mb = (address_space() - self._space) >> 20
-        return request.more_may_come and kept_mb < request.limits.memory_mb // 2
+        return request.more_may_come and kept_mb < BESIDE_MB
 
     def _opened(self, request: Request) -> ReadSession:
         """The session, with the lake as it is asked for. What is allowed to be opened, and how much
@@ -103,7 +108,9 @@ class _Queries:
     def _answer(self, session: ReadSession, request: Request) -> bool:
         """Send all of an answer but its end; whether it is cut off."""
         self._frames.send(OPEN)
-        with session.run(request.sql, request.parameters, limits=request.limits) as answer:
+        with session.run(
+            request.sql, request.parameters, limits=request.limits, hidden=request.hidden
+        ) as answer:
             with pa.ipc.new_stream(self._frames, answer.schema) as stream:
                 self._frames.flush()
                 for batch in answer:

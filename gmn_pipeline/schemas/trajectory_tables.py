@@ -2,7 +2,7 @@
 
 What belongs here: which columns a table has beyond the 86 of the file, and what a table means.
 What does not: the 86 (`fields.py`), the declaration of the dataset (`trajectories.py`), and how
-rows get into a table (`warehouse/store.py`).
+rows get into a table (`warehouse/trajectories/files.py`).
 """
 
 from gmn_pipeline.schemas.dataset import Table, count_since, integer, text, utc

@@ -15,12 +15,20 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from gmn_pipeline.errors import DataDamaged, RetryableError, SettingsError, WarehouseBusy
+from gmn_pipeline.errors import (
+    DataDamaged,
+    QueryLimit,
+    QueryRefused,
+    RetryableError,
+    SettingsError,
+    SnapshotGone,
+    WarehouseBusy,
+)
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot, States, states_of
-from gmn_pipeline.serving.problems import unavailable
+from gmn_pipeline.serving.problems import Problem, unavailable
 from gmn_pipeline.settings import ServingSettings, WarehouseSettings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
@@ -125,7 +133,7 @@ class Lake:
         cancellation: Cancellation | None = None,
     ) -> Answer:
         """Begin to ask a state by one of our own queries; close the answer."""
-        with self._noticing():
+        with self._noticing(cancellation):
             return self._readable().run(
                 snapshot, sql, parameters, limits=limits, cancellation=cancellation
             )
@@ -142,7 +150,7 @@ class Lake:
         for attempt in range(_TRIES):
             try:
                 with (
-                    self._noticing(),
+                    self._noticing(cancellation),
                     self.run(snapshot, sql, parameters, cancellation=cancellation) as answer,
                 ):
                     return pa.Table.from_batches(list(answer), answer.schema)
@@ -152,12 +160,24 @@ class Lake:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """Let everything be opened anew where a file or another machine could not be read."""
+    def _noticing(self, cancellation: Cancellation | None = None) -> Iterator[None]:
+        """Let everything be opened anew where a file or another machine could not be read.
+
+        Our own queries do not fail by themselves: if one does, it was closed under it, or DuckDB
+        came to harm.
+        """
+        states = self._states
         try:
             yield
-        except WarehouseBusy:
+        except (WarehouseBusy, SnapshotGone, QueryLimit, QueryRefused, Problem):
             raise
         except (DataDamaged, RetryableError):
             self._is_suspect = True
             raise
+        except Exception as error:
+            if cancellation is not None and cancellation.cancelled:
+                raise
+            if states is self._states:
+                _log.exception("A query of the server's own failed")
+                self._is_suspect = True
+            raise unavailable("The warehouse cannot be read just now.") from error

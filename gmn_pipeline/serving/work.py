@@ -22,6 +22,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.cache import Cache
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
@@ -33,6 +34,8 @@ from gmn_pipeline.storage.object_store import ObjectStore
 T = TypeVar("T")
 
 _DISCONNECT_POLL_S = 0.1
+_HIDDEN = frozenset(table.name for table in WORKING_TABLES)
+"""What the pipeline keeps for itself, such as messages that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Work:
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
-        self._pool = QueryPool(settings, settings.serve_sql_queries)
+        self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
 
     def start(self) -> None:
         self._pool.start()

@@ -1,7 +1,7 @@
 """Open the warehouse: DuckDB with the DuckLake attached as `warehouse`.
 
 What belongs here: extensions, session settings, who may write and read when. What does not: where
-catalogue and data are (`backend.py`), tables (`ddl.py`) and rows (`store.py`).
+catalogue and data are (`backend.py`), tables (`ddl.py`) and rows (`trajectories/files.py`).
 """
 
 import importlib.util

@@ -1,9 +1,9 @@
 """Create what the warehouse consists of: tables and their comments, views and macros.
 
 What belongs here: tables in SQL, made from `schemas/`. What does not: the views and macros
-themselves (`views.py`, `macros.py`), moving rows (`store.py`). The SQL stays in the subset that
-DuckLake and a plain DuckDB file both take, since the analysts' snapshot is made from the same
-statements.
+themselves (`views.py`, `macros.py`), moving rows (`trajectories/files.py`). The SQL stays in the
+subset that DuckLake and a plain DuckDB file both take, since the analysts' snapshot is made from
+the same statements.
 """
 
 from collections.abc import Mapping, Sequence, Set

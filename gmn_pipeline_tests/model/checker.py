@@ -21,7 +21,7 @@ from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.trajectories import decode_batch
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.store import Warehouse
+from gmn_pipeline.warehouse.trajectories.files import Warehouse
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline_tests.model import lake as lakes
 from gmn_pipeline_tests.model import plain

@@ -17,7 +17,7 @@ from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJECTORIES
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.validated.trajectories.checks import check_rows
-from gmn_pipeline.warehouse.store import SliceToLoad, Warehouse
+from gmn_pipeline.warehouse.trajectories.files import SliceToLoad, Warehouse
 from gmn_pipeline_tests.model.source import File, generated_at
 from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker
 from gmn_pipeline_tests.support.sample import read_rows

@@ -21,7 +21,7 @@ from gmn_pipeline.orchestration.jobs import iau_showers_job, snapshot_job, traje
 from gmn_pipeline.orchestration.partitions import DAYS
 from gmn_pipeline.orchestration.schedules import nightly_refresh
 from gmn_pipeline.orchestration.sensors.trajectories import changed_days, changed_files_sensor
-from gmn_pipeline.warehouse.store import Warehouse
+from gmn_pipeline.warehouse.trajectories.files import Warehouse
 from gmn_pipeline_tests.support.gmn_site import GmnSite, status
 from gmn_pipeline_tests.support.operator import (
     QUIET,

@@ -66,9 +66,8 @@ def execute(
     listener: ProgressListener | None = None,
 ) -> dg.ExecuteInProcessResult:  # fmt: skip
     overrides = {"source_url": source, "data_dir": data_dir, "run_retries": 0}
-    return build_defs(overrides, listener=listener).resolve_job_def(
-        trajectory_days_job.name
-    ).execute_in_process(
+    job = build_defs(overrides, listener=listener).resolve_job_def(trajectory_days_job.name)
+    return job.execute_in_process(
         instance=instance, tags=range_tags(first, last), raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )  # fmt: skip
@@ -391,10 +390,10 @@ def test_a_run_of_the_command_line_is_among_the_runs_of_its_job(
 def test_a_run_of_the_command_line_says_what_failed(
     bench: Bench, instance: dg.DagsterInstance
 ) -> None:
-    overrides = {"source_url": "http://127.0.0.1:1/", "data_dir": bench.settings.data_dir,
-                 "http_retries": 0, "run_retries": 0}  # fmt: skip
+    nobody = {"source_url": "http://127.0.0.1:1/", "http_retries": 0, "run_retries": 0}
+    definitions = build_defs({**nobody, "data_dir": bench.settings.data_dir})
     tags = range_tags(MARCH_4, MARCH_4)
-    done = run_job(build_defs(overrides), trajectory_days_job.name, instance, tags)
+    done = run_job(definitions, trajectory_days_job.name, instance, tags)
     assert not done.is_success
     said = done.failures[0].user_failure_data
     assert said is not None

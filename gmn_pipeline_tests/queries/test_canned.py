@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,17 +12,11 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-import typer
 
-from gmn_pipeline.cli.query import given
-from gmn_pipeline.errors import QueryRefused
 from gmn_pipeline.queries.canned.catalogue import (
-    TYPES,
     CannedQuery,
     all_queries,
     canned_query,
-    names,
-    parse,
 )
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import ReadSession, read_session
@@ -57,9 +50,8 @@ def example(file: duckdb.DuckDBPyConnection) -> dict[str, str]:
         "SELECT trajectory_identifier, beginning_utc_time, begin_latitude_deg, begin_longitude_deg "
         "FROM trajectories WHERE iau_shower_code = 'PER' AND revision = 2 ORDER BY 1 LIMIT 1",
     )
-    (station,) = one(
-        file, "SELECT station_code FROM trajectory_stations GROUP BY 1 ORDER BY count(*) DESC, 1"
-    )
+    by_rows = "GROUP BY 1 ORDER BY count(*) DESC, 1"
+    (station,) = one(file, f"SELECT station_code FROM trajectory_stations {by_rows}")
     (first_load,) = one(file, "SELECT min(first_loaded_at_utc) FROM trajectories")
     return {
         "trajectory": identifier, "station": station, "time": beginning.isoformat(),
@@ -75,8 +67,7 @@ def one(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> tup
 
 
 def values_of(query: CannedQuery, example: dict[str, str], **more: str) -> dict[str, Any]:
-    required = {p.name: example[p.name] for p in query.parameters if p.is_required}
-    return query.values(required | more)
+    return query.values({p.name: example[p.name] for p in query.parameters if p.is_required} | more)
 
 
 class Asked:
@@ -137,29 +128,6 @@ def test_the_queries_work_in_duckdb_1_1(archive: Loaded, example: dict[str, str]
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     assert len(done.stdout.split()) == len(asked)
-
-
-@every_query
-def test_a_head_says_what_the_query_takes(query: CannedQuery) -> None:
-    assert re.fullmatch(r"[a-z_]+", query.name)
-    assert query.title
-    assert query.description.endswith(".")
-    assert set(re.findall(r"\$([a-z_]+)", query.sql)) == {p.name for p in query.parameters}
-    for parameter in query.parameters:
-        assert parameter.meaning
-        assert parameter.type in TYPES
-        assert parameter.name not in ("format", "about", "help")
-        for ending, unit in (("_deg", "deg"), ("_km", "km"), ("_km_s", "km/s"), ("_au", "AU")):
-            if parameter.name.endswith(ending):
-                assert parameter.unit == unit
-        parameter.default_value  # noqa: B018 - raises where it cannot be read
-
-
-def test_there_are_queries_for_what_people_ask() -> None:
-    assert len(names()) >= 15
-
-
-# Each of them -------------------------------------------------------------------------------------
 
 
 def test_the_activity_of_a_shower_peaks_where_it_was_made_to(ask: Asked) -> None:
@@ -427,80 +395,6 @@ def test_faster_meteors_begin_higher(ask: Asked) -> None:
     assert perseids["vinit_from_km_s"].min() >= 50
 
 
-# What is given ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "message"),
-    [
-        ("near_orbit", {"q": "1"}, "has no parameter q. It takes q_au, e,"),
-        ("near_orbit", {"q_au": "one"}, "q_au is to be a number, not 'one'"),
-        ("near_orbit", {"q_au": "nan"}, "q_au is to be a number"),
-        ("near_orbit", {"below": "0"}, "below is to be a number above 0"),
-        ("near_orbit", {"criterion": "d"}, "criterion is to be one of d_sh, d_d, d_j"),
-        ("station_nights", {}, "station_nights needs station"),
-        ("nights", {"since": "yesterday"}, "since is to be a date such as"),
-        ("changes_since", {"since": "25:00"}, "since is to be a time"),
-        ("newest_trajectories", {"count": "1.5"}, "count is to be a whole number"),
-        ("low_perihelion", {"sporadic_only": "maybe"}, "sporadic_only is to be true or false"),
-    ],
-)
-def test_what_is_given_wrongly_is_told(name: str, parameters: dict[str, str], message: str) -> None:
-    with pytest.raises(QueryRefused, match=re.escape(message)):
-        canned_query(name).values(parameters)
-
-
 def test_a_value_is_bound_and_is_no_part_of_the_text(ask: Asked) -> None:
     hostile = "PER') OR ('1' = '1"
     assert ask("newest_trajectories", shower=hostile).is_empty()
-
-
-@pytest.mark.parametrize("name", ["near_orbi", "../secret", "", "near_orbit.sql"])
-def test_a_name_of_no_query_is_refused(name: str) -> None:
-    with pytest.raises(QueryRefused, match="There is no query"):
-        canned_query(name)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        "-- title: T\n",
-        "-- title: T\n-- description: D.\n-- something: else\n",
-        "-- title: T\n-- description: D.\n-- parameter: p | text | 1 | meaning\n",
-        "-- title: T\n-- description: D.\n-- parameter: p | words | 1 | | meaning\n",
-        "-- title: T\n-- description: D.\n-- parameter: p | choice | 1 | | meaning\n",
-    ],
-)
-def test_a_head_that_is_none_is_an_error(head: str) -> None:
-    with pytest.raises(ValueError, match=r"q\.sql"):
-        parse("q", f"{head}SELECT 1")
-
-
-def test_the_command_takes_parameters_in_both_ways_of_writing() -> None:
-    assert given(["--shower", "PER", "--step-deg=0.5", "--e", "-1"]) == {
-        "shower": "PER", "step_deg": "0.5", "e": "-1",
-    }  # fmt: skip
-    for wrong in (["PER"], ["--shower"], ["--a", "1", "--a", "2"], ["--"]):
-        with pytest.raises(typer.BadParameter):
-            given(wrong)
-
-
-def test_the_command_asks_and_lists(archive: Loaded) -> None:
-    gmn = Path(sys.executable).parent / "gmn"
-    environment = {**os.environ, "GMN_DATA_DIR": str(archive.folder)}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [gmn, "query", *arguments], capture_output=True, text=True, env=environment, check=False
-        )
-
-    rows = run("near_orbit", "--below", "0.05", "--criterion=d_d", "--format", "csv").stdout
-    assert rows.startswith("trajectory_identifier,")
-    assert ",PER," in rows
-    listed = run().stdout
-    assert all(name in listed for name in names())
-    about = run("near_orbit", "--about").stdout
-    assert "--criterion (d_sh or d_d or d_j, default d_sh)" in about
-    wrong = run("near_orbit", "--nonsense", "1")
-    assert wrong.returncode == 1
-    assert "has no parameter nonsense" in wrong.stderr

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.states import Snapshot, States, states_of
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
+from gmn_pipeline_tests.support.warehouse import maintain
 
 LIMITS = Limits(seconds=30, memory_mb=500, disk_mb=0, rows=100_000)
 REFUSED = (
@@ -127,9 +127,16 @@ def children() -> set[int]:
     return found
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_processes_stand_ready_and_others_take_their_place(pool: QueryPool) -> None:
+    until(lambda: len(children()) == 2)
     ready = children()
-    assert len(ready) >= 2
     for _ in range(3):
         assert rows(pool.ask(COUNT, limits=LIMITS))[0]["n"] == 20
     with pytest.raises(QueryFailed):
@@ -138,13 +145,14 @@ def test_processes_stand_ready_and_others_take_their_place(pool: QueryPool) -> N
     # What is anybody's is gone with a process that reached a limit.
     with pytest.raises(QueryLimit, match="memory"):
         rows(pool.ask("SELECT length(repeat('x', 3000000000))", limits=LIMITS))
-    assert len(children() & ready) == 1
+    until(lambda: len(children() & ready) == 1)
     assert rows(pool.ask(COUNT, limits=LIMITS))[0]["n"] == 20
 
 
 def test_a_query_that_is_cancelled_takes_its_process_and_no_other(pool: QueryPool) -> None:
     done = Cancellation()
     assert rows(pool.ask(COUNT, limits=LIMITS, cancellation=done))[0]["n"] == 20
+    until(lambda: len(children()) == 2)
     before = children()
     done.cancel()  # too late: the process has gone back
     assert rows(pool.ask(COUNT, limits=LIMITS))[0]["n"] == 20
@@ -162,10 +170,7 @@ def test_a_query_that_is_cancelled_takes_its_process_and_no_other(pool: QueryPoo
 def test_one_that_was_killed_while_it_waited_is_passed_over(pool: QueryPool) -> None:
     for process in children():
         os.kill(process, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while children():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not children())
     assert rows(pool.ask(COUNT, limits=LIMITS))[0]["n"] == 20
 
 

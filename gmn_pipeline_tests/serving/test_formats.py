@@ -2,41 +2,30 @@
 
 import io
 import json
-import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from astropy.io.votable import parse as parse_votable
 from astropy.table import Table as AstropyTable
 
 from gmn_pipeline.errors import FormatRefused, QueryLimit
 from gmn_pipeline.queries.answer import Answer, UpTo
-from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, TRAJECTORY_FIELDS, Kind
-from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD, Kind
 from gmn_pipeline.serving.formats.arrow_files import arrow, parquet
-from gmn_pipeline.serving.formats.csv_table import csv, metadata
-from gmn_pipeline.serving.formats.ecsv import ecsv
+from gmn_pipeline.serving.formats.csv_table import csv
 from gmn_pipeline.serving.formats.export import Export, whole
-from gmn_pipeline.serving.formats.geojson import geojson
 from gmn_pipeline.serving.formats.json_rows import json as json_object
 from gmn_pipeline.serving.formats.json_rows import ndjson
-from gmn_pipeline.serving.formats.kml import kml
 from gmn_pipeline.serving.formats.registry import FORMATS, Format, format_of, formats_for
-from gmn_pipeline.serving.formats.votable import votable
-from gmn_pipeline_tests.support.exports import ABOUT, export_of, written
+from gmn_pipeline_tests.support.exports import ABOUT, FIELDS, KML, export_of, votable_of, written
 
-FIELDS = VALIDATED_TRAJECTORIES.fields
-_KML = "{http://www.opengis.net/kml/2.2}"
 every_format = pytest.mark.parametrize("one", FORMATS.values(), ids=lambda one: one.suffix)
 
 
@@ -68,10 +57,6 @@ class AnyLines(NoLines):
 
 def made(one: Format, table: pa.Table, **more: Any) -> bytes:
     return written(one.write, table, FIELDS, lines=NoLines(), **more)
-
-
-def texts(table: pa.Table) -> list[dict[str, Any]]:
-    return table.to_pylist()
 
 
 # Parquet and Arrow --------------------------------------------------------------------------------
@@ -145,262 +130,6 @@ def test_types_that_only_some_formats_know_go_through_the_binary_ones(tmp_path: 
         assert written(FORMATS[suffix].write, odd)
 
 
-# Text tables --------------------------------------------------------------------------------------
-
-
-def test_csv_is_read_by_duckdb_and_polars_as_the_same_values(
-    sample_rows: pa.Table, tmp_path: Path
-) -> None:
-    file = tmp_path / "rows.csv"
-    file.write_bytes(written(csv, sample_rows, FIELDS))
-    expected = pl.from_arrow(sample_rows).with_columns(pl.col(pl.List(pl.String)).list.join(","))
-    assert pl.read_csv(file, schema=expected.schema).equals(expected)
-    read = duckdb.sql(f"FROM read_csv('{file}')").pl()
-    numbers = [f.name for f in FIELDS if f.kind is Kind.NUMBER]
-    assert read.select(numbers).equals(expected.select(numbers))
-    assert read["beginning_utc_time"].equals(expected["beginning_utc_time"])
-    assert b"2022-03-04 22:07:41.940752" in file.read_bytes()
-
-
-def test_csv_tells_a_null_from_an_empty_text_and_writes_what_is_not_finite() -> None:
-    table = pa.table({"t": ["", None, "x"], "n": [math.nan, math.inf, -math.inf]})
-    assert written(csv, table) == b't,n\n"",NaN\n,inf\nx,-inf\n'
-
-
-def test_the_metadata_of_a_csv_names_units_licence_and_columns(sample_rows: pa.Table) -> None:
-    told = json.loads(metadata(export_of(sample_rows, FIELDS), "rows.csv"))
-    columns = {column["titles"]: column for column in told["tableSchema"]["columns"]}
-    assert list(columns) == sample_rows.column_names
-    assert columns["vgeo_km_s"]["schema:unitText"] == "km/s"
-    assert told["dc:license"] == "CC BY 4.0, Global Meteor Network"
-
-
-@pytest.mark.parametrize("write", [ndjson, json_object])
-def test_json_says_the_same_rows(sample_rows: pa.Table, write: Any) -> None:
-    data = written(write, sample_rows, FIELDS)
-    rows = (
-        [json.loads(line) for line in data.decode().split("\n")[:-1]]
-        if write is ndjson
-        else json.loads(data)["rows"]
-    )
-    for row, expected in zip(rows, texts(sample_rows), strict=True):
-        for field in FIELDS:
-            value = expected[field.name]
-            if isinstance(value, datetime):
-                value = f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
-            elif field.kind is Kind.DATE:
-                value = value.isoformat()
-            assert row[field.name] == value
-
-
-def test_json_says_what_it_is(sample_rows: pa.Table) -> None:
-    told = json.loads(written(json_object, sample_rows.slice(0, 1), FIELDS))
-    assert told["licence"].startswith("CC BY 4.0")
-    assert told["warehouse_snapshot_id"] == "17"
-    speed = next(column for column in told["columns"] if column["name"] == "vgeo_km_s")
-    assert speed["unit"] == "km/s"
-    assert json.loads(written(json_object, sample_rows.slice(0, 0), FIELDS))["rows"] == []
-
-
-def test_json_has_null_for_what_is_not_finite() -> None:
-    table = pa.table({"n": [math.nan, math.inf, 1.5]})
-    assert written(ndjson, table) == b'{"n":null}\n{"n":null}\n{"n":1.5}\n'
-
-
-def test_duckdb_reads_ndjson(sample_rows: pa.Table, tmp_path: Path) -> None:
-    file = tmp_path / "rows.ndjson"
-    file.write_bytes(written(ndjson, sample_rows, FIELDS))
-    read = duckdb.sql(f"SELECT vgeo_km_s FROM read_json('{file}')").pl()
-    assert read["vgeo_km_s"].to_list() == sample_rows["vgeo_km_s"].to_pylist()
-
-
-# VOTable and ECSV ---------------------------------------------------------------------------------
-
-
-def votable_of(data: bytes) -> Any:
-    """Read so that whatever is against the standard is an error."""
-    return parse_votable(io.BytesIO(data), verify="exception")
-
-
-def test_votable_is_valid_and_says_the_same_values_units_and_ucds(sample_rows: pa.Table) -> None:
-    document = votable_of(written(votable, sample_rows, FIELDS))
-    assert document.version == "1.4"
-    table = document.get_first_table()
-    assert table.nrows == 534
-    by_name = {field.name: field for field in table.fields}
-    for field in FIELDS:
-        assert by_name[field.name].ucd == field.ucd
-        assert (by_name[field.name].unit or "") == (field.unit or "")
-        assert by_name[field.name].description == field.meaning
-    read = table.to_table(use_names_over_ids=True)
-    for field in FIELDS:
-        values = sample_rows[field.name].to_pylist()
-        if field.kind in (Kind.NUMBER, Kind.INTEGER):
-            for one, value in zip(read[field.name], values, strict=True):
-                assert value is None if np.ma.is_masked(one) else one == value
-    assert list(read["participating_stations"][:1]) == ["UK000H,UK003C,UK003E"]
-    assert read["beginning_utc_time"][0] == "2022-03-04T22:07:41.940752"
-    infos = {info.name: info.value for info in document.resources[0].infos}
-    assert infos["QUERY_STATUS"] == "OK"
-    assert infos["licence"] == "CC BY 4.0, Global Meteor Network"
-    assert infos["warehouse_snapshot_id"] == "17"
-    assert document.resources[0].description == ABOUT.description
-
-
-def test_votable_takes_nulls_and_what_is_not_finite() -> None:
-    table = pa.table(
-        {
-            "n": [math.nan, math.inf, -math.inf, None],
-            "i": pa.array([1, None, -3, 4], pa.int32()),
-            "l": pa.array([1, None, 2**62, 4], pa.int64()),
-            "b": [True, False, None, True],
-            "t": ["<a> & \x01\r\n\ufffe", "", None, "é☄"],
-        }
-    )
-    read = votable_of(written(votable, table)).get_first_table().to_table()
-    numbers = [float(one) for one in read["n"].filled(math.nan)]
-    assert math.isnan(numbers[0])
-    assert numbers[1:3] == [math.inf, -math.inf]
-    assert read["i"].tolist() == [1, None, -3, 4]
-    assert read["l"].tolist() == [1, None, 2**62, 4]
-    assert read["b"].tolist() == [True, False, None, True]
-    assert read["t"][0] == "<a> & \ufffd\r\n\ufffd"
-    assert read["t"][3] == "é☄"
-
-
-def test_votable_can_say_at_its_end_that_it_was_cut_off() -> None:
-    table = pa.table({"n": [1, 2]})
-    rows = 0
-
-    def counted() -> Iterator[pa.RecordBatch]:
-        nonlocal rows
-        for batch in table.to_batches():
-            rows += batch.num_rows
-            yield batch
-
-    data = b"".join(
-        votable(
-            export_of(table),
-            counted(),
-            infos={"query": "a < b"},
-            closing_infos=lambda: {"QUERY_STATUS": "OVERFLOW", "rows": str(rows)},
-        )
-    )
-    infos = [(info.name, info.value) for info in votable_of(data).resources[0].infos]
-    assert infos[0] == ("QUERY_STATUS", "OK")
-    assert ("query", "a < b") in infos
-    assert infos[-2:] == [("QUERY_STATUS", "OVERFLOW"), ("rows", "2")]
-    assert data.index(b"OVERFLOW") > data.index(b"</TABLE>")
-
-
-def test_times_with_a_zone_are_told_in_utc() -> None:
-    zoned = pa.array([datetime(2026, 1, 1, 12)], pa.timestamp("ns", "America/New_York"))
-    table = pa.table({"t": zoned})
-    assert written(csv, table) == b"t\n2026-01-01 12:00:00.000000\n"
-    assert written(ndjson, table) == b'{"t":"2026-01-01T12:00:00.000000Z"}\n'
-
-
-def test_ecsv_is_read_by_astropy_with_units_and_meanings(sample_rows: pa.Table) -> None:
-    read = AstropyTable.read(io.BytesIO(written(ecsv, sample_rows, FIELDS)), format="ascii.ecsv")
-    assert read.colnames == sample_rows.column_names
-    assert str(read["vgeo_km_s"].unit) == "km / s"
-    assert read["vgeo_km_s"].description == "geocentric velocity"
-    assert read.meta["licence"] == "CC BY 4.0, Global Meteor Network"
-    assert read.meta["warehouse_snapshot_id"] == "17"
-    for field in FIELDS:
-        if field.kind in (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN):
-            assert read[field.name].tolist() == sample_rows[field.name].to_pylist(), field.name
-    assert read["participating_stations"][0] == "UK000H,UK003C,UK003E"
-
-
-# Maps ---------------------------------------------------------------------------------------------
-
-
-def test_geojson_has_a_line_with_heights_for_each_meteor(sample_rows: pa.Table) -> None:
-    told = json.loads(written(geojson, sample_rows, FIELDS))
-    assert told["type"] == "FeatureCollection"
-    assert told["licence"].startswith("CC BY 4.0")
-    assert len(told["features"]) == 534
-    for feature, row in zip(told["features"], texts(sample_rows), strict=True):
-        assert feature["id"] == row["trajectory_identifier"]
-        assert feature["geometry"]["type"] == "LineString"
-        begin, end = feature["geometry"]["coordinates"]
-        assert begin[:2] == [row["begin_longitude_deg"], row["begin_latitude_deg"]]
-        assert begin[2] == pytest.approx(1000 * row["begin_height_km"], abs=1e-3)
-        assert end[:2] == [row["end_longitude_deg"], row["end_latitude_deg"]]
-        assert end[2] == pytest.approx(1000 * row["end_height_km"], abs=1e-3)
-        west, south, low, east, north, high = feature["bbox"]
-        assert west <= east
-        assert south <= north
-        assert low <= high
-        assert feature["properties"]["vgeo_km_s"] == row["vgeo_km_s"]
-    lons = sample_rows["begin_longitude_deg"].to_pylist()
-    assert told["bbox"][0] <= min(lons)
-    assert told["bbox"][3] >= max(lons)
-
-
-def track_rows(*ends: tuple[float | None, ...]) -> pa.Table:
-    names = ("begin_longitude_deg", "begin_latitude_deg", "begin_height_km",
-             "end_longitude_deg", "end_latitude_deg", "end_height_km")  # fmt: skip
-    columns = [pa.array(column, pa.float64()) for column in zip(*ends, strict=True)]
-    return pa.table(dict(zip(names, columns, strict=True)))
-
-
-def test_a_track_over_the_180th_meridian_is_cut_there() -> None:
-    rows = track_rows((179.9, 10.0, 100.0, -179.7, 14.0, 80.0), (-179.9, 0, 90, 179.9, 0, 70))
-    told = json.loads(written(geojson, rows))
-    east, west = (feature["geometry"] for feature in told["features"])
-    assert east["type"] == "MultiLineString"
-    assert east["coordinates"] == [
-        [[179.9, 10.0, 100_000.0], [180, 11.0, 95_000.0]],
-        [[-180, 11.0, 95_000.0], [-179.7, 14.0, 80_000.0]],
-    ]
-    assert west["coordinates"][0][1] == [-180, 0.0, 80_000.0]
-    assert west["coordinates"][1][0] == [180, 0.0, 80_000.0]
-    assert told["features"][0]["bbox"] == [179.9, 10.0, 80_000.0, -179.7, 14.0, 100_000.0]
-    assert told["bbox"][0::3] == [-180.0, 180.0]
-
-
-def test_a_row_without_a_whole_track_has_no_geometry() -> None:
-    rows = track_rows((1, 2, 3, 4, 5, None), (1, 2, 3, 4, 5, math.nan), (1, 2, 3, 4, 5, 6))
-    told = json.loads(written(geojson, rows))
-    assert [f["geometry"] is None for f in told["features"]] == [True, True, False]
-    assert "bbox" not in told["features"][0]
-    document = ET.fromstring(written(kml, rows))
-    assert len(document.findall(f".//{_KML}Placemark")) == 3
-    assert len(document.findall(f".//{_KML}LineString")) == 1
-
-
-def test_kml_has_a_placemark_in_space_for_each_meteor(sample_rows: pa.Table) -> None:
-    document = ET.fromstring(written(kml, sample_rows, FIELDS))
-    marks = document.findall(f".//{_KML}Placemark")
-    assert len(marks) == 534
-    row = texts(sample_rows)[0]
-    assert marks[0].findtext(f"{_KML}name") == row["trajectory_identifier"]
-    assert marks[0].findtext(f".//{_KML}when") == "2022-03-04T22:07:41.940752Z"
-    assert marks[0].findtext(f".//{_KML}altitudeMode") == "absolute"
-    begin, end = (marks[0].findtext(f".//{_KML}coordinates") or "").split()
-    assert begin == "-3.008825,50.393073,72311.9"
-    assert float(end.split(",")[2]) == pytest.approx(1000 * row["end_height_km"], abs=1e-3)
-    data = {d.get("name"): d.text for d in marks[0].iter(f"{_KML}SimpleData")}
-    assert float(data["vgeo_km_s"] or "") == row["vgeo_km_s"]
-    assert data["participating_stations"] == "UK000H,UK003C,UK003E"
-    shown = [d.text for d in document.iter(f"{_KML}displayName")]
-    assert "vgeo_km_s: [km/s] geocentric velocity" in shown
-    told = document.findtext(f".//{_KML}description") or ""
-    assert "CC BY 4.0" in told
-    assert "Snapshot: 17" in told
-
-
-def test_maps_take_the_legacy_names_too(sample_rows: pa.Table) -> None:
-    legacy = {f.name: f.legacy_name or f.name for f in TRAJECTORY_FIELDS}
-    names = [legacy.get(name, name) for name in sample_rows.column_names]
-    table = sample_rows.rename_columns(names).select(list(legacy.values()))
-    told = json.loads(written(geojson, table))
-    assert told["features"][0]["id"] == "20220304220741_yrPTs"
-    assert told["features"][0]["geometry"]["coordinates"][0][0] == -3.008825
-
-
 # All of them --------------------------------------------------------------------------------------
 
 
@@ -435,7 +164,7 @@ def rows_in(one: Format, data: bytes) -> int:
         "ndjson": lambda: len([json.loads(line) for line in data.splitlines()]),
         "json": lambda: len(json.loads(data)["rows"]),
         "geojson": lambda: len(json.loads(data)["features"]),
-        "kml": lambda: len(ET.fromstring(data).findall(f".//{_KML}Placemark")),
+        "kml": lambda: len(ET.fromstring(data).findall(f".//{KML}Placemark")),
         "vot": lambda: votable_of(data).get_first_table().nrows,
         "ecsv": lambda: len(AstropyTable.read(io.BytesIO(data), format="ascii.ecsv")),
         "summary.txt": lambda: data.count(b"\n") - 4,
@@ -539,6 +268,18 @@ def test_a_column_is_taken_for_what_its_name_says_if_its_kind_agrees() -> None:
     assert (speed.unit, speed.ucd, speed.meaning) == (None, speed.ucd, "")
     assert (count.meaning, count.kind) == ("number of participating stations", Kind.LONG)
     assert n.meaning == ""
+
+
+def test_columns_of_any_table_are_known_unless_their_name_means_several_things() -> None:
+    schema = pa.schema({"station_code": pa.string(), "rows_accepted": pa.int32(),
+                        "perihelion_distance_au": pa.float64(), "loaded_at_utc": pa.int32(),
+                        "id": pa.string()})  # fmt: skip
+    station, accepted, perihelion, loaded, ambiguous = Export.of(ABOUT, schema).fields
+    assert station.ucd == "meta.id;instr.obsty"
+    assert station.meaning
+    assert accepted.meaning == "of these, accepted"
+    assert perihelion.unit == "AU"
+    assert loaded.meaning == ambiguous.meaning == ""
 
 
 def test_a_cell_as_large_as_a_small_file_goes_through_every_format() -> None:

@@ -215,6 +215,8 @@ WRITES = (
     "PRAGMA enable_profiling",
     "CALL ducklake_expire_snapshots('warehouse')",
     "SELECT * FROM duckdb_databases()",
+    "SELECT * FROM dead_letters",
+    "SELECT * FROM warehouse.main.stream_offsets",
     "INSTALL httpfs",
     "WITH x AS (DELETE FROM trajectories RETURNING *) SELECT * FROM x",
 )

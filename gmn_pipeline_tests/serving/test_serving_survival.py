@@ -13,9 +13,9 @@ import pytest
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse.maintenance import maintain
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.server import Server, serving
+from gmn_pipeline_tests.support.warehouse import maintain
 
 SUMMARY = "/gmn_rest_api/meteor_summary"
 ENDLESS = "SELECT count(*) FROM range(1000000000000) a, range(1000) b"
@@ -182,7 +182,7 @@ def test_a_broken_lake_is_said_and_recovers(bench: Bench, server: Server) -> Non
 
     # A folder that was copied back is another catalogue in the same place.
     shutil.copytree(settings.warehouse_dir, away)
-    shutil.rmtree(settings.warehouse_dir)
+    settings.warehouse_dir.rename(away.with_name("former"))
     away.rename(settings.warehouse_dir)
     assert count(server) == rows
     load(bench, 122, "2022-03-21 00:00:00")

@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,13 @@ from gmn_pipeline.kafka.topics import ensure_topics
 from gmn_pipeline.orchestration.assets.keys import STREAMS_TRAJECTORIES as KEY
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.sensors.streams import stream_sensor
-from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams import consumer as consuming_module
-from gmn_pipeline.streams.consumer import bounded, consumer_lock, steps
+from gmn_pipeline.streams.consumer import consumer_lock
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.offsets import forget_offsets, stored_offsets
@@ -291,40 +288,6 @@ def test_partitions_that_are_added_are_read_too(published: StreamBench) -> None:
     other.consume()
     same_content(published, other)
     assert set(offsets(other)) == {0, 1, 2, 3, 4}
-
-
-def test_bounded_ranges_share_what_may_be_read() -> None:
-    ranges = [OffsetRange(0, 0, 100), OffsetRange(1, 5, 8), OffsetRange(2, 4, 4)]
-    assert bounded(ranges, 20) == [OffsetRange(0, 0, 17), OffsetRange(1, 5, 8)]
-    assert bounded([OffsetRange(0, 0, 9)], 0) == []
-    # One that is in the warehouse already, beyond its end, takes and leaves nothing.
-    assert bounded([OffsetRange(0, 9, 5), OffsetRange(1, 0, 30)], 20) == [OffsetRange(1, 0, 20)]
-
-
-def test_steps_cover_ranges_in_order_and_within_bounds() -> None:
-    found = list(steps([OffsetRange(0, 0, 100), OffsetRange(1, 5, 8), OffsetRange(2, 4, 4)], 20))
-    assert all(sum(r.end - r.begin for r in step) <= 20 for step in found)
-    for partition, begin, end in ((0, 0, 100), (1, 5, 8)):
-        read = [at for step in found for r in step if r.partition == partition
-                for at in range(r.begin, r.end)]  # fmt: skip
-        assert read == list(range(begin, end))
-
-
-def test_the_next_item_is_made_while_one_is_used_and_an_error_keeps_its_place() -> None:
-    made = threading.Event()
-
-    def items() -> Generator[int, None, None]:
-        yield 1
-        made.set()
-        yield 2
-        raise StreamGap("lost", remedy="none")
-
-    found = prefetch(items())
-    assert next(found) == 1
-    assert made.wait(5)
-    assert next(found) == 2
-    with pytest.raises(StreamGap):
-        next(found)
 
 
 # --- Dagster and the service ---------------------------------------------------------------------

@@ -10,6 +10,9 @@ from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.showers import load_showers
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 
+WITHOUT_END = "SELECT range AS n FROM range(1000000000000)"
+"""A query that only a limit, or somebody, ends."""
+
 
 def small_lake(folder: Path) -> Settings:
     """The sample of 534 trajectories, one of them with a former state; 533 in its first state."""

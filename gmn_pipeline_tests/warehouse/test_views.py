@@ -18,7 +18,7 @@ from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.showers import load_showers
-from gmn_pipeline.warehouse.store import Warehouse
+from gmn_pipeline.warehouse.trajectories.files import Warehouse
 from gmn_pipeline.warehouse.views import VIEWS
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import ask, count, frame

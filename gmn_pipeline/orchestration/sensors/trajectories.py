@@ -22,7 +22,7 @@ from gmn_pipeline.sources.gmn_directory import Directory, ListingEntry, open_dir
 from gmn_pipeline.sources.names import FOLDERS
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.reading import read_rows
-from gmn_pipeline.warehouse.store import Warehouse
+from gmn_pipeline.warehouse.trajectories.files import Warehouse
 
 # How listings write a time: Apache, nginx, and a folder here.
 _LISTED_TIMES = (

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.serving.formats.export import Export
-from gmn_pipeline.serving.formats.frames import empty, frames, list_text
+from gmn_pipeline.serving.formats.frames import empty, frames, list_text, named
 
 # What spreadsheets take for a formula, also in full width; a number is none.
 _FORMULA = r"^(?:\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|[\t\r\n])"
@@ -93,7 +93,7 @@ def metadata(export: Export, csv_name: str) -> bytes:
 
 
 def _cell(field: Field, *, exact: bool) -> pl.Expr:
-    column = pl.col(field.name)
+    column = named(field.name)
     if field.kind is Kind.TEXT_LIST:
         column = list_text(column)
     if exact or field.kind not in (Kind.TEXT, Kind.TEXT_LIST):

@@ -1,8 +1,8 @@
 """ECSV 1.0: CSV whose head says type, unit and meaning of each column; astropy's own text form.
 
 What belongs here: any columns as ECSV. Comma between cells; a cell without anything is null, and
-so is an empty text, which ECSV cannot tell from it. A line end within a text becomes a blank:
-readers take a row to be a line.
+so is an empty text, which ECSV cannot tell from it. A line end within a text becomes a blank,
+since readers take a row to be a line, and NUL becomes U+FFFD: NumPy loses it at a text's end.
 """
 
 import io
@@ -59,7 +59,9 @@ def _cell(field: Field) -> pl.Expr:
     if field.kind is Kind.BOOLEAN:
         return text.replace({"true": "True", "false": "False"})
     if field.kind in (Kind.TEXT, Kind.TEXT_LIST):
-        return text.str.replace_all(_LINE_ENDS, " ")
+        return text.str.replace_all(_LINE_ENDS, " ").str.replace_all(
+            "\0", "\N{REPLACEMENT CHARACTER}", literal=True
+        )
     return text
 
 

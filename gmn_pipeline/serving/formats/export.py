@@ -6,6 +6,7 @@ What belongs here: what every format is given. What does not: the formats, and r
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ from gmn_pipeline.errors import FormatRefused, QueryLimit
 from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.releases.snapshot import LICENCE
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field, Kind, Null
+from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.warehouse.views import VIEWS
 
 _NUMBERS = (Kind.INTEGER, Kind.LONG, Kind.NUMBER)
 
@@ -78,15 +81,15 @@ class Export:
         cls,
         about: About,
         schema: pa.Schema,
-        known: Iterable[Field] = TRAJECTORY_FIELDS,
+        known: Iterable[Field] | None = None,
         lines: SourceLines | None = None,
     ) -> "Export":
         """An export of batches with this schema.
 
-        A column with the name and the kind of one of `known` is taken to be that one; of any other
-        nothing is known but its type.
+        A column with the name and the kind of one of `known` (or of `known_fields`) is taken to be
+        that one; of any other nothing is known but its type.
         """
-        by_name = {field.name: field for field in known}
+        by_name = {field.name: field for field in (known_fields() if known is None else known)}
         names = _distinct(schema.names)
         fields = (
             _field(name, kind_of(column.type), by_name.get(name))
@@ -124,6 +127,22 @@ class Export:
                 remedy="Ask for them too, or for another format.",
             )
         return found
+
+
+@cache
+def known_fields() -> tuple[Field, ...]:
+    """The columns of all tables and views that analysts get, by whose names a column of any query
+    is known: those of trajectories, and of the others what is the same wherever it occurs."""
+    found: dict[str, Field] = {}
+    several: set[str] = set()
+    of_all = [field for table in WAREHOUSE_TABLES for field in table.fields]
+    of_all += [field for view in VIEWS for field in view.fields]
+    for field in of_all:
+        known = found.setdefault(field.name, field)
+        if known.unit != field.unit or (known.ucd or known.meaning) != (field.ucd or field.meaning):
+            several.add(field.name)
+    own = {field.name: field for field in TRAJECTORY_FIELDS}
+    return tuple(({n: f for n, f in found.items() if n not in several} | own).values())
 
 
 def whole(answer: Answer) -> Iterator[pa.RecordBatch]:

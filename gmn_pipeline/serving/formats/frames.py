@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+from polars import selectors
 
 from gmn_pipeline.schemas.derive import polars_type
 from gmn_pipeline.schemas.fields import Field, Kind
@@ -97,6 +98,11 @@ def renamed(export: Export) -> pa.Schema:
 # --- texts ---------------------------------------------------------------------------------------
 
 
+def named(name: str) -> pl.Expr:
+    """The column of just this name: Polars takes `*` and `^...$` for several ones."""
+    return selectors.by_name(name).as_expr()
+
+
 def number_text(column: pl.Expr, nan: str, infinity: str) -> pl.Expr:
     """The shortest text from which the same number is read again."""
     return (
@@ -120,7 +126,7 @@ def list_text(column: pl.Expr, separator: str = ",") -> pl.Expr:
 
 def cell_text(field: Field, *, nan: str, infinity: str) -> pl.Expr:
     """A column as text, null where it is."""
-    column = pl.col(field.name)
+    column = named(field.name)
     match field.kind:
         case Kind.NUMBER:
             return number_text(column, nan, infinity)

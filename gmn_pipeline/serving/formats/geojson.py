@@ -65,19 +65,19 @@ def _text(name: str) -> pl.Expr:
 
 
 def _geometry() -> pl.Expr:
-    begin, end = _point("lon1", "lat1", "h1"), _point("lon2", "lat2", "h2")
+    begin, end = _point("__lon1", "__lat1", "__h1"), _point("__lon2", "__lat2", "__h2")
     line = joined(['{"type":"LineString","coordinates":[', begin, ",", end, "]}"])
 
     def parts(side: float) -> pl.Expr:
         return joined([
-            '{"type":"MultiLineString","coordinates":[[', begin, ",", _point(side, "lat", "h"),
-            "],[", _point(-side, "lat", "h"), ",", end, "]]}",
+            '{"type":"MultiLineString","coordinates":[[', begin, ",", _point(side, "__lat", "__h"),
+            "],[", _point(-side, "__lat", "__h"), ",", end, "]]}",
         ])  # fmt: skip
 
     return (
-        pl.when(~pl.col("has_track")).then(pl.lit("null"))
-        .when(~pl.col("crosses")).then(line)
-        .when(pl.col("side") > 0).then(parts(180.0))
+        pl.when(~pl.col("__has_track")).then(pl.lit("null"))
+        .when(~pl.col("__crosses")).then(line)
+        .when(pl.col("__side") > 0).then(parts(180.0))
         .otherwise(parts(-180.0))
     )  # fmt: skip
 
@@ -89,9 +89,9 @@ def _bbox() -> pl.Expr:
         return pl.min_horizontal(one, other), pl.max_horizontal(one, other)
 
     (west, east), (south, north), (low, high) = (
-        ends(f"{kind}1", f"{kind}2") for kind in ("lon", "lat", "h")
+        ends(f"{kind}1", f"{kind}2") for kind in ("__lon", "__lat", "__h")
     )
-    crosses = pl.col("crosses")
+    crosses = pl.col("__crosses")
     corners = [
         pl.when(crosses).then(east).otherwise(west), south, low,
         pl.when(crosses).then(west).otherwise(east), north, high,
@@ -99,7 +99,7 @@ def _bbox() -> pl.Expr:
     parts: list[pl.Expr | str] = ['"bbox":[']
     for number, corner in enumerate(corners):
         parts += ["," if number else "", corner.cast(pl.String)]
-    return pl.when(pl.col("has_track")).then(joined([*parts, "],"])).otherwise(pl.lit(""))
+    return pl.when(pl.col("__has_track")).then(joined([*parts, "],"])).otherwise(pl.lit(""))
 
 
 _FEATURE = joined([
@@ -116,14 +116,14 @@ class _Bounds:
         self._high = [-math.inf] * 3
 
     def take(self, tracks: pl.DataFrame) -> None:
-        tracks = tracks.filter("has_track")
+        tracks = tracks.filter("__has_track")
         if tracks.is_empty():
             return
-        for place, kind in enumerate(("lon", "lat", "h")):
+        for place, kind in enumerate(("__lon", "__lat", "__h")):
             ends = tracks.select(f"{kind}1", f"{kind}2").to_numpy()
             self._low[place] = min(self._low[place], float(ends.min()))
             self._high[place] = max(self._high[place], float(ends.max()))
-        if tracks["crosses"].any():
+        if tracks["__crosses"].any():
             self._low[0], self._high[0] = -180.0, 180.0
 
     def member(self) -> bytes:

@@ -15,25 +15,28 @@ TIME = "beginning_utc_time"
 
 
 def with_track(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """The frame with the track in columns of its own: `lon1`, `lat1`, `h1`, `lon2`, `lat2`, `h2`,
-    whether it is there (`has_track`) and crosses the 180th meridian (`crosses`), and then where:
-    `side`, the longitude at which the first part ends (180 or -180), `lat`, `h`."""
+    """The frame with the track in columns of its own: the ends in `__lon1`, `__lat1`, `__h1` and
+    `__lon2`, `__lat2`, `__h2`, whether it is there (`__has_track`) and crosses the 180th meridian
+    (`__crosses`), and then where: `__side`, the longitude at which the first part ends (180 or
+    -180), `__lat`, `__h`."""
     numbers = [pl.col(names[name]).cast(pl.Float64) for name in COLUMNS]
-    labels = ("lon1", "lat1", "km1", "lon2", "lat2", "km2")
+    labels = ("__lon1", "__lat1", "__km1", "__lon2", "__lat2", "__km2")
     found = frame.with_columns(
         *(number.alias(label) for number, label in zip(numbers, labels, strict=True)),
         pl.all_horizontal(number.is_finite().fill_null(value=False) for number in numbers)
-        .alias("has_track"),
+        .alias("__has_track"),
     ).with_columns(
         # Nearest millimetre: not 99999.99999999999 for 100 km.
-        (pl.col("km1") * 1000).round(3).alias("h1"), (pl.col("km2") * 1000).round(3).alias("h2"),
-        ((pl.col("lon1") - pl.col("lon2")).abs() > 180).fill_null(value=False).alias("crosses"),
-        pl.when(pl.col("lon1") > 0).then(180.0).otherwise(-180.0).alias("side"),
+        (pl.col("__km1") * 1000).round(3).alias("__h1"),
+        (pl.col("__km2") * 1000).round(3).alias("__h2"),
+        ((pl.col("__lon1") - pl.col("__lon2")).abs() > 180).fill_null(value=False)
+        .alias("__crosses"),
+        pl.when(pl.col("__lon1") > 0).then(180.0).otherwise(-180.0).alias("__side"),
     )  # fmt: skip
     # How far along it is there, the end being seen on the beginning's side.
-    unrolled = pl.col("lon2") + 2 * pl.col("side")
-    share = (pl.col("side") - pl.col("lon1")) / (unrolled - pl.col("lon1"))
+    unrolled = pl.col("__lon2") + 2 * pl.col("__side")
+    share = (pl.col("__side") - pl.col("__lon1")) / (unrolled - pl.col("__lon1"))
     return found.with_columns(
-        (pl.col("lat1") + share * (pl.col("lat2") - pl.col("lat1"))).round(9).alias("lat"),
-        (pl.col("h1") + share * (pl.col("h2") - pl.col("h1"))).round(3).alias("h"),
+        (pl.col("__lat1") + share * (pl.col("__lat2") - pl.col("__lat1"))).round(9).alias("__lat"),
+        (pl.col("__h1") + share * (pl.col("__h2") - pl.col("__h1"))).round(3).alias("__h"),
     )

@@ -14,7 +14,7 @@ import pyarrow as pa
 from gmn_pipeline.schemas.derive import duckdb_type
 from gmn_pipeline.schemas.fields import Kind
 from gmn_pipeline.serving.formats.export import Export
-from gmn_pipeline.serving.formats.frames import frames, time_text
+from gmn_pipeline.serving.formats.frames import frames, named, time_text
 
 
 def ndjson(export: Export, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
@@ -54,7 +54,7 @@ def about(export: Export) -> dict[str, object]:
 def json_frames(export: Export, batches: Iterable[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
     """The rows with times as JSON has them."""
     times = [
-        time_text(pl.col(field.name), "Z").alias(field.name)
+        time_text(named(field.name), "Z").alias(field.name)
         for field in export.fields
         if field.kind is Kind.TIMESTAMP
     ]

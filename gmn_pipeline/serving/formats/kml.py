@@ -90,12 +90,14 @@ def _placemark(export: Export) -> pl.Expr:
         "<LineString><altitudeMode>absolute</altitudeMode><coordinates>",
         *_point("1"), " ", *_point("2"), "</coordinates></LineString>",
     ])  # fmt: skip
-    parts.append(pl.when("has_track").then(line))
+    parts.append(pl.when("__has_track").then(line))
     return joined([*parts, "</Placemark>\n"])
 
 
 def _point(end: str) -> list[pl.Expr | str]:
-    first, second, third = (pl.col(f"{kind}{end}").cast(pl.String) for kind in ("lon", "lat", "h"))
+    first, second, third = (
+        pl.col(f"{kind}{end}").cast(pl.String) for kind in ("__lon", "__lat", "__h")
+    )
     return [first, ",", second, ",", third]
 
 

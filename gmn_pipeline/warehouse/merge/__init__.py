@@ -12,8 +12,8 @@ stand in docs/rewritten-files.md; in short:
   row is dropped: nothing goes that any current file of the source still has.
 
 What belongs here: these rules, in SQL, as the steps of `TrajectoryMerge.run`. What does not: where
-the rows come from (`store.py`, `trajectories/messages.py`), which lay out `speaker`, `arriving` and
-`gone`.
+the rows come from (`files.py` and `messages.py` in `trajectories/`), which lay out `speaker`,
+`arriving` and `gone`.
 """
 
 from datetime import datetime

@@ -1,5 +1,6 @@
-"""Trajectories in the warehouse, beside what files bring (`store.py`).
+"""Trajectories in the warehouse.
 
-messages.py       a batch of messages, brought in by the merge of files
+files.py          validated slices of files, loaded in chunks
+messages.py       a batch of messages, brought in by the same merge
 publications.py   what the topic says of each trajectory, and what it does not say yet
 """

@@ -1,6 +1,6 @@
 """Messages into the warehouse: a batch is one transaction of rows, dead letters and next offsets.
 
-The rules are those of files (`store.py`), for single trajectories:
+The rules are those of files (`files.py`), for single trajectories:
 
 - The newest generation wins: the time at which the network generated the file that a message
   follows from or, where a message names none, the time of the message. At equal generation, in

@@ -1,9 +1,9 @@
-"""The only write path into the warehouse: load the validated slices of a chunk.
+"""Files into the warehouse: load the validated slices of a chunk.
 
 A file is the whole truth of its bin as of its `# Summary generated on` line; what becomes of its
-rows is decided by the merge (`merge.py`). A chunk of bins is one transaction. Before it commits the
-counts are asserted, accepted = inserted + revised + unchanged + superseded in every bin, and the
-tables themselves are asked.
+rows is decided by the merge (`warehouse/merge/`). A chunk of bins is one transaction. Before it
+commits the counts are asserted, accepted = inserted + revised + unchanged + superseded in every
+bin, and the tables themselves are asked.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,167 @@
+"""The server under load: how long answers take, and the network's client over everything.
+
+What belongs here: a real server on loopback over a generated archive, asked by several connections
+at once; the client's own function over all rows. What does not: comparisons with other platforms.
+
+    python -m benchmarks.serving_bench --rows 1000000
+    python -m benchmarks.serving_bench --data-dir data
+"""
+
+import json
+import statistics
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.sources import iau_showers
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.showers import load_showers
+from gmn_pipeline_tests.support.archive import FIRST_DATE, LAST_DATE, generate
+from gmn_pipeline_tests.support.server import Server, client_says, serving
+
+_SUMMARY = "/gmn_rest_api/meteor_summary"
+_CONNECTIONS = (1, 8, 64)
+_CLIENT_WITHIN_S = 3_600.0
+_console = Console()
+
+
+def bench(
+    rows: Annotated[int, typer.Option(help="Rows of the archive.")] = 1_000_000,
+    data_dir: Annotated[Path | None, typer.Option(help="A data folder that is there.")] = None,
+    seconds: Annotated[float, typer.Option(help="Seconds of each measurement.")] = 10.0,
+    client: Annotated[bool, typer.Option(help="Whether the client reads everything.")] = True,
+) -> None:
+    """Measure the server."""
+    with ExitStack() as opened:
+        if data_dir is None:
+            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="gmn-bench-"))
+            settings = _loaded(Path(folder), rows)
+        else:
+            settings = load_settings(data_dir=data_dir)
+        server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
+        table = Table("request", "connections", "answers/s", "p50 ms", "p95 ms", "p99 ms")
+        for name, paths in _requests(server).items():
+            for connections in _CONNECTIONS:
+                table.add_row(
+                    name, str(connections), *_measure(server, paths, connections, seconds)
+                )
+        _console.print(table)
+        if client:
+            _read_everything(server)
+
+
+def _loaded(folder: Path, rows: int) -> Settings:
+    source = folder / "source"
+    generate(source, rows, kinds=("daily", "all"))
+    settings = load_settings(data_dir=folder / "data", source_url=str(source), history="all")
+    days = (LAST_DATE - FIRST_DATE).days + 1
+    load_days([FIRST_DATE + timedelta(days=day) for day in range(days)], settings)
+    load_showers(WarehouseConnection(settings), iau_showers.bundled())
+    return settings
+
+
+def _requests(server: Server) -> dict[str, list[str]]:
+    """What is asked: a name, and addresses in turn. None is asked twice but where that is meant."""
+    first = server.get(_SUMMARY)
+    tag = first.headers["GMN-Snapshot"]
+    day = [f"2022-{month:02d}-{day:02d}" for month in range(1, 13) for day in range(1, 29)]
+    return {
+        "first page, kept": [_SUMMARY],
+        "page of its own": [
+            f"{_SUMMARY}?{urlencode({'page': 1, 'snapshot': tag, 'after': _key(date)})}"
+            for date in day
+        ],
+        "where": [f"{_SUMMARY}?{urlencode({'where': _of(date)})}" for date in day],
+        "sql": [
+            f"/gmn_rest_api?{urlencode({'sql': f'SELECT count(*) FROM meteor WHERE {_of(date)}'})}"
+            for date in day
+        ],
+    }
+
+
+def _of(date: str) -> str:
+    return f"date(beginning_utc_time) = '{date}' AND vgeo_km_s > 60"
+
+
+def _key(date: str) -> str:
+    seconds = time.mktime(time.strptime(date, "%Y-%m-%d"))
+    return f"{int(seconds) * 1_000_000}_z"
+
+
+@dataclass
+class _Taken:
+    """Seconds that each answer took, and how many were none."""
+
+    seconds: list[float]
+    failed: int = 0
+
+
+def _measure(
+    server: Server, paths: list[str], connections: int, seconds: float
+) -> tuple[str, str, str, str]:
+    taken, lock, numbers = _Taken([]), threading.Lock(), iter(range(10**9))
+    ends = time.monotonic() + seconds
+
+    def ask() -> None:
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
+        while time.monotonic() < ends:
+            with lock:
+                path = paths[next(numbers) % len(paths)]
+            begun = time.monotonic()
+            connection.request("GET", path, headers={"Accept-Encoding": "identity"})
+            answer = connection.getresponse()
+            answer.read()
+            with lock:
+                if answer.status == 200:
+                    taken.seconds.append(time.monotonic() - begun)
+                else:
+                    taken.failed += 1
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(taken.seconds) < 2:
+        return ("-", "-", "-", f"({taken.failed} not answered)")
+    cuts = statistics.quantiles(taken.seconds, n=100)
+    note = f" ({taken.failed} not answered)" if taken.failed else ""
+    return (
+        f"{len(taken.seconds) / seconds:,.1f}", f"{cuts[49] * 1e3:,.0f}",
+        f"{cuts[94] * 1e3:,.0f}", f"{cuts[98] * 1e3:,.0f}{note}",
+    )  # fmt: skip
+
+
+def _read_everything(server: Server) -> None:
+    """The network's own client, from the first page to the last."""
+    begun = time.monotonic()
+    script = (
+        "names = [row['unique_trajectory_identifier'] for page in "
+        "api.get_meteor_summary_data_iter() for row in page]\n"
+        "print(json.dumps([len(names), len(set(names))]))"
+    )
+    rows, different = client_says(server, script, within_s=_CLIENT_WITHIN_S)
+    took = time.monotonic() - begun
+    there = json.loads(server.sql("SELECT count(*) AS n FROM meteor").body)["rows"][0]["n"]
+    _console.print(
+        f"The network's client read {rows:,} rows, {different:,} of them different, of {there:,} "
+        f"in {took:,.0f} s ({rows / took:,.0f} rows/s)."
+    )
+
+
+if __name__ == "__main__":
+    typer.run(bench)
