@@ -87,7 +87,9 @@ def test_each_table_can_be_had_in_each_of_its_formats(
     server: Server, lake: Settings, relation: Any
 ) -> None:
     ((rows,),) = ask(lake, f"SELECT count(*) FROM {relation.name}")
-    for suffix in suffixes_of(relation):
+    # All formats of some; the others differ from them in nothing but their columns.
+    all_of_them = relation.name in ("trajectories", "meteor_summary", "iau_shower_solutions")
+    for suffix in suffixes_of(relation) if all_of_them else ("ndjson", "parquet"):
         reply = export(server, suffix, "", relation.name)
         if suffix == "ndjson":
             assert len(reply.body.splitlines()) == rows
