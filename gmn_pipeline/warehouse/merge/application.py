@@ -194,19 +194,19 @@ class Application(Statements):
 
     def _remove_current(self) -> None:
         """Take out what ended or comes back changed."""
+        self.removed = self._remove(TRAJECTORIES.name)
+        self._remove(TRAJECTORY_STATIONS.name, "AND relinks")
+
+    def _remove(self, table: str, which: str = "") -> int:
+        changed = f"FROM change WHERE change IN {ENDED_OR_CHANGED} {which}"
+        if not self.one(f"SELECT count(*) {changed}"):
+            return 0
         first, last = self.former_days(f"change IN {ENDED_OR_CHANGED}")
-        for table, which in (
-            (TRAJECTORIES.name, ""), (TRAJECTORY_STATIONS.name, "AND relinks"),
-        ):  # fmt: skip
-            changed = f"FROM change WHERE change IN {ENDED_OR_CHANGED} {which}"
-            if self.one(f"SELECT count(*) {changed}"):
-                removed = self.one(
-                    f"DELETE FROM {table} WHERE bin_date BETWEEN $first AND $last "
-                    f"AND {KEY} IN (SELECT {KEY} {changed})",
-                    first=first, last=last,
-                )  # fmt: skip
-                if table == TRAJECTORIES.name:
-                    self.removed = removed
+        return self.one(
+            f"DELETE FROM {table} WHERE bin_date BETWEEN $first AND $last "
+            f"AND {KEY} IN (SELECT {KEY} {changed})",
+            first=first, last=last,
+        )  # fmt: skip
 
     def _insert_current(self) -> None:
         """Insert what is new, changed or moved."""
