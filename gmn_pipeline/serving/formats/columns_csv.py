@@ -5,7 +5,7 @@ tables (`ufo_csv.py`, `ukmon_csv.py`, `mdc_csv.py`). Texts in them are identifie
 form is checked when they are loaded, and stay as they are: programs read these files.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,6 +30,16 @@ class ForeignColumn:
     meaning: str
     unit: str | None = None
     source: pl.Expr | None = None
+
+
+Sources = Mapping[str, tuple[str, str | None, pl.Expr]]
+"""Name -> meaning, unit, and where it comes from."""
+NOTHING = "nothing here says it"
+
+
+def columns_of(names: str, sources: Sources) -> tuple[ForeignColumn, ...]:
+    """The columns of a format in their order; those without a source stay empty."""
+    return tuple(ForeignColumn(n, *sources.get(n, (NOTHING,))) for n in names.split())
 
 
 SHOWER_NAME = "iau_shower_name"

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
-from gmn_pipeline.serving.formats.columns_csv import BEGINNING, ForeignColumn, foreign_csv
+from gmn_pipeline.serving.formats.columns_csv import BEGINNING, NOTHING, ForeignColumn, foreign_csv
 from gmn_pipeline.serving.formats.export import Export
 
 _DAY = BEGINNING.dt.day() + (
@@ -21,8 +21,8 @@ _DAY = BEGINNING.dt.day() + (
 _IDENTITY = (
     ForeignColumn("IID", "the network's identifier", None, pl.col("trajectory_identifier")),
     ForeignColumn("DB", "database: GMN", None, pl.lit("GMN")),
-    ForeignColumn("IC", "nothing here says it"),
-    ForeignColumn("Ano", "nothing here says it"),
+    ForeignColumn("IC", NOTHING),
+    ForeignColumn("Ano", NOTHING),
     ForeignColumn("Yr", "year of the beginning, UTC", None, BEGINNING.dt.year()),
     ForeignColumn("Mn", "month", None, BEGINNING.dt.month()),
     ForeignColumn("Dayy", "day with its fraction", "d", _DAY),
@@ -52,7 +52,7 @@ _NUMBERS: dict[str, tuple[str, str | None, str | None]] = {
     "pi": ("longitude of perihelion", "deg", "longitude_of_perihelion_deg"),
     "sh": ("IAU number of the shower, -1 for a sporadic meteor", None, "iau_shower_number"),
     **dict.fromkeys(("Mas", "lgM", "cor", "crh", "mr", "Hrf", "LpA"),
-                    ("nothing here says it", None, None)),
+                    (NOTHING, None, None)),
     "dur": ("duration", "s", "duration_s"),
 }  # fmt: skip
 _ELEVATION = pl.col("radiant_elevation_deg").radians()

@@ -17,7 +17,8 @@ from gmn_pipeline.serving.formats.columns_csv import (
     MODIFIED_JULIAN_DATE,
     SHOWER_CODE,
     UNIFIED,
-    ForeignColumn,
+    Sources,
+    columns_of,
     foreign_csv,
 )
 from gmn_pipeline.serving.formats.export import Export
@@ -33,64 +34,57 @@ _Gm% _dv12% _zmv _Ed _Ex _QA _Y_ut _M_ut _D_ut _h_ut _m_ut _s_ut _No _Qp
 _SECONDS = BEGINNING.dt.second() + BEGINNING.dt.microsecond() / 1e6
 
 
-def _same(name: str) -> pl.Expr:
-    return pl.col(name)
-
-
-RESULT_SOURCES: dict[str, tuple[str, str | None, pl.Expr]] = {
+RESULT_SOURCES: Sources = {
     "_localtime": ("beginning, UTC, cut to seconds", None, LOCAL_TIME),
     "_mjd": ("modified Julian date of the beginning", "d", MODIFIED_JULIAN_DATE),
-    "_sol": ("solar longitude, J2000", "deg", _same("solar_longitude_deg")),
+    "_sol": ("solar longitude, J2000", "deg", pl.col("solar_longitude_deg")),
     "_ID1": ("how many stations the orbit unites", None, UNIFIED),
-    "_amag": ("absolute peak magnitude", "mag", _same("peak_absolute_magnitude")),
-    "_ra_o": ("right ascension of the apparent radiant", "deg", _same("raapp_deg")),
-    "_dc_o": ("declination of the apparent radiant", "deg", _same("decapp_deg")),
-    "_ra_t": ("right ascension of the geocentric radiant", "deg", _same("rageo_deg")),
-    "_dc_t": ("declination of the geocentric radiant", "deg", _same("decgeo_deg")),
-    "_elng": ("ecliptic longitude of the geocentric radiant", "deg", _same("lamgeo_deg")),
-    "_elat": ("ecliptic latitude of the geocentric radiant", "deg", _same("betgeo_deg")),
-    "_vo": ("observed speed: the average", "km/s", _same("vavg_km_s")),
-    "_vi": ("initial speed", "km/s", _same("vinit_km_s")),
-    "_vg": ("geocentric speed", "km/s", _same("vgeo_km_s")),
-    "_vs": ("heliocentric speed", "km/s", _same("vhel_km_s")),
-    "_a": ("semi-major axis", "AU", _same("semi_major_axis_au")),
-    "_q": ("perihelion distance", "AU", _same("perihelion_distance_au")),
-    "_e": ("eccentricity", None, _same("eccentricity")),
-    "_p": ("orbital period", "a", _same("orbital_period_years")),
-    "_peri": ("argument of perihelion", "deg", _same("argument_of_perihelion_deg")),
-    "_node": ("ascending node", "deg", _same("ascending_node_deg")),
-    "_incl": ("inclination", "deg", _same("inclination_deg")),
+    "_amag": ("absolute peak magnitude", "mag", pl.col("peak_absolute_magnitude")),
+    "_ra_o": ("right ascension of the apparent radiant", "deg", pl.col("raapp_deg")),
+    "_dc_o": ("declination of the apparent radiant", "deg", pl.col("decapp_deg")),
+    "_ra_t": ("right ascension of the geocentric radiant", "deg", pl.col("rageo_deg")),
+    "_dc_t": ("declination of the geocentric radiant", "deg", pl.col("decgeo_deg")),
+    "_elng": ("ecliptic longitude of the geocentric radiant", "deg", pl.col("lamgeo_deg")),
+    "_elat": ("ecliptic latitude of the geocentric radiant", "deg", pl.col("betgeo_deg")),
+    "_vo": ("observed speed: the average", "km/s", pl.col("vavg_km_s")),
+    "_vi": ("initial speed", "km/s", pl.col("vinit_km_s")),
+    "_vg": ("geocentric speed", "km/s", pl.col("vgeo_km_s")),
+    "_vs": ("heliocentric speed", "km/s", pl.col("vhel_km_s")),
+    "_a": ("semi-major axis", "AU", pl.col("semi_major_axis_au")),
+    "_q": ("perihelion distance", "AU", pl.col("perihelion_distance_au")),
+    "_e": ("eccentricity", None, pl.col("eccentricity")),
+    "_p": ("orbital period", "a", pl.col("orbital_period_years")),
+    "_peri": ("argument of perihelion", "deg", pl.col("argument_of_perihelion_deg")),
+    "_node": ("ascending node", "deg", pl.col("ascending_node_deg")),
+    "_incl": ("inclination", "deg", pl.col("inclination_deg")),
     "_stream": ("IAU code of the shower, spo for a sporadic meteor", None, SHOWER_CODE),
-    "_dur": ("duration", "s", _same("duration_s")),
-    "_lng1": ("longitude of the beginning", "deg", _same("begin_longitude_deg")),
-    "_lat1": ("latitude of the beginning", "deg", _same("begin_latitude_deg")),
-    "_H1": ("height of the beginning", "km", _same("begin_height_km")),
-    "_lng2": ("longitude of the end", "deg", _same("end_longitude_deg")),
-    "_lat2": ("latitude of the end", "deg", _same("end_latitude_deg")),
-    "_H2": ("height of the end", "km", _same("end_height_km")),
+    "_dur": ("duration", "s", pl.col("duration_s")),
+    "_lng1": ("longitude of the beginning", "deg", pl.col("begin_longitude_deg")),
+    "_lat1": ("latitude of the beginning", "deg", pl.col("begin_latitude_deg")),
+    "_H1": ("height of the beginning", "km", pl.col("begin_height_km")),
+    "_lng2": ("longitude of the end", "deg", pl.col("end_longitude_deg")),
+    "_lat2": ("latitude of the end", "deg", pl.col("end_latitude_deg")),
+    "_H2": ("height of the end", "km", pl.col("end_height_km")),
     "_az1r": ("azimuth of the apparent radiant, +east of north", "deg",
-              _same("radiant_azimuth_deg")),
-    "_ev1r": ("elevation of the apparent radiant", "deg", _same("radiant_elevation_deg")),
-    "_Nos": ("number of stations", None, _same("station_count")),
+              pl.col("radiant_azimuth_deg")),
+    "_ev1r": ("elevation of the apparent radiant", "deg", pl.col("radiant_elevation_deg")),
+    "_Nos": ("number of stations", None, pl.col("station_count")),
 }  # fmt: skip
 """What UFOOrbit and UKMON have in common: meaning, unit, and where it comes from."""
 
-_ONLY_HERE: dict[str, tuple[str, str | None, pl.Expr]] = {
+_ONLY_HERE: Sources = {
     "_Version": ("where the row comes from", None, pl.lit("GMN")),
-    "_Qc": ("convergence angle", "deg", _same("convergence_angle_deg")),
+    "_Qc": ("convergence angle", "deg", pl.col("convergence_angle_deg")),
     "_Y_ut": ("year of the beginning", None, BEGINNING.dt.year()),
     "_M_ut": ("month", None, BEGINNING.dt.month()),
     "_D_ut": ("day", None, BEGINNING.dt.day()),
     "_h_ut": ("hour", None, BEGINNING.dt.hour()),
     "_m_ut": ("minute", None, BEGINNING.dt.minute()),
     "_s_ut": ("second, with its fraction", "s", _SECONDS),
-    "_No": ("number of stations", None, _same("station_count")),
+    "_No": ("number of stations", None, pl.col("station_count")),
 }
 
-COLUMNS = tuple(
-    ForeignColumn(name, *(RESULT_SOURCES | _ONLY_HERE).get(name, ("nothing here says it",)))
-    for name in _NAMES.split()
-)
+COLUMNS = columns_of(_NAMES, {**RESULT_SOURCES, **_ONLY_HERE})
 
 
 def ufo_csv(export: Export, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:

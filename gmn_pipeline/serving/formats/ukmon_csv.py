@@ -15,7 +15,8 @@ from gmn_pipeline.serving.formats.columns_csv import (
     BEGINNING,
     NAME_OF_SHOWER,
     SHOWER_CODE,
-    ForeignColumn,
+    Sources,
+    columns_of,
     foreign_csv,
     stations_text,
 )
@@ -42,7 +43,7 @@ _LAST_PERIHELION = pl.when(_DAYS_SINCE_PERIHELION < 600_000).then(
     .dt.strftime("%Y-%m-%d")
 )  # fmt: skip
 
-_ONLY_HERE: dict[str, tuple[str, str | None, pl.Expr]] = {
+_ONLY_HERE: Sources = {
     "dtstamp": ("seconds from 1970 to the beginning, UTC", "s", BEGINNING.dt.strftime("%s%.6f")),
     "orbname": ("the network's identifier", None, pl.col("trajectory_identifier")),
     "iau": ("IAU number of the shower, -1 for a sporadic meteor", None,
@@ -63,10 +64,7 @@ _ONLY_HERE: dict[str, tuple[str, str | None, pl.Expr]] = {
     "stations": ("codes of the stations", None, stations_text(";")),
 }  # fmt: skip
 
-COLUMNS = tuple(
-    ForeignColumn(name, *(RESULT_SOURCES | _ONLY_HERE).get(name, ("nothing here says it",)))
-    for name in _NAMES.split()
-)
+COLUMNS = columns_of(_NAMES, {**RESULT_SOURCES, **_ONLY_HERE})
 
 
 def ukmon_csv(export: Export, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
