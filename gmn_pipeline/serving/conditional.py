@@ -1,13 +1,15 @@
 """What an answer says of the state it stands on, and "you have it already" (304).
 
-What belongs here: GMN-Snapshot, ETag, Last-Modified, Cache-Control, and conditional requests. What
-does not: how the state is found (`lake.py`).
+What belongs here: GMN-Snapshot, ETag, Last-Modified, Cache-Control, conditional requests, and
+answering what was asked before of the same state. What does not: how the state is found
+(`lake.py`), and what is kept (`cache.py`).
 
 An ETag names the state, the address with its parameters, and the version of this program: it is
 known before any query is asked. It is a weak one, since the same answer may come compressed.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,7 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.problems import is_legacy
+from gmn_pipeline.serving.routes import Asked
 
 SNAPSHOT_HEADER = "GMN-Snapshot"
 _VERSION = version("gmn-pipeline")
@@ -62,6 +66,20 @@ class Stamp:
         address = f"{_VERSION}\n{request.url.path}\n{request.url.query}"
         digest = hashlib.sha256(address.encode()).hexdigest()[:16]
         return f'W/"{self.snapshot.id}-{digest}"'
+
+
+async def answered(asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]]) -> Response:
+    """Nothing new, what was asked before of the same state, or what is asked now."""
+    request = asked.request
+    if (known := stamp.not_modified(request)) is not None:
+        return known
+    key = (stamp.snapshot.id, request.url.path, request.url.query)
+    kept = asked.work.cache.get(key)
+    if kept is None:
+        kept = await ask()
+        asked.work.cache.put(key, kept)
+    headers = {**stamp.headers(request), **kept.headers}
+    return Response(kept.body, headers=headers, media_type=kept.media_type)
 
 
 def _nanoseconds(when: datetime) -> str:

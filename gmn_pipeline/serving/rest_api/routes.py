@@ -14,7 +14,7 @@ from gmn_pipeline.errors import QueryFailed
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.serving.cache import Kept
-from gmn_pipeline.serving.conditional import Stamp
+from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.problems import Problem, bad_request, problem_of
 from gmn_pipeline.serving.rest_api import body, habits
 from gmn_pipeline.serving.rest_api.meteor_summary import COLUMNS, Key, Page, page_sql
@@ -67,19 +67,9 @@ async def sql_query(asked: Asked) -> Response:
 
 
 async def _answered(asked: Asked, ask: Callable[[Asked, Snapshot], Awaitable[Kept]]) -> Response:
-    """Nothing new, what was asked before, or what is asked now."""
-    request = asked.request
-    snapshot = await asked.work.snapshot(asked.number("snapshot"))
-    stamp = Stamp(snapshot, asked.number("snapshot") is not None)
-    if (known := stamp.not_modified(request)) is not None:
-        return known
-    key = (snapshot.id, request.url.path, request.url.query)
-    kept = asked.work.cache.get(key)
-    if kept is None:
-        kept = await ask(asked, snapshot)
-        asked.work.cache.put(key, kept)
-    headers = {**stamp.headers(request), **kept.headers}
-    return Response(kept.body, headers=headers, media_type=kept.media_type)
+    number = asked.number("snapshot")
+    snapshot = await asked.work.snapshot(number)
+    return await answered(asked, Stamp(snapshot, number is not None), lambda: ask(asked, snapshot))
 
 
 async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:

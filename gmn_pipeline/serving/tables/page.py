@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.serving.cache import Kept
-from gmn_pipeline.serving.conditional import Stamp
+from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Asked, Conditions, Parameter
 from gmn_pipeline.serving.tables import facets, order, shapes
@@ -208,16 +208,11 @@ def _number(asked: Asked, name: str, default: int, most: int) -> int:
 async def answer(asked: Asked, relation: Relation, filters: Conditions, base: str) -> Response:
     """A page; `base`: the path that leads to the table, without what comes after the dot."""
     stamp = await state(asked)
-    request = asked.request
-    if (known := stamp.not_modified(request)) is not None:
-        return known
-    key = (stamp.snapshot.id, request.url.path, request.url.query)
-    kept = asked.work.cache.get(key)
-    if kept is None:
-        kept = await _ask(asked, _page(asked, relation, filters), stamp, f"{base}.json")
-        asked.work.cache.put(key, kept)
-    headers = {**stamp.headers(request), **kept.headers}
-    return Response(kept.body, headers=headers, media_type=kept.media_type)
+
+    async def ask() -> Kept:
+        return await _ask(asked, _page(asked, relation, filters), stamp, f"{base}.json")
+
+    return await answered(asked, stamp, ask)
 
 
 async def _ask(asked: Asked, page: Page, stamp: Stamp, path: str) -> Kept:
