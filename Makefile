@@ -20,7 +20,7 @@ help:  ## list the targets
 
 setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
 
-$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt requirements/gmn-client.txt pyproject.toml
+$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt requirements/gmn-client.txt pyproject.toml client/pyproject.toml
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --no-deps -r requirements/no-deps.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/duckdb-1.1 -r requirements/duckdb-1.1.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/gmn-client -r requirements/gmn-client.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e ./client
 	@touch $@
 
 run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)

@@ -1,5 +1,5 @@
 """Write what follows from the definitions: pages of columns, formats, functions, queries, quality
-flags and settings, and the message schemas of the current versions.
+flags and settings, the message schemas of the current versions, and names for the client.
 
 `python -m gmn_pipeline.cli.reference` writes them, `--check` fails if one is out of date.
 """
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gmn_pipeline.cli.client_columns import columns_module
 from gmn_pipeline.queries.canned.catalogue import Parameter, all_queries
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
@@ -21,7 +22,9 @@ from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.views import VIEWS
 
-_DOCS = Path(__file__).parents[2] / "docs"
+_ROOT = Path(__file__).parents[2]
+_DOCS = _ROOT / "docs"
+_CLIENT_COLUMNS = _ROOT / "client" / "gmn_client" / "columns.py"
 _GENERATED = "<!-- Written by `make docs` from the definitions in the code: change them there. -->"
 
 
@@ -271,6 +274,7 @@ def main() -> None:
     check = "--check" in sys.argv[1:]
     stale = []
     files = {_DOCS / name: page() for name, page in PAGES.items()} | message_schemas()
+    files[_CLIENT_COLUMNS] = columns_module()
     for path, text in files.items():
         if not path.is_file() or path.read_text("utf-8") != text:
             stale.append(path.name)
