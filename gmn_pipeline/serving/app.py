@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from gmn_pipeline.serving import health, openapi
+from gmn_pipeline.serving import downloads, health, openapi
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.headers import Headers
 from gmn_pipeline.serving.limits import RequestsPerMinute
@@ -34,6 +34,7 @@ _ENDS_WITHIN_S = 10
 ROUTES: tuple[Route, ...] = (
     *rest_api.ROUTES,
     *tables.ROUTES,
+    *downloads.ROUTES,
     *health.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""

@@ -13,9 +13,10 @@ from gmn_pipeline.serving.problems import Problem, response_of
 _ALWAYS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Authorization, If-None-Match, If-Modified-Since, "
-    "Last-Event-ID",
+    "Last-Event-ID, Range, If-Range",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, Retry-After",
+    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, Retry-After, "
+    "Accept-Ranges, Content-Range, Content-Length",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "

@@ -23,10 +23,12 @@ from gmn_pipeline.warehouse.views import VIEWS
 
 _ALWAYS = (400, 429)
 _MEANINGS = {
+    206: "The part that is asked for (Range)",
     304: "The client has this answer already (If-None-Match)",
     400: "The request, or the SQL in it, cannot be answered as it is",
     404: "There is no such thing",
     410: "The state of the warehouse that is asked for is not kept any more",
+    416: "The file has no such part",
     429: "Too many requests from this address; Retry-After says when to come back",
     503: "The warehouse cannot be read just now, or too many are waiting",
     505: "An export by HTTP/1.0, which cannot tell a broken transfer from a whole one",
@@ -85,6 +87,9 @@ def _operation(route: Route) -> dict[str, Any]:
     statuses = {*_ALWAYS, *route.problems}
     if 410 in statuses:
         responses["304"] = {"description": _MEANINGS[304]}
+    if route.has_parts:
+        responses["206"] = {**responses["200"], "description": _MEANINGS[206]}
+        statuses.add(416)
     for status in sorted(statuses):
         responses[str(status)] = _bad(status, is_of_legacy=is_legacy(route.path))
     return {

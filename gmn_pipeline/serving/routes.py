@@ -205,6 +205,8 @@ class Route:
     """As the old platform did; elsewhere one that is not known is an error."""
     problems: tuple[int, ...] = (503,)
     """Statuses beside 200, 304, 400 and 429 that it may answer with."""
+    has_parts: bool = False
+    """Whether a part may be asked for (Range)."""
 
     def route(self, work: Work) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:

@@ -58,6 +58,7 @@ class Work:
         self._free = Slots(settings.serve_sql_queries, waiting, patience_s)
         self._exports = Slots(settings.serve_exports, waiting, patience_s)
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
+        self.published_dir = settings.snapshot_dir
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
