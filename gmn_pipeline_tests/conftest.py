@@ -25,7 +25,7 @@ SLOW_FILES = {
     "cookbook", "dagster", "data_folder", "database", "days_as_they_come", "deploy", "dev",
     "distribution", "downloads", "event_log", "exports", "first_loads", "following", "held_files",
     "http", "identifiers_made_here", "local_broker", "maintenance", "mirrors", "model",
-    "model_cases", "model_message_cases", "postgres_catalog",
+    "model_cases", "model_message_cases", "pages_for_clients", "postgres_catalog",
     "publications", "queries", "queries_refused", "questions", "reader", "refusals", "registry",
     "reloading", "rest_api", "secure_broker", "serving_survival", "shower_refresh", "snapshot",
     "states", "stream_service", "stream_states", "stream_waits", "streams", "summary_text",
