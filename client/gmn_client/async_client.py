@@ -1,4 +1,4 @@
-"""The client for an event loop (asyncio, trio).
+"""The client for an event loop.
 
 What belongs here: methods, each of which runs a flow. `client.py` has the same, which wait.
 """

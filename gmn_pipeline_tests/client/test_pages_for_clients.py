@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ import pytest
 
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import extension_path
-from gmn_pipeline_tests.support.server import Server, client_says, serving
+from gmn_pipeline_tests.support.server import Server, client_says
 from gmn_pipeline_tests.support.warehouse import ask
-from gmn_pipeline_tests.support.year import load_year
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "clients.md").read_text("utf-8")
@@ -31,17 +29,6 @@ PERSEIDS = (
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return load_year(tmp_path_factory.mktemp("year"), rows=9_000)
-
-
-@pytest.fixture(scope="module")
-def studied(year: Settings) -> Iterator[Server]:
-    with serving(year, serve_requests_per_minute=100_000) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
