@@ -60,6 +60,8 @@ class Asking(ABC, Generic[A]):
         progress: bool | Tell = False,
     ) -> None:
         self.url = (url or os.environ.get(SERVER_VARIABLE) or DEFAULT_SERVER).rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"An address begins with http:// or https://, not as {self.url!r}.")
         self.patience = patience or Patience()
         self._timeout_s = timeout_s
         self._headers = {"User-Agent": f"gmn-client/{version('gmn-client')}"}

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gmn_client import flows, following, frames, requests
 from gmn_client.asking import Asked, Asking
-from gmn_client.conditions import Given
+from gmn_client.conditions import Where
 from gmn_client.event_stream import Event
 from gmn_client.flows import Page, ReadyQuestion, State
 from gmn_client.following import Changes
@@ -120,9 +120,9 @@ class AsyncClient(Asking[AsyncAnswer]):
         """As `Client.state`."""
         return await self._transport.run(flows.newest(self.patience))
 
-    async def changes(self, since: int | When = 0) -> Changes:
+    async def changes(self, since: int | When = 0, *, as_of: AsOf = None) -> Changes:
         """As `Client.changes`."""
-        reading = self._reading(following.question(since))
+        reading = self._reading(following.question(since, as_of))
         return await self._transport.run(following.changes(reading, since))
 
     def follow(
@@ -132,12 +132,12 @@ class AsyncClient(Asking[AsyncAnswer]):
         return self._transport.stream(following.follow(self.url, since, poll_s, self.patience))
 
     def events(
-        self, *, last_event_id: str | None = None, quiet_s: float = 90.0, wait_s: float = 3.0,
-        **filters: Given,
+        self, *, where: Where = None, since: int | When | None = None,
+        last_event_id: str | None = None, quiet_s: float = 60.0,
     ) -> AsyncIterator[Event]:  # fmt: skip
         """As `Client.events`."""
         return self._transport.stream(
-            following.events(filters, last_event_id, quiet_s, wait_s, self.patience)
+            following.events(where, since, last_event_id, quiet_s, self.patience)
         )
 
     async def download(self, name: str, path: str | PathLike[str] | None = None) -> Path:

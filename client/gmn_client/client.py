@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gmn_client import flows, following, frames, requests
 from gmn_client.asking import Asked, Asking
-from gmn_client.conditions import Given
+from gmn_client.conditions import Where
 from gmn_client.event_stream import Event
 from gmn_client.flows import Page, ReadyQuestion, State
 from gmn_client.following import Changes
@@ -123,9 +123,9 @@ class Client(Asking[Answer]):
         """The state that the server answers from just now."""
         return self._transport.run(flows.newest(self.patience))
 
-    def changes(self, since: int | When = 0) -> Changes:
+    def changes(self, since: int | When = 0, *, as_of: AsOf = None) -> Changes:
         """What has changed since a state or a time; since 0 it is everything."""
-        reading = self._reading(following.question(since))
+        reading = self._reading(following.question(since, as_of))
         return self._transport.run(following.changes(reading, since))
 
     def follow(self, since: int | When | None = None, *, poll_s: float = 10.0) -> Iterator[Changes]:
@@ -137,15 +137,16 @@ class Client(Asking[Answer]):
         return self._transport.stream(following.follow(self.url, since, poll_s, self.patience))
 
     def events(
-        self, *, last_event_id: str | None = None, quiet_s: float = 90.0, wait_s: float = 3.0,
-        **filters: Given,
+        self, *, where: Where = None, since: int | When | None = None,
+        last_event_id: str | None = None, quiet_s: float = 60.0,
     ) -> Iterator[Event]:  # fmt: skip
-        """Events as they come, for ever; `last_event_id`: of the last one that was dealt with.
+        """Each change as it is committed, for ever; `where` lets through what matched or matches.
 
-        Where nothing comes for `quiet_s`, the server is connected anew, and none is left out.
+        Begins after an event (`last_event_id`), a state or time (`since`), or now. Where nothing
+        comes for `quiet_s` it connects anew; none is left out. Raises SnapshotGone as `follow`.
         """
         return self._transport.stream(
-            following.events(filters, last_event_id, quiet_s, wait_s, self.patience)
+            following.events(where, since, last_event_id, quiet_s, self.patience)
         )
 
     def download(self, name: str, path: str | PathLike[str] | None = None) -> Path:

@@ -110,6 +110,7 @@ def _end(reading: Reading, decoder: ArrowDecoder, rows: int, total: int | None) 
 
 def count(reading: Reading) -> Flow[int]:
     """How many rows there are; none of them is sent."""
+    _need_pages(reading)
     head, body = yield from whole(reading.page(0), reading.patience)
     reading.note(head)
     rows = int(read_json(body)["filtered_table_rows_count"])
@@ -119,6 +120,7 @@ def count(reading: Reading) -> Flow[int]:
 
 def pages(reading: Reading, size: int) -> Stream[Page]:
     """The rows in pages of JSON, all of one state."""
+    _need_pages(reading)
     request: Request | None = reading.page(size)
     while request is not None:
         head, body = yield from whole(request, reading.patience)
@@ -131,6 +133,11 @@ def pages(reading: Reading, size: int) -> Stream[Page]:
         # Counting costs as much as a page: once is enough.
         request = Request(f"{following}&_nocount=on" if "_nocount" not in following else following
                           ) if following else None  # fmt: skip
+
+
+def _need_pages(reading: Reading) -> None:
+    if not reading.question.has_pages:
+        raise ValueError("The answer to a ready question comes whole: arrow(), or iterate.")
 
 
 def save(reading: Reading, path: Path, suffix: str | None) -> Flow[Path]:

@@ -11,18 +11,20 @@ from typing import Any
 import pyarrow as pa
 
 from gmn_client import requests
-from gmn_client.conditions import Given
+from gmn_client.conditions import Where
 from gmn_client.effects import Flow, Give, Sleep, Stream, read
-from gmn_client.errors import BrokenTransfer, UnexpectedAnswer
+from gmn_client.errors import BrokenTransfer, UnexpectedAnswer, problem_of
 from gmn_client.event_stream import Event, EventDecoder
 from gmn_client.flows import table
 from gmn_client.reading import Reading, snapshot_of
-from gmn_client.requests import CHANGES, Question, When
+from gmn_client.requests import CHANGES, AsOf, Question, When
 from gmn_client.retries import Patience, opened
 
 _OF_THE_CHANGE = ("change", "changed_at_utc", "former_revision")
 _NO_CONTENT = 204
-_LEAST_WAIT_S = 0.1
+_WAIT_S, _LEAST_WAIT_S = 3.0, 0.1
+_GONE, _GONE_STATUS = "gone", 410
+"""The event that says what 410 says at the beginning."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ def changes(reading: Reading, since: int | When) -> Flow[Changes]:
     return Changes(since, reading.snapshot, found)
 
 
-def question(since: int | When) -> Question:
+def question(since: int | When, as_of: AsOf = None) -> Question:
     pairs = requests.changes(since).parameters
-    return Question(CHANGES, f"changes since state {since}", pairs, has_pages=False)
+    return Question(CHANGES, f"changes since state {since}", pairs, as_of, has_pages=False)
 
 
 def follow(
@@ -90,13 +92,17 @@ def _state(since: int | When, patience: Patience) -> Flow[int]:
 
 
 def events(
-    filters: Mapping[str, Given], last_event_id: str | None, quiet_s: float, wait_s: float,
+    where: Where, since: int | When | None, last_event_id: str | None, quiet_s: float,
     patience: Patience,
 ) -> Stream[Event]:  # fmt: skip
     """Events as they come, for ever; connected anew wherever the server or a proxy ends it."""
     decoder = EventDecoder(last_event_id or "")
+    wait_s = _WAIT_S
+    if since is None and not last_event_id:
+        # "From now on" would be another now each time that it is connected.
+        since = yield from _state(0, patience)
     while True:
-        request = requests.events(filters, decoder.last_event_id, quiet_s)
+        request = requests.events(where, since, decoder.last_event_id, quiet_s)
         head = yield from opened(request, patience, (200, _NO_CONTENT))
         if head.status == _NO_CONTENT:  # the standard's way to say: do not come back
             return
@@ -106,6 +112,8 @@ def events(
         try:
             while (piece := (yield from read())) is not None:
                 for event in decoder.feed(piece):
+                    if event.type == _GONE:
+                        raise problem_of(_GONE_STATUS, {}, event.data.encode())
                     yield Give(event)
         except BrokenTransfer:
             pass  # a connection that is quiet or lost; what was not whole comes again

@@ -150,14 +150,13 @@ def state(since: int | When) -> Request:
     return Request(f"{CHANGES}.arrow", (("since", text_of(since)),), method="HEAD")
 
 
-def events(
-    filters: Mapping[str, Given], last_event_id: str | None, quiet_s: float, path: str = EVENTS
-) -> Request:
+def events(where: Where, since: int | When | None, last_event_id: str, quiet_s: float) -> Request:
+    """`last_event_id` goes before `since`: it is of an event that came later."""
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
     if last_event_id:
         headers["Last-Event-ID"] = last_event_id
-    pairs = tuple((name, text_of(value)) for name, value in filters.items())
-    return Request(path, pairs, headers, quiet_s=quiet_s)
+    begin = () if since is None else (("_since", text_of(since)),)
+    return Request(EVENTS, (*pairs_of(where), *begin), headers, quiet_s=quiet_s)
 
 
 def download(path: str, begin: int, etag: str | None) -> Request:

@@ -2,19 +2,33 @@
 
 import json
 import random
+import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gmn_client import AsyncClient, Changes, Client, Event, Patience, SnapshotGone, UnexpectedAnswer
+from gmn_client import (
+    AsyncClient,
+    Changes,
+    Client,
+    Event,
+    Patience,
+    SnapshotGone,
+    UnexpectedAnswer,
+    c,
+)
 from gmn_client.event_stream import EventDecoder
 from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.client.test_transfers import problem
 from gmn_pipeline_tests.serving.test_mirrors import versions
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.script_server import Heard, Said, answering
-from gmn_pipeline_tests.support.server import serving
+from gmn_pipeline_tests.support.server import Server, serving
+from gmn_pipeline_tests.support.warehouse import ask
 
 Rows = dict[str, dict[str, Any]]
 SOON = Patience(tries=5, seconds=5, first_wait_s=0.01)
@@ -115,10 +129,10 @@ def sent(heard: Heard) -> Said:
 def test_events_go_on_after_the_last_one() -> None:
     with answering(sent, problem(503, Retry_After="0"), sent) as script:
         with Client(script.url, patience=SOON) as gmn:
-            events = gmn.events(shower="PER", brighter_than=-4)
+            events = gmn.events(where=[c.iau_shower_code == "PER"], since=12)
             assert [next(events).json()["n"] for _ in range(7)] == [1, 2, 3, 4, 5, 6, 7]
             assert next(gmn.events(last_event_id="40")).id == "41"
-        assert script.heard[0].path == "/gmn/events?shower=PER&brighter_than=-4"
+        assert script.heard[0].path == "/gmn/events?iau_shower_code__exact=PER&_since=12"
         assert script.heard[0].headers["accept"] == "text/event-stream"
     assert [heard.headers.get("last-event-id") for heard in script.heard] == [
         None, "2", "2", "4", "6", "40",
@@ -130,7 +144,7 @@ async def test_the_awaited_client_has_them_too() -> None:
     with answering(sent) as script:
         async with AsyncClient(script.url, patience=SOON) as gmn:
             found = []
-            async for one in gmn.events():
+            async for one in gmn.events(since=0):
                 found.append(json.loads(one.data)["n"])
                 if len(found) == 5:
                     break
@@ -139,10 +153,67 @@ async def test_the_awaited_client_has_them_too() -> None:
 
 def test_events_end_where_the_server_wants_no_one() -> None:
     with answering(sent, Said(204)) as script, Client(script.url, patience=SOON) as gmn:
-        assert len(list(gmn.events())) == 2
+        assert len(list(gmn.events(since=0))) == 2
     with (
         answering(Said(200, {"Content-Type": "text/html"})) as script,
         Client(script.url) as gmn,
         pytest.raises(UnexpectedAnswer, match="text/html"),
     ):
-        next(gmn.events())
+        next(gmn.events(since=0))
+
+
+def test_now_is_the_state_that_there_was_at_first() -> None:
+    silent = Said(200, SSE, [b": still here\nid: 9\n\n"])
+    with (
+        answering(
+            Said(200, {"GMN-Snapshot": "7"}), Said(200, SSE, [b"retry: 1\n\n"]), silent, sent
+        ) as script,
+        Client(script.url, patience=SOON) as gmn,
+        closing(gmn.events()) as events,
+    ):
+        assert next(events).id == "10"
+    assert [(heard.method, heard.headers.get("last-event-id")) for heard in script.heard] == [
+        ("HEAD", None), ("GET", None), ("GET", None), ("GET", "9"),
+    ]  # fmt: skip
+    assert script.heard[1].path == script.heard[2].path == "/gmn/events?_since=7"
+
+
+def test_a_connection_that_is_quiet_is_given_up() -> None:
+    released = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"retry: 1\n" + event(1)
+        released.wait(20)
+
+    with (
+        answering(Said(200, SSE, pieces()), sent) as script,
+        Client(script.url, patience=SOON) as gmn,
+        closing(gmn.events(since=0, quiet_s=0.1)) as events,
+    ):
+        assert [next(events).id for _ in range(2)] == ["1", "2"]
+        released.set()
+
+
+def test_a_position_that_is_too_old_is_an_error() -> None:
+    gone = b'event: gone\ndata: {"type": "urn:gmn:problem:snapshot-gone", "detail": "Anew."}\n\n'
+    with (
+        answering(Said(200, SSE, [gone])) as script,
+        Client(script.url) as gmn,
+        pytest.raises(SnapshotGone, match=r"Anew\."),
+    ):
+        next(gmn.events(since=3))
+
+
+def test_the_events_of_the_server(lake: Settings, server: Server) -> None:
+    """What is told of a change is what /gmn/changes has."""
+    if "/{store}/events" not in server.get("/openapi.json").json["paths"]:
+        pytest.skip("this server has no events yet")
+    with Client(server.url) as gmn:
+        first = gmn.state().snapshot
+        loaded = ask(lake, "SELECT max(loaded_at_utc) FROM source_files")[0][0]
+        (change,) = gmn.changes(loaded)
+        with closing(gmn.events(since=loaded)) as events:
+            told = next(events)
+        assert told.json()["trajectory_identifier"] == change.trajectory_identifier
+        assert told.json()["change"] == change.kind == "revised"
+        assert gmn.changes(loaded, as_of=first).table.num_rows == 1

@@ -5,7 +5,7 @@ What belongs here: answers that are refused, broken off, or sent bit by bit, on 
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,7 @@ class Said:
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    pieces: Sequence[bytes] = ()
+    pieces: Iterable[bytes] = ()
     breaks: bool = False
 
 
