@@ -244,6 +244,8 @@ def _fetch(reading: Reading, part: Path, note: Path) -> Flow[str]:
     reading.note(head)
     if head.status != _PARTIAL:
         begin = 0
+        # Before it is noted what comes now: else a former one might be gone on with as this one.
+        part.unlink(missing_ok=True)
     etag = head.headers.get("etag", "")
     note.write_text(etag)
     total = begin + int(head.headers.get("content-length", 0)) or None

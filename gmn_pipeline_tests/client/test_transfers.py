@@ -3,7 +3,11 @@
 import gzip
 import hashlib
 import json
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -231,3 +235,34 @@ def test_a_file_that_breaks_off_is_gone_on_with(tmp_path: Path) -> None:
     ):
         gmn.download("gmn.duckdb", tmp_path / "mine.duckdb")
     assert path.read_bytes() == content
+
+
+def test_a_process_that_is_killed_has_not_downloaded_in_vain(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4000
+    tag = f'"{hashlib.sha256(content).hexdigest()}"'
+    sized = {**STATE, "ETag": tag, "Content-Length": str(len(content))}
+    target, part = tmp_path / "gmn.duckdb", tmp_path / ".gmn.duckdb.part"
+    released = threading.Event()
+
+    def half() -> Iterator[bytes]:
+        yield content[: len(content) // 2]
+        released.wait(30)
+
+    def rest(heard: Heard) -> Said:
+        begin = int(heard.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        return Said(206, {**sized, "Content-Length": str(len(content) - begin)}, [content[begin:]])
+
+    with answering(Said(200, sized, half()), rest) as script:
+        program = f"from gmn_client import Client; Client({script.url!r}).download('gmn.duckdb')"
+        process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
+        deadline = time.monotonic() + 20
+        while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        released.set()
+        assert not target.exists()
+        with Client(script.url, patience=SOON) as gmn:
+            gmn.download("gmn.duckdb", target)
+        assert int(script.heard[1].headers["range"][6:-1]) > 0
+    assert target.read_bytes() == content
