@@ -85,3 +85,25 @@ with Client({server.url!r}, progress=True) as gmn:
     assert [line.partition(":")[0] for line in others] == [
         "This needs polars", "This needs pandas", "This needs duckdb",
     ]  # fmt: skip
+
+
+def test_a_type_checker_finds_what_is_misspelt(installed: Path, tmp_path: Path) -> None:
+    good = 'gmn.trajectories(columns=["vgeo_km_s"], where=[c.vgeo_km_s > 58]).arrow()'
+    wrong = (
+        'gmn.trajectories(columns=["vgeo"])',
+        'gmn.trajectories(where=[c.vgeo_km_s > "58"])',
+        "gmn.trajectories(where=[c.vgeo > 58])",
+        'gmn.query("shower_activty")',
+    )
+    script = tmp_path / "study.py"
+    script.write_text(
+        "\n".join(["from gmn_client import Client, c", "gmn = Client()", good, *wrong])
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports",
+         "--cache-dir", str(tmp_path / "cache"), "--config-file", "", str(script)],
+        capture_output=True, text=True, timeout=120, cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(installed)},
+    )  # fmt: skip
+    lines = [line.partition(" error: ")[0] for line in done.stdout.splitlines() if "error" in line]
+    assert lines[:-1] == [f"study.py:{number}:" for number in range(4, 8)], done.stdout
