@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 Value: TypeAlias = str | int | float | bool | date | datetime
 Given: TypeAlias = Value | Iterable[Value] | None
@@ -27,6 +27,7 @@ LONE = frozenset({"isnull", "notnull", "isblank", "notblank"})
 
 def text_of(value: Given) -> str:
     """A value as it stands in an address. A time without a zone is UTC."""
+    value = _plain(value)
     match value:
         case None:
             return ""
@@ -44,7 +45,29 @@ def text_of(value: Given) -> str:
             return repr(value)
         case _:
             # As JSON, since a text may have a comma in it.
-            return json.dumps([v if isinstance(v, int | float) else text_of(v) for v in value])
+            return json.dumps([_in_json(one) for one in value])
+
+
+def _in_json(value: Value) -> str | float:
+    plain = _plain(value)
+    return plain if isinstance(plain, int | float) else text_of(plain)
+
+
+def _plain(value: Any) -> Any:
+    """Python's own number where it is one of numpy's."""
+    return value.item() if hasattr(value, "item") and value.ndim == 0 else value
+
+
+def pair_of(name: str, value: Given) -> Pair:
+    """A condition as a parameter. Raises ValueError for an empty value.
+
+    The server passes over a parameter that is empty: then the condition would not hold, and more
+    rows would come than are meant.
+    """
+    text = text_of(value)
+    if not text and name.rpartition("__")[2] not in LONE:
+        raise ValueError(f"{name}: an empty value is no condition; say isnull or isblank instead.")
+    return name, text or "1"
 
 
 @dataclass(frozen=True)
@@ -75,10 +98,7 @@ def pairs_of(where: Where) -> tuple[Pair, ...]:
         case Condition():
             return where.pairs
         case Mapping():
-            return tuple(
-                (name, text_of(value) or ("1" if name.rpartition("__")[2] in LONE else ""))
-                for name, value in where.items()
-            )
+            return tuple(pair_of(name, value) for name, value in where.items())
         case _:
             return tuple(pair for one in where for pair in one.pairs)
 
@@ -90,7 +110,7 @@ class Column(Generic[V]):
     name: str
 
     def _says(self, operator: str, value: Given) -> Condition:
-        return Condition(((f"{self.name}__{operator}", text_of(value)),))
+        return Condition((pair_of(f"{self.name}__{operator}", value),))
 
     def __eq__(self, value: V) -> Condition:  # type: ignore[override]
         return self._says("exact", value)

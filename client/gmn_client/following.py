@@ -6,6 +6,7 @@ format of events (`event_stream.py`).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from gmn_client.event_stream import Event, EventDecoder
 from gmn_client.flows import table
 from gmn_client.reading import Reading, snapshot_of
 from gmn_client.requests import CHANGES, AsOf, Question, When
-from gmn_client.retries import Patience, opened
+from gmn_client.retries import Patience, opened, unbroken
 
 _OF_THE_CHANGE = ("change", "changed_at_utc", "former_revision")
 _NO_CONTENT = 204
@@ -79,7 +80,8 @@ def follow(
         # A head costs the server nothing; the changes are queried only if there is a new state.
         newest = yield from _state(here, patience)
         if newest != here:
-            found = yield from changes(Reading(url, question(here), patience), here)
+            reading = Reading(url, question(here), patience)
+            found = yield from unbroken(partial(changes, reading, here), patience)
             here = found.snapshot
             yield Give(found)
         else:

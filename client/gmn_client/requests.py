@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
-from gmn_client.conditions import Given, Pair, Where, pairs_of, text_of
+from gmn_client.conditions import Given, Pair, Where, pair_of, pairs_of, text_of
 
 When: TypeAlias = str | date | datetime
 AsOf: TypeAlias = int | str | datetime | None
@@ -91,9 +91,9 @@ def trajectories(
     if shower is not None:
         pairs.append(_of_shower(shower))
     if since is not None:
-        pairs.append((f"{_TIME}__gte", text_of(since)))
+        pairs.append(pair_of(f"{_TIME}__gte", since))
     if until is not None:
-        pairs.append((f"{_TIME}__lt", text_of(_end(until))))
+        pairs.append(pair_of(f"{_TIME}__lt", _end(until)))
     if stations is not None:
         codes = [stations] if isinstance(stations, str) else list(stations)
         pairs.append(("participating_stations__arraycontainsany", text_of(codes)))

@@ -1,16 +1,16 @@
 """Beginning an answer: asking again where the server says so, or cannot be reached.
 
-What belongs here: when, how often, and after how long. What does not: reading what was begun. An
-answer that breaks off later is an error: half of it has been handed out.
+What belongs here: when, how often, and after how long. What does not: what is read. A table that
+breaks off is an error, not asked again here: it may be large, and part of it may be handed out.
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import count
 
-from gmn_client.effects import Flow, Head, Sleep, begin, read
-from gmn_client.errors import GmnError, TryLater, Unreachable, problem_of
+from gmn_client.effects import Flow, Head, R, Sleep, begin, read
+from gmn_client.errors import BrokenTransfer, GmnError, TryLater, Unreachable, problem_of
 from gmn_client.requests import Request
 
 _MOST_OF_A_PROBLEM = 1 << 20
@@ -73,8 +73,24 @@ def _body() -> Flow[bytes]:
 
 def whole(request: Request, patience: Patience) -> Flow[tuple[Head, bytes]]:
     """An answer that is small, with its body."""
-    head = yield from opened(request, patience)
-    parts = []
-    while (piece := (yield from read())) is not None:
-        parts.append(piece)
-    return head, b"".join(parts)
+
+    def once() -> Flow[tuple[Head, bytes]]:
+        head = yield from opened(request, patience)
+        parts = []
+        while (piece := (yield from read())) is not None:
+            parts.append(piece)
+        return head, b"".join(parts)
+
+    return (yield from unbroken(once, patience))
+
+
+def unbroken(once: Callable[[], Flow[R]], patience: Patience) -> Flow[R]:
+    """Again where it breaks off; for what is handed out only when it is whole."""
+    for attempt in count(1):
+        try:
+            return (yield from once())
+        except BrokenTransfer:
+            if attempt >= patience.tries:
+                raise
+        yield Sleep(patience.wait_s(attempt, None))
+    raise AssertionError("unreachable")

@@ -17,6 +17,7 @@ from gmn_client.requests import Request
 
 T = TypeVar("T")
 R = TypeVar("R")
+_CONNECTS_WITHIN_S = 20.0
 
 
 def _failure(error: Exception, effect: object) -> GmnError:
@@ -43,7 +44,9 @@ class Connections:
         return http.build_request(
             request.method, self.url + request.address,
             headers={**self._headers, **request.headers},
-            timeout=httpx.Timeout(self._timeout_s, read=quiet_s),
+            timeout=httpx.Timeout(
+                self._timeout_s, read=quiet_s, connect=min(self._timeout_s, _CONNECTS_WITHIN_S)
+            ),
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -98,6 +99,11 @@ SELECTED: dict[str, tuple[dict[str, Any], str]] = {
         {"where": {"vgeo_km_s__gt": 60, "begin_in_fov": True, "mean_anomaly_deg__notnull": None}},
         "vgeo_km_s > 60 AND begin_in_fov AND mean_anomaly_deg IS NOT NULL",
     ),
+    "numbers of numpy's": (
+        {"where": [c.vgeo_km_s > np.float64(30), c.vgeo_km_s < np.float32(40),
+                   c.station_count.is_in(np.array([2, 3])), c.begin_in_fov == np.bool_(True)]},
+        "vgeo_km_s > 30 AND vgeo_km_s < 40 AND station_count IN (2, 3) AND begin_in_fov",
+    ),
     "all at once": (
         {"shower": "sporadic", "since": "2022-03-05", "stations": ["UK0051"],
          "where": [c.end_in_fov == True, c.iau_shower_code != "FLO"]},  # noqa: E712
@@ -131,6 +137,13 @@ def test_what_stands_in_a_value_stays_a_value(gmn: Client) -> None:
     for text in ("a,b", "ä & b=c#?%", "[x", "'; DROP TABLE trajectories", "+"):
         assert gmn.trajectories(where=[c.iau_shower_code.is_in([text, "FLO"])]).count() > 0
         assert gmn.trajectories(where=[c.iau_shower_code == text]).count() == 0
+    for nothing in ("", None):
+        with pytest.raises(ValueError, match="isnull"):
+            gmn.trajectories(where=[c.iau_shower_code == nothing])  # type: ignore[list-item]
+        with pytest.raises(ValueError, match="isnull"):
+            gmn.trajectories(where={"iau_shower_code": nothing})
+    with pytest.raises(ValueError, match="empty"):
+        gmn.trajectories(since="")
     with pytest.raises(TypeError, match="between"):
         assert 58 < c.vgeo_km_s < 60
     with pytest.raises(ValueError, match="codes or by numbers"):

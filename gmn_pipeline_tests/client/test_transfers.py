@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -99,6 +100,27 @@ def test_a_proxy_that_ends_it_well_deceives_nobody() -> None:
         pytest.raises(BrokenTransfer, match="200 bytes"),
     ):
         gmn.trajectories().arrow()
+
+
+def test_what_is_handed_out_only_when_whole_is_asked_again() -> None:
+    body = b'{"queries": []}'
+    broken = Said(200, {"Content-Type": "application/json"}, [body[:5]], breaks=True)
+    with (
+        answering(broken, Said(200, {}, [body])) as script,
+        Client(script.url, patience=SOON) as gmn,
+    ):
+        assert gmn.queries() == []
+    state, half = Said(200, STATE), Said(200, STATE, [STREAM[:-8]], breaks=True)
+    with (
+        answering(state, half, Said(200, STATE, [STREAM])) as script,
+        Client(script.url, patience=SOON) as gmn,
+        closing(gmn.follow(3)) as changes,
+    ):
+        assert (len(next(changes)), len(script.heard)) == (14, 3)
+    with answering(broken) as script, Client(script.url, patience=SOON) as gmn:
+        with pytest.raises(BrokenTransfer):
+            gmn.queries()
+        assert len(script.heard) == SOON.tries
 
 
 def test_the_first_answer_decides_the_state() -> None:
