@@ -3,6 +3,7 @@
 What belongs here: the words and the BibTeX. What does not: what was read (`reading.py`).
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +24,12 @@ _PAPER_BIBTEX = """@article{gmn2021,
   pages   = {5046--5074},
   doi     = {10.1093/mnras/stab2008}
 }"""
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "#$%&_{}"})
+_SPECIAL = str.maketrans(
+    {c: f"\\{c}" for c in "#$%&_"}
+    # BibTeX counts braces even behind a backslash.
+    | {"{": r"\textbraceleft{}", "}": r"\textbraceright{}", "\\": r"\textbackslash{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,9 @@ def cite(
         f"Global Meteor Network, {title}, {told}. {url} (read {day} UTC). {LICENCE}. "
         f"Method: {_PAPER}."
     )
-    bibtex = f"""@misc{{gmn-state-{snapshot},
+    # The key differs where other rows of the same state are cited beside.
+    key = f"gmn-state-{snapshot}-{hashlib.sha256(url.encode()).hexdigest()[:4]}"
+    bibtex = f"""@misc{{{key},
   author       = {{{{Global Meteor Network}}}},
   title        = {{{title.translate(_SPECIAL)}, {told.translate(_SPECIAL)}}},
   year         = {{{read_at:%Y}}},

@@ -19,7 +19,7 @@ from gmn_client import requests
 from gmn_client.arrow_stream import ArrowDecoder
 from gmn_client.effects import Flow, Give, Stream, read
 from gmn_client.errors import BrokenTransfer, Truncated, UnexpectedAnswer
-from gmn_client.progress import Progress, silent
+from gmn_client.progress import Meter, silent
 from gmn_client.reading import Reading, snapshot_of
 from gmn_client.requests import Request
 from gmn_client.retries import Patience, opened, whole
@@ -62,12 +62,10 @@ def table(reading: Reading) -> Flow[pa.Table]:
     total = yield from _total(reading)
     decoder = yield from _begin(reading)
     batches: list[pa.RecordBatch] = []
-    rows = 0
-    while (found := (yield from _more(decoder))) is not None:
-        batches += found
-        rows += sum(batch.num_rows for batch in found)
-        reading.tell(Progress(rows, total, decoder.bytes))
-    _end(reading, decoder, rows, total)
+    with Meter(reading.tell, total) as meter:
+        while (found := (yield from _more(decoder, meter))) is not None:
+            batches += found
+    _end(reading, decoder, meter.rows)
     return pa.Table.from_batches(batches, decoder.schema)
 
 
@@ -75,13 +73,11 @@ def batches(reading: Reading) -> Stream[pa.RecordBatch]:
     """The rows as they come: memory for one batch."""
     total = yield from _total(reading)
     decoder = yield from _begin(reading)
-    rows = 0
-    while (found := (yield from _more(decoder))) is not None:
-        for batch in found:
-            rows += batch.num_rows
-            yield Give(batch)
-        reading.tell(Progress(rows, total, decoder.bytes))
-    _end(reading, decoder, rows, total)
+    with Meter(reading.tell, total) as meter:
+        while (found := (yield from _more(decoder, meter))) is not None:
+            for batch in found:
+                yield Give(batch)
+    _end(reading, decoder, meter.rows)
 
 
 def _total(reading: Reading) -> Flow[int | None]:
@@ -97,15 +93,18 @@ def _begin(reading: Reading) -> Flow[ArrowDecoder]:
     return ArrowDecoder()
 
 
-def _more(decoder: ArrowDecoder) -> Flow[list[pa.RecordBatch] | None]:
+def _more(decoder: ArrowDecoder, meter: Meter) -> Flow[list[pa.RecordBatch] | None]:
     piece = yield from read()
-    return None if piece is None else decoder.feed(piece)
+    if piece is None:
+        return None
+    found = decoder.feed(piece)
+    meter.add(len(piece), sum(batch.num_rows for batch in found))
+    return found
 
 
-def _end(reading: Reading, decoder: ArrowDecoder, rows: int, total: int | None) -> None:
+def _end(reading: Reading, decoder: ArrowDecoder, rows: int) -> None:
     decoder.close()
     reading.note_rows(rows)
-    reading.tell(Progress(rows, total, decoder.bytes, is_done=True))
 
 
 def count(reading: Reading) -> Flow[int]:
@@ -146,17 +145,14 @@ def save(reading: Reading, path: Path, suffix: str | None) -> Flow[Path]:
     part = path.with_name(f".{path.name}.part")
     head = yield from opened(reading.export(suffix), reading.patience)
     reading.note(head)
-    received = 0
     try:
-        with part.open("wb") as file:
+        with part.open("wb") as file, Meter(reading.tell) as meter:
             while (piece := (yield from read())) is not None:
                 file.write(piece)
-                received += len(piece)
-                reading.tell(Progress(0, None, received))
+                meter.add(len(piece))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    reading.tell(Progress(0, None, received, is_done=True))
     return path
 
 
@@ -249,13 +245,11 @@ def _fetch(reading: Reading, part: Path, note: Path) -> Flow[str]:
     etag = head.headers.get("etag", "")
     note.write_text(etag)
     total = begin + int(head.headers.get("content-length", 0)) or None
-    received = begin
-    with part.open("ab" if begin else "wb") as file:
+    meter = Meter(reading.tell, total_bytes=total, received=begin)
+    with part.open("ab" if begin else "wb") as file, meter:
         while (piece := (yield from read())) is not None:
             file.write(piece)
-            received += len(piece)
-            reading.tell(Progress(0, None, received, total))
-    reading.tell(Progress(0, None, received, total, is_done=True))
+            meter.add(len(piece))
     return etag
 
 

@@ -6,12 +6,16 @@ What belongs here: telling. What does not: what is told about (`flows.py`).
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeAlias
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
 
 @dataclass(frozen=True)
 class Progress:
-    """So much has come. Of rows the total is known where it was asked for, of files always."""
+    """So much has come. Of rows the total is known where it was asked for, of files always.
+
+    `is_done`: no more comes, be it whole, given up or broken.
+    """
 
     rows: int
     total_rows: int | None
@@ -21,6 +25,38 @@ class Progress:
 
 
 Tell: TypeAlias = Callable[[Progress], None]
+
+
+class Meter:
+    """Counts while something comes, and says when it ends, however it does."""
+
+    def __init__(
+        self, tell: "Tell", total_rows: int | None = None, total_bytes: int | None = None,
+        received: int = 0,
+    ) -> None:  # fmt: skip
+        self.rows = 0
+        self.bytes = received
+        self._tell = tell
+        self._totals = total_rows, total_bytes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._say(is_done=True)
+
+    def add(self, length: int, rows: int = 0) -> None:
+        """So many bytes more, and rows."""
+        self.bytes += length
+        self.rows += rows
+        self._say(is_done=False)
+
+    def _say(self, *, is_done: bool) -> None:
+        total_rows, total_bytes = self._totals
+        self._tell(Progress(self.rows, total_rows, self.bytes, total_bytes, is_done))
 
 
 def silent(_: Progress) -> None:
@@ -61,7 +97,7 @@ def _rich() -> Tell:
             bar.start()
             bars.extend((bar, bar.add_task("gmn", total=total)))
         bar, task = bars
-        bar.update(task, completed=done, total=done if now.is_done else total)
+        bar.update(task, completed=done, total=total or (done if now.is_done else None))
         if now.is_done:
             bar.stop()
             bars.clear()

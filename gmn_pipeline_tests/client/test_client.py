@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import io
+import re
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -194,12 +196,14 @@ def test_a_citation_names_state_and_rows(gmn: Client, server: Server) -> None:
     assert f"_as_of={answer.snapshot}" in citation.text
     assert f"{datetime.now(UTC):%Y}" in citation.text
     assert citation.bibtex.count("{") == citation.bibtex.count("}")
-    assert f"@misc{{gmn-state-{answer.snapshot}," in citation.bibtex
+    assert f"@misc{{gmn-state-{answer.snapshot}-" in citation.bibtex
     assert "10.1093/mnras/stab2008" in citation.bibtex
     # The address of the citation leads to the same rows.
     path = citation.text.partition(server.url)[2].partition(" (read")[0]
     assert pq.read_table(io.BytesIO(server.get(path).body)).num_rows == rows
-    assert "SELECT 1" in gmn.sql("SELECT 1").cite().text
+    odd = gmn.sql("SELECT {'a~b': 1} AS \"}^\\\"").cite()
+    assert "SELECT {'a~b': 1}" in odd.text
+    assert odd.bibtex.count("{") == odd.bibtex.count("}")
 
 
 def test_a_file_is_saved_whole(gmn: Client, tmp_path: Path) -> None:
@@ -212,7 +216,9 @@ def test_a_file_is_saved_whole(gmn: Client, tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_progress_is_told(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_told(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[Progress] = []
     with Client(server.url, progress=told.append) as gmn:
         gmn.trajectories().arrow()
@@ -226,6 +232,14 @@ def test_progress_is_told(server: Server, capsys: pytest.CaptureFixture[str]) ->
     with Client(server.url, progress=True) as gmn:
         gmn.trajectories().arrow()
     assert "534 rows" in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    with Client(server.url, progress=True) as gmn:
+        gmn.trajectories().arrow()
+    assert re.search(r"534/534 .*rows/s", capsys.readouterr().err)
+    with Client(server.url, progress=told.append) as gmn:
+        for _ in gmn.trajectories():
+            break
+    assert told[-1].is_done  # a bar must not go on for ever
 
 
 def test_errors_say_what_the_server_said(gmn: Client) -> None:
