@@ -23,7 +23,7 @@ from gmn_client import (
 from gmn_client.event_stream import EventDecoder
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
-from gmn_pipeline_tests.client.test_transfers import problem
+from gmn_pipeline_tests.client.test_transfers import STATE, STREAM, problem
 from gmn_pipeline_tests.serving.test_mirrors import versions
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.script_server import Heard, Said, answering
@@ -53,8 +53,7 @@ async def test_who_follows_has_our_rows(tmp_path: Path) -> None:
     kinds: set[str] = set()
     with serving(bench.settings) as server, Client(server.url) as gmn:
         follower = gmn.follow(0, poll_s=0.05)
-        from_now = gmn.follow(poll_s=0.05)
-        for number, version in enumerate(versions()):
+        for version in versions():
             for changes in follower:
                 assert changes.since == state
                 apply(mirror, changes)
@@ -73,8 +72,6 @@ async def test_who_follows_has_our_rows(tmp_path: Path) -> None:
             bench.put(DAILY, version)
             load_days([DAY], bench.settings)
             server.wait_for(lambda seen=before: server.snapshot > seen)
-            if number == 0:
-                before_all = before
         assert kinds == {"inserted", "revised", "withdrawn"}
         async with AsyncClient(server.url) as other:
             async for changes in other.follow(state, poll_s=0.05):
@@ -83,10 +80,23 @@ async def test_who_follows_has_our_rows(tmp_path: Path) -> None:
         assert mirror.keys() == set(
             gmn.trajectories(columns=["trajectory_identifier"]).arrow()[0].to_pylist()
         )
-        assert before_all > 0
         with pytest.raises(SnapshotGone, match="not kept"):
             next(gmn.follow(10**6))
-        from_now.close()  # type: ignore[attr-defined]
+
+
+def test_without_a_state_it_follows_from_now_on() -> None:
+    seven, eight = (Said(200, {**STATE, "GMN-Snapshot": number}, [STREAM]) for number in "78")
+    with (
+        answering(seven, seven, eight, eight) as script,
+        Client(script.url) as gmn,
+        closing(gmn.follow(poll_s=0.01)) as follower,
+    ):
+        found = next(follower)
+    assert (found.since, found.snapshot, len(found)) == (7, 8, 14)
+    assert [(heard.method, heard.path) for heard in script.heard] == [
+        ("HEAD", "/gmn/changes.arrow?since=0"), ("HEAD", "/gmn/changes.arrow?since=7"),
+        ("HEAD", "/gmn/changes.arrow?since=7"), ("GET", "/gmn/changes.arrow?since=7"),
+    ]  # fmt: skip
 
 
 # Events ------------------------------------------------------------------------------------------
