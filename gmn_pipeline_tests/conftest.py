@@ -25,12 +25,12 @@ SLOW_FILES = {
     "cookbook", "dagster", "data_folder", "database", "days_as_they_come", "deploy", "dev",
     "distribution", "downloads", "event_log", "exports", "first_loads", "following", "held_files",
     "http", "identifiers_made_here", "local_broker", "maintenance", "mirrors", "model",
-    "model_cases", "model_message_cases", "notebooks",
-    "pages_for_clients", "postgres_catalog",
+    "model_cases", "model_message_cases", "notebooks", "pages_for_clients", "postgres_catalog",
     "publications", "queries", "queries_refused", "questions", "reader", "refusals", "registry",
-    "reloading", "rest_api", "secure_broker", "serving_survival", "shower_refresh", "snapshot",
-    "states", "stream_service", "stream_states", "stream_waits", "streams", "summary_text",
-    "survival", "tables", "unpublished_sensor", "verify", "warehouse",
+    "reloading", "rest_api", "row_pages", "secure_broker", "serving_survival", "shower_refresh",
+    "snapshot", "states", "stream_service", "stream_states", "stream_waits", "streams",
+    "summary_text", "survival", "tables", "undisputed", "unpublished_sensor", "verify",
+    "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 
