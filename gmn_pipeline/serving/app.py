@@ -23,6 +23,7 @@ from gmn_pipeline.serving.problems import answer_problem
 from gmn_pipeline.serving.rest_api import routes as rest_api
 from gmn_pipeline.serving.routes import Route
 from gmn_pipeline.serving.tables import routes as tables
+from gmn_pipeline.serving.tap import routes as tap
 from gmn_pipeline.serving.work import Work
 from gmn_pipeline.settings import Settings
 
@@ -34,6 +35,7 @@ _ENDS_WITHIN_S = 10
 ROUTES: tuple[Route, ...] = (
     *rest_api.ROUTES,
     *tables.ROUTES,
+    *tap.ROUTES,
     *health.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""

@@ -107,14 +107,39 @@ class Work:
         )  # fmt: skip
 
         def ask(cancellation: Cancellation) -> Fetched:
-            with self._pool.ask(
-                sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
-            ) as answer:
+            with self.ask_free(snapshot, sql, parameters, limits, cancellation) as answer:
                 table = pa.Table.from_batches(list(answer), answer.schema)
-                fetched = Fetched(table, answer.truncated)
-            self.lake.snapshot(snapshot.id)  # still there: nothing was missing
-            return fetched
+                return Fetched(table, answer.truncated)
 
+        return await self.in_turn(request, ask)
+
+    def ask_free(
+        self,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters,
+        limits: Limits,
+        cancellation: Cancellation,
+    ) -> Answer:
+        """Begin to answer a query that holds text of a client; close the answer.
+
+        For a thread, in its turn (`in_turn`). At its end it raises SnapshotGone if the state is not
+        there any more: then something may have been missing.
+        """
+        answer = self._pool.ask(
+            sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
+        )
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from answer
+            self.lake.snapshot(snapshot.id)
+
+        return Answer(
+            answer.schema, batches(), truncated=lambda: answer.truncated, close=answer.close
+        )
+
+    async def in_turn(self, request: Request, ask: Callable[[Cancellation], T]) -> T:
+        """Let a thread ask a query of a client when it is its turn. Raises Problem."""
         return await self._work(request, self._free, ask, of_client=True)
 
     async def stream(
