@@ -62,15 +62,21 @@ def build_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={HTTPException: answer_problem},  # no such address, no such method
     )
+    app.state.work = work
     app.router.redirect_slashes = False  # it would lead to whatever host the request names
     return app
 
 
 def run(settings: Settings, host: str, port: int) -> None:
-    """Serve until the process is told to end (Ctrl-C, SIGTERM)."""
+    """Serve until the process is told to end (Ctrl-C, SIGTERM).
+
+    Raises ServiceRunning if another server has the folder of jobs.
+    """
     _let_many_connect()
+    app = build_app(settings)
+    app.state.work.tap.jobs.reserve()
     uvicorn.run(
-        build_app(settings), host=host, port=port,
+        app, host=host, port=port,
         # h11 limits what it takes of a request before it is whole; httptools does not.
         http="h11", h11_max_incomplete_event_size=_REQUEST_BYTES,
         timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S,

@@ -28,6 +28,7 @@ from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.streaming import Pieces, Streamed
+from gmn_pipeline.serving.tap.jobs.runner import Runner
 from gmn_pipeline.settings import ServingSettings, Settings
 from gmn_pipeline.storage.object_store import ObjectStore
 
@@ -61,12 +62,15 @@ class Work:
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
+        self.tap = Runner(settings, self.lake.snapshot, self.ask_free)
 
     def start(self) -> None:
         self._pool.start()
         self.lake.start()
+        self.tap.start()
 
     def stop(self) -> None:
+        self.tap.stop()
         self._pool.close()
         self.lake.stop()
 

@@ -5,7 +5,7 @@
     tap_schema.py  the same as tables, TAP_SCHEMA
     epn_core.py    trajectories as EPN-TAP has them: derived here and nowhere else
     requests.py    parameters by address or form, as DALI wants them read
-    questions.py   a request for a query: text, limit of rows, format
+    questions.py   a request for a query: text, limit of rows, format; parameters.py
     results.py     running a question, and writing its answer into a file
     sync.py        answers at once
     jobs/          answers that are waited for: UWS 1.1

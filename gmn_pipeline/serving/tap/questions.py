@@ -1,35 +1,19 @@
 """What a request for a query says: text, rows, format.
 
-What belongs here: the parameters of TAP's queries. What does not: how jobs are led (`jobs/`), and
-the query's language (`adql/`).
+What belongs here: reading the parameters of TAP's queries. What does not: how they are told of
+(`parameters.py`), and the query's language (`adql/`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gmn_pipeline.serving.problems import bad_request
-from gmn_pipeline.serving.routes import Parameter
-from gmn_pipeline.serving.tap.formats import TAP_FORMATS, TapFormat, format_named
+from gmn_pipeline.serving.tap.formats import TapFormat, format_named
 from gmn_pipeline.settings import TapSettings
 
-_FORMAT_NAMES = ", ".join(one.name for one in TAP_FORMATS)
 LANGUAGES = ("ADQL", "ADQL-2.1", "ADQL-2.0")
-_QUERY = Parameter(
-    "QUERY", "the query, in ADQL", is_required=True, example="SELECT TOP 10 * FROM gmn.epn_core"
-)
-PARAMETERS = (
-    _QUERY,
-    Parameter("LANG", f"its language: {', '.join(LANGUAGES)}", example="ADQL"),
-    Parameter("MAXREC", "rows of the answer at most; 0: only what its columns are"),
-    Parameter("RESPONSEFORMAT", f"{_FORMAT_NAMES}, or a media type of these", example="csv"),
-    Parameter("FORMAT", "the same, as TAP 1.0 called it"),
-    Parameter("REQUEST", "doQuery, as TAP 1.0 wanted it"),
-    Parameter("UPLOAD", "tables of the client's own are not taken"),
-    Parameter("RUNID", "a name of the client's own for the job"),
-)
-OF_JOBS = (replace(_QUERY, is_required=False), *PARAMETERS[1:])
-"""A job may be made without its query, which can be given it later."""
-NAMES = tuple(parameter.name for parameter in PARAMETERS)
+NAMES = ("QUERY", "LANG", "MAXREC", "RESPONSEFORMAT", "FORMAT", "REQUEST", "UPLOAD", "RUNID")
+"""What is kept of a request; `parameters.py` has what each means."""
 _LARGEST = 2**53
 
 

@@ -4,6 +4,7 @@ What belongs here: reading. What does not: what parameters mean (`questions.py`,
 parameters than a route knows are passed over, as DALI says.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -18,6 +19,7 @@ from gmn_pipeline.serving.routes import Asked, Route
 
 _LARGEST_FORM_BYTES = 1_000_000
 _MOST_FIELDS = 200
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,12 @@ def _part(part: Message) -> tuple[str, str] | None:
 def base_url(asked: Asked) -> str:
     """The address of TAP as clients know it, for documents that have to name it whole."""
     own = asked.work.settings.serve_url
-    base = own or f"{asked.request.url.scheme}://{asked.request.url.netloc}"
-    return f"{base.rstrip('/')}/tap"
+    if own is not None:
+        return f"{own.rstrip('/')}/tap"
+    url = asked.request.url
+    if not _HOST.fullmatch(url.netloc):
+        raise bad_request("The header Host names no host.")
+    return f"{url.scheme}://{url.netloc}/tap"
 
 
 def all_texts(asked: Asked, names: Sequence[str]) -> dict[str, str]:

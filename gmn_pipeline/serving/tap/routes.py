@@ -4,8 +4,9 @@ What belongs here: addresses and their parameters. What does not: what is answer
 """
 
 from gmn_pipeline.serving.routes import Answers
-from gmn_pipeline.serving.tap import questions, sync, vosi
+from gmn_pipeline.serving.tap import parameters, sync, vosi
 from gmn_pipeline.serving.tap.formats import TAP_FORMATS
+from gmn_pipeline.serving.tap.jobs import routes as jobs
 from gmn_pipeline.serving.tap.requests import TapRoute
 
 _XML = "text/xml"
@@ -17,8 +18,9 @@ _TABLE = tuple(
 ROUTES = (
     TapRoute(
         "/tap/sync", "tap_sync", "TAP: a query in ADQL, and its answer at once", sync.answer,
-        _TABLE, questions.PARAMETERS, problems=(410, 413, 503), methods=("GET", "POST"),
+        _TABLE, parameters.PARAMETERS, problems=(410, 413, 503), methods=("GET", "POST"),
     ),
+    *jobs.routes(_TABLE),
     TapRoute(
         "/tap/capabilities", "tap_capabilities", "TAP: what it can do", vosi.capabilities,
         (Answers(_XML, "VOSI capabilities"),), problems=(),

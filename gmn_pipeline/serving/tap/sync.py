@@ -27,7 +27,7 @@ async def answer(asked: Asked) -> Response:
     question = questions.question(all_texts(asked, questions.NAMES), work.settings)
     snapshot = await work.snapshot(None)
     # Closed when it is sent, or when it came to nothing.
-    target = SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=None)  # noqa: SIM115
+    target = SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(work.tap.folder))  # noqa: SIM115
 
     def ask(cancellation: Cancellation) -> results.Written:
         limits = Limits(
