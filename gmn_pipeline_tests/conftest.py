@@ -28,7 +28,7 @@ SLOW_FILES = {
     "postgres_catalog", "publications", "queries", "queries_refused", "questions", "reader",
     "refusals", "registry", "reloading", "rest_api", "secure_broker", "serving_survival",
     "shower_refresh", "snapshot", "states", "stream_service", "stream_states", "stream_waits",
-    "streams", "summary_text", "survival", "tables", "tap", "tap_jobs",
+    "streams", "summary_text", "survival", "tables", "tap", "tap_clients", "tap_jobs",
     "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""

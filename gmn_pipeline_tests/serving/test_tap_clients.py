@@ -1,0 +1,122 @@
+"""TAP as the Virtual Observatory's own programs ask it: STILTS and its validators, pyvo."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+import pyvo
+from astropy import units
+from pyvo.dal.exceptions import DALQueryError
+
+from gmn_pipeline_tests.support.server import Server
+from gmn_pipeline_tests.support.stilts import stilts
+from gmn_pipeline_tests.support.tap import ask
+
+STAGES = "-LOC -UPL -OBS"
+"""All but uploads of two kinds, which are not offered, and ObsCore, which this is not."""
+
+
+def test_the_validator_of_tap_has_nothing_to_say(server: Server) -> None:
+    done = stilts("taplint", tapurl=f"{server.url}/tap", stages=STAGES, report="EWFS")
+    totals = re.search(r"Errors: (\d+); Warnings: (\d+); .*Failures: (\d+)", done.stdout)
+    assert totals, done.stdout + done.stderr
+    assert totals.groups() == ("0", "0", "0"), done.stdout
+    for stage in ("TMV", "TMS", "CAP", "QGE", "QPO", "QAS", "UWS", "MDQ", "EXA"):
+        assert f"Section {stage}" in done.stdout
+    assert "Execution success/attempt: 6/6" in done.stdout  # the examples
+
+
+@pytest.mark.parametrize(
+    "adql",
+    ["SELECT TOP 50 * FROM gmn.epn_core", "SELECT TOP 50 * FROM gmn.trajectories_with_showers",
+     "SELECT TOP 50 * FROM gmn.rejected_rows", "SELECT nothing FROM gmn.epn_core",
+     "SELECT a.*, b.* FROM gmn.stations AS a, gmn.stations AS b"],
+)  # fmt: skip
+def test_the_validator_of_votables_has_nothing_to_say(
+    server: Server, tmp_path: Path, adql: str
+) -> None:
+    file = tmp_path / "answer.vot"
+    file.write_bytes(ask(server, adql, MAXREC=30).body)
+    done = stilts("votlint", votable=file)
+    assert [line for line in done.stdout.splitlines() if not line.startswith("INFO")] == []
+    assert done.stderr == ""
+
+
+TYPICAL = {
+    "SELECT TOP 3 granule_uid, ra, dec FROM gmn.epn_core": 3,
+    "SELECT * FROM gmn.epn_core WHERE 1=CONTAINS(POINT('ICRS', ra, dec), "
+    "CIRCLE('ICRS', 180., 0., 180.))": 534,
+    "SELECT trajectory_identifier, DISTANCE(POINT('ICRS', rageo_deg, decgeo_deg), "
+    "POINT('ICRS', 143.0, -48.0)) AS d FROM gmn.trajectories WHERE rageo_deg BETWEEN 142 AND 144 "
+    "ORDER BY d ASC": None,
+    "SELECT iau_shower_code, COUNT(*) AS n, AVG(vgeo_km_s) AS v FROM gmn.trajectories "
+    "GROUP BY iau_shower_code HAVING COUNT(*) > 3 ORDER BY n DESC": None,
+    "SELECT t.table_name, COUNT(*) AS n FROM TAP_SCHEMA.tables AS t JOIN TAP_SCHEMA.columns AS c "
+    "ON t.table_name = c.table_name GROUP BY t.table_name": 24,
+}
+"""What people type into TOPCAT -> rows of the answer, where the test knows that."""
+
+
+def _poll(sync: str) -> dict[str, object]:
+    return {} if sync == "true" else {"poll": 100}
+
+
+@pytest.mark.parametrize("sync", ["true", "false"])
+@pytest.mark.parametrize("adql", TYPICAL)
+def test_topcats_queries_are_answered_at_once_and_as_jobs(
+    server: Server, adql: str, sync: str
+) -> None:
+    done = stilts(
+        "tapquery", tapurl=f"{server.url}/tap", adql=adql, sync=sync, parse="true",
+        ofmt="csv", out="-", **_poll(sync),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert rows
+    assert TYPICAL[adql] in (None, len(rows))
+
+
+def test_a_program_says_what_was_wrong(server: Server) -> None:
+    for sync in ("true", "false"):
+        done = stilts(
+            "tapquery", tapurl=f"{server.url}/tap", adql="SELECT nothing FROM gmn.epn_core",
+            sync=sync, out="-", **_poll(sync),
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert "line 1, column 8" in done.stderr
+
+
+# pyvo --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def service(server: Server) -> pyvo.dal.TAPService:
+    return pyvo.dal.TAPService(f"{server.url}/tap")
+
+
+def test_python_asks_at_once_and_by_jobs(service: pyvo.dal.TAPService) -> None:
+    adql = "SELECT TOP 20 granule_uid, ra, c3min, time_min FROM gmn.epn_core ORDER BY time_min"
+    at_once = service.run_sync(adql).to_table()
+    assert (len(at_once), at_once["ra"].unit, at_once["c3min"].unit) == (20, units.deg, units.km)
+    later = service.run_async(adql).to_table()
+    assert list(later["granule_uid"]) == list(at_once["granule_uid"])
+    job = service.submit_job(adql, maxrec=7)
+    try:
+        job.run()
+        job.wait(phases=["COMPLETED"], timeout=60)
+        assert (len(job.fetch_result()), job.fetch_result().query_status) == (7, "OVERFLOW")
+    finally:
+        job.delete()
+    cut_off = service.run_sync(adql, maxrec=7)
+    assert (len(cut_off), cut_off.query_status) == (7, "OVERFLOW")
+
+
+def test_python_is_told_what_there_is(service: pyvo.dal.TAPService) -> None:
+    assert (service.maxrec, service.hardlimit) == (100_000, 5_000_000)
+    table = service.tables["gmn.epn_core"]
+    assert {column.name: column.unit for column in table.columns}["c3min"] == "km"
+    assert len(service.examples) == 6
+    with pytest.raises(DALQueryError, match="line 1, column 8"):
+        service.run_sync("SELECT nothing FROM gmn.epn_core")
