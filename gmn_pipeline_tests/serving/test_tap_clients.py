@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,31 @@ def test_a_program_says_what_was_wrong(server: Server) -> None:
         )  # fmt: skip
         assert done.returncode != 0
         assert "line 1, column 8" in done.stderr
+
+
+def test_the_lines_of_the_page_work(server: Server, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "vo.md").read_text()
+    page = page.replace("http://127.0.0.1:8001", server.url)
+    (python,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(python, "vo.md", "exec"), names)
+    assert len(names["near"]) > 0  # type: ignore[arg-type]
+    assert len(names["everything"]) == 534  # type: ignore[arg-type]
+    lines = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).strip().split("\n")
+    answers = []
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        if program == "stilts":
+            answers.append(stilts(*arguments).stdout)
+        else:
+            done = subprocess.run([program, *arguments], capture_output=True, text=True)
+            answers.append(done.stdout)
+    assert [answer.split("\n")[0][:11] for answer in answers[:2]] == ["granule_uid", "station_cod"]
+    job = answers[2].removeprefix(server.url)
+    assert b"COMPLETED" in server.get(job, {"WAIT": 60}).body or (
+        b"COMPLETED" in server.get(job, {"WAIT": 60}).body  # it was queued before
+    )
+    assert server.get(f"{job}/results/result").status == 200
 
 
 # pyvo --------------------------------------------------------------------------------------------

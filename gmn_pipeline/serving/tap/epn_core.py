@@ -33,8 +33,8 @@ _REFERENCE = "2021MNRAS.506.5046V"
 
 
 @dataclass(frozen=True)
-class _Column:
-    """A column, and its SQL over `trajectories` t and `iau_showers` s, and over `PLACES`."""
+class Column:
+    """A column, and its SQL over `_PLACES` t and `iau_showers` s."""
 
     name: str
     sql: str
@@ -50,11 +50,11 @@ class _Column:
         return Field(self.name, self.meaning, self.kind, self.unit, null=null, ucd=self.ucd)
 
 
-def _text(name: str, sql: str, ucd: str, meaning: str, *, is_required: bool = False) -> _Column:
-    return _Column(name, sql, ucd, meaning, kind=Kind.TEXT, is_required=is_required)
+def _text(name: str, sql: str, ucd: str, meaning: str, *, is_required: bool = False) -> Column:
+    return Column(name, sql, ucd, meaning, kind=Kind.TEXT, is_required=is_required)
 
 
-def _given(name: str, sql: str, ucd: str, meaning: str) -> _Column:
+def _given(name: str, sql: str, ucd: str, meaning: str) -> Column:
     """A text that the standard wants in each row."""
     return _text(name, sql, ucd, meaning, is_required=True)
 
@@ -62,15 +62,15 @@ def _given(name: str, sql: str, ucd: str, meaning: str) -> _Column:
 def _range(
     name: str, ucd: str, meaning: str, unit: str | None,
     sql: tuple[str, str] = ("NULL::DOUBLE", "NULL::DOUBLE"), *, sign: str = "_",
-) -> tuple[_Column, _Column]:  # fmt: skip
+) -> tuple[Column, Column]:  # fmt: skip
     return (
-        _Column(f"{name}{sign}min", sql[0], f"{ucd};stat.min", f"{meaning}, lower limit", unit),
-        _Column(f"{name}{sign}max", sql[1], f"{ucd};stat.max", f"{meaning}, upper limit", unit),
+        Column(f"{name}{sign}min", sql[0], f"{ucd};stat.min", f"{meaning}, lower limit", unit),
+        Column(f"{name}{sign}max", sql[1], f"{ucd};stat.max", f"{meaning}, upper limit", unit),
     )
 
 
-def _date(name: str, sql: str, ucd: str, meaning: str) -> _Column:
-    return _Column(name, sql, ucd, meaning, kind=Kind.TIMESTAMP, is_required=True)
+def _date(name: str, sql: str, ucd: str, meaning: str) -> Column:
+    return Column(name, sql, ucd, meaning, kind=Kind.TIMESTAMP, is_required=True)
 
 
 def _harmless(sql: str) -> str:
@@ -89,15 +89,15 @@ MANDATORY = (
            "catalogue"),
     _text("measurement_type", "'pos.eq#phys.veloc#src.orbital#phys.magAbs#phys.mass'", "meta.ucd",
           "UCDs of what was measured: radiant, velocity, orbit, magnitude, mass"),
-    _Column("processing_level", "5", "meta.calibLevel", "CODMAC level: derived",
+    Column("processing_level", "5", "meta.calibLevel", "CODMAC level: derived",
             kind=Kind.INTEGER, is_required=True),
     _text("target_name", "t.trajectory_identifier", "meta.id;src", "the meteor, which has no "
           "other name than its identifier"),
     _given("target_class", "'interplanetary_medium'", "src.class", "kind of target; there is none "
            "for meteors"),
-    _Column("time_min", "t.beginning_julian_date", "time.start;obs", "Julian date (UTC) of the "
+    Column("time_min", "t.beginning_julian_date", "time.start;obs", "Julian date (UTC) of the "
             "beginning", "d"),
-    _Column("time_max", _END, "time.end;obs", "Julian date (UTC) of the end", "d"),
+    Column("time_max", _END, "time.end;obs", "Julian date (UTC) of the end", "d"),
     *_range("time_sampling_step", "time.resolution", f"time between measurements{_UNUSED}", "s"),
     *_range("time_exp", "time.duration;obs.exposure", f"integration time{_UNUSED}", "s"),
     *_range("spectral_range", "em.freq", f"frequency{_UNUSED}", "Hz"),
@@ -155,27 +155,27 @@ OPTIONAL = (
           "meteor_shower: it belongs to one; fireball: its absolute magnitude was "
           f"{_FIREBALL_MAGNITUDE} or brighter"),
     _text("event_status", "'observation'", "meta.code.status", "it was observed"),
-    _Column("ra", "t.rageo_deg", "pos.eq.ra;meta.main", "right ascension of the geocentric "
+    Column("ra", "t.rageo_deg", "pos.eq.ra;meta.main", "right ascension of the geocentric "
             "radiant, J2000", "deg"),
-    _Column("dec", "t.decgeo_deg", "pos.eq.dec;meta.main", "declination of the geocentric "
+    Column("dec", "t.decgeo_deg", "pos.eq.dec;meta.main", "declination of the geocentric "
             "radiant, J2000", "deg"),
     *_range("solar_longitude", "pos.ecliptic.lon;pos.heliocentric", "solar longitude of the "
             "beginning, J2000", "deg", ("t.solar_longitude_deg", "t.solar_longitude_deg")),
-    _Column("semi_major_axis", "t.semi_major_axis_au", "phys.size.smajAxis", "semi-major axis of "
+    Column("semi_major_axis", "t.semi_major_axis_au", "phys.size.smajAxis", "semi-major axis of "
             "the orbit, negative for a hyperbolic one", "AU"),
-    _Column("inclination", "t.inclination_deg", "src.orbital.inclination", "inclination of the "
+    Column("inclination", "t.inclination_deg", "src.orbital.inclination", "inclination of the "
             "orbit", "deg"),
-    _Column("eccentricity", "t.eccentricity", "src.orbital.eccentricity", "eccentricity of the "
+    Column("eccentricity", "t.eccentricity", "src.orbital.eccentricity", "eccentricity of the "
             "orbit"),
-    _Column("long_asc", "t.ascending_node_deg", "src.orbital.node", "longitude of the ascending "
+    Column("long_asc", "t.ascending_node_deg", "src.orbital.node", "longitude of the ascending "
             "node, J2000", "deg"),
-    _Column("arg_perihel", "t.argument_of_perihelion_deg", "src.orbital.periastron", "argument of "
+    Column("arg_perihel", "t.argument_of_perihelion_deg", "src.orbital.periastron", "argument of "
             "perihelion, J2000", "deg"),
-    _Column("mean_anomaly", "t.mean_anomaly_deg", "src.orbital.meanAnomaly", "mean anomaly at the "
+    Column("mean_anomaly", "t.mean_anomaly_deg", "src.orbital.meanAnomaly", "mean anomaly at the "
             "beginning", "deg"),
-    _Column("epoch", "t.beginning_julian_date", "time.epoch", "Julian date that the mean anomaly "
+    Column("epoch", "t.beginning_julian_date", "time.epoch", "Julian date that the mean anomaly "
             "is of", "d"),
-    _Column("mass", "t.mass_kg", "phys.mass", "photometric mass for a luminous efficiency of "
+    Column("mass", "t.mass_kg", "phys.mass", "photometric mass for a luminous efficiency of "
             "0.7 %", "kg"),
     _text("time_scale", "'UTC'", "time.scale", "scale of the times"),
     _text("publisher", "'Global Meteor Network'", "meta.curation", "who publishes it"),
