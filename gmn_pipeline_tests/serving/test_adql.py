@@ -115,6 +115,7 @@ ANSWERS = {
     "SELECT ivo_hashlist_has('a#b', 'a#b'), ivo_nocasematch('Perseids', 'per%'), "
     "ivo_hasword('N. Taurids', 'taurids'), ivo_hasword('Taurids', 'taurid'), "
     "ivo_hasword('a+b c', 'a+b') FROM meteors WHERE id = 1": [(0, 1, 1, 0, 1)],
+    "SELECT ivo_string_agg(DISTINCT code, '+') FROM meteors WHERE code = 'PER'": [("PER",)],
     "SELECT ivo_string_agg(code, '+') FROM showers WHERE code < 'H'": [("GEM",)],
     # Shapes.
     "SELECT id FROM meteors WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', 0, 0, 2)) "
@@ -174,6 +175,7 @@ REFUSED = {
     "SELECT IN_UNIT(1, 'deg') FROM meteors": "a column, and a unit in quotes",
     "SELECT CAST(id AS BLOB) FROM meteors": "CAST is to",
     "SELECT ABS(DISTINCT id) FROM meteors": "DISTINCT is not for ABS",
+    "SELECT COUNT(DISTINCT id, code) FROM meteors": "COUNT has other arguments",
     "SELECT SUM(id) OVER () FROM meteors": "no WINDOW",
     "SELECT * EXCLUDE (id) FROM meteors": "* stands alone",
     "SELECT id FROM meteors TABLESAMPLE 10": "TABLE SAMPLE",
@@ -223,6 +225,8 @@ def test_a_column_that_there_is_not_is_told_at_its_place() -> None:
     message = 'Binder: Referenced column "vgeo" not found in FROM clause! (Line 1, at: "vgeo")'
     told = with_place("SELECT id,\n   Vgeo FROM meteors", message)
     assert told.endswith("FROM clause! (line 2, column 4, at: Vgeo FROM meteors)")
+    message = 'Values list "t" does not have a column named "foo"'
+    assert "line 1, column 10" in with_place("SELECT t.foo FROM t", message)
     assert with_place("SELECT 1", "Out of range") == "Out of range"
 
 

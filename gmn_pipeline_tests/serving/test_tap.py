@@ -2,6 +2,8 @@
 
 import math
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -14,7 +16,8 @@ from gmn_pipeline.serving.tap.vosi import EXAMPLES
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.harm import SELECTS, STATEMENTS
 from gmn_pipeline_tests.support.lake import fingerprints
-from gmn_pipeline_tests.support.server import Server
+from gmn_pipeline_tests.support.sample import Bench
+from gmn_pipeline_tests.support.server import Server, serving
 from gmn_pipeline_tests.support.tap import ask, failure, fields, infos, post, rows, words
 
 # Answers -----------------------------------------------------------------------------------------
@@ -131,13 +134,24 @@ def test_a_query_that_takes_too_long_ends_and_says_what_to_do(server: Server) ->
 def test_a_query_cannot_write_or_look_elsewhere(server: Server, lake: Settings) -> None:
     before = fingerprints(lake)
     folder = lake.warehouse_dir
-    every = [*STATEMENTS.items(), *SELECTS.items()]
-    for what, sql in every[::4]:  # all of them are held against the translation in test_adql
+    for what, sql in (*STATEMENTS.items(), *SELECTS.items()):
         adql = sql.format(lake=folder, catalog=folder / "catalog.sqlite")
         reply = post(server, "/tap/sync", {"QUERY": adql, "LANG": "ADQL"})
         assert reply.status in (200, 400), (what, reply.body)
         assert b"root:" not in reply.body, what
         assert reply.status == 400 or len(rows(reply)) < 600, what
+    assert fingerprints(lake) == before
+
+
+def test_no_job_can_either(server: Server, lake: Settings) -> None:
+    before = fingerprints(lake)
+    for adql in ("DELETE FROM trajectories", "SELECT * FROM read_text('/etc/passwd')",
+                 "SELECT * FROM dead_letters"):  # fmt: skip
+        reply = post(server, "/tap/async", {"QUERY": adql, "PHASE": "RUN"})
+        job = reply.headers["Location"].removeprefix(server.url)
+        server.wait_for(lambda job=job: server.get(f"{job}/phase").body == b"ERROR")
+        assert server.get(f"{job}/results/result").status == 404
+        post(server, job, b"", method="DELETE")
     assert fingerprints(lake) == before
 
 
@@ -218,6 +232,15 @@ def test_documents_are_xml(server: Server, path: str) -> None:
     if path == "capabilities":
         assert f'<accessURL use="base">{server.url}/tap</accessURL>'.encode() in reply.body
         assert b"uploadMethod" not in reply.body
+
+
+def test_without_a_lake_it_says_so_and_still_tells_what_there_would_be(tmp_path: Path) -> None:
+    with serving(Bench(tmp_path).settings) as server:
+        assert b"<vosi:available>false<" in server.get("/tap/availability").body
+        assert server.get("/tap/tables").status == 200
+        reply = ask(server, "SELECT 1 FROM stations")
+        assert (reply.status, reply.headers["Retry-After"]) == (503, "2")
+        assert "no warehouse yet" in failure(reply)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
@@ -335,19 +358,27 @@ TRACKS = {
 """Longitudes of beginning and end -> c1min, c1max."""
 
 
-@pytest.mark.parametrize("track", TRACKS)
-def test_a_track_goes_from_its_western_end_to_its_eastern_one(lake: Settings, track: str) -> None:
-    (begin, end), wanted = TRACKS[track]
+@pytest.fixture(scope="module")
+def one_meteor(lake: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with one row of each table that granules are made of."""
     with duckdb.connect() as connection:
         for name in ("trajectories", "iau_showers"):
             (batch,) = ask_lake(lake, f"SELECT * FROM {name} LIMIT 1")
             connection.register(f"one_{name}", batch)
             connection.execute(f"CREATE TABLE {name} AS FROM one_{name}")
-        connection.execute(
-            "UPDATE trajectories SET begin_longitude_deg = ?, end_longitude_deg = ?", [begin, end]
-        )
-        sql = f"SELECT c1min, c1max FROM {epn_core.RELATION.source}"
-        assert connection.execute(sql).fetchone() == pytest.approx(wanted)
+        yield connection
+
+
+@pytest.mark.parametrize("track", TRACKS)
+def test_a_track_goes_from_its_western_end_to_its_eastern_one(
+    one_meteor: duckdb.DuckDBPyConnection, track: str
+) -> None:
+    ends, wanted = TRACKS[track]
+    one_meteor.execute(
+        "UPDATE trajectories SET begin_longitude_deg = ?, end_longitude_deg = ?", list(ends)
+    )
+    sql = f"SELECT c1min, c1max FROM {epn_core.RELATION.source}"
+    assert one_meteor.execute(sql).fetchone() == pytest.approx(wanted)
 
 
 def test_portals_ask_as_the_standard_shows(server: Server) -> None:

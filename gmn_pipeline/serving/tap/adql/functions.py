@@ -56,6 +56,9 @@ FUNCTIONS = MappingProxyType({
 })  # fmt: skip
 """By name in upper case. COALESCE takes any number of arguments and stands apart."""
 
+AGGREGATES = MappingProxyType({"IVO_STRING_AGG": "string_agg"})
+"""What aggregates are called in DuckDB, where that is another name."""
+
 ANY_NUMBER = MappingProxyType({"COALESCE": "coalesce"})
 
 OF_THE_OBSERVATORY = MappingProxyType({

@@ -13,6 +13,7 @@ from gmn_pipeline.errors import QueryFailed, QueryRefused
 _LONGEST_SHOWN = 40
 _LONGEST_NAME = 200
 _OWN_PLACE = re.compile(r" \(Line \d+, at: .*\)$")
+_COLUMN = re.compile(r'column named "((?:[^"]|"")+)"')
 _QUOTED = re.compile(r'"((?:[^"]|"")+)"')
 
 
@@ -51,7 +52,7 @@ def with_place(sql: str, message: str) -> str:
     DuckDB's own place is one in SQL that the client has not seen.
     """
     told = _OWN_PLACE.sub("", message)
-    for found in _QUOTED.finditer(told):
+    for found in (*_COLUMN.finditer(told), *_QUOTED.finditer(told)):
         name = found[1]
         if len(name) > _LONGEST_NAME:
             continue

@@ -14,7 +14,7 @@ from gmn_pipeline.errors import QueryRefused
 from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.serving.tap.adql import names
 from gmn_pipeline.serving.tap.adql.dialect import duckdb_type, parsed
-from gmn_pipeline.serving.tap.adql.functions import ANY_NUMBER, FUNCTIONS
+from gmn_pipeline.serving.tap.adql.functions import AGGREGATES, ANY_NUMBER, FUNCTIONS
 from gmn_pipeline.serving.tap.adql.geometry import QUESTIONS, SHAPES, BadShape, Shape, shape
 from gmn_pipeline.serving.tap.adql.places import refused
 from gmn_pipeline.serving.tap.adql.templates import filled
@@ -149,7 +149,11 @@ class _Functions:
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             if not function.is_aggregate:
                 raise refused(self._adql, f"DISTINCT is not for {name}", call)
-            return exp.Anonymous(this=name.lower(), expressions=arguments)
+            first, *rest = arguments[0].expressions
+            if len(rest) + 1 not in function.templates:
+                raise refused(self._adql, f"{name} has other arguments", call)
+            distinct = exp.Distinct(expressions=[first])
+            return exp.Anonymous(this=AGGREGATES.get(name, name), expressions=[distinct, *rest])
         template = function.templates.get(len(arguments))
         if template is None:
             counts = " or ".join(map(str, sorted(function.templates)))

@@ -6,8 +6,10 @@ What belongs here: what is done by GET, POST and DELETE at each. What does not: 
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import anyio
+import anyio.to_thread
 from starlette.responses import FileResponse, Response
 
 from gmn_pipeline.serving.conditional import SNAPSHOT_HEADER
@@ -39,10 +41,23 @@ _LAST = Parameter("LAST", "so many of the newest jobs")
 _AFTER = Parameter("AFTER", "jobs made after this time")
 
 
-async def _list(asked: Asked) -> Response:
+Answer: TypeAlias = Callable[[Asked], Awaitable[Response]]
+
+
+def _threaded(answer: Callable[[Asked], Response]) -> Answer:
+    """In a thread: jobs are on disk, and others may just be changing one."""
+
+    async def answer_in_thread(asked: Asked) -> Response:
+        return await anyio.to_thread.run_sync(answer, asked)
+
+    return answer_in_thread
+
+
+def _list(asked: Asked) -> Response:
     """GET: no jobs, since nobody is to see those of others. POST: a new one."""
     if asked.request.method != "POST":
         return Response(document.NO_JOBS, headers=_NO_STORE, media_type=_XML)
+    base_url(asked)  # raises before there is a job that nobody can be led to
     given = all_texts(asked, questions.NAMES)
     client = asked.request.client
     job = asked.work.tap.jobs.make(given, customer(client.host if client else ""))
@@ -67,15 +82,15 @@ def _change(asked: Asked, job: Job) -> None:
                 raise bad_request(f"The job is {job.phase}: how long it may work is settled.")
             job.duration_s = _duration(str(text), settings.serve_tap_timeout_s)
         tap.jobs.save(job)
-        match asked.values.get("PHASE"):
-            case None:
+        match str(asked.values.get("PHASE") or "").strip().upper():
+            case "":
                 pass
             case "RUN":
                 tap.run(job)
             case "ABORT":
                 tap.abort(job)
             case other:
-                raise bad_request(f"PHASE is RUN or ABORT, not {str(other)[:50]!r}.")
+                raise bad_request(f"PHASE is RUN or ABORT, not {other[:50]!r}.")
 
 
 def _time(text: str) -> datetime:
@@ -95,20 +110,24 @@ def _duration(text: str, most_s: float) -> float:
 
 
 async def _one(asked: Asked) -> Response:
-    job = _found(asked)
-    if asked.request.method == "DELETE":
-        return _removed(asked, job)
-    if asked.request.method == "POST":
-        action = asked.text("ACTION")
-        if action is not None:
-            if action.upper() != "DELETE":
-                raise bad_request(f"ACTION is DELETE, not {action[:50]!r}.")
-            return _removed(asked, job)
-        _change(asked, job)
-        return _to_job(asked, job)
+    job = await anyio.to_thread.run_sync(_found, asked)
+    if asked.request.method in ("POST", "DELETE"):
+        return await anyio.to_thread.run_sync(_changed, asked, job)
     await _wait(asked, job)
     text = document.job_document(job, f"{base_url(asked)}/async/{job.id}")
     return Response(text, headers=_NO_STORE, media_type=_XML)
+
+
+def _changed(asked: Asked, job: Job) -> Response:
+    if asked.request.method == "DELETE":
+        return _removed(asked, job)
+    action = asked.text("ACTION")
+    if action is None:
+        _change(asked, job)
+        return _to_job(asked, job)
+    if action.strip().upper() != "DELETE":
+        raise bad_request(f"ACTION is DELETE, not {action[:50]!r}.")
+    return _removed(asked, job)
 
 
 def _found(asked: Asked) -> Job:
@@ -152,10 +171,10 @@ async def _wait(asked: Asked, job: Job) -> None:
         await anyio.sleep(_POLL_S)
 
 
-def _part(read: Callable[[Job], str], *names: str) -> Callable[[Asked], Awaitable[Response]]:
+def _part(read: Callable[[Job], str], *names: str) -> Callable[[Asked], Response]:
     """One value of a job, which a POST of these parameters may change."""
 
-    async def answer(asked: Asked) -> Response:
+    def answer(asked: Asked) -> Response:
         job = _found(asked)
         if asked.request.method == "POST":
             if all(asked.text(name) is None for name in names):
@@ -167,7 +186,7 @@ def _part(read: Callable[[Job], str], *names: str) -> Callable[[Asked], Awaitabl
     return answer
 
 
-async def _parameters(asked: Asked) -> Response:
+def _parameters(asked: Asked) -> Response:
     job = _found(asked)
     if asked.request.method == "POST":
         given = all_texts(asked, questions.NAMES)
@@ -181,13 +200,13 @@ async def _parameters(asked: Asked) -> Response:
     return Response(text, headers=_NO_STORE, media_type=_XML)
 
 
-async def _results(asked: Asked) -> Response:
+def _results(asked: Asked) -> Response:
     job = _found(asked)
     text = document.results_document(job, f"{base_url(asked)}/async/{job.id}")
     return Response(text, headers=_NO_STORE, media_type=_XML)
 
 
-async def _result(asked: Asked) -> Response:
+def _result(asked: Asked) -> Response:
     job = _found(asked)
     if job.phase is not Phase.COMPLETED or job.written is None:
         raise Problem(404, "not-found", f"There is no answer: the job is {job.phase}.")
@@ -197,7 +216,7 @@ async def _result(asked: Asked) -> Response:
     )
 
 
-async def _error(asked: Asked) -> Response:
+def _error(asked: Asked) -> Response:
     job = _found(asked)
     if job.phase is not Phase.ERROR:
         raise Problem(404, "not-found", f"There is no error: the job is {job.phase}.")
@@ -213,7 +232,7 @@ _BOTH = ("GET", "POST")
 def _of_job(
     path: str,
     what: str,
-    answer: Callable[[Asked], Awaitable[Response]],
+    answer: Callable[[Asked], Response],
     answers: tuple[Answers, ...],
     *parameters: Parameter,
 ) -> TapRoute:
@@ -221,7 +240,8 @@ def _of_job(
     is_changed = bool(parameters)
     return TapRoute(
         f"/tap/async/{{job}}/{path}", f"tap_job_{path.replace('/', '_')}",
-        f"TAP: {what} of a job", answer, answers, (_JOB, *parameters), problems=(404, 413, 503),
+        f"TAP: {what} of a job", _threaded(answer), answers, (_JOB, *parameters),
+        problems=(404, 413, 503),
         methods=_BOTH if is_changed else ("GET",), redirects=_TO_JOB if is_changed else {},
     )  # fmt: skip
 
@@ -231,7 +251,7 @@ def routes(answers: tuple[Answers, ...]) -> tuple[TapRoute, ...]:
     return (
         TapRoute(
             "/tap/async", "tap_jobs", "TAP: a new job. The list of jobs is empty: a job is for "
-            "whoever knows its address", _list, _DOCUMENT,
+            "whoever knows its address", _threaded(_list), _DOCUMENT,
             (*parameters.OF_JOBS, _PHASE, _DESTRUCTION, _DURATION, _LAST, _AFTER),
             problems=(413, 503), methods=_BOTH, redirects=_TO_JOB,
         ),
