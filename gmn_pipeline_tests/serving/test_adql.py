@@ -221,6 +221,36 @@ def test_harm_is_no_adql_or_says_nothing_but_values(
         assert word not in asked[0], one.sql
 
 
+def nested(call: str, times: int) -> str:
+    """A function within itself, its own value as its first argument."""
+    value = "1"
+    for _ in range(times):
+        value = call.replace("X", value)
+    return value
+
+
+CORNERS = ", ".join(f"{n * 3}, {n % 2 * 9}" for n in range(100))
+CHAIN = ", ".join(f"a{n} AS (SELECT x.* FROM a{n - 1} AS x, a{n - 1} AS y)" for n in range(1, 24))
+GROWING = {
+    "distances": f"SELECT {nested('DISTANCE(X, 1, 2, 3)', 20)}",
+    "polygons": f"SELECT {nested(f'CONTAINS(POINT(X, 1), POLYGON({CORNERS}))', 10)}",
+    "many": f"SELECT {', '.join(['DISTANCE(ra, dec, 1, 2)'] * 1_500)} FROM meteors",
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("adql", GROWING.values(), ids=GROWING)
+def test_a_short_query_does_not_become_a_long_one(adql: str) -> None:
+    with pytest.raises(QueryRefused, match="too large"):
+        translated(adql, CATALOGUE, 100)
+
+
+@pytest.mark.timeout(60)
+def test_names_that_stand_for_others_are_looked_up_once() -> None:
+    chain = f"WITH a0 AS (SELECT * FROM meteors), {CHAIN} SELECT * FROM a23"
+    assert translated(chain, CATALOGUE, 100).known["speed"].unit == "km/s"
+
+
 def test_a_column_that_there_is_not_is_told_at_its_place() -> None:
     message = 'Binder: Referenced column "vgeo" not found in FROM clause! (Line 1, at: "vgeo")'
     told = with_place("SELECT id,\n   Vgeo FROM meteors", message)

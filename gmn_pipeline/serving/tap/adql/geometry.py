@@ -186,7 +186,7 @@ def _within_polygon(point: Point, polygon: Polygon) -> exp.Expr:
     ]
     count = crossed[0]
     for term in crossed[1:]:
-        count = filled("_0 + _1", count, term)
+        count = exp.Add(this=count, expression=term)
     return filled("_0 % 2 = _1", count, filled("0" if _has_north_pole(polygon) else "1"))
 
 

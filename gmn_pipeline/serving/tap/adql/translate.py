@@ -12,12 +12,12 @@ from sqlglot import exp
 
 from gmn_pipeline.errors import QueryRefused
 from gmn_pipeline.schemas.fields import Field
-from gmn_pipeline.serving.tap.adql import names
 from gmn_pipeline.serving.tap.adql.dialect import duckdb_type, parsed
 from gmn_pipeline.serving.tap.adql.functions import AGGREGATES, ANY_NUMBER, FUNCTIONS
 from gmn_pipeline.serving.tap.adql.geometry import QUESTIONS, SHAPES, BadShape, Shape, shape
+from gmn_pipeline.serving.tap.adql.names import Names, put_in
 from gmn_pipeline.serving.tap.adql.places import refused
-from gmn_pipeline.serving.tap.adql.templates import filled
+from gmn_pipeline.serving.tap.adql.templates import TooLarge, filled, limited
 from gmn_pipeline.serving.tap.adql.units import UnknownUnit, factor
 from gmn_pipeline.serving.tap.relations import Catalogue
 
@@ -40,20 +40,25 @@ class Translation:
 def translated(adql: str, catalogue: Catalogue, most_rows: int) -> Translation:
     """Raises QueryFailed and QueryRefused, which say where in the text."""
     try:
-        return _translated(adql, catalogue, most_rows)
+        with limited():
+            return _translated(adql, catalogue, most_rows)
+    except TooLarge as error:
+        raise QueryRefused("The query becomes too large: its functions stand too deep in one "
+                           "another, or are too many.") from error  # fmt: skip
     except RecursionError as error:
         raise QueryRefused("The query is nested too deeply.") from error
 
 
 def _translated(adql: str, catalogue: Catalogue, most_rows: int) -> Translation:
     tree = parsed(adql)
-    tables = names.tables(tree)
-    if len(tables) > _MOST_TABLES:
+    if sum(1 for _ in tree.find_all(exp.Table)) > _MOST_TABLES:
         raise QueryRefused(f"A query may name {_MOST_TABLES} tables.")
-    relations = [names.relation(adql, catalogue, table) for table in tables]
-    known = names.known(tree, catalogue)
+    names = Names(adql, catalogue)
+    tables = names.tables(tree)
+    relations = [names.relation(table) for table in tables]
+    known = names.known(tree)
     _name_columns(tree)
-    _Functions(adql, catalogue).replace_in(tree)
+    _Functions(adql, names).replace_in(tree)
     for cast in tree.find_all(exp.DataType):
         cast.replace(duckdb_type(cast))
     for column in tree.find_all(exp.Column):
@@ -64,7 +69,7 @@ def _translated(adql: str, catalogue: Catalogue, most_rows: int) -> Translation:
             literal.set("this", f"{literal.name}e0")  # of double precision, as columns are
     parameters: dict[str, str] = {}
     for table, relation in zip(tables, relations, strict=True):
-        names.put_in(table, relation)
+        put_in(table, relation)
         parameters |= relation.parameters
     _bracket_operands(tree)
     _limit(tree, most_rows + 1)
@@ -107,9 +112,9 @@ def _name_columns(tree: exp.Query) -> None:
 class _Functions:
     """Puts DuckDB's SQL in place of each call."""
 
-    def __init__(self, adql: str, catalogue: Catalogue) -> None:
+    def __init__(self, adql: str, names: Names) -> None:
         self._adql = adql
-        self._catalogue = catalogue
+        self._names = names
         self._shapes: dict[int, Shape] = {}
 
     def replace_in(self, tree: exp.Expr) -> None:
@@ -163,7 +168,7 @@ class _Functions:
     def _in_unit(self, call: exp.Anonymous) -> exp.Expr:
         match call.expressions:
             case [exp.Column() as column, exp.Literal(is_string=True) as unit]:
-                field = names.field_of(column, self._catalogue)
+                field = self._names.field_of(column)
             case _:
                 raise refused(self._adql, "IN_UNIT has a column, and a unit in quotes", call)
         if field is None or not field.unit:
