@@ -133,7 +133,7 @@ MANDATORY = (
           "meta.id;instr.obsty", "codes of the participating stations"),
     _text("instrument_name", "'Global Meteor Network camera#GMN'", "meta.id;instr",
           "what observed it"),
-    _given("service_title", "'GMN'", "meta.title", "name of this collection"),
+    _given("service_title", "'gmn'", "meta.title", "name of this collection: its schema"),
     _date("creation_date", "t.first_loaded_at_utc", "time.creation", "when the trajectory first "
           "came here"),
     _date("modification_date", "t.valid_from_utc", "time.processing", "when its content last "

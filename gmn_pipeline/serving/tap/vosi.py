@@ -15,7 +15,7 @@ from gmn_pipeline.serving.formats.frames import xml
 from gmn_pipeline.serving.formats.votable import TYPES
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Asked
-from gmn_pipeline.serving.tap import tap_schema
+from gmn_pipeline.serving.tap import epn_core, tap_schema
 from gmn_pipeline.serving.tap.adql.functions import OF_THE_OBSERVATORY
 from gmn_pipeline.serving.tap.catalogue import CATALOGUE
 from gmn_pipeline.serving.tap.formats import TAP_FORMATS
@@ -60,7 +60,7 @@ def _capabilities(base: str, settings: TapSettings) -> Iterator[str]:
         '<capability standardID="ivo://ivoa.net/std/TAP" xsi:type="tr:TableAccess">\n'
         '<interface xsi:type="vs:ParamHTTP" role="std" version="1.1">\n'
         f'<accessURL use="base">{xml(base)}</accessURL>\n</interface>\n'
-        f'<dataModel ivo-id="{_EPN_TAP}">EPN-TAP 2.0</dataModel>\n'
+        f'<dataModel ivo-id="{epn_core.UTYPE}">EPN-TAP 2.0</dataModel>\n'
         "<language><name>ADQL</name>"
         '<version ivo-id="ivo://ivoa.net/std/ADQL#v2.0">2.0</version>'
         '<version ivo-id="ivo://ivoa.net/std/ADQL#v2.1">2.1</version>'
@@ -100,9 +100,6 @@ def _capabilities(base: str, settings: TapSettings) -> Iterator[str]:
             f'<accessURL use="full">{xml(base)}/{path}</accessURL></interface>\n</capability>\n'
         )
     yield "</vosi:capabilities>\n"
-
-
-_EPN_TAP = "ivo://vopdc.obspm/std/EpnCore#schema-2.0"
 
 
 def _role(standard: str) -> str:
