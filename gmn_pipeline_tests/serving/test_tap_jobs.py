@@ -270,7 +270,12 @@ def test_jobs_outlive_a_server_or_say_that_they_did_not(
         (folder / removed.rsplit("/", 1)[1] / "job.json").write_text("{")
         server.process.send_signal(way)
         server.process.wait(30)
+    (folder / ("A" * 22)).mkdir()
+    (folder / "somebodys").mkdir()
+    (folder / "somebodys" / "letter.txt").write_text("not ours")
     with serving(lake, serve_tap_dir=folder) as server:
+        assert (folder / "somebodys" / "letter.txt").read_text() == "not ours"
+        assert not (folder / ("A" * 22)).exists()
         assert server.get(f"{done}/results/result").body == answer
         assert phase(server, working) == "ERROR"
         assert "Run it again" in failure(server.get(f"{working}/error"))

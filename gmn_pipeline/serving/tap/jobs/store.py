@@ -9,11 +9,12 @@ the server; else it goes with the server, also where that is killed: the next on
 
 import fcntl
 import logging
+import re
 import secrets
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from gmn_pipeline.storage.files import (
 _RECORD, _ANSWER = "job.json", "answer"
 _LOCK = ".lock"
 _ID_BYTES = 16
+_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _COME_BACK_S = 60
 _log = logging.getLogger(__name__)
 
@@ -80,11 +82,24 @@ class Jobs:
         self._opened.close()
 
     def _take_over(self, folder: Path) -> None:
+        """Let a folder be a job again. What is no job of ours is left as it is."""
+        if not _ID.fullmatch(folder.name):
+            return
+        with suppress(OSError):
+            folder.rmdir()  # it was made, and its server ended
+            return
         try:
-            job = read((folder / _RECORD).read_text("utf-8"))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            _log.warning("A job that cannot be read is removed: %s", error)
+            text = (folder / _RECORD).read_text("utf-8")
+        except OSError as error:
+            _log.warning("A job cannot be read: %s", error)
+            return
+        try:
+            job = read(text)
+        except (ValueError, TypeError, KeyError) as error:
+            _log.warning("A job that is none of this version's is removed: %s", error)
             shutil.rmtree(folder, ignore_errors=True)
+            return
+        if job.id != folder.name:
             return
         self._jobs[job.id] = job
         self.unfinished_of(job).unlink(missing_ok=True)
