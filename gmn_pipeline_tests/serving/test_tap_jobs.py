@@ -11,6 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from gmn_pipeline.queries.answer import Answer, Cancellation
+from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.process import ask as ask_by_process
+from gmn_pipeline.queries.states import Snapshot, states_of
+from gmn_pipeline.serving.problems import Problem
+from gmn_pipeline.serving.tap.questions import question
+from gmn_pipeline.serving.tap.results import write
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.server import Server, free_port, serving
@@ -242,6 +249,21 @@ def test_there_may_be_so_many_jobs(server: Server) -> None:
     assert "of yours" in failure(reply)
     post(server, jobs[0], b"", method="DELETE")
     assert make(server, COUNT)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is Linux's")
+def test_where_there_is_no_room_for_an_answer_that_is_said(lake: Settings) -> None:
+    def ask_lake(snapshot: Snapshot, sql: str, *more: object) -> Answer:
+        return ask_by_process(lake, sql, snapshot=snapshot.id)
+
+    one = question({"QUERY": "SELECT station_code FROM stations"}, lake)
+    limits = Limits(seconds=30, memory_mb=400, disk_mb=0, rows=10)
+    with (
+        states_of(lake, limits, kept=1) as states,
+        Path("/dev/full").open("wb") as target,
+        pytest.raises(Problem, match="no room"),
+    ):
+        write(one, states.newest, ask_lake, limits, Cancellation(), target, 1 << 20)
 
 
 def test_a_form_that_makes_no_sense_makes_no_job(server: Server, place: Path) -> None:

@@ -7,7 +7,9 @@ The answer is written whole before any of it is sent: it takes no memory, holds 
 client takes it slowly, and whatever goes wrong is told in its place, as the protocol wants it.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import IO, TypeAlias
@@ -18,11 +20,14 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.serving.formats.export import About, Export
+from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.tap.adql.places import with_place
 from gmn_pipeline.serving.tap.adql.translate import Translation, translated
 from gmn_pipeline.serving.tap.catalogue import CATALOGUE
 from gmn_pipeline.serving.tap.formats import Told
 from gmn_pipeline.serving.tap.questions import Question
+
+_log = logging.getLogger(__name__)
 
 Ask: TypeAlias = Callable[[Snapshot, str, Mapping[str, str], Limits, Cancellation], Answer]
 """How a query is run: see `Work.ask_free`."""
@@ -88,9 +93,22 @@ def _written(
         size += len(piece)
         if size > most_bytes:
             raise QueryLimit(f"The answer has more than {most_bytes >> 20:,} MB.")
-        target.write(piece)
-    target.flush()
+        with _having_room(target):
+            target.write(piece)
+    with _having_room(target):
+        target.flush()
     return Written(question.format.media_type, answer.rows, is_cut_off(), size, snapshot.id)
+
+
+@contextmanager
+def _having_room(target: IO[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            target.close()  # which tries to write once more
+        _log.warning("An answer cannot be written: %s", error)
+        raise Problem(503, "no-room", "There is no room for the answer just now.", 60) from error
 
 
 def _known(one: Translation, names: list[str]) -> list[Field]:
