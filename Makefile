@@ -16,7 +16,7 @@ ROWS ?= 100000 1000000 3000000
 .PHONY: help setup system-packages run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving lock docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
 

@@ -131,7 +131,11 @@ class Jobs:
                 now() + timedelta(days=settings.serve_tap_keep_days),
                 settings.serve_tap_timeout_s, address=address,
             )  # fmt: skip
-            self.folder_of(job).mkdir(mode=0o700)
+            try:
+                self.folder_of(job).mkdir(mode=0o700)
+            except OSError as error:
+                _log.warning("A job cannot be made: %s", error)
+                raise _too_many("There is no room for further jobs just now.") from error
             self._jobs[job.id] = job
             self.save(job)
             return job
@@ -173,9 +177,12 @@ class Jobs:
             return identifier in self._jobs
 
     def save(self, job: Job) -> None:
-        """Put its record down. What may be lost with the machine is only that of a job."""
+        """Put its record down. Where that cannot be done the job goes on, in memory."""
         if self.is_known(job.id):
-            atomic_write(self.folder_of(job) / _RECORD, record(job))
+            try:
+                atomic_write(self.folder_of(job) / _RECORD, record(job))
+            except OSError as error:
+                _log.warning("The record of a job cannot be written: %s", error)
 
     def folder_of(self, job: Job) -> Path:
         return self.folder / job.id
