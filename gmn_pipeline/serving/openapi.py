@@ -190,8 +190,7 @@ def page(routes: Sequence[Route]) -> str:
 
 
 def _section(route: Route) -> str:
-    needed = {p.name: p for p in route.parameters if p.is_required or p.is_in_path}
-    can_be_tried = all(p.example or p.default for p in needed.values())
+    needed = {p.name: p for p in route.parameters if p.example and p.is_required}
     given = {name: p.example for name, p in needed.items() if not p.is_in_path}
     path = route.path
     for name, parameter in needed.items():
@@ -200,9 +199,10 @@ def _section(route: Route) -> str:
     kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
     ways = ", ".join(f"<code>{method} {route.path}</code>" for method in route.methods)
-    try_it = f" <a href='{link}'>Try it</a>" if can_be_tried else ""
+    # Of keys of rows and of jobs no example holds everywhere.
+    attempt = "" if "{" in path else f" <a href='{link}'>Try it</a>"
     return (
-        f"<h2>{ways}</h2><p>{html.escape(route.summary)}. {kinds}.{try_it}</p>"
+        f"<h2>{ways}</h2><p>{html.escape(route.summary)}. {kinds}.{attempt}</p>"
         f"{_table(rows) if rows else ''}"
     )
 
