@@ -13,10 +13,10 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving bench-datasette lock docs clean
+.PHONY: help setup system-packages run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving bench-datasette lock docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
 
@@ -31,6 +31,12 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/gmn-client -r requirements/gmn-client.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e ./client
 	@touch $@
+
+# apt-get is Debian's own client; only root may install.
+system-packages:  ## install what the tests need and only Debian packages (STILTS)
+	@command -v stilts >/dev/null || { \
+	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts; }
 
 run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)
 ifeq ($(SOURCE),)

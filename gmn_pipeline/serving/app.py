@@ -23,6 +23,7 @@ from gmn_pipeline.serving.problems import answer_problem
 from gmn_pipeline.serving.rest_api import routes as rest_api
 from gmn_pipeline.serving.routes import Route
 from gmn_pipeline.serving.tables import routes as tables
+from gmn_pipeline.serving.tap import routes as tap
 from gmn_pipeline.serving.work import Work
 from gmn_pipeline.settings import Settings
 
@@ -35,6 +36,7 @@ ROUTES: tuple[Route, ...] = (
     *rest_api.ROUTES,
     *tables.ROUTES,
     *downloads.ROUTES,
+    *tap.ROUTES,
     *health.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""
@@ -61,15 +63,21 @@ def build_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={HTTPException: answer_problem},  # no such address, no such method
     )
+    app.state.work = work
     app.router.redirect_slashes = False  # it would lead to whatever host the request names
     return app
 
 
 def run(settings: Settings, host: str, port: int) -> None:
-    """Serve until the process is told to end (Ctrl-C, SIGTERM)."""
+    """Serve until the process is told to end (Ctrl-C, SIGTERM).
+
+    Raises ServiceRunning if another server has the folder of jobs.
+    """
     _let_many_connect()
+    app = build_app(settings)
+    app.state.work.tap.jobs.reserve()
     uvicorn.run(
-        build_app(settings), host=host, port=port,
+        app, host=host, port=port,
         # h11 limits what it takes of a request before it is whole; httptools does not.
         http="h11", h11_max_incomplete_event_size=_REQUEST_BYTES,
         timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S,

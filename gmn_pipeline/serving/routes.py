@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
@@ -207,19 +208,28 @@ class Route:
     """Statuses beside 200, 304, 400 and 429 that it may answer with."""
     has_parts: bool = False
     """Whether a part may be asked for (Range)."""
+    redirects: Mapping[int, str] = field(default_factory=dict)
+    """Statuses by which it leads elsewhere."""
+    methods: tuple[str, ...] = ("GET",)
+    """Those by which it is asked. By POST the parameters come as a form."""
 
     def route(self, work: Work) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
             try:
-                conditions = self._conditions(request)
-                return await self.answer(Asked(request, work, self._values(request), conditions))
+                given = await self.given(request)
+                conditions = self._conditions(given)
+                values = self._values(request, given)
+                return await self.answer(Asked(request, work, values, conditions))
             except Exception as error:
                 return response_of(problem_of(error), request.url.path)
 
-        return StarletteRoute(self.path, endpoint, methods=["GET"], name=self.name)
+        return StarletteRoute(self.path, endpoint, methods=self.methods, name=self.name)
 
-    def _values(self, request: Request) -> dict[str, Value]:
-        given = request.query_params
+    async def given(self, request: Request) -> ImmutableMultiDict[str, str]:
+        """The parameters as they were given. Raises Problem."""
+        return request.query_params
+
+    def _values(self, request: Request, given: ImmutableMultiDict[str, str]) -> dict[str, Value]:
         return {
             p.name: p.value(
                 [request.path_params[p.name]] if p.is_in_path else given.getlist(p.name)
@@ -228,10 +238,10 @@ class Route:
             if not isinstance(p, Conditions)
         }
 
-    def _conditions(self, request: Request) -> tuple[tuple[str, str], ...]:
+    def _conditions(self, given: ImmutableMultiDict[str, str]) -> tuple[tuple[str, str], ...]:
         """Parameters that are none of those with a fixed name. Raises Problem for unknown ones."""
         known = {p.name for p in self.parameters if not (p.is_in_path or isinstance(p, Conditions))}
-        more = [pair for pair in request.query_params.multi_items() if pair[0] not in known]
+        more = [pair for pair in given.multi_items() if pair[0] not in known]
         conditions = next((p for p in self.parameters if isinstance(p, Conditions)), None)
         found: list[tuple[str, str]] = []
         for name, text in more:

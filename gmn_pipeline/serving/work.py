@@ -28,6 +28,7 @@ from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.streaming import Pieces, Streamed
+from gmn_pipeline.serving.tap.jobs.runner import Runner
 from gmn_pipeline.settings import ServingSettings, Settings
 from gmn_pipeline.storage.object_store import ObjectStore
 
@@ -62,12 +63,15 @@ class Work:
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
+        self.tap = Runner(settings, self.lake.snapshot, self.ask_free)
 
     def start(self) -> None:
         self._pool.start()
         self.lake.start()
+        self.tap.start()
 
     def stop(self) -> None:
+        self.tap.stop()
         self._pool.close()
         self.lake.stop()
 
@@ -108,14 +112,39 @@ class Work:
         )  # fmt: skip
 
         def ask(cancellation: Cancellation) -> Fetched:
-            with self._pool.ask(
-                sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
-            ) as answer:
+            with self.ask_free(snapshot, sql, parameters, limits, cancellation) as answer:
                 table = pa.Table.from_batches(list(answer), answer.schema)
-                fetched = Fetched(table, answer.truncated)
-            self.lake.snapshot(snapshot.id)  # still there: nothing was missing
-            return fetched
+                return Fetched(table, answer.truncated)
 
+        return await self.in_turn(request, ask)
+
+    def ask_free(
+        self,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters,
+        limits: Limits,
+        cancellation: Cancellation,
+    ) -> Answer:
+        """Begin to answer a query that holds text of a client; close the answer.
+
+        For a thread, in its turn (`in_turn`). At its end it raises SnapshotGone if the state is not
+        there any more: then something may have been missing.
+        """
+        answer = self._pool.ask(
+            sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
+        )
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from answer
+            self.lake.snapshot(snapshot.id)
+
+        return Answer(
+            answer.schema, batches(), truncated=lambda: answer.truncated, close=answer.close
+        )
+
+    async def in_turn(self, request: Request, ask: Callable[[Cancellation], T]) -> T:
+        """Let a thread ask a query of a client when it is its turn. Raises Problem."""
         return await self._work(request, self._free, ask, of_client=True)
 
     async def stream(

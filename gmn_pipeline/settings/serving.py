@@ -5,10 +5,10 @@ What belongs here: limits of `gmn serve`. What does not: where the warehouse is.
 
 from pydantic import Field
 
-from gmn_pipeline.settings.group import SettingsGroup
+from gmn_pipeline.settings.tap import TapSettings
 
 
-class ServingSettings(SettingsGroup):
+class ServingSettings(TapSettings):
     """Serving: what 'gmn serve' answers, and how much of it at once."""
 
     serve_poll_s: float = Field(
