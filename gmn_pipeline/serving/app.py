@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from gmn_pipeline.serving import health, openapi
 from gmn_pipeline.serving.compression import Compression
+from gmn_pipeline.serving.feeds import routes as feeds
 from gmn_pipeline.serving.headers import Headers
 from gmn_pipeline.serving.limits import RequestsPerMinute
 from gmn_pipeline.serving.problems import answer_problem
@@ -34,6 +35,7 @@ _ENDS_WITHIN_S = 10
 ROUTES: tuple[Route, ...] = (
     *rest_api.ROUTES,
     *tables.ROUTES,
+    *feeds.ROUTES,
     *health.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""

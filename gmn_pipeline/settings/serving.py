@@ -60,3 +60,8 @@ class ServingSettings(SettingsGroup):
     serve_requests_per_minute: int = Field(
         6_000, ge=1, description="Requests a minute of one address; more are refused (429)."
     )
+    serve_trust_forwarded: bool = Field(
+        False, description="Whether X-Forwarded-Host and X-Forwarded-Proto are believed, for links "
+        "in feeds: only behind a proxy that sets both. Without it they lead to the Host that the "
+        "request names, by http."
+    )  # fmt: skip
