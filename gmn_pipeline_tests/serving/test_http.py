@@ -133,6 +133,16 @@ def test_a_state_that_never_was_is_gone(server: Server) -> None:
     assert_is_problem(server.sql("SELECT 1", snapshot=10**9), 410, legacy=True)
 
 
+def test_a_state_in_which_the_lake_was_still_being_made_is_gone_and_nothing_else_is(
+    server: Server,
+) -> None:
+    for number in range(4):
+        assert server.get("/gmn/trajectories.json", {"_as_of": number}).status == 410, number
+        assert server.get(SUMMARY, {"snapshot": number}).status == 410
+        assert server.get("/gmn/changes.ndjson", {"since": number or "00"}).status == 410
+    assert server.get("/readyz").status == 200
+
+
 # Compression -------------------------------------------------------------------------------------
 
 
