@@ -279,7 +279,8 @@ def test_the_lines_of_the_page_for_clients_work(server: Server) -> None:
     assert len(lines) >= 8
     begins = (b'{"ok": true', b"unique_trajectory_identifier,", b'{"database": "gmn"',
               b"trajectory_identifier,", b'{"trajectory_identifier":', b"# Summary",
-              b'{"queries":', b"solar_longitude", b"<?xml", b'{"change":"inserted"')  # fmt: skip
+              b'{"queries":', b"solar_longitude", b"<?xml", b"retry: ",
+              b'{"change":"inserted"')  # fmt: skip
     for line in lines:
         done = subprocess.run([*shlex.split(line), "--silent", "--fail-with-body"],
                               capture_output=True, timeout=60)  # fmt: skip
@@ -304,6 +305,8 @@ def test_requests_made_up_from_the_document_are_answered_as_it_says(server: Serv
         )
         @hypothesis.given(case=operation.as_strategy())
         def asked(case: schemathesis.Case) -> None:
+            if case.path.endswith("/events"):
+                case.query["_seconds"] = "0"  # else it would go on
             case.call_and_validate(checks=checks)
 
         asked()
