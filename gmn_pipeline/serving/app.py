@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from gmn_pipeline.serving import health, openapi
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.events import routes as events
+from gmn_pipeline.serving.events import websocket
 from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.feeds import routes as feeds
 from gmn_pipeline.serving.headers import Headers
@@ -62,7 +63,7 @@ def build_app(settings: Settings) -> Starlette:
 
     documents = openapi.routes(ROUTES)
     app = Starlette(
-        routes=[route.route(work) for route in (*ROUTES, *documents)],
+        routes=[*(route.route(work) for route in (*ROUTES, *documents)), websocket.route(work)],
         lifespan=lifespan,
         middleware=[
             Middleware(Headers),
