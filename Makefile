@@ -13,7 +13,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving lock docs clean
+.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-serving lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ bench: setup  ## measure as ratios against references (ROWS="100000 1000000")
 
 bench-serving: setup  ## measure the server, and the network's client over everything (ROWS=1000000)
 	@$(BIN)/python -m benchmarks.serving_bench --rows $(word 2,$(ROWS) $(ROWS))
+
+bench-events: setup  ## measure how soon a thousand listeners hear of a commit (ROWS=1000000)
+	@$(BIN)/python -m benchmarks.events_bench --rows $(word 2,$(ROWS) $(ROWS))
 
 lock: setup  ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt

@@ -48,7 +48,7 @@ def bench(
     with ExitStack() as opened:
         if data_dir is None:
             folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="gmn-bench-"))
-            settings = _loaded(Path(folder), rows)
+            settings = loaded(Path(folder), rows)
         else:
             settings = load_settings(data_dir=data_dir)
         server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
@@ -63,7 +63,7 @@ def bench(
             _read_everything(server)
 
 
-def _loaded(folder: Path, rows: int) -> Settings:
+def loaded(folder: Path, rows: int) -> Settings:
     source = folder / "source"
     generate(source, rows, kinds=("daily", "all"))
     settings = load_settings(data_dir=folder / "data", source_url=str(source), history="all")

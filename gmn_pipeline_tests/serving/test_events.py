@@ -7,19 +7,14 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.queries.held_rows import Asked, HeldRows
-from gmn_pipeline.serving.events import positions
-from gmn_pipeline.serving.events.positions import Position
 from gmn_pipeline_tests.support.listeners import Event, Listener, all_until_now
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, Summary, sample
 from gmn_pipeline_tests.support.server import Server, serving
@@ -208,17 +203,6 @@ def test_filters_of_many_listeners_go_their_own_ways(server: Server, loads: Load
             listener.close()
 
 
-def test_held_rows_are_asked_as_the_lake_is() -> None:
-    rows = pa.table({"a": [1, 2, None, 4], "b": [["x"], ["x", "y"], [], None]})
-    held = HeldRows()
-    some = [Asked("a > ?", (1,)), Asked("list_contains(b, ?)", ("x",)), Asked("a IS NULL", ()),
-            Asked("a > ? AND a < ?", (9, 9))]  # fmt: skip
-    found = held.matching(rows, [0, 1, 2, 1], some * 30)
-    assert [list(one) for one in found] == [[1], [0, 1], [2], []] * 30
-    assert [list(one) for one in held.matching(rows.slice(0, 0), [], some)] == [[]] * 4
-    held.close()
-
-
 # Who comes and goes -------------------------------------------------------------------------------
 
 
@@ -366,12 +350,6 @@ def test_since_may_be_a_time(server: Server, loads: Loads) -> None:
     told = all_until_now(server, _since=before)
     assert told
     assert told == all_until_now(server, last=str(state))
-
-
-def test_positions_are_read_as_they_are_written() -> None:
-    for position in (Position(5), Position(5, 9, 0), Position(5, 9, 120)):
-        assert positions.read(str(position)) == position
-    assert replace(Position(5), state=6) == positions.read("6")
 
 
 def test_a_lake_that_goes_away_is_waited_for(server: Server, loads: Loads) -> None:

@@ -46,13 +46,13 @@ def listening(
 
 def told(connection: ClientConnection) -> list[Event]:
     """All messages until it ends."""
-    return [event for event in map(read, connection) if event.name != "position"]
+    return [event for message in connection for event in read(message) if event.name != "position"]
 
 
-def read(message: str | bytes) -> Event:
-    one: dict[str, Any] = json.loads(message)
-    assert set(one) == {"id", "event", "data"}
-    return Event(one["id"], one["event"], one["data"])
+def read(message: str | bytes) -> list[Event]:
+    some: list[dict[str, Any]] = json.loads(message)
+    assert all(set(one) == {"id", "event", "data"} for one in some)
+    return [Event(one["id"], one["event"], one["data"]) for one in some]
 
 
 def as_sent(events: list[Event]) -> list[Event]:
@@ -81,15 +81,15 @@ def test_it_tells_the_same_as_server_sent_events(bench: Bench, server: Server) -
 def take(connection: ClientConnection, count: int) -> list[Event]:
     found: list[Event] = []
     while len(found) < count:
-        event = read(connection.recv(timeout=20))
-        if event.name != "position":
-            found.append(event)
+        events = read(connection.recv(timeout=20))
+        found += [event for event in events if event.name != "position"]
+    assert len(found) == count
     return found
 
 
 def test_positions_are_told_where_nothing_is_new(server: Server) -> None:
     with listening(server) as live:
-        first = read(live.recv(timeout=20))
+        (first,) = read(live.recv(timeout=20))
     assert (first.id, first.name, first.data) == (str(server.snapshot), "position", None)
 
 

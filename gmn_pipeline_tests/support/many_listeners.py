@@ -21,22 +21,31 @@ def let_many_open() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+# What the server says to that is not masked: it can be looked through as it is.
+_UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
+
 class _Listener:
     """The least that reads server-sent events: all else would measure this process."""
 
-    def __init__(self, server: Server, query: str) -> None:
+    def __init__(self, server: Server, query: str, *, is_websocket: bool) -> None:
         self._server = server
         self._query = query
+        self._is_websocket = is_websocket
         self._writer: asyncio.StreamWriter
 
     async def connect(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._server.port)
-        request = f"GET /gmn/events{self._query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-        self._writer.write(request.encode())
-        await self._read_to(b": still here")
+        upgrade = _UPGRADE if self._is_websocket else ""
+        head = f"GET /gmn/events{self._query} HTTP/1.1\r\nHost: 127.0.0.1\r\n{upgrade}\r\n"
+        self._writer.write(head.encode())
+        await self._read_to(b'"position"' if self._is_websocket else b": still here")
 
     async def heard(self) -> float:
-        await self._read_to(b"data: ")
+        await self._read_to(b'"change"')
         return time.time()
 
     async def _read_to(self, what: bytes) -> None:
@@ -54,10 +63,15 @@ class _Listener:
 class ManyListeners:
     """Connected in the block; use it in a loop of asyncio."""
 
-    def __init__(self, server: Server, count: int, *, filters: int = 0) -> None:
+    def __init__(
+        self, server: Server, count: int, *, filters: int = 0, is_websocket: bool = False
+    ) -> None:
         """`filters`: so many different ones, all of which let everything through."""
         queries = [f"?vgeo_km_s__gt=-{number + 1}" for number in range(filters)] or [""]
-        self._listeners = [_Listener(server, queries[n % len(queries)]) for n in range(count)]
+        self._listeners = [
+            _Listener(server, queries[n % len(queries)], is_websocket=is_websocket)
+            for n in range(count)
+        ]
 
     async def __aenter__(self) -> "ManyListeners":
         for first in range(0, len(self._listeners), _CONNECT_AT_ONCE):
@@ -83,11 +97,13 @@ def seconds_until_all_heard(
     count: int,
     *,
     filters: int = 0,
+    is_websocket: bool = False,
 ) -> float:
     """From a commit, as anybody sees it in the catalogue, until the last listener heard of it."""
 
     async def listen() -> float:
-        async with ManyListeners(server, count, filters=filters) as listeners:
+        many = ManyListeners(server, count, filters=filters, is_websocket=is_websocket)
+        async with many as listeners:
             with _looking_for_commit(settings) as committed:
                 loading = asyncio.create_task(asyncio.to_thread(commit))
                 heard = await listeners.all_heard()

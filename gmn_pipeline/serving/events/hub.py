@@ -169,6 +169,7 @@ class Hub:
             return found
 
         def make() -> Batch:
+            self._lake.snapshot(before)
             made = fetch_batch(self._fetch_of(after), before, after, self._most_changes)
             self._lake.snapshot(before)  # still there: nothing was missed
             return made

@@ -28,7 +28,7 @@ HEADERS = {
 TAKEN_WITHIN_S = 120.0
 """Who takes nothing for so long is given up; the position is the client's to keep."""
 _RETRY_MS = 3_000
-_PIECE_BYTES = 64 << 10
+PIECE_BYTES = 64 << 10
 """As much as is handed over at once: the memory that a slow listener takes."""
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ async def _until_gone(receive: Receive, listening: anyio.CancelScope) -> None:
 def _pieces(told: Told) -> Iterable[bytes]:
     match told:
         case Changes():
-            return joined(encoded(told.batch, told.chosen, MEDIA_TYPE, _event), _PIECE_BYTES)
+            return joined(encoded(told.batch, told.chosen, MEDIA_TYPE, _event), PIECE_BYTES)
         case Bulk():
             return [_named("bulk", told.told(), str(told.after))]
         case Gone():

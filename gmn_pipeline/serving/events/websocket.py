@@ -2,8 +2,9 @@
 
 What belongs here: messages and how they end. What does not: what is told (`listening.py`).
 
-A message is JSON: `id` as in server-sent events, `event` (`change`, `bulk`, `gone`, or `position`:
-nothing new up to here), `data`. What the client says is not read.
+A message is a list in JSON, of one event or more: `id` as in server-sent events, `event` (`change`,
+`bulk`, `gone`, or `position`: nothing new up to here), `data`. A message for each event would take
+twice as long for a thousand listeners. What the client says is not read.
 """
 
 import json
@@ -16,14 +17,15 @@ from starlette.requests import Request
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gmn_pipeline.serving.events.batches import encoded
+from gmn_pipeline.serving.events.batches import encoded, joined
 from gmn_pipeline.serving.events.listening import Bulk, Changes, Gone, Still, Told, listen
 from gmn_pipeline.serving.events.routes import ROUTE, SECONDS, begins, chosen_by
-from gmn_pipeline.serving.events.sse import TAKEN_WITHIN_S
+from gmn_pipeline.serving.events.sse import PIECE_BYTES, TAKEN_WITHIN_S
 from gmn_pipeline.serving.problems import problem_of, response_of
 from gmn_pipeline.serving.work import Work
 
 _NAME = "websocket"
+_AND = b",\n"
 _ENDED = 1000
 _RESTARTS = 1012
 _FAILED = 1011
@@ -91,18 +93,20 @@ async def _send_all(
 def _messages(told: Told) -> Iterable[bytes]:
     match told:
         case Changes():
-            return encoded(told.batch, told.chosen, _NAME, _change)
+            events = encoded(told.batch, told.chosen, _NAME, _change)
         case Bulk():
-            return [_named("bulk", told.told(), str(told.after))]
+            events = iter([_named("bulk", told.told(), str(told.after))])
         case Gone():
-            return [_named("gone", told.problem.body())]
+            events = iter([_named("gone", told.problem.body())])
         case Still():
-            return [_named("position", None, str(told.position))]
+            events = iter([_named("position", None, str(told.position))])
+    for piece in joined(events, PIECE_BYTES):
+        yield b"[" + piece.removesuffix(_AND) + b"]"
 
 
 def _change(position: str, line: str) -> bytes:
-    return f'{{"id":"{position}","event":"change","data":{line}}}'.encode()
+    return f'{{"id":"{position}","event":"change","data":{line}}}'.encode() + _AND
 
 
 def _named(name: str, data: dict[str, object] | None, position: str | None = None) -> bytes:
-    return json.dumps({"id": position, "event": name, "data": data}).encode()
+    return json.dumps({"id": position, "event": name, "data": data}).encode() + _AND
