@@ -27,7 +27,7 @@ from gmn_pipeline_tests.support.server import Server, serving
 
 _CHANGES = 20
 _AIM_S = 1.0
-_STEP = timedelta(seconds=10)
+_STEP = timedelta(seconds=2)
 _console = Console()
 
 

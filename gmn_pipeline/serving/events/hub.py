@@ -9,7 +9,7 @@ one finds those gone that it has not come to, and has them made anew, or several
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol, TypeVar
 
@@ -52,6 +52,9 @@ class Hub:
         self._kept: OrderedDict[tuple[int, int], Batch] = OrderedDict()
         self._from: dict[int, int] = {}
         self._making: dict[tuple[int, int], asyncio.Task[Batch]] = {}
+        self._told: int | None = None
+        self._in_order = asyncio.Lock()
+        self._preparing: set[asyncio.Task[None]] = set()
         self._listeners: Counter[str] = Counter()
         self._filters: Counter[Filter] = Counter()
         self.is_ended = False
@@ -65,7 +68,28 @@ class Hub:
         """Of the thread that looks at the lake."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._wake)
+            loop.call_soon_threadsafe(self._news_of_commit)
+
+    def _news_of_commit(self) -> None:
+        task = asyncio.create_task(self._prepare())
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
+
+    async def _prepare(self) -> None:
+        """Make what nearly all will ask for at once, then wake them."""
+        async with self._in_order:
+            newest, before = self._newest(), self._told
+            try:
+                if newest is not None and before is not None and self._listeners:
+                    batch = await self.batch(before, newest) if newest.id > before else None
+                    if batch is not None and self._filters:
+                        async with batch.choosing:
+                            await self._choose(batch, self._filters)
+            except Problem:
+                pass  # told to those who ask themselves
+            finally:
+                self._told = None if newest is None else newest.id
+                self._wake()
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -78,7 +102,7 @@ class Hub:
 
     def close(self) -> None:
         self.end()
-        for task in self._making.values():
+        for task in (*self._making.values(), *self._preparing):
             task.cancel()
         if self._held is not None:
             self._held.close()
@@ -210,11 +234,11 @@ class Hub:
         together. Raises Problem."""
         async with batch.choosing:
             if filter_ not in batch.chosen:
-                await self._choose(batch, filter_)
+                await self._choose(batch, {**self._filters, filter_: 1})
         return batch.chosen[filter_]
 
-    async def _choose(self, batch: Batch, filter_: Filter) -> None:
-        some = [one for one in {**self._filters, filter_: 1} if one not in batch.chosen]
+    async def _choose(self, batch: Batch, filters: Iterable[Filter]) -> None:
+        some = [one for one in filters if one not in batch.chosen]
         held = self._held
         assert held is not None
 
