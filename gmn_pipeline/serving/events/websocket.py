@@ -3,8 +3,8 @@
 What belongs here: messages and how they end. What does not: what is told (`listening.py`).
 
 A message is a list in JSON, of one event or more: `id` as in server-sent events, `event` (`change`,
-`bulk`, `gone`, or `position`: nothing new up to here), `data`. So a commit is a write or two for each
-listener, not one for each change. What the client says is not read.
+`bulk`, `gone`, or `position`: nothing new up to here), `data`. So a commit is a write or two for
+each listener, not one for each change. What the client says is not read.
 """
 
 import json
