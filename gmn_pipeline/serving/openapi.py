@@ -129,17 +129,23 @@ def _form(parameters: Sequence[Parameter]) -> dict[str, Any]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "name": parameter.name, "in": "path" if parameter.is_in_path else "query",
+        "name": parameter.name, "in": _place(parameter),
         "description": parameter.meaning, "required": parameter.is_required or parameter.is_in_path,
         "schema": parameter.schema(),
     }  # fmt: skip
     if isinstance(parameter, Conditions):
         told |= {"style": "form", "explode": True}
-    elif not told["required"] and not parameter.is_repeated:
+    elif told["in"] == "query" and not told["required"] and not parameter.is_repeated:
         told["allowEmptyValue"] = True
     if parameter.example:
         told["example"] = parameter.example
     return told
+
+
+def _place(parameter: Parameter) -> str:
+    if parameter.is_in_path:
+        return "path"
+    return "header" if parameter.is_in_header else "query"
 
 
 def _good(answers: Sequence[Answers]) -> dict[str, Any]:
@@ -205,7 +211,8 @@ def _section(route: Route) -> str:
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
     ways = ", ".join(f"<code>{method} {route.path}</code>" for method in route.methods)
     # Of keys of rows and of jobs no example holds everywhere.
-    attempt = "" if "{" in path else f" <a href='{link}'>Try it</a>"
+    is_to_try = "{" not in path and not route.is_endless
+    attempt = f" <a href='{link}'>Try it</a>" if is_to_try else ""
     return (
         f"<h2>{ways}</h2><p>{html.escape(route.summary)}. {kinds}.{attempt}</p>"
         f"{_table(rows) if rows else ''}"
