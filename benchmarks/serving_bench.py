@@ -8,6 +8,7 @@ at once; the client's own function over all rows. What does not: comparisons wit
 """
 
 import json
+import os
 import statistics
 import tempfile
 import threading
@@ -33,6 +34,9 @@ from gmn_pipeline_tests.support.archive import FIRST_DATE, LAST_DATE, generate
 from gmn_pipeline_tests.support.server import Server, client_says, serving
 
 _SUMMARY = "/gmn_rest_api/meteor_summary"
+_TABLE = "/gmn/trajectories"
+_TURNING = "table, pages in turn"
+_MOST_ASKED = 20_000
 _CONNECTIONS = (1, 8, 64)
 _CLIENT_WITHIN_S = 3_600.0
 _console = Console()
@@ -43,6 +47,7 @@ def bench(
     data_dir: Annotated[Path | None, typer.Option(help="A data folder that is there.")] = None,
     seconds: Annotated[float, typer.Option(help="Seconds of each measurement.")] = 10.0,
     client: Annotated[bool, typer.Option(help="Whether the client reads everything.")] = True,
+    only: Annotated[str, typer.Option(help="Requests whose names have this in them.")] = "",
 ) -> None:
     """Measure the server."""
     with ExitStack() as opened:
@@ -52,12 +57,14 @@ def bench(
         else:
             settings = load_settings(data_dir=data_dir)
         server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
-        table = Table("request", "connections", "answers/s", "p50 ms", "p95 ms", "p99 ms")
-        for name, paths in _requests(server).items():
+        table = Table("request", "connections", "answers/s", "CPU ms", "p50 ms", "p95 ms", "p99 ms")
+        for name, paths in _requests(server, settings).items():
+            if only not in name:
+                continue
             for connections in _CONNECTIONS:
-                table.add_row(
-                    name, str(connections), *_measure(server, paths, connections, seconds)
-                )
+                is_turning = name == _TURNING
+                told = _measure(server, paths, connections, seconds, is_turning=is_turning)
+                table.add_row(name, str(connections), *told)
         _console.print(table)
         if client:
             _read_everything(server)
@@ -73,13 +80,19 @@ def _loaded(folder: Path, rows: int) -> Settings:
     return settings
 
 
-def _requests(server: Server) -> dict[str, list[str]]:
+def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
     """What is asked: a name, and addresses in turn. None is asked twice but where that is meant."""
+    identifiers = _identifiers(settings)
+    pages = [f"{_TABLE}.json?{urlencode({'_next': one})}" for one in identifiers]
     first = server.get(_SUMMARY)
     tag = first.headers["GMN-Snapshot"]
     day = [f"2022-{month:02d}-{day:02d}" for month in range(1, 13) for day in range(1, 29)]
     return {
         "first page, kept": [_SUMMARY],
+        "table, first page, kept": [f"{_TABLE}.json"],
+        "table, page of its own": pages,
+        _TURNING: pages[::-1],
+        "trajectory of its own": [f"{_TABLE}/{one}.json" for one in identifiers],
         "page of its own": [
             f"{_SUMMARY}?{urlencode({'page': 1, 'snapshot': tag, 'after': _key(date)})}"
             for date in day
@@ -90,6 +103,16 @@ def _requests(server: Server) -> dict[str, list[str]]:
             for date in day
         ],
     }
+
+
+def _identifiers(settings: Settings) -> list[str]:
+    """Some trajectories, always the same."""
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        found = connection.execute(
+            "SELECT trajectory_identifier FROM trajectories ORDER BY hash(trajectory_identifier) "
+            f"LIMIT {_MOST_ASKED}"
+        ).fetchall()
+    return [identifier for (identifier,) in found]
 
 
 def _of(date: str) -> str:
@@ -110,16 +133,16 @@ class _Taken:
 
 
 def _measure(
-    server: Server, paths: list[str], connections: int, seconds: float
-) -> tuple[str, str, str, str]:
-    taken, lock, numbers = _Taken([]), threading.Lock(), iter(range(10**9))
+    server: Server, paths: list[str], connections: int, seconds: float, *, is_turning: bool
+) -> tuple[str, ...]:
+    """`is_turning`: each connection begins at a place of its own, and goes on by the links."""
+    taken, lock, numbers = _Taken([]), threading.Lock(), iter(range(connections, 10**9))
+    begun_cpu_s = _cpu_s(server)
     ends = time.monotonic() + seconds
 
-    def ask() -> None:
+    def ask(path: str) -> None:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
         while time.monotonic() < ends:
-            with lock:
-                path = paths[next(numbers) % len(paths)]
             begun = time.monotonic()
             connection.request("GET", path, headers={"Accept-Encoding": "identity"})
             answer = connection.getresponse()
@@ -129,21 +152,34 @@ def _measure(
                     taken.seconds.append(time.monotonic() - begun)
                 else:
                     taken.failed += 1
+                path = paths[next(numbers) % len(paths)]
+            if is_turning and (link := answer.headers.get("Link")):
+                path = link[1:].partition(">")[0]
         connection.close()
 
-    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    threads = [
+        threading.Thread(target=ask, args=(paths[number % len(paths)],))
+        for number in range(connections)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if len(taken.seconds) < 2:
-        return ("-", "-", "-", f"({taken.failed} not answered)")
+        return ("-", "-", "-", "-", f"({taken.failed} not answered)")
     cuts = statistics.quantiles(taken.seconds, n=100)
+    cpu_ms = (_cpu_s(server) - begun_cpu_s) / len(taken.seconds) * 1e3
     note = f" ({taken.failed} not answered)" if taken.failed else ""
     return (
-        f"{len(taken.seconds) / seconds:,.1f}", f"{cuts[49] * 1e3:,.0f}",
+        f"{len(taken.seconds) / seconds:,.1f}", f"{cpu_ms:,.1f}", f"{cuts[49] * 1e3:,.0f}",
         f"{cuts[94] * 1e3:,.0f}", f"{cuts[98] * 1e3:,.0f}{note}",
     )  # fmt: skip
+
+
+def _cpu_s(server: Server) -> float:
+    """Seconds of processor time that the server has used, without its processes for SQL."""
+    told = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read_everything(server: Server) -> None:
