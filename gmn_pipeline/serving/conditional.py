@@ -74,10 +74,7 @@ async def answered(asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]
     if (known := stamp.not_modified(request)) is not None:
         return known
     key = (stamp.snapshot.id, request.url.path, request.url.query)
-    kept = asked.work.cache.get(key)
-    if kept is None:
-        kept = await ask()
-        asked.work.cache.put(key, kept)
+    kept = asked.work.cache.get(key) or await asked.work.once.answer(key, ask)
     headers = {**stamp.headers(request), **kept.headers}
     return Response(kept.body, headers=headers, media_type=kept.media_type)
 

@@ -23,7 +23,7 @@ from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
-from gmn_pipeline.serving.cache import Cache
+from gmn_pipeline.serving.cache import Cache, Once
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.problems import problem_of, unavailable
@@ -53,6 +53,7 @@ class Work:
         self.settings: ServingSettings = settings
         self.lake = Lake(settings, settings)
         self.cache = Cache(settings.serve_cache_mb << 20)
+        self.once = Once(self.cache)
         waiting, patience_s = settings.serve_queue, settings.serve_queue_s
         self._own = Slots(settings.serve_queries, waiting, patience_s)
         self._free = Slots(settings.serve_sql_queries, waiting, patience_s)

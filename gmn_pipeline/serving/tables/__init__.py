@@ -6,7 +6,8 @@
     order.py       the order of rows, and going on after one of them (`_next`)
     facets.py      values of a column and how often each occurs
     shapes.py      rows and pages as JSON
-    page.py        a page of a table
+    page.py        a page of a table as it is asked for
+    answer.py      and what is answered
     exports.py     a whole table in any format
     as_of.py       which state is asked (`_as_of`)
     questions.py   ready questions

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from starlette.responses import Response
 
 from gmn_pipeline.serving.routes import Answers, Asked, Route
-from gmn_pipeline.serving.tables import changes, exports, page, questions, trajectory
+from gmn_pipeline.serving.tables import answer, changes, exports, page, questions, trajectory
 from gmn_pipeline.serving.tables.addresses import (
     EXPORT_PROBLEMS,
     PROBLEMS,
@@ -47,7 +47,7 @@ def _routes(relation: Relation) -> Iterator[Route]:
 
     async def a_page(asked: Asked) -> Response:
         base = f"/{asked.text('store')}/{relation.name}"
-        return await page.answer(asked, relation, filters, base)
+        return await answer.answer(asked, relation, filters, base)
 
     async def an_export(asked: Asked) -> Response:
         return await exports.answer(asked, relation, filters)
