@@ -4,7 +4,7 @@ What belongs here: waiting for a turn, and ending a query when its client has go
 SQL (the routes' own modules), and running it (`queries/`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ import anyio.to_thread
 import pyarrow as pa
 from starlette.requests import Request
 
-from gmn_pipeline.errors import GmnError
+from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
@@ -34,6 +34,8 @@ from gmn_pipeline.storage.object_store import ObjectStore
 T = TypeVar("T")
 
 _DISCONNECT_POLL_S = 0.1
+_MOST_BYTES = 32 << 20
+"""Of an answer to a client's own query, in memory."""
 _HIDDEN = frozenset(table.name for table in WORKING_TABLES)
 """What the pipeline keeps for itself, such as messages that could not be read."""
 
@@ -111,7 +113,7 @@ class Work:
             with self._pool.ask(
                 sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
             ) as answer:
-                table = pa.Table.from_batches(list(answer), answer.schema)
+                table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
                 fetched = Fetched(table, answer.truncated)
             self.lake.snapshot(snapshot.id)  # still there: nothing was missing
             return fetched
@@ -143,6 +145,32 @@ class Work:
             await held.enter_async_context(self._exports.turn())
             pieces = await self._in_thread(
                 request, cancellation, begin, of_client=True, threads=self._export_threads
+            )
+            return Streamed(pieces, held.pop_all(), self._export_threads)
+        raise AssertionError("unreachable")
+
+    async def stream_free(
+        self,
+        request: Request,
+        found: Callable[[], Awaitable[Fetched]],
+        write: Callable[[Answer], Iterator[bytes]],
+    ) -> Streamed:
+        """An answer that is here whole, in whatever it is written as. Raises Problem.
+
+        Its query is over by then, so who takes it slowly keeps no process from others; so many are
+        in memory as there may be exports.
+        """
+
+        def begin(cancellation: Cancellation) -> Pieces:
+            batches = iter(table.to_batches())
+            answer = Answer(table.schema, batches, truncated=lambda: False, close=lambda: None)
+            return Pieces(answer, write, cancellation)
+
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self._exports.turn())
+            table = (await found()).table
+            pieces = await self._in_thread(
+                request, Cancellation(), begin, of_client=True, threads=self._export_threads
             )
             return Streamed(pieces, held.pop_all(), self._export_threads)
         raise AssertionError("unreachable")
@@ -184,6 +212,16 @@ class Work:
         except BaseExceptionGroup as group:
             raise _only(group) from None
         return done
+
+
+def _not_too_much(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Raises QueryLimit: what a process may find would be too much here."""
+    taken = 0
+    for batch in batches:
+        taken += batch.nbytes
+        if taken > _MOST_BYTES:
+            raise QueryLimit(f"The answer has more than {_MOST_BYTES >> 20} MB.")
+        yield batch
 
 
 async def _cancel_if_gone(request: Request, cancellation: Cancellation) -> None:

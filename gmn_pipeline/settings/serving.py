@@ -38,6 +38,10 @@ class ServingSettings(SettingsGroup):
     serve_sql_queries: int = Field(
         2, ge=1, description="Queries of clients' own at once: each is a process."
     )
+    serve_sql_rows: int = Field(
+        100_000, ge=1, description="Rows that a query of a client's own may answer with in a "
+        "format of exports; a page of JSON has GMN_SERVE_PAGE_ROWS."
+    )  # fmt: skip
     serve_exports: int = Field(
         4, ge=1, description="Exports of whole tables at once; each has what memory its query and "
         "its format take, some tens of MB."

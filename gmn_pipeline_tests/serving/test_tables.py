@@ -140,7 +140,7 @@ def test_a_value_is_a_value_whatever_stands_in_it(server: Server, lake: Settings
 
 @pytest.mark.parametrize("name", [
     "1=1", "vgeo_km_s)__gt", "vgeo_km_s; DROP TABLE trajectories", "vgeo_km_s__gt__lt", "rowid",
-    "VGEO_KM_S", "__gt", "vgeo_km_s__", "_where", "_search", "vgeo_km_s__over", "snapshot",
+    "VGEO_KM_S", "__gt", "vgeo_km_s__", "where", "_search", "vgeo_km_s__over", "snapshot",
     '"vgeo_km_s"',
 ])  # fmt: skip
 def test_a_name_that_there_is_not_is_refused_and_what_there_is_is_said(

@@ -11,9 +11,11 @@
     exports.py     a whole table in any format
     as_of.py       which state is asked (`_as_of`)
     questions.py   ready questions
+    sql.py         SQL of clients
     trajectory.py  one trajectory with its revisions, files and stations
     changes.py     what has changed since a state, for mirrors
     addresses.py, routes.py     the addresses
 
-What does not belong here: text of clients in SQL. Names come from `schemas/`, values are bound.
+Names come from `schemas/`, values are bound; text of clients (`_where`, `sql`) goes through
+`serving/free_sql.py` into processes of its own.
 """

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pyarrow as pa
 from starlette.responses import Response
 
+from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.routes import Asked, Conditions
@@ -28,6 +29,7 @@ from gmn_pipeline.serving.tables.page import (
     SEARCH,
     SORT,
     SORT_DESC,
+    WHERE,
     Page,
     page_of,
 )
@@ -65,7 +67,8 @@ class _Sheets:
         # A facet's links have the page's own address in them.
         goes_on = self.page.after is not None and size > 0 and not self.page.facets
         sheets = max(1, _AHEAD_ROWS // size) if goes_on else 1
-        rows = await self._rows(*self.page.sql(sheets * size))
+        sql, values = self.page.sql(sheets * size)
+        rows = await self._rows(sql, values, sheets * size + 1)
         around = await self._around()
         first = self._sheet(rows, 0, around)
         before = first
@@ -77,8 +80,12 @@ class _Sheets:
             self.asked.work.cache.put((self.stamp.snapshot.id, path, query), before)
         return first
 
-    async def _rows(self, sql: str, values: list[Bound]) -> pa.Table:
-        return await self.asked.work.fetch(self.asked.request, self.stamp.snapshot, sql, values)
+    async def _rows(self, sql: str, values: list[Bound], rows: int) -> pa.Table:
+        """All rows of a query that has so many at most."""
+        asked, snapshot = self.asked, self.stamp.snapshot
+        if self.page.is_free:
+            return (await free_sql.fetch(asked, snapshot, sql, values, rows=rows)).table
+        return await asked.work.fetch(asked.request, snapshot, sql, values)
 
     def _sheet(self, rows: pa.Table, begin: int, around: Mapping[str, object]) -> Kept:
         page, size = self.page, self.page.size
@@ -138,7 +145,9 @@ class _Sheets:
         given = self.asked.request.query_params.multi_items()
         for one in page.facets:
             found = await self._rows(
-                facets.facet_sql(one, relation, clause, page.facet_size), values
+                facets.facet_sql(one, relation, clause, page.facet_size),
+                values,
+                page.facet_size + 1,
             )
             results[one.key] = facets.facet_result(one, found, page.facet_size, self.path, given)
         return {
@@ -154,7 +163,7 @@ class _Sheets:
             "facet_results": results,
             "suggested_facets": [],
             "private": False,
-            "allow_execute_sql": False,
+            "allow_execute_sql": True,
         }  # fmt: skip
 
     async def _number(self, clause: str, values: list[Bound]) -> int:
@@ -162,7 +171,7 @@ class _Sheets:
         sql = f"SELECT count(*) AS n FROM {self.page.relation.name} {clause}"
 
         async def count() -> Kept:
-            found = await self._rows(sql, values)
+            found = await self._rows(sql, values, 1)
             return Kept(str(found.column("n")[0].as_py()).encode(), _JSON, {})
 
         key = (self.stamp.snapshot.id, sql, repr(values))
@@ -182,6 +191,7 @@ def _description(asked: Asked) -> str:
             said.append(f"{name} = {text}")
     if SEARCH.name in asked.values and (looked_for := asked.text(SEARCH.name)):
         said.append(f'search matches "{looked_for}"')
+    said += asked.texts(WHERE.name)
     words = f"where {' and '.join(said)}" if said else ""
     if by := asked.text(SORT.name):
         words += f" sorted by {by}"

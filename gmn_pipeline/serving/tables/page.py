@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import Field
+from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Asked, Conditions, Parameter
 from gmn_pipeline.serving.tables import facets, order, shapes
@@ -28,6 +29,10 @@ NOCOL = Parameter("_nocol", "column to leave out, several times for several", is
 SEARCH = Parameter(
     "_search", "words that each stand in one of the row's texts, upper or lower case"
 )
+WHERE = Parameter(
+    "_where", "condition in SQL with the columns of the table; several times for several, that all "
+    "hold", is_repeated=True, example="vgeo_km_s * 2 > 130",
+)  # fmt: skip
 _ON = ("on", "1", "true")
 _SIZE = Parameter(
     "_size", f"rows of the page, {_DEFAULT_SIZE} without it; max for as many as there may be",
@@ -66,7 +71,7 @@ def filters_of(relation: Relation) -> Conditions:
 
 def of_rows(relation: Relation) -> tuple[Parameter, ...]:
     """Those that say which rows are asked for."""
-    return (filters_of(relation), *([SEARCH] if relation.is_searched else []))
+    return (filters_of(relation), WHERE, *([SEARCH] if relation.is_searched else []))
 
 
 def parameters_of(relation: Relation) -> tuple[Parameter, ...]:
@@ -104,10 +109,12 @@ def chosen(asked: Asked, relation: Relation) -> tuple[Field, ...]:
 
 def filtered(asked: Asked, relation: Relation, filters: Conditions) -> list[Condition]:
     """The conditions of a request. Raises Problem."""
+    free = free_sql.conditions(asked.texts(WHERE.name), WHERE.name)
     words = asked.text(SEARCH.name) if relation.is_searched else None
     return [
         *conditions(relation, [(*filters.parts(name), text) for name, text in asked.conditions]),
         *(search(relation, words) if words else []),
+        *(Condition(text, is_free=True) for text in free),
     ]
 
 
@@ -135,6 +142,11 @@ class Page:
     shape: str
     facets: tuple[Facet, ...]
     facet_size: int
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it holds text of the client."""
+        return any(one.is_free for one in self.conditions)
 
     @property
     def keys(self) -> list[str]:

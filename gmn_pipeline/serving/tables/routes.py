@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from starlette.responses import Response
 
 from gmn_pipeline.serving.routes import Answers, Asked, Route
-from gmn_pipeline.serving.tables import answer, changes, exports, page, questions, trajectory
+from gmn_pipeline.serving.tables import answer, changes, exports, page, questions, sql, trajectory
 from gmn_pipeline.serving.tables.addresses import (
     EXPORT_PROBLEMS,
     PROBLEMS,
@@ -75,4 +75,5 @@ ROUTES = (
     changes.ROUTE,
     *(route for relation in RELATIONS for route in _routes(relation)),
     *questions.routes(),
+    *sql.routes(),
 )
