@@ -144,6 +144,7 @@ class Lake:
         sql: str,
         parameters: Parameters = (),
         *,
+        limits: Limits | None = None,
         cancellation: Cancellation | None = None,
     ) -> pa.Table:
         """All of an answer that is small, such as a page."""
@@ -151,7 +152,9 @@ class Lake:
             try:
                 with (
                     self._noticing(cancellation),
-                    self.run(snapshot, sql, parameters, cancellation=cancellation) as answer,
+                    self.run(
+                        snapshot, sql, parameters, limits=limits, cancellation=cancellation
+                    ) as answer,
                 ):
                     return pa.Table.from_batches(list(answer), answer.schema)
             except WarehouseBusy:  # put in order just as it was read

@@ -85,12 +85,24 @@ class Work:
         return await anyio.to_thread.run_sync(self.lake.snapshot_at, when, limiter=self._threads)
 
     async def fetch(
-        self, request: Request, snapshot: Snapshot, sql: str, parameters: Parameters = ()
+        self,
+        request: Request,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        seconds: float | None = None,
     ) -> pa.Table:
-        """All rows of a query of ours. Raises Problem."""
+        """All rows of a query of ours, that may work so long. Raises Problem (503: it takes too
+        long)."""
+        limits = self.lake.limits
+        if seconds is not None:
+            limits = replace(limits, seconds=seconds)
 
         def ask(cancellation: Cancellation) -> pa.Table:
-            return self.lake.fetch(snapshot, sql, parameters, cancellation=cancellation)
+            return self.lake.fetch(
+                snapshot, sql, parameters, limits=limits, cancellation=cancellation
+            )
 
         return await self._work(request, self._own, ask, of_client=False)
 

@@ -353,6 +353,47 @@ def test_facets_count_what_the_filters_let_through(server: Server, ours: Asking)
             assert server.get(one["toggle_url"]).json["filtered_table_rows_count"] == one["count"]
 
 
+def test_all_values_of_a_facet_can_be_had(server: Server, ours: Asking) -> None:
+    told = body(server, T, ("_facet", ID), ("_facet", SHOWER), ("_facet_size", "max"), ("_size", 0))
+    assert told["filtered_table_rows_count"] == 534
+    results = told["facet_results"]
+    assert [one["value"] for one in results[ID]["results"]] == [
+        name for (name,) in ours(f"SELECT {ID} FROM trajectories ORDER BY 1")
+    ]
+    assert results[ID]["truncated"] is results[SHOWER]["truncated"] is False
+    assert body(server, T, ("_facet", ID), ("_nofacet", "on"))["facet_results"] == {}
+
+
+def test_a_facet_passes_over_null_even_where_it_is_the_most_frequent_value(
+    server: Server, ours: Asking
+) -> None:
+    told = body(server, "/gmn/meteor_summary.json", ("_facet", "iau_code"), ("_facet_size", 3))
+    expected = ours("SELECT iau_code, count(*) FROM meteor_summary WHERE iau_code IS NOT NULL "
+                    "GROUP BY 1 ORDER BY 2 DESC, 1")  # fmt: skip
+    found = told["facet_results"]["iau_code"]
+    assert [(one["value"], one["count"]) for one in found["results"]] == expected[:3]
+    assert found["truncated"] is (len(expected) > 3)
+    assert told["filtered_table_rows_count"] == 534
+    nothing = body(server, T, (SHOWER, "nothing"), ("_facet", SHOWER))
+    assert (nothing["filtered_table_rows_count"], nothing["rows"]) == (0, [])
+    assert nothing["facet_results"][SHOWER]["results"] == []
+
+
+def test_facets_that_might_be_of_use_are_suggested_on_the_first_page(server: Server) -> None:
+    told = body(server, T, ("_facet", "begin_in_fov"), ("_size", 3))
+    suggested = {(one["name"], one.get("type")): one for one in told["suggested_facets"]}
+    assert {("station_count", None), (STATIONS, "array"), (BEGIN, "date")} <= set(suggested)
+    names = {name for name, _ in suggested}
+    assert not names & {"begin_in_fov", ID, SPEED}
+    for one in suggested.values():
+        result = server.get(one["toggle_url"])
+        assert result.status == 200
+        assert len(result.json["facet_results"]) == 2
+    assert server.get(told["next_url"]).json["suggested_facets"] == []
+    for name in ("_nosuggest", "_nofacet"):
+        assert body(server, T, (name, "on"))["suggested_facets"] == []
+
+
 def test_a_facets_link_takes_its_filter_away_again(server: Server) -> None:
     told = body(server, T, (SHOWER, "FLO"), ("_facet", SHOWER), ("_size", 0))
     (only,) = told["facet_results"][SHOWER]["results"]

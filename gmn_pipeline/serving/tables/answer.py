@@ -7,7 +7,8 @@ of a longer stretch of rows, whose other pages are kept for when they are asked 
 counted once for all pages.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
+from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Asked, Conditions
 from gmn_pipeline.serving.tables import facets, order, shapes
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
@@ -26,6 +28,8 @@ from gmn_pipeline.serving.tables.page import (
     NEXT,
     NL,
     NOCOUNT,
+    NOFACET,
+    NOSUGGEST,
     SEARCH,
     SORT,
     SORT_DESC,
@@ -37,6 +41,7 @@ from gmn_pipeline.serving.tables.relations import Relation
 from gmn_pipeline.serving.tables.values import Bound
 
 _JSON = "application/json"
+_SUGGESTED_WITHIN_S = 0.25
 _AHEAD_ROWS = 1_000
 """So many are read at once for who goes on, be they several pages."""
 
@@ -64,7 +69,7 @@ class _Sheets:
 
     async def first(self) -> Kept:
         size = self.page.size
-        # A facet's links have the page's own address in them.
+        # Links of facets have the page's own address in them.
         goes_on = self.page.after is not None and size > 0 and not self.page.facets
         sheets = max(1, _AHEAD_ROWS // size) if goes_on else 1
         sql, values = self.page.sql(sheets * size)
@@ -139,17 +144,7 @@ class _Sheets:
         if page.shape not in ("arrays", "objects"):
             return {}
         clause, values = where(page.conditions)
-        is_counted = self.asked.text(NOCOUNT.name) is None
-        number = await self._number(clause, values) if is_counted else None
-        results: dict[str, object] = {}
-        given = self.asked.request.query_params.multi_items()
-        for one in page.facets:
-            found = await self._rows(
-                facets.facet_sql(one, relation, clause, page.facet_size),
-                values,
-                page.facet_size + 1,
-            )
-            results[one.key] = facets.facet_result(one, found, page.facet_size, self.path, given)
+        number, results = await self._counted(clause, values)
         return {
             "truncated": False,
             "filtered_table_rows_count": number,
@@ -161,10 +156,36 @@ class _Sheets:
             "query": {"sql": f"SELECT * FROM {relation.name} {clause}".strip(),
                       "params": [shapes.json_value(value) for value in values]},
             "facet_results": results,
-            "suggested_facets": [],
+            "suggested_facets": await self._suggested(clause, values),
             "private": False,
             "allow_execute_sql": True,
         }  # fmt: skip
+
+    async def _counted(
+        self, clause: str, values: list[Bound]
+    ) -> tuple[int | None, dict[str, object]]:
+        """How many rows the filters let through, and the facets' values."""
+        page = self.page
+        is_counted = self.asked.text(NOCOUNT.name) is None
+        counting = facets.Counting(tuple(one for one in page.facets if one.kind != "array"))
+        if not counting.facets:
+            number = await self._number(clause, values) if is_counted else None
+            found: dict[str, list[tuple[object, int]]] = {}
+        else:
+            sql = counting.sql(page.relation, clause, page.facet_size)
+            rows = await self._rows(sql, values, counting.most_rows(page.facet_size))
+            number, found = counting.found(rows)
+        for one in page.facets:
+            if one.kind == "array":
+                sql = facets.members_sql(one, page.relation, clause, page.facet_size)
+                rows = await self._rows(sql, values, page.facet_size + 1)
+                found[one.key] = [(row["value"], row["n"]) for row in rows.to_pylist()]
+        given = self.asked.request.query_params.multi_items()
+        results: dict[str, object] = {
+            one.key: facets.facet_result(one, found[one.key], page.facet_size, self.path, given)
+            for one in page.facets
+        }
+        return number if is_counted else None, results
 
     async def _number(self, clause: str, values: list[Bound]) -> int:
         """How many rows the filters let through."""
@@ -174,9 +195,42 @@ class _Sheets:
             found = await self._rows(sql, values, 1)
             return Kept(str(found.column("n")[0].as_py()).encode(), _JSON, {})
 
+        return int((await self._kept(sql, values, count)).body)
+
+    async def _suggested(self, clause: str, values: list[Bound]) -> list[dict[str, object]]:
+        """Facets that might be of use: on the first page only, as in Datasette."""
+        asked, relation = self.asked, self.page.relation
+        if (
+            self.page.after is not None
+            or self.page.is_free
+            or asked.text(NOSUGGEST.name) is not None
+            or asked.text(NOFACET.name) is not None
+        ):
+            return []
+        sql = facets.suggestions_sql(relation, clause)
+
+        async def look() -> Kept:
+            found = await asked.work.fetch(
+                asked.request, self.stamp.snapshot, sql, values, seconds=_SUGGESTED_WITHIN_S
+            )
+            (counts,) = found.to_pylist()
+            return Kept(json.dumps(counts).encode(), _JSON, {})
+
+        try:
+            counts = json.loads((await self._kept(sql, values, look)).body)
+        except Problem as problem:
+            if problem.status != 503:
+                raise
+            return []  # it takes too long: they are no more than an offer
+        given = asked.request.query_params.multi_items()
+        return facets.suggested(relation, counts, self.path, given)
+
+    async def _kept(
+        self, sql: str, values: list[Bound], ask: Callable[[], Awaitable[Kept]]
+    ) -> Kept:
+        """What was found before for another page of the same rows, or is found now."""
         key = (self.stamp.snapshot.id, sql, repr(values))
-        kept = self.asked.work.cache.get(key) or await self.asked.work.once.answer(key, count)
-        return int(kept.body)
+        return self.asked.work.cache.get(key) or await self.asked.work.once.answer(key, ask)
 
 
 def _description(asked: Asked) -> str:

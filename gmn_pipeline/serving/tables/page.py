@@ -46,13 +46,17 @@ _SHAPE = Parameter(
 NL = Parameter("_nl", "with _shape=array: a row a line", choices=_ON)
 NOCOUNT = Parameter("_nocount", "without counting all rows that the filters let through",
                      choices=_ON)  # fmt: skip
+NOFACET = Parameter("_nofacet", "no facets, and none suggested", choices=_ON)
+NOSUGGEST = Parameter("_nosuggest", "no facets suggested", choices=_ON)
 _FACETS = {"_facet": "column", "_facet_array": "array", "_facet_date": "date"}
 _FACET_PARAMETERS = (
     Parameter("_facet", "column of which values are counted, the most frequent ones first; "
               "several times for several", is_repeated=True),
     Parameter("_facet_array", "list of which members are counted", is_repeated=True),
     Parameter("_facet_date", "time of which dates are counted", is_repeated=True),
-    Parameter("_facet_size", f"values of a facet, {facets.DEFAULT_SIZE} without it",
+    NOFACET, NOSUGGEST,
+    Parameter("_facet_size", f"values of a facet, {facets.DEFAULT_SIZE} without it; max for all, "
+              f"{facets.MOST_VALUES:,} at most",
               pattern="^([0-9]{1,6}|max)?$"),
 )  # fmt: skip
 
@@ -183,13 +187,15 @@ def page_of(asked: Asked, relation: Relation, filters: Conditions) -> Page:
         for parameter, kind in _FACETS.items()
         for name in dict.fromkeys(asked.texts(parameter))
     )
+    if asked.text(NOFACET.name) is not None:
+        counted = ()
     if len(counted) > facets.MOST:
         raise bad_request(f"{facets.MOST} facets at most, not {len(counted)}.")
     return Page(
         relation, chosen(asked, relation), tuple(filtered(asked, relation, filters)),
         tuple(terms), None if following is None else tuple(order.read(terms, following)),
         _number(asked, _SIZE.name, _DEFAULT_SIZE, most), shape, counted,
-        _number(asked, "_facet_size", facets.DEFAULT_SIZE, most),
+        _number(asked, "_facet_size", facets.DEFAULT_SIZE, facets.MOST_VALUES),
     )  # fmt: skip
 
 
