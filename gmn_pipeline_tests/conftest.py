@@ -27,9 +27,9 @@ SLOW_FILES = {
     "local_broker", "maintenance", "mirrors", "model", "model_cases", "model_message_cases",
     "postgres_catalog", "publications", "queries", "queries_refused", "questions", "reader",
     "refusals", "registry", "reloading", "rest_api", "secure_broker", "serving_survival",
-    "shower_refresh", "snapshot", "sql", "states", "stream_service", "stream_states",
-    "stream_waits", "streams", "summary_text", "survival", "tables", "unpublished_sensor", "verify",
-    "warehouse",
+    "shower_refresh", "slow_clients", "snapshot", "sql", "states", "stream_service",
+    "stream_states", "stream_waits", "streams", "summary_text", "survival", "tables",
+    "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 

@@ -148,7 +148,7 @@ class Work:
         cancellation = Cancellation()
 
         def begin(_: Cancellation) -> Pieces:
-            answer = self.lake.run(
+            answer = self.lake.run_long(
                 snapshot, sql, parameters, limits=limits, cancellation=cancellation
             )
             return Pieces(answer, write, cancellation)

@@ -57,6 +57,10 @@ class ServingSettings(SettingsGroup):
     serve_queue_s: float = Field(
         10.0, ge=0, description="Seconds that a request may wait for its turn."
     )
+    serve_head_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds in which a request has to be here; a connection on which "
+        "none comes is closed."
+    )  # fmt: skip
     serve_cache_mb: int = Field(
         64, ge=0, description="Memory (MB) for answers that are kept for the next one who asks the "
         "same of the same state."
