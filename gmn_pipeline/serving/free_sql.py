@@ -5,11 +5,13 @@ what is changed in it (`rest_api/habits.py`), whether it may be run (`queries/`)
 answered.
 """
 
+import re
 from collections.abc import Sequence
 
 from gmn_pipeline.errors import QueryFailed
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.serving.problems import Problem, problem_of
 from gmn_pipeline.serving.rest_api import habits
@@ -22,6 +24,17 @@ _FIELDS = {relation.name: relation.fields for relation in WAREHOUSE_TABLES} | {
 }
 NAMES = frozenset(_FIELDS) | {field.name for fields in _FIELDS.values() for field in fields}
 """Of tables, views and columns."""
+
+
+_SHOW_TABLES = re.compile(r"\s*SHOW\s+TABLES\s*;?\s*", re.IGNORECASE)
+
+
+def query(sql: str) -> str:
+    """A whole query as DuckDB takes it."""
+    if _SHOW_TABLES.fullmatch(sql):
+        # DuckDB's has those as well that nobody may ask here.
+        return f"SELECT unnest([{', '.join(map(sql_text, sorted(_FIELDS)))}]) AS name"
+    return habits.query(sql, NAMES)
 
 
 async def fetch(

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pyarrow as pa
 import pytest
 
+from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.rest_api.habits import named_parameters
 from gmn_pipeline.serving.tables.questions import ANY_COLUMNS
 from gmn_pipeline.settings import Settings
@@ -130,6 +131,17 @@ def test_only_names_that_are_given_are_parameters() -> None:
 def test_what_was_written_for_sqlite_is_understood(server: Server) -> None:
     told = sql(server, 'SELECT COUNT(*) FROM [iau_shower] WHERE code LIKE "per" LIMIT 0,10').json
     assert (told["columns"], told["rows"]) == (["COUNT(*)"], [[1]])
+
+
+def test_only_tables_that_may_be_asked_are_shown(server: Server) -> None:
+    for text in ("SHOW TABLES", " show tables; "):
+        shown = [name for (name,) in sql(server, text).json["rows"]]
+        assert [row["name"] for row in server.sql(text).json["rows"]] == shown
+        assert {"trajectories", "meteor_summary"} <= set(shown)
+        assert not {table.name for table in WORKING_TABLES} & set(shown)
+        for name in shown:
+            assert sql(server, f"SELECT * FROM {name} LIMIT 1").status == 200, name
+    assert sql(server, "DESCRIBE trajectories").json["rows"][0][0] == KEY
 
 
 def test_an_error_has_datasettes_keys_in_the_body_of_all_errors(server: Server) -> None:

@@ -15,7 +15,7 @@ from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.problems import bad_request
-from gmn_pipeline.serving.rest_api import body, habits
+from gmn_pipeline.serving.rest_api import body
 from gmn_pipeline.serving.rest_api.meteor_summary import COLUMNS, Key, Page, page_sql
 from gmn_pipeline.serving.routes import SNAPSHOT, Answers, Asked, Parameter, Route
 
@@ -84,7 +84,7 @@ async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:
 
 
 async def _rows_of_sql(asked: Asked, snapshot: Snapshot) -> Kept:
-    sql = habits.query(asked.text("sql") or "", free_sql.NAMES)
+    sql = free_sql.query(asked.text("sql") or "")
     found = await free_sql.fetch(asked, snapshot, sql, [], rows=asked.work.settings.serve_page_rows)
     if asked.text("data_format") == "csv":
         return Kept(body.csv_of_table(found.table), _CSV_TYPE, {})

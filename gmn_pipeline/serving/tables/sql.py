@@ -50,7 +50,7 @@ def _query(asked: Asked) -> tuple[str, dict[str, object]]:
     given = {name: text for name, text in given.items() if name not in _OWN and "\0" not in text}
     sql, named = habits.named_parameters(asked.text(_SQL.name) or "", frozenset(given))
     values = {name: _value(given[name]) for name in named}
-    return habits.query(sql, free_sql.NAMES), values
+    return free_sql.query(sql), values
 
 
 def _value(text: str) -> object:
