@@ -9,14 +9,10 @@ at once; the client's own function over all rows. What does not: comparisons wit
 
 import json
 import os
-import statistics
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -25,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.http_load import CELLS, load
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.sources import iau_showers
@@ -53,24 +50,27 @@ def bench(
     with ExitStack() as opened:
         if data_dir is None:
             folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="gmn-bench-"))
-            settings = _loaded(Path(folder), rows)
+            settings = loaded(Path(folder), rows)
         else:
             settings = load_settings(data_dir=data_dir)
         server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
-        table = Table("request", "connections", "answers/s", "CPU ms", "p50 ms", "p95 ms", "p99 ms")
+        table = Table("request", "connections", "CPU ms", *CELLS)
         for name, paths in _requests(server, settings).items():
             if only not in name:
                 continue
             for connections in _CONNECTIONS:
-                is_turning = name == _TURNING
-                told = _measure(server, paths, connections, seconds, is_turning=is_turning)
-                table.add_row(name, str(connections), *told)
+                begun_s = _cpu_s(server)
+                taken = load(
+                    server.port, paths, connections, seconds, follows_links=name == _TURNING
+                )
+                cpu_ms = (_cpu_s(server) - begun_s) / max(1, len(taken.seconds)) * 1e3
+                table.add_row(name, str(connections), f"{cpu_ms:,.1f}", *taken.cells())
         _console.print(table)
         if client:
             _read_everything(server)
 
 
-def _loaded(folder: Path, rows: int) -> Settings:
+def loaded(folder: Path, rows: int) -> Settings:
     source = folder / "source"
     generate(source, rows, kinds=("daily", "all"))
     settings = load_settings(data_dir=folder / "data", source_url=str(source), history="all")
@@ -122,58 +122,6 @@ def _of(date: str) -> str:
 def _key(date: str) -> str:
     seconds = time.mktime(time.strptime(date, "%Y-%m-%d"))
     return f"{int(seconds) * 1_000_000}_z"
-
-
-@dataclass
-class _Taken:
-    """Seconds that each answer took, and how many were none."""
-
-    seconds: list[float]
-    failed: int = 0
-
-
-def _measure(
-    server: Server, paths: list[str], connections: int, seconds: float, *, is_turning: bool
-) -> tuple[str, ...]:
-    """`is_turning`: each connection begins at a place of its own, and goes on by the links."""
-    taken, lock, numbers = _Taken([]), threading.Lock(), iter(range(connections, 10**9))
-    begun_cpu_s = _cpu_s(server)
-    ends = time.monotonic() + seconds
-
-    def ask(path: str) -> None:
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
-        while time.monotonic() < ends:
-            begun = time.monotonic()
-            connection.request("GET", path, headers={"Accept-Encoding": "identity"})
-            answer = connection.getresponse()
-            answer.read()
-            with lock:
-                if answer.status == 200:
-                    taken.seconds.append(time.monotonic() - begun)
-                else:
-                    taken.failed += 1
-                path = paths[next(numbers) % len(paths)]
-            if is_turning and (link := answer.headers.get("Link")):
-                path = link[1:].partition(">")[0]
-        connection.close()
-
-    threads = [
-        threading.Thread(target=ask, args=(paths[number % len(paths)],))
-        for number in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(taken.seconds) < 2:
-        return ("-", "-", "-", "-", f"({taken.failed} not answered)")
-    cuts = statistics.quantiles(taken.seconds, n=100)
-    cpu_ms = (_cpu_s(server) - begun_cpu_s) / len(taken.seconds) * 1e3
-    note = f" ({taken.failed} not answered)" if taken.failed else ""
-    return (
-        f"{len(taken.seconds) / seconds:,.1f}", f"{cpu_ms:,.1f}", f"{cuts[49] * 1e3:,.0f}",
-        f"{cuts[94] * 1e3:,.0f}", f"{cuts[98] * 1e3:,.0f}{note}",
-    )  # fmt: skip
 
 
 def _cpu_s(server: Server) -> float:

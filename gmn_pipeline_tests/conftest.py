@@ -26,9 +26,10 @@ SLOW_FILES = {
     "event_log", "exports", "first_loads", "held_files", "http", "identifiers_made_here",
     "local_broker", "maintenance", "mirrors", "model", "model_cases", "model_message_cases",
     "postgres_catalog", "publications", "queries", "queries_refused", "questions", "reader",
-    "refusals", "registry", "reloading", "rest_api", "secure_broker", "serving_survival",
-    "shower_refresh", "slow_clients", "snapshot", "sql", "states", "stream_service",
-    "stream_states", "stream_waits", "streams", "summary_text", "survival", "tables",
+    "refusals", "registry", "reloading", "rest_api", "row_pages", "secure_broker",
+    "serving_survival", "shower_refresh", "slow_clients", "snapshot", "sql", "states",
+    "stream_service", "stream_states", "stream_waits", "streams", "summary_text", "survival",
+    "tables", "undisputed",
     "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""

@@ -169,9 +169,11 @@ def _section(route: Route) -> str:
     link = html.escape(f"{path}{'?' + urlencode(given) if given else ''}")
     kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
+    # Of keys of rows no example holds in every warehouse.
+    attempt = "" if "{" in path else f" <a href='{link}'>Try it</a>"
     return (
-        f"<h2><code>GET {route.path}</code></h2><p>{html.escape(route.summary)}. {kinds}. "
-        f"<a href='{link}'>Try it</a></p>{_table(rows) if rows else ''}"
+        f"<h2><code>GET {route.path}</code></h2><p>{html.escape(route.summary)}. {kinds}."
+        f"{attempt}</p>{_table(rows) if rows else ''}"
     )
 
 

@@ -107,7 +107,7 @@ def _zstd(data: bytes) -> bytes:
 @contextmanager
 def serving(settings: Settings, **environment: object) -> Iterator[Server]:
     """A server of a data folder; it is ended with the block."""
-    port = _free_port()
+    port = free_port()
     names = {f"GMN_{name.upper()}": str(value) for name, value in environment.items()}
     # Times are UTC wherever the server stands.
     command = Command(GMN_DATA_DIR=str(settings.data_dir), TZ="Pacific/Auckland", **names)
@@ -130,7 +130,7 @@ def _answers(server: Server) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

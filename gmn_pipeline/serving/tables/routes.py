@@ -7,8 +7,18 @@ from collections.abc import Iterator
 
 from starlette.responses import Response
 
+from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.serving.routes import Answers, Asked, Route
-from gmn_pipeline.serving.tables import answer, changes, exports, page, questions, sql, trajectory
+from gmn_pipeline.serving.tables import (
+    answer,
+    changes,
+    exports,
+    page,
+    questions,
+    row,
+    sql,
+    trajectory,
+)
 from gmn_pipeline.serving.tables.addresses import (
     EXPORT_PROBLEMS,
     PROBLEMS,
@@ -68,6 +78,8 @@ def _routes(relation: Relation) -> Iterator[Route]:
         in_formats(suffixes), (STORE, suffix(suffixes), *exports.parameters_of(relation)),
         problems=EXPORT_PROBLEMS,
     )  # fmt: skip
+    if relation.name != TRAJECTORIES.name:  # a trajectory is told with its past
+        yield row.route_of(relation)
 
 
 ROUTES = (

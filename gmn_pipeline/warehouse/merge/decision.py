@@ -39,7 +39,7 @@ class Decision(Statements):
         `dropped_claim`: what a newer one does not have; `unnamed`: rows of which only what named
         their bin is dropped: something newer has them."""
         lacking = (
-            f"NOT EXISTS (FROM arriving a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
+            f"NOT EXISTS (FROM contested a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
             f"AND p.{KEY} NOT IN (SELECT network_identifier FROM taken_over "
             "WHERE network_identifier IS NOT NULL)"
         )
@@ -137,8 +137,8 @@ class Decision(Statements):
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE naming_anew AS
-            SELECT a.* FROM arriving a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
-            LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
+            SELECT a.* FROM contested a LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
+            LEFT JOIN tombstone g ON a.{KEY} = g.{KEY}
             WHERE a.is_named AND NOT coalesce(
               greatest(d.generated_at_utc, g.generated_at_utc) > a.generated_at_utc, false)
             """
@@ -178,7 +178,7 @@ class Decision(Statements):
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE touched AS
-            SELECT {KEY} FROM arriving UNION SELECT {KEY} FROM dropped UNION FROM unnamed
+            SELECT {KEY} FROM contested UNION SELECT {KEY} FROM dropped UNION FROM unnamed
             """
         )
         self.rows(
@@ -208,9 +208,9 @@ class Decision(Statements):
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE live AS
-            SELECT a.* FROM arriving a
+            SELECT a.* FROM contested a
             LEFT JOIN {daily} d USING ({BIN})
-            LEFT JOIN ({self._tombstones()}) g ON a.{KEY} = g.{KEY}
+            LEFT JOIN tombstone g ON a.{KEY} = g.{KEY}
             WHERE NOT coalesce(g.generated_at_utc > a.generated_at_utc, false)
               AND a.{KEY} NOT IN (SELECT {KEY} FROM taken_over)
               AND a.{KEY} NOT IN (SELECT {KEY} FROM denied)
@@ -262,7 +262,7 @@ class Decision(Statements):
             f"""
             CREATE OR REPLACE TEMP TABLE denied AS
             SELECT a.{KEY}, h.generated_at_utc, h.loaded_at_utc
-            FROM arriving a JOIN ({spoken_of("arriving")}) h ON a.{KEY} = h.{KEY}
+            FROM contested a JOIN ({spoken_of("contested")}) h ON a.{KEY} = h.{KEY}
             WHERE h.generated_at_utc > a.generated_at_utc
               AND a.{KEY} NOT IN (SELECT {KEY} FROM present UNION ALL SELECT {KEY} FROM held)
             """
@@ -271,7 +271,7 @@ class Decision(Statements):
             self.rows(
                 f"""
                 DELETE FROM denied WHERE {KEY} IN (
-                  SELECT a.{KEY} FROM arriving a WHERE NOT EXISTS (FROM denied d
+                  SELECT a.{KEY} FROM contested a WHERE NOT EXISTS (FROM denied d
                     WHERE d.{KEY} = a.{KEY} AND d.generated_at_utc > a.generated_at_utc))
                   OR EXISTS (FROM trajectory_revisions r
                   WHERE r.{KEY} = denied.{KEY}
@@ -280,15 +280,6 @@ class Decision(Statements):
                     AND r.valid_until_utc > denied.loaded_at_utc)
                 """
             )
-
-    @staticmethod
-    def _tombstones() -> str:
-        """The newest tombstone that others sent of each trajectory."""
-        return f"""
-            SELECT {KEY}, max(generated_at_utc) AS generated_at_utc FROM publications
-            WHERE origin = 'consumed' AND change = '{Change.WITHDRAWN}'
-              AND {KEY} IN (SELECT {KEY} FROM arriving)
-            GROUP BY 1"""
 
     def _choose(self) -> None:
         """`change`: the candidate that counts, and what is to happen: 'both' where it stands
@@ -319,6 +310,12 @@ class Decision(Statements):
               change <> '{Change.RELABELLED}' OR moves AS relinks
             FROM chosen c FULL JOIN dropped d ON c.{KEY} = d.{KEY}
             LEFT JOIN present p ON p.{KEY} = coalesce(c.{KEY}, d.{KEY})
+            UNION ALL
+            SELECT {KEY}, 'arriving', row, speaker, {BIN}, former_bin_date,
+              former_bin_date IS NULL, false, NULL, is_named,
+              CASE WHEN former_bin_date IS NOT NULL THEN is_named END,
+              CASE WHEN former_bin_date IS NULL THEN '{Change.INSERTED}' ELSE 'both' END, true
+            FROM undisputed
             """
         )
 

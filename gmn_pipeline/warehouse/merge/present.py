@@ -15,10 +15,12 @@ from gmn_pipeline.warehouse.merge.terms import (
     TWO_DAYS,
     spoken_of,
 )
+from gmn_pipeline.warehouse.merge.undisputed import Undisputed
 
 
 class Present(Statements):
-    """`near`, `spoken`, `claim`, `confirmed`, `present` and `taken_over`."""
+    """`near`, `spoken`, `claim`, `confirmed`, `tombstone`, `present` and `taken_over`; in between,
+    `undisputed` and `contested`."""
 
     def run(self) -> None:
         """The steps, in their order."""
@@ -26,9 +28,11 @@ class Present(Statements):
         self._find_claimed()
         self._find_spoken()
         self._find_claims()
-        self._find_confirmed()
+        self._find_messages()
+        has_made_here = self._has_made_here()
+        Undisputed(self._connection).run(has_made_here=has_made_here)
         self._find_present()
-        self._find_takeovers()
+        self._find_takeovers(has_made_here=has_made_here)
 
     def _find_near(self) -> None:
         """`near`: rows that a speaker may be speaking of; `standing`: the same, whole."""
@@ -41,8 +45,8 @@ class Present(Statements):
             """
         )[0]
         columns = (
-            f"{KEY}, {BIN}, {AT_UTC} AS at_utc, {IS_NAMED} AS is_named, {IS_INSIDE} AS is_inside, "
-            f"CASE WHEN NOT {IS_NAMED} THEN {NEIGHBOUR_DEG} END AS neighbour_deg, "
+            f"{KEY}, {BIN}, beginning_utc_time, solar_longitude_deg, {IS_NAMED} AS is_named, "
+            f"{IS_INSIDE} AS is_inside, "
             f"list_contains(quality_flags, '{MADE_HERE}') AS is_made_here, "
             "summary_generated_at_utc, source_file_sha256, revision"
         )
@@ -82,9 +86,15 @@ class Present(Statements):
         self.rows(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", **values)
 
     def _find_present(self) -> None:
-        """`present`: rows that a speaker may be speaking of, with the generation of the newest
-        file that has them: one that brought nothing new did not touch the row. And with that of
-        what named their bin; where its content is not the row's, that is a claim."""
+        """`present`: rows that a speaker may be speaking of, but the undisputed ones, with the
+        generation of the newest file that has them: one that brought nothing new did not touch the
+        row. And with that of what named their bin; where its content is not the row's, that is a
+        claim."""
+        self._copy(
+            "beside",
+            f"SELECT *, {AT_UTC} AS at_utc, CASE WHEN NOT is_named THEN {NEIGHBOUR_DEG} END "
+            f"AS neighbour_deg FROM near ANTI JOIN undisputed USING ({KEY})",
+        )
         has_history = self.one("SELECT count(*) FROM spoken WHERE NOT is_daily")
         history_files = HISTORY_FILES if has_history else "SELECT NULL WHERE false"
         self.rows(
@@ -97,9 +107,9 @@ class Present(Statements):
                 THEN n.summary_generated_at_utc END) END AS named_at_utc,
               greatest(n.summary_generated_at_utc, h.generated_at_utc, m.generated_at_utc,
                 CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
-            FROM near n
+            FROM beside n
             LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
-            LEFT JOIN ({spoken_of("near")}) h ON n.{KEY} = h.{KEY}
+            LEFT JOIN ({spoken_of("beside")}) h ON n.{KEY} = h.{KEY}
             LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
               AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
             LEFT JOIN confirmed m ON n.{KEY} = m.{KEY} AND n.revision = m.revision
@@ -113,8 +123,8 @@ class Present(Statements):
             """
             SELECT min(day), max(day) FROM (
               SELECT bin_date AS day FROM speaker
-              UNION ALL SELECT unnest([bin_date, at_utc::DATE]) FROM near
-              UNION ALL SELECT unnest([bin_date, at_utc::DATE]) FROM arriving
+              UNION ALL SELECT unnest([bin_date, beginning_utc_time::DATE]) FROM near
+              UNION ALL SELECT unnest([bin_date, beginning_utc_time::DATE]) FROM arriving
               UNION ALL SELECT unnest([bin_date, at_utc::DATE]) FROM claimed)
             """
         )[0]
@@ -150,24 +160,50 @@ class Present(Statements):
             """
         )
 
-    def _find_confirmed(self) -> None:
-        """`confirmed`: the newest message of others that says what a row says. Where one without
-        a bin did, what names the bin is a claim."""
-        self.rows(
+    def _find_messages(self) -> None:
+        """Of the messages of others, looked for once: `tombstone`, the newest one of each
+        trajectory, and `confirmed`, the newest message that says what a row says. Where one
+        without a bin did, what names the bin is a claim."""
+        self._copy(
+            "consumed",
             f"""
-            CREATE OR REPLACE TEMP TABLE confirmed AS
+            SELECT {KEY}, revision, change, generated_at_utc, sent_at_utc, topic_id,
+              topic_partition, topic_offset
+            FROM publications
+            WHERE origin = 'consumed'
+              AND {KEY} IN (SELECT {KEY} FROM near UNION ALL SELECT {KEY} FROM arriving)""",
+        )
+        is_tombstone = f"change = '{Change.WITHDRAWN}'"
+        self._copy(
+            "tombstone",
+            f"SELECT {KEY}, max(generated_at_utc) AS generated_at_utc "
+            f"FROM consumed WHERE {is_tombstone} GROUP BY 1",
+        )
+        topics = "(SELECT DISTINCT topic, topic_id FROM stream_offsets)"
+        if not self.one("SELECT count(*) FROM consumed"):
+            topics = "(SELECT NULL::VARCHAR AS topic, NULL::VARCHAR AS topic_id)"
+        self._copy(
+            "confirmed",
+            f"""
             SELECT {KEY}, revision, max(generated_at_utc) AS generated_at_utc,
               arg_max('kafka:' || coalesce(topic, topic_id) || '/' || topic_partition || '/'
                 || topic_offset, (generated_at_utc, sent_at_utc)) AS cause
-            FROM publications
-            LEFT JOIN (SELECT DISTINCT topic, topic_id FROM stream_offsets) USING (topic_id)
-            WHERE origin = 'consumed' AND change <> '{Change.WITHDRAWN}' AND revision > 0
-              AND {KEY} IN (SELECT {KEY} FROM near)
-            GROUP BY ALL
-            """
+            FROM consumed LEFT JOIN {topics} USING (topic_id)
+            WHERE NOT {is_tombstone} AND revision > 0 AND {KEY} IN (SELECT {KEY} FROM near)
+            GROUP BY ALL""",
         )
 
-    def _find_takeovers(self) -> None:
+    def _has_made_here(self) -> bool:
+        """Whether any identifier was made here, of what is there or arrives."""
+        made_here = f"list_contains(quality_flags, '{MADE_HERE}')"
+        return bool(
+            self.one(
+                f"SELECT (SELECT count(*) FROM near WHERE is_made_here) + "
+                f"(SELECT count(*) FROM arriving_row WHERE {made_here})"
+            )
+        )
+
+    def _find_takeovers(self, *, has_made_here: bool) -> None:
         """`taken_over`: trajectories whose identifier was made here, for a file of the former
         format, of which something else tells the network's: same bin, second and stations. They
         go, with the speaker, or do not come: they stand for the trajectory that is there."""
@@ -176,10 +212,7 @@ class Present(Statements):
             f"CREATE OR REPLACE TEMP TABLE taken_over ({KEY} VARCHAR, speaker INTEGER, "
             "cause VARCHAR, generated_at_utc TIMESTAMP, network_identifier VARCHAR)"
         )
-        if not self.one(
-            f"SELECT (SELECT count(*) FROM present WHERE is_made_here) + "
-            f"(SELECT count(*) FROM arriving_row WHERE {made_here})"
-        ):
+        if not has_made_here:
             return
         event = (
             f"{KEY}, {BIN}, date_trunc('second', beginning_utc_time) AS second, "

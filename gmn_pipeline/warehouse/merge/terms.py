@@ -65,8 +65,8 @@ SPEAKER_COLUMNS = (
 
 ARRIVING_COLUMNS = (
     f"row BIGINT, speaker INTEGER, {KEY} VARCHAR, generated_at_utc TIMESTAMP, cause VARCHAR, "
-    "is_named BOOLEAN, bin_date DATE, bin_solar_longitude_deg INTEGER, at_utc TIMESTAMP, "
-    "is_inside BOOLEAN, neighbour_deg INTEGER"
+    "is_named BOOLEAN, bin_date DATE, bin_solar_longitude_deg INTEGER, is_inside BOOLEAN, "
+    "beginning_utc_time TIMESTAMP, solar_longitude_deg DOUBLE"
 )
 """Temporary table `arriving`: a row for each row of `arriving_row`, which has the columns of the
 validated table and `row`."""

@@ -33,13 +33,11 @@ from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_b
 from gmn_pipeline.warehouse.merge import TrajectoryMerge
 from gmn_pipeline.warehouse.merge.terms import (
     ARRIVING_COLUMNS,
-    AT_UTC,
     COMING,
     GONE_COLUMNS,
     IS_DAILY,
     IS_INSIDE,
     KEY,
-    NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
 )
 from gmn_pipeline.warehouse.reading import read_rows
@@ -212,8 +210,8 @@ class _FileLoad:
             f"""
             INSERT INTO arriving
             SELECT row, speaker, {KEY}, summary_generated_at_utc, source_file_sha256, {IS_DAILY},
-              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE},
-              {NEIGHBOUR_DEG}
+              bin_date, bin_solar_longitude_deg, {IS_INSIDE}, beginning_utc_time,
+              solar_longitude_deg
             FROM arriving_row JOIN slice USING ({_SPEAKER_OF_SLICE})
             """
         )

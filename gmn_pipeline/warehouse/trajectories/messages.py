@@ -36,12 +36,10 @@ from gmn_pipeline.warehouse.maintenance import flush_small_commits
 from gmn_pipeline.warehouse.merge import TrajectoryMerge
 from gmn_pipeline.warehouse.merge.terms import (
     ARRIVING_COLUMNS,
-    AT_UTC,
     GONE_COLUMNS,
     IS_INSIDE,
     KEY,
     MERGED_TABLES,
-    NEIGHBOUR_DEG,
     SPEAKER_COLUMNS,
 )
 from gmn_pipeline.warehouse.offsets import move_offsets
@@ -268,8 +266,8 @@ class _MessageMerge:
             f"""
             INSERT INTO arriving
             SELECT row, row, {KEY}, generated_at_utc, source_file_sha256, has_bin,
-              bin_date, bin_solar_longitude_deg, {AT_UTC}, {IS_INSIDE},
-              {NEIGHBOUR_DEG}
+              bin_date, bin_solar_longitude_deg, {IS_INSIDE}, beginning_utc_time,
+              solar_longitude_deg
             FROM arriving_row
             WHERE row IN (SELECT message FROM incoming WHERE NOT is_tombstone)
             """

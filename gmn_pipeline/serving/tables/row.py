@@ -1,0 +1,95 @@
+"""A row of a table or view by its primary key, at Datasette's address.
+
+What belongs here: `/<store>/<relation>/<key>.json`. What does not: pages (`page.py`), and how a key
+is written (`order.py`).
+"""
+
+from starlette.responses import Response
+
+from gmn_pipeline.serving.cache import Kept
+from gmn_pipeline.serving.conditional import answered
+from gmn_pipeline.serving.problems import Problem
+from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
+from gmn_pipeline.serving.tables import order, shapes
+from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
+from gmn_pipeline.serving.tables.as_of import AS_OF, state
+from gmn_pipeline.serving.tables.filters import Condition, where
+from gmn_pipeline.serving.tables.page import COL, NOCOL, chosen
+from gmn_pipeline.serving.tables.relations import Relation
+
+_SHAPE = Parameter(
+    "_shape", "arrays or objects: the row in a list, with what is said of it; array: only the list",
+    "arrays", choices=("arrays", "objects", "array"),
+)  # fmt: skip
+_SCHEMA = {
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["rows", "columns", "primary_keys", "primary_key_values", "snapshot"],
+            "properties": {
+                "rows": {"type": "array", "items": {"type": ["array", "object"]}},
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "primary_keys": {"type": "array", "items": {"type": "string"}},
+                "primary_key_values": {"type": "array", "items": {"type": "string"}},
+                "units": {"type": "object"},
+                "snapshot": {"type": "integer", "description": "the state that was asked"},
+            },
+        },
+        {"type": "array", "description": "_shape=array"},
+    ]
+}
+
+
+def route_of(relation: Relation) -> Route:
+    """Where a row of it is found."""
+    key = Parameter(
+        "row", f"its {', '.join(relation.key)}, with commas between, as a page's _next has them",
+        is_required=True, is_in_path=True,
+    )  # fmt: skip
+
+    async def answer(asked: Asked) -> Response:
+        return await _answer(asked, relation)
+
+    return Route(
+        f"/{{store}}/{relation.name}/{{row}}.json", f"{relation.name}_row",
+        f"A row of {relation.name}", answer,
+        (Answers("application/json", "The row", _SCHEMA),),
+        (STORE, key, COL, NOCOL, _SHAPE, AS_OF), problems=PROBLEMS,
+    )  # fmt: skip
+
+
+async def _answer(asked: Asked, relation: Relation) -> Response:
+    stamp = await state(asked)
+
+    async def ask() -> Kept:
+        text = asked.text("row") or ""
+        terms = order.order_of(relation, None)
+        values = order.read(terms, text)
+        clause, bound = where(
+            [
+                Condition(f"{term.sql} IS NULL") if value is None
+                else Condition(f"{term.sql} = ?", (value,))
+                for term, value in zip(terms, values, strict=True)
+            ]
+        )  # fmt: skip
+        shape = asked.text(_SHAPE.name) or ""
+        fields = chosen(asked, relation)
+        line = shapes.line_sql(fields, shape)
+        sql = f"SELECT {line} AS line FROM {relation.name} {clause} LIMIT 1"
+        found = await asked.work.fetch(asked.request, stamp.snapshot, sql, bound)
+        lines = found.column("line").to_pylist()
+        if not lines:
+            raise Problem(404, "not-found", f"There is no row {text[:100]!r} in {relation.name}.")
+        if shape == "array":
+            return Kept(shapes.rows_body(lines, shape, [], is_ndjson=False), "application/json", {})
+        before = {"database": asked.text("store"), "table": relation.name}
+        more = {
+            "columns": [field.name for field in fields],
+            "primary_keys": list(relation.key),
+            "primary_key_values": text.split(","),
+            "units": {field.name: field.unit for field in fields if field.unit},
+            "snapshot": stamp.snapshot.id,
+        }
+        return Kept(shapes.page_body(lines, before, more), "application/json", {})
+
+    return await answered(asked, stamp, ask)
