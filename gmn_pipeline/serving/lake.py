@@ -50,8 +50,9 @@ class Lake:
         self._poll_s = serving.serve_poll_s
         self._kept = serving.serve_states
         self.limits = Limits(
-            serving.serve_query_timeout_s, serving.serve_query_memory_mb, disk_mb=0, rows=_ALL_ROWS
-        )
+            serving.serve_query_timeout_s, serving.serve_query_memory_mb, disk_mb=0,
+            rows=_ALL_ROWS, threads=serving.serve_threads,
+        )  # fmt: skip
         self._opened: AbstractContextManager[States] | None = None
         self._states: States | None = None
         self._why = "The server is starting."

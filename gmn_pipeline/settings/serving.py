@@ -28,6 +28,10 @@ class ServingSettings(SettingsGroup):
         1_000, ge=64, description="Memory (MB) of all queries of the server's own together."
     )
     serve_queries: int = Field(8, ge=1, description="Queries of the server's own at once.")
+    serve_threads: int = Field(
+        1, ge=1, description="Threads that one query of the server's own may work in. With more, "
+        "each takes more processor time in all, and fewer are answered."
+    )  # fmt: skip
     serve_sql_timeout_s: float = Field(
         5.0, gt=0, description="Seconds that a query of a client's own (SQL) may work. Maintenance "
         "waits for it, ten seconds at most."
