@@ -14,9 +14,13 @@ from typing import TypeAlias
 
 import anyio
 
+from gmn_pipeline.serving.problems import Problem
+
 Key: TypeAlias = tuple[int, str, str]
 """Number of the state, path, and parameters."""
 
+_OF_THE_MOMENT = 500
+"""Statuses from here on say nothing of the request."""
 _LARGEST_SHARE = 8
 """None is kept that would take more than this part of it all."""
 
@@ -68,6 +72,7 @@ class _UnderWay:
 
     ended: anyio.Event = field(default_factory=anyio.Event)
     found: Kept | None = None
+    failed: Problem | None = None
 
 
 class Once:
@@ -83,7 +88,9 @@ class Once:
             await other.ended.wait()
             if other.found is not None:
                 return other.found
-            # It failed, or its client has gone: whoever is the next to wake does the work.
+            if other.failed is not None:
+                raise other.failed
+            # Its client has gone, say: whoever is the next to wake does the work.
             if (kept := self._cache.get(key)) is not None:
                 return kept
         mine = self._under_way[key] = _UnderWay()
@@ -91,6 +98,10 @@ class Once:
             mine.found = await ask()
             self._cache.put(key, mine.found)
             return mine.found
+        except Problem as problem:
+            if problem.status < _OF_THE_MOMENT:
+                mine.failed = problem
+            raise
         finally:
             del self._under_way[key]
             mine.ended.set()

@@ -4,6 +4,7 @@ import anyio
 import pytest
 
 from gmn_pipeline.serving.cache import Cache, Kept, Once
+from gmn_pipeline.serving.problems import Problem, bad_request
 
 KEY = (1, "/gmn/trajectories.json", "")
 
@@ -47,6 +48,30 @@ async def test_of_those_who_ask_the_same_one_does_the_work() -> None:
         await anyio.wait_all_tasks_blocked()
         go_on.set()
     assert (len(asked), found) == (1, [b"x"] * 5)
+
+
+@pytest.mark.anyio
+async def test_an_error_of_the_request_is_that_of_all_who_ask_the_same() -> None:
+    once, asked, go_on = Once(Cache(1 << 20)), [], anyio.Event()
+    found: list[Problem] = []
+
+    async def ask() -> Kept:
+        asked.append("x")
+        await go_on.wait()
+        raise bad_request("It takes too much.")
+
+    async def one() -> None:
+        try:
+            await once.answer(KEY, ask)
+        except Problem as problem:
+            found.append(problem)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(one)
+        await anyio.wait_all_tasks_blocked()
+        go_on.set()
+    assert (len(asked), [problem.status for problem in found]) == (1, [400] * 5)
 
 
 @pytest.mark.anyio

@@ -173,6 +173,25 @@ def test_it_is_asked_as_it_was_then(server: Server, lake: Settings) -> None:
     assert again.status == 304
 
 
+def test_no_cell_of_a_csv_for_people_begins_a_formula_and_numbers_stay(server: Server) -> None:
+    text = "SELECT '=1+1' AS \"=cmd\", '+1+1' a, '-1+1' b, '@x' c, ['=1'] d, -1.5 e, '-1.5' f"
+    told = sql(server, text, "/gmn.csv").body.decode()
+    assert told == "'=cmd,a,b,c,d,e,f\n'=1+1,'+1+1,'-1+1,'@x,'=1,-1.5,-1.5\n"
+
+
+def test_no_text_is_too_large_and_none_gets_into_a_header(server: Server) -> None:
+    bad = "true /*\r\nX-Bad: 1\r\n\r\n*/"
+    for reply in (sql(server, f"SELECT {bad}", "/gmn.json"), where(server, bad, _size=1),
+                  sql(server, f"SELECT {bad}", "/gmn.csv"),
+                  where(server, bad, path=f"{T}.arrow")):  # fmt: skip
+        assert reply.status == 200, reply.body
+        assert "X-Bad" not in reply.headers
+    assert where(server, "x" * 30_000).status == 400
+    assert sql(server, "SELECT '" + "x" * 30_000 + "'").status == 400
+    assert where(server, *["true"] * 5_000).status in (400, 414)
+    assert sql(server, "SELECT :a", a="x" * 63_000).status in (200, 414)
+
+
 # Conditions on tables -----------------------------------------------------------------------------
 
 
