@@ -215,6 +215,21 @@ def test_pages_of_everything_have_each_row_once(
     assert len(seen) == len(set(seen)) == expected
 
 
+def test_links_are_whole_addresses_where_the_old_platforms_were(server: Server) -> None:
+    query = "_size=1&_facet=code&_facet_size=1"
+    for host, base in ((None, server.url), ("example.org:8080", "http://example.org:8080"),
+                       ("a b", ""), ("x\"><script>", ""), ("example.org/path?", "")):  # fmt: skip
+        headers = {"Host": host} if host else {}
+        old = server.get(f"/gmn_data_store/station.json?{query}", headers=headers)
+        link = old.link or ""
+        assert link == old.json["next_url"]
+        assert link.startswith(f"{base}/gmn_data_store/station.json?"), host
+        (one,) = old.json["facet_results"]["code"]["results"]
+        assert one["toggle_url"].startswith(f"{base}/gmn_data_store/station.json?")
+    ours = server.get(f"/gmn/station.json?{query}", headers={"Host": "example.org"})
+    assert (ours.link or "").startswith("/gmn/station.json?")
+
+
 @pytest.mark.parametrize("shape", ["arrays", "object"])
 def test_pages_that_came_along_with_another_are_those_that_are_asked_for(
     server: Server, shape: str

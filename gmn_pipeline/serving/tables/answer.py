@@ -21,6 +21,7 @@ from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Asked, Conditions
 from gmn_pipeline.serving.tables import facets, order, shapes
+from gmn_pipeline.serving.tables.addresses import base_of
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.filters import OPERATORS, where
 from gmn_pipeline.serving.tables.page import (
@@ -46,16 +47,15 @@ _AHEAD_ROWS = 1_000
 """So many are read at once for who goes on, be they several pages."""
 
 
-async def answer(asked: Asked, relation: Relation, filters: Conditions, base: str) -> Response:
-    """A page; `base`: the path that leads to the table, without what comes after the dot."""
-    stamp = await state(asked)
+async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Response:
+    """A page."""
+    stamp, base = await state(asked), base_of(asked)
+    here = f"{base}/{asked.text('store')}/{relation.name}.json"
 
     async def ask() -> Kept:
-        return await _Sheets(
-            asked, page_of(asked, relation, filters), stamp, f"{base}.json"
-        ).first()
+        return await _Sheets(asked, page_of(asked, relation, filters), stamp, here).first()
 
-    return await answered(asked, stamp, ask)
+    return await answered(asked, stamp, ask, base)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Sheets:
         """What is said before the rows: Datasette's keys."""
         relation = self.page.relation
         return {
-            "database": self.path.split("/")[1], "table": relation.name,
+            "database": self.asked.text("store"), "table": relation.name,
             "is_view": relation.is_view, "human_description_en": _description(self.asked),
         }  # fmt: skip
 

@@ -56,8 +56,7 @@ def _routes(relation: Relation) -> Iterator[Route]:
     filters = page.filters_of(relation)
 
     async def a_page(asked: Asked) -> Response:
-        base = f"/{asked.text('store')}/{relation.name}"
-        return await answer.answer(asked, relation, filters, base)
+        return await answer.answer(asked, relation, filters)
 
     async def an_export(asked: Asked) -> Response:
         return await exports.answer(asked, relation, filters)
