@@ -1,10 +1,9 @@
 """Tables and views in Datasette's grammar: filters, order, pages, shapes, facets."""
 
 import json
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -13,21 +12,12 @@ from gmn_pipeline.serving.tables.filters import OPERATORS
 from gmn_pipeline.serving.tables.order import order_of, read, written
 from gmn_pipeline.serving.tables.relations import RELATIONS
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline_tests.serving.conftest import PAGE_ROWS
+from gmn_pipeline_tests.serving.conftest import PAGE_ROWS, Asking
 from gmn_pipeline_tests.support.lake import fingerprints
 from gmn_pipeline_tests.support.server import Server
 
 T = "/gmn/trajectories.json"
 ID = "trajectory_identifier"
-Asking: TypeAlias = Callable[[str], list[Any]]
-
-
-@pytest.fixture(scope="module")
-def ours(lake: Settings) -> Iterator[Asking]:
-    """Rows of a query: opening the warehouse for each of so many would take longer than all."""
-    with WarehouseConnection(lake).open(read_only=True) as connection:
-        yield lambda sql: connection.execute(sql).fetchall()
 
 
 def body(server: Server, path: str = T, *pairs: tuple[str, object]) -> Any:
@@ -341,79 +331,6 @@ def test_empty_parameters_mean_their_defaults(server: Server) -> None:
     empty = "_size=&_sort=&_next=&_shape=&_col=&_facet=&_as_of=&vgeo_km_s__gt=&iau_shower_code="
     assert server.get(f"{T}?{empty}").json["rows"] == server.get(T).json["rows"]
     assert len(server.get(f"{T}?_size=max").json["rows"]) == PAGE_ROWS
-
-
-# Facets -------------------------------------------------------------------------------------------
-
-
-def test_facets_count_what_the_filters_let_through(server: Server, ours: Asking) -> None:
-    told = body(
-        server, T, (f"{SPEED}__gt", 30), ("_facet", SHOWER), ("_facet", "begin_in_fov"),
-        ("_facet_array", STATIONS), ("_facet_date", BEGIN), ("_facet_size", 4), ("_size", 0),
-    )  # fmt: skip
-    values = {
-        SHOWER: SHOWER, "begin_in_fov": "begin_in_fov",
-        f"{STATIONS}_array": f"unnest({STATIONS})", f"{BEGIN}_date": f"{BEGIN}::DATE::VARCHAR",
-    }  # fmt: skip
-    assert list(told["facet_results"]) == list(values)
-    for name, value in values.items():
-        result = told["facet_results"][name]
-        expected = ours(
-            f"SELECT v, count(*) FROM (SELECT {value} AS v FROM trajectories WHERE "
-            f"{SPEED} > 30) WHERE v IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        )  # fmt: skip
-        assert [(r["value"], r["count"]) for r in result["results"]] == expected[:4], name
-        assert result["truncated"] is (len(expected) > 4), name
-        for one in result["results"][-1:]:
-            assert server.get(one["toggle_url"]).json["filtered_table_rows_count"] == one["count"]
-
-
-def test_all_values_of_a_facet_can_be_had(server: Server, ours: Asking) -> None:
-    told = body(server, T, ("_facet", ID), ("_facet", SHOWER), ("_facet_size", "max"), ("_size", 0))
-    assert told["filtered_table_rows_count"] == 534
-    results = told["facet_results"]
-    assert [one["value"] for one in results[ID]["results"]] == [
-        name for (name,) in ours(f"SELECT {ID} FROM trajectories ORDER BY 1")
-    ]
-    assert results[ID]["truncated"] is results[SHOWER]["truncated"] is False
-    assert body(server, T, ("_facet", ID), ("_nofacet", "on"))["facet_results"] == {}
-
-
-def test_a_facet_passes_over_null_even_where_it_is_the_most_frequent_value(
-    server: Server, ours: Asking
-) -> None:
-    told = body(server, "/gmn/meteor_summary.json", ("_facet", "iau_code"), ("_facet_size", 3))
-    expected = ours("SELECT iau_code, count(*) FROM meteor_summary WHERE iau_code IS NOT NULL "
-                    "GROUP BY 1 ORDER BY 2 DESC, 1")  # fmt: skip
-    found = told["facet_results"]["iau_code"]
-    assert [(one["value"], one["count"]) for one in found["results"]] == expected[:3]
-    assert found["truncated"] is (len(expected) > 3)
-    assert told["filtered_table_rows_count"] == 534
-    nothing = body(server, T, (SHOWER, "nothing"), ("_facet", SHOWER))
-    assert (nothing["filtered_table_rows_count"], nothing["rows"]) == (0, [])
-    assert nothing["facet_results"][SHOWER]["results"] == []
-
-
-def test_facets_that_might_be_of_use_are_suggested_on_the_first_page(server: Server) -> None:
-    told = body(server, T, ("_facet", "begin_in_fov"), ("_size", 3))
-    suggested = {(one["name"], one.get("type")): one for one in told["suggested_facets"]}
-    assert {("station_count", None), (STATIONS, "array"), (BEGIN, "date")} <= set(suggested)
-    names = {name for name, _ in suggested}
-    assert not names & {"begin_in_fov", ID, SPEED}
-    for one in suggested.values():
-        result = server.get(one["toggle_url"])
-        assert result.status == 200
-        assert len(result.json["facet_results"]) == 2
-    assert server.get(told["next_url"]).json["suggested_facets"] == []
-    for name in ("_nosuggest", "_nofacet"):
-        assert body(server, T, (name, "on"))["suggested_facets"] == []
-
-
-def test_a_facets_link_takes_its_filter_away_again(server: Server) -> None:
-    told = body(server, T, (SHOWER, "FLO"), ("_facet", SHOWER), ("_size", 0))
-    (only,) = told["facet_results"][SHOWER]["results"]
-    assert only["selected"] is True
-    assert server.get(only["toggle_url"]).json["filtered_table_rows_count"] == 534
 
 
 # As it was then -----------------------------------------------------------------------------------
