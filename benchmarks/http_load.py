@@ -43,23 +43,36 @@ class Load:
 CELLS = ("answers/s", "p50 ms", "p95 ms", "p99 ms", "not answered")
 
 
-def load(port: int, paths: Sequence[str], connections: int, seconds: float) -> Load:
-    """Ask for the paths in turn, each connection for the next one, for so long."""
+def load(
+    port: int,
+    paths: Sequence[str],
+    connections: int,
+    seconds: float,
+    *,
+    follows_links: bool = False,
+) -> Load:
+    """Ask for the paths in turn, each connection for the next one, for so long.
+
+    `follows_links`: each connection asks for a path of its own, and goes on by the links.
+    """
     begun = time.monotonic()
     ends, done = begun + seconds, Load(seconds)
     lock, numbers = threading.Lock(), iter(range(10**9))
 
     def ask() -> None:
         connection = HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
+        link = ""
         while time.monotonic() < ends:
             with lock:
-                path = paths[next(numbers) % len(paths)]
+                path = link or paths[next(numbers) % len(paths)]
             asked = time.monotonic()
             try:
                 connection.request("GET", path, headers={"Accept-Encoding": "identity"})
                 answer = connection.getresponse()
                 answer.read()
                 is_answer = answer.status == 200
+                if follows_links:
+                    link = answer.headers.get("Link", "")[1:].partition(">")[0]
             except (OSError, HTTPException):
                 connection.close()
                 is_answer = False

@@ -8,6 +8,7 @@ at once; the client's own function over all rows. What does not: comparisons wit
 """
 
 import json
+import os
 import tempfile
 import time
 from contextlib import ExitStack
@@ -30,6 +31,9 @@ from gmn_pipeline_tests.support.archive import FIRST_DATE, LAST_DATE, generate
 from gmn_pipeline_tests.support.server import Server, client_says, serving
 
 _SUMMARY = "/gmn_rest_api/meteor_summary"
+_TABLE = "/gmn/trajectories"
+_TURNING = "table, pages in turn"
+_MOST_ASKED = 20_000
 _CONNECTIONS = (1, 8, 64)
 _CLIENT_WITHIN_S = 3_600.0
 _console = Console()
@@ -40,6 +44,7 @@ def bench(
     data_dir: Annotated[Path | None, typer.Option(help="A data folder that is there.")] = None,
     seconds: Annotated[float, typer.Option(help="Seconds of each measurement.")] = 10.0,
     client: Annotated[bool, typer.Option(help="Whether the client reads everything.")] = True,
+    only: Annotated[str, typer.Option(help="Requests whose names have this in them.")] = "",
 ) -> None:
     """Measure the server."""
     with ExitStack() as opened:
@@ -49,11 +54,17 @@ def bench(
         else:
             settings = load_settings(data_dir=data_dir)
         server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
-        table = Table("request", "connections", *CELLS)
-        for name, paths in _requests(server).items():
+        table = Table("request", "connections", "CPU ms", *CELLS)
+        for name, paths in _requests(server, settings).items():
+            if only not in name:
+                continue
             for connections in _CONNECTIONS:
-                taken = load(server.port, paths, connections, seconds)
-                table.add_row(name, str(connections), *taken.cells())
+                begun_s = _cpu_s(server)
+                taken = load(
+                    server.port, paths, connections, seconds, follows_links=name == _TURNING
+                )
+                cpu_ms = (_cpu_s(server) - begun_s) / max(1, len(taken.seconds)) * 1e3
+                table.add_row(name, str(connections), f"{cpu_ms:,.1f}", *taken.cells())
         _console.print(table)
         if client:
             _read_everything(server)
@@ -69,13 +80,19 @@ def loaded(folder: Path, rows: int) -> Settings:
     return settings
 
 
-def _requests(server: Server) -> dict[str, list[str]]:
+def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
     """What is asked: a name, and addresses in turn. None is asked twice but where that is meant."""
+    identifiers = _identifiers(settings)
+    pages = [f"{_TABLE}.json?{urlencode({'_next': one})}" for one in identifiers]
     first = server.get(_SUMMARY)
     tag = first.headers["GMN-Snapshot"]
     day = [f"2022-{month:02d}-{day:02d}" for month in range(1, 13) for day in range(1, 29)]
     return {
         "first page, kept": [_SUMMARY],
+        "table, first page, kept": [f"{_TABLE}.json"],
+        "table, page of its own": pages,
+        _TURNING: pages[::-1],
+        "trajectory of its own": [f"{_TABLE}/{one}.json" for one in identifiers],
         "page of its own": [
             f"{_SUMMARY}?{urlencode({'page': 1, 'snapshot': tag, 'after': _key(date)})}"
             for date in day
@@ -88,6 +105,16 @@ def _requests(server: Server) -> dict[str, list[str]]:
     }
 
 
+def _identifiers(settings: Settings) -> list[str]:
+    """Some trajectories, always the same."""
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        found = connection.execute(
+            "SELECT trajectory_identifier FROM trajectories ORDER BY hash(trajectory_identifier) "
+            f"LIMIT {_MOST_ASKED}"
+        ).fetchall()
+    return [identifier for (identifier,) in found]
+
+
 def _of(date: str) -> str:
     return f"date(beginning_utc_time) = '{date}' AND vgeo_km_s > 60"
 
@@ -95,6 +122,12 @@ def _of(date: str) -> str:
 def _key(date: str) -> str:
     seconds = time.mktime(time.strptime(date, "%Y-%m-%d"))
     return f"{int(seconds) * 1_000_000}_z"
+
+
+def _cpu_s(server: Server) -> float:
+    """Seconds of processor time that the server has used, without its processes for SQL."""
+    told = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read_everything(server: Server) -> None:

@@ -21,6 +21,8 @@ class Limits:
     """What may be written to temporary files while sorting and joining; 0: nothing."""
     rows: int
     """Rows of the answer; more are cut off, and the answer says so."""
+    threads: int | None = None
+    """Of DuckDB for all queries of a session; without it as many as there are processors."""
 
     @classmethod
     def of(cls, settings: QuerySettings) -> "Limits":

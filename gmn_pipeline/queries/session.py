@@ -136,6 +136,8 @@ def confined(
 def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
     yield "SET GLOBAL TimeZone = 'UTC'"  # that of a session is not its cursors'
     yield f"SET memory_limit = '{limits.memory_mb}MB'"
+    if limits.threads is not None:
+        yield f"SET threads = {limits.threads:d}"
     if not limits.disk_mb:
         yield "SET temp_directory = ''"
     yield f"SET max_temp_directory_size = '{limits.disk_mb}MB'"

@@ -113,6 +113,11 @@ class States:
             self.newest, _ = found[-1]
             return self.newest
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody, such as maintenance, waits for all queries to be over."""
+        return self._standing.backend.catalog.is_awaited
+
     def snapshot(self, number: int) -> Snapshot:
         """A snapshot by its number. Raises SnapshotGone if there is none."""
         if number == self.newest.id:

@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 from gmn_pipeline.serving import downloads, health, openapi
 from gmn_pipeline.serving.compression import Compression
+from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.events import routes as events
 from gmn_pipeline.serving.events import websocket
 from gmn_pipeline.serving.events.hub import Hub
@@ -91,7 +92,7 @@ def run(settings: Settings, host: str, port: int) -> None:
     config = uvicorn.Config(
         app, host=host, port=port,
         # h11 limits what it takes of a request before it is whole; httptools does not.
-        http="h11", h11_max_incomplete_event_size=_REQUEST_BYTES,
+        http=protocol(settings.serve_head_timeout_s), h11_max_incomplete_event_size=_REQUEST_BYTES,
         timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S,
         server_header=False, access_log=False, log_level="warning",
         # Messages are made once for all who listen, and what they say is not read.

@@ -1,18 +1,26 @@
 """Answers kept for the next one who asks the same of the same state.
 
-What belongs here: which are kept, and how much memory they take. What does not: what clients and
+What belongs here: which are kept, how much memory they take, and that those who ask the same at the
+same time wait for one answer. What does not: what clients and
 proxies keep (`conditional.py`). An answer never changes, since its state does not: none is out of
 date, and those that nobody asks for go first.
 """
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import anyio
+
+from gmn_pipeline.serving.problems import Problem
 
 Key: TypeAlias = tuple[int, str, str]
 """Number of the state, path, and parameters."""
 
+_OF_THE_MOMENT = 500
+"""Statuses from here on say nothing of the request."""
 _LARGEST_SHARE = 8
 """None is kept that would take more than this part of it all."""
 
@@ -56,6 +64,47 @@ class Cache:
         former = self._kept.pop(key, None)
         if former is not None:
             self._bytes -= _size(key, former)
+
+
+@dataclass
+class _UnderWay:
+    """An answer that is being found, and it itself once it is."""
+
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    found: Kept | None = None
+    failed: Problem | None = None
+
+
+class Once:
+    """Of those who ask the same at the same time one does the work."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._under_way: dict[Key, _UnderWay] = {}
+
+    async def answer(self, key: Key, ask: Callable[[], Awaitable[Kept]]) -> Kept:
+        """What `ask` finds, or another one does who has asked the same and is not answered yet."""
+        while (other := self._under_way.get(key)) is not None:
+            await other.ended.wait()
+            if other.found is not None:
+                return other.found
+            if other.failed is not None:
+                raise other.failed
+            # Its client has gone, say: whoever is the next to wake does the work.
+            if (kept := self._cache.get(key)) is not None:
+                return kept
+        mine = self._under_way[key] = _UnderWay()
+        try:
+            mine.found = await ask()
+            self._cache.put(key, mine.found)
+            return mine.found
+        except Problem as problem:
+            if problem.status < _OF_THE_MOMENT:
+                mine.failed = problem
+            raise
+        finally:
+            del self._under_way[key]
+            mine.ended.set()
 
 
 def _size(key: Key, kept: Kept) -> int:

@@ -72,16 +72,20 @@ class Stamp:
         return f'W/"{self.snapshot.id}-{digest}"'
 
 
-async def answered(asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]]) -> Response:
-    """Nothing new, what was asked before of the same state, or what is asked now."""
+async def answered(
+    asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]], base: str = ""
+) -> Response:
+    """Nothing new, what was asked before of the same state, or what is asked now; `base`: what
+    links in it begin with."""
     request = asked.request
     if (known := stamp.not_modified(request)) is not None:
         return known
-    key = (stamp.snapshot.id, request.url.path, f"{request.url.query}\n{stamp.variant}")
-    kept = asked.work.cache.get(key)
-    if kept is None:
-        kept = await ask()
-        asked.work.cache.put(key, kept)
+    key = (
+        stamp.snapshot.id,
+        f"{base}{request.url.path}",
+        f"{request.url.query}\n{stamp.variant}",
+    )
+    kept = asked.work.cache.get(key) or await asked.work.once.answer(key, ask)
     headers = {**stamp.headers(request), **kept.headers}
     return Response(kept.body, headers=headers, media_type=kept.media_type)
 

@@ -9,6 +9,8 @@ request has to. Where looking fails everything is closed and opened anew until i
 
 import logging
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -34,6 +36,8 @@ from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 _log = logging.getLogger(__name__)
 _TRIES = 3
+_GIVES_WAY_AFTER_S = 5.0
+"""Maintenance waits ten seconds, and new queries wait for it."""
 # Rows are the caller's to limit: a page asks for its own, an export for all.
 _ALL_ROWS = 1 << 62
 
@@ -46,14 +50,18 @@ class Lake:
         self._poll_s = serving.serve_poll_s
         self._kept = serving.serve_states
         self.limits = Limits(
-            serving.serve_query_timeout_s, serving.serve_query_memory_mb, disk_mb=0, rows=_ALL_ROWS
-        )
+            serving.serve_query_timeout_s, serving.serve_query_memory_mb, disk_mb=0,
+            rows=_ALL_ROWS, threads=serving.serve_threads,
+        )  # fmt: skip
         self._opened: AbstractContextManager[States] | None = None
         self._states: States | None = None
         self._why = "The server is starting."
         self._is_suspect = False
         self._told: int | None = None
         self._tell: list[Callable[[], None]] = []
+        self._adding = threading.Lock()
+        self._long: weakref.WeakSet[Answer] = weakref.WeakSet()
+        self._awaited_since_s: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lake", daemon=True)
 
@@ -88,8 +96,23 @@ class Lake:
                 self._open()
             else:
                 self._states.look()
+                self._give_way(self._states)
         except Exception as error:
             self._unreadable(error)
+
+    def _give_way(self, states: States) -> None:
+        """End long queries where maintenance has waited for them: clients may take them as slowly
+        as they like, and it would never get its turn while others begin."""
+        if not self._long or not states.is_awaited:
+            self._awaited_since_s = None
+            return
+        now = time.monotonic()
+        self._awaited_since_s = self._awaited_since_s or now
+        if now - self._awaited_since_s >= _GIVES_WAY_AFTER_S:
+            with self._adding:
+                answers = list(self._long)
+            for answer in answers:
+                answer.close()
 
     def _open(self) -> None:
         if not WarehouseConnection(self._settings).exists:
@@ -149,12 +172,29 @@ class Lake:
                 snapshot, sql, parameters, limits=limits, cancellation=cancellation
             )
 
+    def run_long(
+        self,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters,
+        *,
+        limits: Limits,
+        cancellation: Cancellation,
+    ) -> Answer:
+        """The same for one that may take any time. It ends with an error where maintenance waits
+        for it too long."""
+        answer = self.run(snapshot, sql, parameters, limits=limits, cancellation=cancellation)
+        with self._adding:
+            self._long.add(answer)
+        return answer
+
     def fetch(
         self,
         snapshot: Snapshot,
         sql: str,
         parameters: Parameters = (),
         *,
+        limits: Limits | None = None,
         cancellation: Cancellation | None = None,
     ) -> pa.Table:
         """All of an answer that is small, such as a page."""
@@ -162,7 +202,9 @@ class Lake:
             try:
                 with (
                     self._noticing(cancellation),
-                    self.run(snapshot, sql, parameters, cancellation=cancellation) as answer,
+                    self.run(
+                        snapshot, sql, parameters, limits=limits, cancellation=cancellation
+                    ) as answer,
                 ):
                     return pa.Table.from_batches(list(answer), answer.schema)
             except WarehouseBusy:  # put in order just as it was read

@@ -51,6 +51,10 @@ class Parameter:
         """Of what the request gives. Raises Problem."""
         texts = [text for text in given if text]
         if self.is_repeated:
+            if len(texts) > _MOST_TIMES:
+                raise bad_request(
+                    f"{self.name} may be given {_MOST_TIMES} times, not {len(texts)}."
+                )
             return tuple(str(self._one(text)) for text in texts)
         if len(texts) > 1:
             raise bad_request(f"The parameter {self.name} is given more than once.")

@@ -4,7 +4,7 @@ What belongs here: waiting for a turn, and ending a query when its client has go
 SQL (the routes' own modules), and running it (`queries/`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ import anyio.to_thread
 import pyarrow as pa
 from starlette.requests import Request
 
-from gmn_pipeline.errors import GmnError
+from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
@@ -23,7 +23,7 @@ from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
-from gmn_pipeline.serving.cache import Cache
+from gmn_pipeline.serving.cache import Cache, Once
 from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
@@ -36,6 +36,8 @@ from gmn_pipeline.storage.object_store import ObjectStore
 T = TypeVar("T")
 
 _DISCONNECT_POLL_S = 0.1
+_MOST_BYTES = 32 << 20
+"""Of an answer to a client's own query, in memory."""
 _HIDDEN = frozenset(table.name for table in WORKING_TABLES)
 """What the pipeline keeps for itself, such as messages that could not be read."""
 
@@ -55,6 +57,7 @@ class Work:
         self.settings: ServingSettings = settings
         self.lake = Lake(settings, settings)
         self.cache = Cache(settings.serve_cache_mb << 20)
+        self.once = Once(self.cache)
         waiting, patience_s = settings.serve_queue, settings.serve_queue_s
         self._own = Slots(settings.serve_queries, waiting, patience_s)
         self._free = Slots(settings.serve_sql_queries, waiting, patience_s)
@@ -89,12 +92,24 @@ class Work:
         return await anyio.to_thread.run_sync(self.lake.snapshot_at, when, limiter=self._threads)
 
     async def fetch(
-        self, request: Request, snapshot: Snapshot, sql: str, parameters: Parameters = ()
+        self,
+        request: Request,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters = (),
+        *,
+        seconds: float | None = None,
     ) -> pa.Table:
-        """All rows of a query of ours. Raises Problem."""
+        """All rows of a query of ours, that may work so long. Raises Problem (503: it takes too
+        long)."""
+        limits = self.lake.limits
+        if seconds is not None:
+            limits = replace(limits, seconds=seconds)
 
         def ask(cancellation: Cancellation) -> pa.Table:
-            return self.lake.fetch(snapshot, sql, parameters, cancellation=cancellation)
+            return self.lake.fetch(
+                snapshot, sql, parameters, limits=limits, cancellation=cancellation
+            )
 
         return await self._work(request, self._own, ask, of_client=False)
 
@@ -115,7 +130,7 @@ class Work:
 
         def ask(cancellation: Cancellation) -> Fetched:
             with self.ask_free(snapshot, sql, parameters, limits, cancellation) as answer:
-                table = pa.Table.from_batches(list(answer), answer.schema)
+                table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
                 return Fetched(table, answer.truncated)
 
         return await self.in_turn(request, ask)
@@ -165,7 +180,7 @@ class Work:
         cancellation = Cancellation()
 
         def begin(_: Cancellation) -> Pieces:
-            answer = self.lake.run(
+            answer = self.lake.run_long(
                 snapshot, sql, parameters, limits=limits, cancellation=cancellation
             )
             return Pieces(answer, write, cancellation)
@@ -185,6 +200,31 @@ class Work:
                 return await anyio.to_thread.run_sync(work, limiter=self._threads)
             except GmnError as error:
                 raise problem_of(error, of_client=False) from error
+
+    async def stream_free(
+        self,
+        request: Request,
+        found: Callable[[], Awaitable[Fetched]],
+        write: Callable[[Answer], Iterator[bytes]],
+    ) -> Streamed:
+        """An answer that is here whole, in whatever it is written as. Raises Problem.
+
+        Its query is over by then, so who takes it slowly keeps no process from others; so many are
+        in memory as there may be exports.
+        """
+
+        def begin(cancellation: Cancellation) -> Pieces:
+            batches = iter(table.to_batches())
+            answer = Answer(table.schema, batches, truncated=lambda: False, close=lambda: None)
+            return Pieces(answer, write, cancellation)
+
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self._exports.turn())
+            table = (await found()).table
+            pieces = await self._in_thread(
+                request, Cancellation(), begin, of_client=True, threads=self._export_threads
+            )
+            return Streamed(pieces, held.pop_all(), self._export_threads)
         raise AssertionError("unreachable")
 
     async def _work(
@@ -224,6 +264,16 @@ class Work:
         except BaseExceptionGroup as group:
             raise _only(group) from None
         return done
+
+
+def _not_too_much(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Raises QueryLimit: what a process may find would be too much here."""
+    taken = 0
+    for batch in batches:
+        taken += batch.nbytes
+        if taken > _MOST_BYTES:
+            raise QueryLimit(f"The answer has more than {_MOST_BYTES >> 20} MB.")
+        yield batch
 
 
 async def _cancel_if_gone(request: Request, cancellation: Cancellation) -> None:

@@ -28,6 +28,10 @@ class ServingSettings(TapSettings):
         1_000, ge=64, description="Memory (MB) of all queries of the server's own together."
     )
     serve_queries: int = Field(8, ge=1, description="Queries of the server's own at once.")
+    serve_threads: int = Field(
+        1, ge=1, description="Threads that one query of the server's own may work in. With more, "
+        "each takes more processor time in all, and fewer are answered."
+    )  # fmt: skip
     serve_sql_timeout_s: float = Field(
         5.0, gt=0, description="Seconds that a query of a client's own (SQL) may work. Maintenance "
         "waits for it, ten seconds at most."
@@ -38,6 +42,10 @@ class ServingSettings(TapSettings):
     serve_sql_queries: int = Field(
         2, ge=1, description="Queries of clients' own at once: each is a process."
     )
+    serve_sql_rows: int = Field(
+        100_000, ge=1, description="Rows that a query of a client's own may answer with in a "
+        "format of exports; a page of JSON has GMN_SERVE_PAGE_ROWS."
+    )  # fmt: skip
     serve_exports: int = Field(
         4, ge=1, description="Exports of whole tables at once; each has what memory its query and "
         "its format take, some tens of MB."
@@ -53,6 +61,10 @@ class ServingSettings(TapSettings):
     serve_queue_s: float = Field(
         10.0, ge=0, description="Seconds that a request may wait for its turn."
     )
+    serve_head_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds in which a request has to be here; a connection on which "
+        "none comes is closed."
+    )  # fmt: skip
     serve_cache_mb: int = Field(
         64, ge=0, description="Memory (MB) for answers that are kept for the next one who asks the "
         "same of the same state."

@@ -76,6 +76,10 @@ class Catalog(Protocol):
     def without_readers(self, patience_s: float) -> AbstractContextManager[None]:
         """Nobody reads, and nobody begins to. Raises TimeoutError."""
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits just now for the readers to be gone, or is without them."""
+
 
 @dataclass(frozen=True)
 class Backend:

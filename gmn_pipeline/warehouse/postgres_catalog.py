@@ -152,6 +152,17 @@ class PostgresCatalog:
         with self._locked(_READERS, patience_s):
             yield
 
+    @property
+    def is_awaited(self) -> bool:
+        """See Catalog."""
+        with self._connected() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = "
+                f"'ExclusiveLock' AND (classid, objid, objsubid) = ({_OURS}, {_READERS}, 2)"
+            ).fetchone()
+        assert row is not None
+        return bool(row[0])
+
     @contextmanager
     def _connected(self) -> Iterator["Connection"]:
         connection = connect(self._url, self._password, autocommit=True)

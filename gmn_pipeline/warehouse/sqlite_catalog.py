@@ -16,7 +16,14 @@ import duckdb
 
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.storage import sqlite
-from gmn_pipeline.storage.files import exclusive, is_writable, shared, try_lock, working_folder
+from gmn_pipeline.storage.files import (
+    exclusive,
+    is_locked,
+    is_writable,
+    shared,
+    try_lock,
+    working_folder,
+)
 from gmn_pipeline.warehouse.backend import CATALOG, Attach, Reach, attach_sql
 from gmn_pipeline.warehouse.data_storage import DataStorage
 
@@ -151,3 +158,8 @@ class SqliteCatalog:
                     raise TimeoutError
                 time.sleep(_POLL_S)
             yield
+
+    @property
+    def is_awaited(self) -> bool:
+        """See Catalog."""
+        return is_locked(self._folder / _GATE)

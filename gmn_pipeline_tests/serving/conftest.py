@@ -1,17 +1,20 @@
 """Rows to write in formats; one lake and one server for all tests that change neither."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pytest
 
 from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.settings import Settings
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support.lake import small_lake
 from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
 from gmn_pipeline_tests.support.server import Server, serving
 
 PAGE_ROWS = 100
+Asking: TypeAlias = Callable[[str], list[Any]]
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +59,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def server(lake: Settings) -> Iterator[Server]:
     with serving(lake, serve_page_rows=PAGE_ROWS, serve_sql_queries=3) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def ours(lake: Settings) -> Iterator[Asking]:
+    """Rows of a query: opening the warehouse for each of so many would take longer than all."""
+    with WarehouseConnection(lake).open(read_only=True) as connection:
+        yield lambda sql: connection.execute(sql).fetchall()

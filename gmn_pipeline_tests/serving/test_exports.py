@@ -131,6 +131,14 @@ def test_what_is_compressed_already_is_not_compressed_again(server: Server) -> N
     assert again.status == 304
 
 
+def test_a_part_of_an_export_is_not_offered(server: Server) -> None:
+    """What comes the second time need not be the same bytes."""
+    whole = server.get("/gmn/stations.csv")
+    assert "Accept-Ranges" not in whole.headers
+    part = server.get("/gmn/stations.csv", headers={"Range": "bytes=10-19"})
+    assert (part.status, part.body) == (200, whole.body)
+
+
 def test_a_formula_in_a_cell_does_not_run(server: Server) -> None:
     text = export(server, "csv", "", "macro_definitions").body.decode()
     assert not any(line.startswith(("=", "+", "-", "@")) for line in text.splitlines())

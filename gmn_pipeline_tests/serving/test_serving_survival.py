@@ -2,9 +2,11 @@
 
 import shutil
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,6 +112,31 @@ def test_many_ask_while_loads_go_on(bench: Bench, server: Server) -> None:
         assert {done.result() for done in looks} == {20}
 
 
+def test_a_clock_that_jumps_is_only_told(bench: Bench, server: Server) -> None:
+    """States follow each other by their numbers; their times are as the clock was."""
+
+    def jumps(by: timedelta) -> None:
+        with closing(sqlite3.connect(bench.settings.warehouse_dir / "catalog.sqlite")) as catalog:
+            time = (utc_now() + by).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+            catalog.execute("UPDATE ducklake_snapshot SET snapshot_time = ? WHERE snapshot_id = "
+                            "(SELECT max(snapshot_id) FROM ducklake_snapshot)", [time])  # fmt: skip
+            catalog.commit()
+
+    for number, by in enumerate((timedelta(hours=-2), timedelta(days=400))):
+        load(bench, 123 + number, f"2022-03-2{1 + number} 00:00:00")
+        jumps(by)
+        server.wait_for(lambda n=123 + number: len(identifiers(server)) == n)
+        soon = (utc_now() + timedelta(minutes=10)).isoformat()
+        then = server.get("/gmn/trajectories.json", {"_as_of": soon, "_size": 1})
+        assert then.status == 200
+        assert "no-cache" in then.headers["Cache-Control"]
+    load(bench, 125, "2022-03-23 00:00:00")  # the clock is right again
+    server.wait_for(lambda: len(identifiers(server)) == 125)
+    now = server.get("/gmn/trajectories.json", {"_as_of": utc_now().isoformat(), "_size": 1})
+    assert now.json["snapshot"] == server.snapshot
+    assert now.json["filtered_table_rows_count"] == 125
+
+
 def test_a_query_that_takes_too_much_is_ended_and_the_next_one_answered(server: Server) -> None:
     for sql, word in ((ENDLESS, "stopped after 3 s"), (HUGE, "memory")):
         reply = server.sql(sql)
@@ -122,10 +149,13 @@ def test_a_query_that_takes_too_much_is_ended_and_the_next_one_answered(server: 
 def test_who_comes_when_too_many_wait_is_told_to_come_later(server: Server) -> None:
     with ThreadPoolExecutor(6) as threads:
         replies = [reply.result() for reply in
-                   [threads.submit(server.sql, ENDLESS) for _ in range(6)]]  # fmt: skip
+                   [threads.submit(server.sql, f"{ENDLESS} -- {n}") for n in range(6)]]  # fmt: skip
         statuses = [reply.status for reply in replies]
     assert statuses.count(400) == 2  # one at work, one in the queue
     assert statuses.count(503) == 4
+    with ThreadPoolExecutor(6) as threads:  # who asks the same waits with the first one
+        same = [threads.submit(server.sql, ENDLESS) for _ in range(6)]
+        assert [reply.result().status for reply in same] == [400] * 6
     busy = next(reply for reply in replies if reply.status == 503)
     assert busy.json["type"] == "urn:gmn:problem:busy"
     assert int(busy.headers["Retry-After"]) >= 1
@@ -185,8 +215,8 @@ def test_a_broken_lake_is_said_and_recovers(bench: Bench, server: Server) -> Non
     settings.warehouse_dir.rename(away.with_name("former"))
     away.rename(settings.warehouse_dir)
     assert count(server) == rows
-    load(bench, 122, "2022-03-21 00:00:00")
-    server.wait_for(lambda: count(server) == 122)
+    load(bench, 126, "2022-03-24 00:00:00")
+    server.wait_for(lambda: count(server) == 126)
 
 
 def count(server: Server) -> int | None:

@@ -47,6 +47,9 @@ def exported(settings: Settings, lines: LandedLines | None = None, where: str = 
         return b"".join(summary_text(export, whole(answer)))
 
 
+SOURCE, KEY = "source_file_sha256", "trajectory_identifier"
+
+
 def lines_of(data: bytes) -> list[bytes]:
     """The rows, without their ends."""
     assert data.endswith(b"\n")
@@ -132,6 +135,12 @@ def test_lines_are_found_whatever_ends_them_and_however_small_the_blocks(
         lines = LandedLines(bench.objects, block_bytes)
         data = written(summary_text, accepted.to_arrow(), lines=lines)
         assert lines_of(data) == sample().first(60).lines()
+        of_one = LandedLines(bench.objects, block_bytes)
+        for sha256, identifier in accepted.select(SOURCE, KEY).iter_rows():
+            expected = [
+                row for row in sample().first(60).lines() if row[:20] == identifier.encode()
+            ]
+            assert of_one.lines(sha256, [identifier])[identifier] == expected
 
 
 def test_rows_in_any_order_come_out_in_that_order(

@@ -62,6 +62,7 @@ class Server:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
+        path = path.removeprefix(self.url)
         if parameters:
             path += f"?{urlencode(parameters)}"
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)

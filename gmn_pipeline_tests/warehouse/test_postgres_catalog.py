@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -119,8 +121,22 @@ def test_maintenance_waits_for_readers_and_lets_none_begin(in_postgres: Settings
     ):
         pass
     with warehouse.without_readers(0.2):
-        pass
+        assert warehouse.backend.catalog.is_awaited
+    assert not warehouse.backend.catalog.is_awaited
+    with WarehouseConnection(in_postgres).open(read_only=True):
+        assert not warehouse.backend.catalog.is_awaited
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(entered, warehouse.without_readers(2))
+            while not warehouse.backend.catalog.is_awaited:
+                assert not waiting.done()
+            with pytest.raises(WarehouseBusy):
+                waiting.result()
     assert count(in_postgres, "trajectories") == 20
+
+
+def entered(context: AbstractContextManager[None]) -> None:
+    with context:
+        pass
 
 
 def test_a_user_who_may_only_read_the_catalogue_can_ask_and_nothing_else(

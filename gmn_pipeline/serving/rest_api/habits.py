@@ -17,6 +17,7 @@ from gmn_pipeline.serving.problems import bad_request
 
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
+_PARAMETERS = {TokenType.PLACEHOLDER, TokenType.PARAMETER}
 # After these a value may stand, and a name in double quotes that is none is meant as a text.
 _BEFORE_VALUES = {
     TokenType.EQ, TokenType.NEQ, TokenType.LT, TokenType.LTE, TokenType.GT, TokenType.GTE,
@@ -66,6 +67,8 @@ def expression(text: str, what: str, names: frozenset[str]) -> tuple[str, frozen
         raise bad_request(f"{what} holds a text or a comment without its end.")
     depth = 0
     for token in tokens:
+        if token.token_type in _PARAMETERS:
+            raise bad_request(f"{what} has its values in it: {token.text} stands for none here.")
         depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
         if depth < 0 or token.token_type is TokenType.SEMICOLON:
             raise bad_request(f"{what} is one expression, as it stands after this word in SQL.")
@@ -75,6 +78,20 @@ def expression(text: str, what: str, names: frozenset[str]) -> tuple[str, frozen
         token.text.lower() for token, after in pairwise(tokens) if after.token_type is TokenType.DOT
     }
     return _changed(text, _everywhere(tokens, names)), frozenset(tables)
+
+
+def named_parameters(sql: str, given: frozenset[str]) -> tuple[str, frozenset[str]]:
+    """The text with `$name` for each `:name` that a value is given for, and those names."""
+    tokens = _tokens(sql) or []
+    found = [
+        (colon, name)
+        for colon, name in pairwise(tokens)
+        if colon.token_type is TokenType.COLON
+        and name.start == colon.end + 1
+        and sql[name.start : name.end + 1] in given
+    ]
+    changes = [_Change(colon.start, colon.end + 1, "$") for colon, _ in found]
+    return _changed(sql, changes), frozenset(sql[n.start : n.end + 1] for _, n in found)
 
 
 def hint(message: str) -> str:

@@ -10,17 +10,14 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from gmn_pipeline.errors import QueryFailed
 from gmn_pipeline.queries.states import Snapshot
-from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
-from gmn_pipeline.serving.problems import Problem, bad_request, problem_of
-from gmn_pipeline.serving.rest_api import body, habits
+from gmn_pipeline.serving.problems import bad_request
+from gmn_pipeline.serving.rest_api import body
 from gmn_pipeline.serving.rest_api.meteor_summary import COLUMNS, Key, Page, page_sql
 from gmn_pipeline.serving.routes import SNAPSHOT, Answers, Asked, Parameter, Route
-from gmn_pipeline.serving.work import Fetched
-from gmn_pipeline.warehouse.views import VIEWS
 
 _SUMMARY = "/gmn_rest_api/meteor_summary"
 _KEY = re.compile(r"(\d{1,17})_([0-9A-Za-z_]{1,40})", re.ASCII)
@@ -28,11 +25,6 @@ _MOST_PAGES = 1_000_000
 _JSON_TYPE = "application/json"
 _CSV_TYPE = "text/plain; charset=utf-8"
 """Not text/csv: the old platform's was shown by browsers."""
-_FIELDS = {relation.name: relation.fields for relation in WAREHOUSE_TABLES} | {
-    view.name: view.fields for view in VIEWS
-}
-_NAMES = frozenset(_FIELDS) | {field.name for fields in _FIELDS.values() for field in fields}
-
 _SHAPE = Parameter(
     "data_shape", "whether a row of JSON is an object or an array", "objects",
     choices=("objects", "arrays"),
@@ -76,7 +68,7 @@ async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:
     page = _page(asked)
     sql, values = page_sql(page)
     if page.is_free:
-        table = (await _hinting(asked, snapshot, sql, values, rows=page.rows + 1)).table
+        table = (await free_sql.fetch(asked, snapshot, sql, values, rows=page.rows + 1)).table
     else:
         table = await asked.work.fetch(asked.request, snapshot, sql, values)
     lines = table.column("line").to_pylist()[: page.rows]
@@ -92,8 +84,8 @@ async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:
 
 
 async def _rows_of_sql(asked: Asked, snapshot: Snapshot) -> Kept:
-    sql = habits.query(asked.text("sql") or "", _NAMES)
-    found = await _hinting(asked, snapshot, sql, [], rows=asked.work.settings.serve_page_rows)
+    sql = free_sql.query(asked.text("sql") or "")
+    found = await free_sql.fetch(asked, snapshot, sql, [], rows=asked.work.settings.serve_page_rows)
     if asked.text("data_format") == "csv":
         return Kept(body.csv_of_table(found.table), _CSV_TYPE, {})
     more = f'"truncated": {str(found.truncated).lower()}, "snapshot": {snapshot.id}'
@@ -137,18 +129,6 @@ def _next(asked: Asked, page: Page, snapshot: Snapshot, last: Key) -> dict[str, 
     after = {} if page.order_by else {"after": f"{last.time_us}_{last.identifier}"}
     number = (asked.number("page") or 1) + 1
     return {"page": number, **given, "snapshot": snapshot.id, **after}
-
-
-async def _hinting(
-    asked: Asked, snapshot: Snapshot, sql: str, values: list[object], *, rows: int
-) -> Fetched:
-    """Ask; what SQLite takes and DuckDB does not is told with what to write instead."""
-    try:
-        return await asked.work.fetch_free(asked.request, snapshot, sql, values, rows=rows)
-    except Problem as problem:
-        if problem.kind == "query-failed" and (hint := habits.hint(problem.detail)):
-            raise problem_of(QueryFailed(problem.detail, remedy=hint)) from problem
-        raise
 
 
 def _rows_schema(row: dict[str, object]) -> dict[str, object]:

@@ -3,8 +3,10 @@
 What belongs here: parts of a path, and what is said of formats. What does not: what is answered.
 """
 
+import re
+
 from gmn_pipeline.serving.formats.registry import FORMATS
-from gmn_pipeline.serving.routes import Answers, Parameter
+from gmn_pipeline.serving.routes import Answers, Asked, Parameter
 
 STORE = Parameter(
     "store", "gmn, or gmn_data_store as the old platform called it",
@@ -12,6 +14,20 @@ STORE = Parameter(
 )  # fmt: skip
 PROBLEMS = (404, 410, 503)
 EXPORT_PROBLEMS = (*PROBLEMS, 505)
+
+
+_AS_THE_OLD_PLATFORM = "gmn_data_store"
+_HOST = re.compile(r"(?:[0-9A-Za-z_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+def base_of(asked: Asked) -> str:
+    """What links begin with: nothing, so that they are paths, right behind any proxy. Those of the
+    old platform were whole addresses, which its users' programs go on with as they are."""
+    if asked.text(STORE.name) != _AS_THE_OLD_PLATFORM:
+        return ""
+    host = asked.request.headers.get("host", "")
+    # A proxy on the same machine may have said that it is https.
+    return f"{asked.request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
 
 
 def suffix(choices: tuple[str, ...]) -> Parameter:

@@ -3,6 +3,7 @@
 What belongs here: reading `_as_of`. What does not: finding states (`queries/states.py`).
 """
 
+from gmn_pipeline.clock import utc_now
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.serving.conditional import Stamp
 from gmn_pipeline.serving.problems import bad_request
@@ -38,6 +39,7 @@ async def named(asked: Asked, text: str, name: str) -> tuple[Snapshot, bool]:
             f"{text[:100]!r}."
         ) from None
     snapshot = await asked.work.snapshot_at(when)
-    # Of a time that is still to come, or that no commit has followed, it may yet change.
+    # Of a time that is still to come, or that no commit has followed, it may yet change. A clock
+    # that was wrong for a while may have left a commit of a time that is still to come.
     newest = await asked.work.snapshot(None)
-    return snapshot, when < newest.committed_at_utc
+    return snapshot, when < min(newest.committed_at_utc, utc_now())

@@ -7,12 +7,15 @@ What belongs here: the query of an export, and what is said of it. What does not
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import polars as pl
+import pyarrow as pa
 from starlette.responses import Response
 
 from gmn_pipeline.errors import FormatRefused
 from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field
+from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.conditional import Stamp
 from gmn_pipeline.serving.formats.export import About, Export, whole
 from gmn_pipeline.serving.formats.registry import FORMATS, Format
@@ -32,6 +35,7 @@ from gmn_pipeline.serving.tables.page import (
     sorted_by,
 )
 from gmn_pipeline.serving.tables.relations import Relation
+from gmn_pipeline.serving.work import Fetched
 
 _TELLS_NO_END = "1.0"
 
@@ -60,7 +64,8 @@ async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Respo
     one = FORMATS[asked.text("suffix") or ""]
     name, descends = sorted_by(asked, relation)
     fields = _columns(asked, relation, one)
-    clause, values = where(filtered(asked, relation, filters))
+    conditions = filtered(asked, relation, filters)
+    clause, values = where(conditions)
     sql = f"SELECT {', '.join(field.name for field in fields)} FROM {relation.name} {clause}"
     if name is not None:
         sql += f" ORDER BY {order.order_by(order.order_of(relation, name, descends=descends))}"
@@ -68,8 +73,9 @@ async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Respo
         sql += f" ORDER BY {', '.join(one.order)}"
     stamp = await state(asked)
     return await exported(
-        asked, stamp, one, sql, values, relation.name, relation.meaning, relation.fields
-    )
+        asked, stamp, one, sql, values, relation.name, relation.meaning, relation.fields,
+        is_free=any(condition.is_free for condition in conditions),
+    )  # fmt: skip
 
 
 def _columns(asked: Asked, relation: Relation, one: Format) -> Sequence[Field]:
@@ -90,8 +96,13 @@ async def exported(
     title: str,
     description: str,
     known: Sequence[Field],
+    *,
+    is_free: bool = False,
 ) -> Response:
-    """The answer to a query in a format, as it comes. Raises Problem before it begins."""
+    """The answer to a query in a format, as it comes; `is_free`: it holds text of a client.
+
+    Raises Problem before it begins.
+    """
     request = asked.request
     if (same := stamp.not_modified(request)) is not None:
         return same
@@ -115,15 +126,34 @@ async def exported(
             pieces = one.write(export, whole(answer))
         except FormatRefused as error:
             raise bad_request(str(error)) from error
-        return _nonempty(pieces)
+        return _nonempty(pieces, is_free=is_free)
 
-    streamed = await asked.work.stream(request, stamp.snapshot, sql, values, write)
+    async def found() -> Fetched:
+        most = asked.work.settings.serve_sql_rows
+        fetched = await free_sql.fetch(asked, stamp.snapshot, sql, values, rows=most)
+        if fetched.truncated:
+            # What has an end must be whole, and most formats cannot say that they are not.
+            raise Problem(400, "query-limit", f"The answer has more than {most:,} rows. Ask for "
+                          "less, or for a whole table without SQL.")  # fmt: skip
+        return fetched
+
+    if is_free:
+        streamed = await asked.work.stream_free(request, found, write)
+    else:
+        streamed = await asked.work.stream(request, stamp.snapshot, sql, values, write)
     return streamed.says(headers, one.media_type)
 
 
-def _nonempty(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _nonempty(pieces: Iterator[bytes], *, is_free: bool) -> Iterator[bytes]:
     """Raises Problem where a format finds only with the first row that it cannot be made."""
     try:
         yield from (piece for piece in pieces if piece)
     except FormatRefused as error:
         raise Problem(400, "format-refused", str(error)) from error
+    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+        if not is_free:
+            raise
+        raise Problem(
+            400, "format-refused", f"A column has a type that this format does not have: {error}. "
+            "Cast it to another one.",
+        ) from error  # fmt: skip

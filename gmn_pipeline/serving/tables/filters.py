@@ -28,10 +28,11 @@ _DAYS = (Kind.TIMESTAMP, Kind.DATE)
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition in SQL, and the values of its `?` in order."""
+    """A condition in SQL, and the values of its `?` in order; `is_free`: text of a client."""
 
     sql: str
     values: tuple[Bound, ...] = ()
+    is_free: bool = False
 
 
 @dataclass(frozen=True)

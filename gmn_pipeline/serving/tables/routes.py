@@ -9,7 +9,16 @@ from starlette.responses import Response
 
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.serving.routes import Answers, Asked, Route
-from gmn_pipeline.serving.tables import changes, exports, page, questions, row, trajectory
+from gmn_pipeline.serving.tables import (
+    answer,
+    changes,
+    exports,
+    page,
+    questions,
+    row,
+    sql,
+    trajectory,
+)
 from gmn_pipeline.serving.tables.addresses import (
     EXPORT_PROBLEMS,
     PROBLEMS,
@@ -47,8 +56,7 @@ def _routes(relation: Relation) -> Iterator[Route]:
     filters = page.filters_of(relation)
 
     async def a_page(asked: Asked) -> Response:
-        base = f"/{asked.text('store')}/{relation.name}"
-        return await page.answer(asked, relation, filters, base)
+        return await answer.answer(asked, relation, filters)
 
     async def an_export(asked: Asked) -> Response:
         return await exports.answer(asked, relation, filters)
@@ -78,4 +86,5 @@ ROUTES = (
     changes.ROUTE,
     *(route for relation in RELATIONS for route in _routes(relation)),
     *questions.routes(),
+    *sql.routes(),
 )

@@ -6,8 +6,10 @@ null, which JSON has no other word for.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.schemas.sql import sql_text
@@ -42,8 +44,20 @@ def json_value(value: object) -> object:
             return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
         case date():
             return value.isoformat()
-        case _:
+        case None | str() | bool() | int():
             return value
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return json_value(float(value))
+        case list() | tuple():
+            return [json_value(one) for one in value]
+        case dict():
+            return {str(name): json_value(one) for name, one in value.items()}
+        case bytes():
+            return value.hex()
+        case _:
+            return str(value)
 
 
 def rows_body(lines: Iterable[str], shape: str, keys: Sequence[str], *, is_ndjson: bool) -> bytes:

@@ -4,15 +4,18 @@ What belongs here: `/gmn/trajectories/<identifier>.json`. What does not: pages o
 """
 
 import json
+from operator import itemgetter
 from typing import Any
 
 import anyio.to_thread
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
 from gmn_pipeline.schemas.trajectory_tables import SOURCE_FILES, STATIONS, TRAJECTORIES
+from gmn_pipeline.serving.cache import Kept
+from gmn_pipeline.serving.conditional import answered
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
@@ -25,55 +28,60 @@ _IDENTIFIER = Parameter(
     "trajectory", "identifier of the trajectory", is_required=True, is_in_path=True,
     pattern=TRAJECTORY_FIELD[_KEY].pattern, example="20220304220741_yrPTs",
 )  # fmt: skip
+_STATES, _FILES, _STATIONS = "state", "file", "station"
 _HISTORY = next(one for one in RELATIONS if one.name == "trajectory_history")
-_STATES = (
-    f"SELECT {line_sql(_HISTORY.fields, 'objects')} AS line FROM trajectory_history "
-    f"WHERE {_KEY} = ? ORDER BY revision"
-)
-_FILES = (
-    f"SELECT {line_sql(SOURCE_FILES.fields, 'objects')} AS line FROM source_files "
-    "WHERE source_file_sha256 IN (SELECT unnest(?)) AND bin_date IN (SELECT unnest(?)::DATE) "
-    "ORDER BY loaded_at_utc, bin_date, bin_solar_longitude_deg"
-)
-_STATIONS = (
-    f"SELECT {line_sql(STATIONS.fields, 'objects')} AS line FROM stations "
-    "WHERE station_code IN (SELECT unnest(?)) ORDER BY station_code"
-)
+# One query: each looks for the newest commit, is planned, and reads the catalogue anew.
+_ALL = f"""
+WITH states AS MATERIALIZED (SELECT * FROM trajectory_history WHERE {_KEY} = ?)
+SELECT '{_STATES}' AS kind, line FROM (
+  SELECT {line_sql(_HISTORY.fields, "objects")} AS line FROM states)
+UNION ALL SELECT '{_FILES}', line FROM (
+  SELECT {line_sql(SOURCE_FILES.fields, "objects")} AS line FROM source_files
+  WHERE (source_file_sha256, bin_date) IN (SELECT source_file_sha256, bin_date FROM states))
+UNION ALL SELECT '{_STATIONS}', line FROM (
+  SELECT {line_sql(STATIONS.fields, "objects")} AS line FROM stations
+  WHERE station_code IN (
+    SELECT unnest(participating_stations) FROM states WHERE revision = (
+      SELECT max(revision) FROM states)))"""
+_ORDER = {
+    _STATES: ("revision",),
+    _FILES: ("loaded_at_utc", "bin_date", "bin_solar_longitude_deg"),
+    _STATIONS: ("station_code",),
+}
 _NOT_CONTENT = ("revision", "valid_from_utc", "first_loaded_at_utc")
 _CONTENT = [name for name in TRAJECTORIES.columns if name not in _NOT_CONTENT]
 
 
 async def _answer(asked: Asked) -> Response:
     stamp = await state(asked)
-    if (known := stamp.not_modified(asked.request)) is not None:
-        return known
+    return await answered(asked, stamp, lambda: _ask(asked, stamp.snapshot))
+
+
+async def _ask(asked: Asked, snapshot: Snapshot) -> Kept:
     identifier = asked.text("trajectory") or ""
-    told = await _told(asked, stamp.snapshot, identifier)
-    return JSONResponse(told, headers=stamp.headers(asked.request))
-
-
-async def _told(asked: Asked, snapshot: Snapshot, identifier: str) -> dict[str, object]:
-    async def rows(sql: str, *values: object) -> list[dict[str, Any]]:
-        found = await asked.work.fetch(asked.request, snapshot, sql, list(values))
-        return [json.loads(line) for line in found.column("line").to_pylist()]
-
-    states = await rows(_STATES, identifier)
+    found = await asked.work.fetch(asked.request, snapshot, _ALL, [identifier])
+    rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _ORDER}
+    for one in found.to_pylist():
+        rows[one["kind"]].append(json.loads(one["line"]))
+    for kind, names in _ORDER.items():
+        rows[kind].sort(key=itemgetter(*names))
+    states = rows[_STATES]
     if not states:
         raise Problem(404, "not-found", f"There is no trajectory {identifier[:100]!r}.")
     last = states[-1]
-    sources = list(dict.fromkeys(one["source_file_sha256"] for one in states))
-    days = list(dict.fromkeys(one["bin_date"] for one in states))
     current = {name: last[name] for name in TRAJECTORIES.columns} if last["is_current"] else None
-    return {
+    told = {
         _KEY: identifier,
         "current": current,
         "raw_line": await _raw_line(asked, last["source_file_sha256"], identifier),
         "revisions": _revisions(states),
-        "source_files": await rows(_FILES, sources, days),
-        "stations": await rows(_STATIONS, last["participating_stations"]),
+        "source_files": rows[_FILES],
+        "stations": rows[_STATIONS],
         "units": {f.name: f.unit for f in TRAJECTORIES.fields if f.unit},
         "snapshot": snapshot.id,
     }
+    body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    return Kept(body, "application/json", {})
 
 
 def _revisions(states: list[dict[str, Any]]) -> list[dict[str, object]]:
