@@ -13,14 +13,14 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving bench-datasette lock docs clean
+.PHONY: help setup system-packages run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-serving bench-datasette lock docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make .venv with the pinned dependencies
 
-$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt requirements/gmn-client.txt pyproject.toml
+$(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.txt requirements/gmn-client.txt pyproject.toml client/pyproject.toml
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -29,8 +29,14 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --no-deps -r requirements/no-deps.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/duckdb-1.1 -r requirements/duckdb-1.1.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/gmn-client -r requirements/gmn-client.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . -e ./client
 	@touch $@
+
+# apt-get is Debian's own client; only root may install.
+system-packages:  ## install what the tests need and only Debian packages (STILTS)
+	@command -v stilts >/dev/null || { \
+	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts; }
 
 run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)
 ifeq ($(SOURCE),)
@@ -90,9 +96,12 @@ bench-datasette: setup  ## measure the server beside Datasette over SQLite (ROWS
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/datasette -r requirements/datasette.txt
 	@$(BIN)/python -m benchmarks.datasette_bench --rows $(word 2,$(ROWS) $(ROWS))
 
+bench-events: setup  ## measure how soon a thousand listeners hear of a commit (ROWS=1000000)
+	@$(BIN)/python -m benchmarks.events_bench --rows $(word 2,$(ROWS) $(ROWS))
+
 lock: setup  ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt
 	@echo 'datasette>=0.65.2,<1' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements/datasette.txt
 
 clean:  ## remove .venv and caches (the data stays)
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info client/*.egg-info

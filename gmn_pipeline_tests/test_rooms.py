@@ -10,7 +10,8 @@ import gmn_pipeline
 from gmn_pipeline_tests.conftest import SLOW_FILES
 
 ROOT = Path(gmn_pipeline.__file__).parent
-MODULES = sorted(ROOT.rglob("*.py"))
+CLIENT = ROOT.parent / "client" / "gmn_client"
+MODULES = sorted([*ROOT.rglob("*.py"), *CLIENT.rglob("*.py")])
 MAX_LINES = 400
 OF_TABLES = ("meteors.py", "text.py")
 """Of the synthetic archive: showers, stations and columns, and what is drawn of them."""
@@ -25,7 +26,8 @@ def test_no_module_imports_what_is_private_to_another(module: Path) -> None:
     private = [
         f"line {node.lineno}: {alias.name} of {node.module}"
         for node in ast.walk(ast.parse(module.read_text()))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gmn_pipeline")
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith(("gmn_pipeline", "gmn_client"))
         for alias in node.names
         if alias.name.startswith("_")
     ]

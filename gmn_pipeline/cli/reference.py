@@ -1,5 +1,6 @@
 """Write what follows from the definitions: pages of columns, formats, functions, queries, quality
-flags and settings, and the message schemas of the current versions.
+flags, settings and EPN-TAP's columns, the message schemas of the current versions, and names for
+the client.
 
 `python -m gmn_pipeline.cli.reference` writes them, `--check` fails if one is out of date.
 """
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gmn_pipeline.cli.client_columns import columns_module
 from gmn_pipeline.queries.canned.catalogue import Parameter, all_queries
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
@@ -16,12 +18,15 @@ from gmn_pipeline.schemas.message_schema import schema_file
 from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.serving.formats import ground_track, mdc_csv, ufo_csv, ukmon_csv
 from gmn_pipeline.serving.formats.registry import FORMATS
+from gmn_pipeline.serving.tap import epn_core
 from gmn_pipeline.settings import GROUPS, variable
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
 from gmn_pipeline.warehouse.macros import MACROS
 from gmn_pipeline.warehouse.views import VIEWS
 
-_DOCS = Path(__file__).parents[2] / "docs"
+_ROOT = Path(__file__).parents[2]
+_DOCS = _ROOT / "docs"
+_CLIENT_COLUMNS = _ROOT / "client" / "gmn_client" / "columns.py"
 _GENERATED = "<!-- Written by `make docs` from the definitions in the code: change them there. -->"
 
 
@@ -94,6 +99,27 @@ def _what_names_a_row(table: Table) -> str:
             when = f", its time is `{dataset.time_column}`" if dataset.time_column else ""
             return f" A row is named by {key}{when}."
     return ""
+
+
+def epn_core_page() -> str:
+    """The columns of EPN-TAP."""
+    return "\n\n".join(
+        [
+            _GENERATED,
+            "# `gmn.epn_core`",
+            "What [TAP](vo.md) answers of each trajectory by EPN-TAP 2.0: the columns that the "
+            "standard wants of every service, then those of its others that meteors have "
+            "something for. `sql` is over the trajectory `t` and its shower `s`.",
+            _table(
+                ("column", "type", "unit", "UCD", "meaning", "sql"),
+                [
+                    (f"`{one.name}`", duckdb_column(one.field).split(" ")[1], one.unit,
+                     f"`{one.ucd}`", one.meaning, f"`{one.sql}`")
+                    for one in (*epn_core.MANDATORY, *epn_core.OPTIONAL)
+                ],
+            ),
+        ]
+    ) + "\n"  # fmt: skip
 
 
 def functions_page() -> str:
@@ -258,6 +284,7 @@ def formats_page() -> str:
 
 PAGES = {
     "columns.md": columns_page,
+    "epn-core.md": epn_core_page,
     "formats.md": formats_page,
     "functions.md": functions_page,
     "quality.md": quality_page,
@@ -271,6 +298,7 @@ def main() -> None:
     check = "--check" in sys.argv[1:]
     stale = []
     files = {_DOCS / name: page() for name, page in PAGES.items()} | message_schemas()
+    files[_CLIENT_COLUMNS] = columns_module()
     for path, text in files.items():
         if not path.is_file() or path.read_text("utf-8") != text:
             stale.append(path.name)

@@ -50,10 +50,15 @@ class Manifest:
 
 def read_manifest(settings: WarehouseSettings) -> Manifest | None:
     """The manifest of the current snapshot, if there is one."""
-    path = settings.snapshot_dir / "current" / "manifest.json"
-    if not path.is_file():
+    return manifest_of(settings.snapshot_dir / "current")
+
+
+def manifest_of(folder: Path) -> Manifest | None:
+    """That of a version in its folder."""
+    try:
+        return Manifest(**json.loads((folder / "manifest.json").read_text("utf-8")))
+    except FileNotFoundError:
         return None
-    return Manifest(**json.loads(path.read_text("utf-8")))
 
 
 def make_snapshot(settings: WarehouseSettings) -> tuple[Manifest, bool]:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gmn_pipeline.queries.states import Snapshot
-from gmn_pipeline.serving.cache import Kept
+from gmn_pipeline.serving.cache import Kept, Key
 from gmn_pipeline.serving.problems import is_legacy
 from gmn_pipeline.serving.routes import Asked
 
@@ -33,10 +33,14 @@ _PINNED = "public, max-age=86400"
 
 @dataclass(frozen=True)
 class Stamp:
-    """An answer's state; `is_pinned`: the address names it, so the answer never changes."""
+    """An answer's state; `is_pinned`: the address names it, so the answer never changes.
+
+    `variant`: what else the answer depends on, such as the host that its links lead to.
+    """
 
     snapshot: Snapshot
     is_pinned: bool
+    variant: str = ""
 
     def headers(self, request: Request) -> dict[str, str]:
         when = self.snapshot.committed_at_utc
@@ -63,9 +67,15 @@ class Stamp:
         return Response(status_code=304, headers=headers) if is_known else None
 
     def _etag(self, request: Request) -> str:
-        address = f"{_VERSION}\n{request.url.path}\n{request.url.query}"
+        address = f"{_VERSION}\n{request.url.path}\n{request.url.query}\n{self.variant}"
         digest = hashlib.sha256(address.encode()).hexdigest()[:16]
         return f'W/"{self.snapshot.id}-{digest}"'
+
+
+def key_of(stamp: Stamp, path: str, query: str) -> Key:
+    """Under which an answer is kept; `path`: with what links in it begin with, if it is not kept
+    with the state."""
+    return stamp.snapshot.id, path, f"{query}\n{stamp.variant}"
 
 
 async def answered(
@@ -76,7 +86,7 @@ async def answered(
     request = asked.request
     if (known := stamp.not_modified(request)) is not None:
         return known
-    key = (stamp.snapshot.id, f"{base}{request.url.path}", request.url.query)
+    key = key_of(stamp, f"{base}{request.url.path}", request.url.query)
     kept = asked.work.cache.get(key) or await asked.work.once.answer(key, ask)
     headers = {**stamp.headers(request), **kept.headers}
     return Response(kept.body, headers=headers, media_type=kept.media_type)

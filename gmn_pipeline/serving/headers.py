@@ -8,21 +8,32 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gmn_pipeline.serving.problems import Problem, response_of
+from gmn_pipeline.serving.problems import TAP_PREFIX, Problem, is_below, response_of
 
 _ALWAYS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Authorization, If-None-Match, If-Modified-Since, "
-    "Last-Event-ID",
+    "Last-Event-ID, Range, If-Range",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, Retry-After",
+    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, Retry-After, "
+    "Accept-Ranges, Content-Range, Content-Length",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
-_PREFLIGHT = {"Access-Control-Max-Age": "86400", "Allow": "GET, HEAD, OPTIONS"}
+_OF_TAP = {
+    **_ALWAYS,
+    "Server": "gmn",  # its clients' validators want one
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
+    "Access-Control-Expose-Headers": "GMN-Snapshot, Retry-After, Location",
+}
+_PREFLIGHT = {"Access-Control-Max-Age": "86400"}
 _LONGEST_ADDRESS = 64_000
+
+
+def _of(scope: Scope) -> dict[str, str]:
+    return _OF_TAP if is_below(scope["path"], TAP_PREFIX) else _ALWAYS
 
 
 class Headers:
@@ -39,7 +50,7 @@ class Headers:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
+                for name, value in _of(scope).items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -48,7 +59,8 @@ class Headers:
     def _answering(self, scope: Scope) -> ASGIApp:
         if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:
             problem = Problem(414, "address-too-long", "The address is too long.")
-            return response_of(problem, "")
+            return response_of(problem, scope["path"])
         if scope["method"] == "OPTIONS":
-            return Response(status_code=204, headers=_PREFLIGHT)
+            methods = _of(scope)["Access-Control-Allow-Methods"]
+            return Response(status_code=204, headers={**_PREFLIGHT, "Allow": methods})
         return self._app

@@ -17,16 +17,25 @@ from starlette.responses import Response
 from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.serving.conditional import SNAPSHOT_HEADER
-from gmn_pipeline.serving.problems import PROBLEM_TYPE, is_legacy
+from gmn_pipeline.serving.problems import (
+    PROBLEM_TYPE,
+    TAP_PREFIX,
+    VOTABLE_TYPE,
+    is_below,
+    is_legacy,
+)
 from gmn_pipeline.serving.routes import Answers, Asked, Conditions, Parameter, Route
 from gmn_pipeline.warehouse.views import VIEWS
 
 _ALWAYS = (400, 429)
 _MEANINGS = {
+    206: "The part that is asked for (Range)",
     304: "The client has this answer already (If-None-Match)",
     400: "The request, or the SQL in it, cannot be answered as it is",
     404: "There is no such thing",
     410: "The state of the warehouse that is asked for is not kept any more",
+    416: "The file has no such part",
+    413: "The form is too large",
     429: "Too many requests from this address; Retry-After says when to come back",
     503: "The warehouse cannot be read just now, or too many are waiting",
     505: "An export by HTTP/1.0, which cannot tell a broken transfer from a whole one",
@@ -62,7 +71,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "CC BY 4.0", "identifier": "CC-BY-4.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": {route.path: {"get": _operation(route)} for route in routes},
+        "paths": _paths(routes),
         "components": {
             "schemas": {
                 "MeteorSummary": {
@@ -80,34 +89,63 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _paths(routes: Sequence[Route]) -> dict[str, dict[str, Any]]:
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        for method in route.methods:
+            paths.setdefault(route.path, {})[method.lower()] = _operation(route, method)
+    return paths
+
+
+def _operation(route: Route, method: str) -> dict[str, Any]:
     responses: dict[str, Any] = {"200": _good(route.answers)}
     statuses = {*_ALWAYS, *route.problems}
     if 410 in statuses:
         responses["304"] = {"description": _MEANINGS[304]}
+    if route.has_parts:
+        responses["206"] = {**responses["200"], "description": _MEANINGS[206]}
+        statuses.add(416)
     for status in sorted(statuses):
-        responses[str(status)] = _bad(status, is_of_legacy=is_legacy(route.path))
+        responses[str(status)] = _bad(status, route.path)
+    for status, meaning in route.redirects.items():
+        responses[str(status)] = {"description": meaning}
+    in_form = [p for p in route.parameters if method == "POST" and not p.is_in_path]
     return {
-        "operationId": route.name,
+        "operationId": route.name if method == route.methods[0] else f"{route.name}_{method}",
         "summary": route.summary,
-        "parameters": [_parameter(parameter) for parameter in route.parameters],
+        "parameters": [_parameter(p) for p in route.parameters if p not in in_form],
         "responses": responses,
-    }
+    } | ({"requestBody": _form(in_form)} if in_form else {})
+
+
+def _form(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    properties = {p.name: p.schema() | {"description": p.meaning} for p in parameters}
+    required = [p.name for p in parameters if p.is_required]
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    return {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "name": parameter.name, "in": "path" if parameter.is_in_path else "query",
+        "name": parameter.name, "in": _place(parameter),
         "description": parameter.meaning, "required": parameter.is_required or parameter.is_in_path,
         "schema": parameter.schema(),
     }  # fmt: skip
     if isinstance(parameter, Conditions):
         told |= {"style": "form", "explode": True}
-    elif not told["required"] and not parameter.is_repeated:
+    elif told["in"] == "query" and not told["required"] and not parameter.is_repeated:
         told["allowEmptyValue"] = True
     if parameter.example:
         told["example"] = parameter.example
     return told
+
+
+def _place(parameter: Parameter) -> str:
+    if parameter.is_in_path:
+        return "path"
+    return "header" if parameter.is_in_header else "query"
 
 
 def _good(answers: Sequence[Answers]) -> dict[str, Any]:
@@ -120,9 +158,11 @@ def _good(answers: Sequence[Answers]) -> dict[str, Any]:
     }
 
 
-def _bad(status: int, *, is_of_legacy: bool) -> dict[str, Any]:
+def _bad(status: int, path: str) -> dict[str, Any]:
+    if is_below(path, TAP_PREFIX):
+        return {"description": _MEANINGS[status], "content": {VOTABLE_TYPE: {}}}
     name, kind = (
-        ("LegacyProblem", "application/json") if is_of_legacy else ("Problem", PROBLEM_TYPE)
+        ("LegacyProblem", "application/json") if is_legacy(path) else ("Problem", PROBLEM_TYPE)
     )
     schema = {"$ref": f"#/components/schemas/{name}"}
     return {"description": _MEANINGS[status], "content": {kind: {"schema": schema}}}
@@ -169,11 +209,13 @@ def _section(route: Route) -> str:
     link = html.escape(f"{path}{'?' + urlencode(given) if given else ''}")
     kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
-    # Of keys of rows no example holds in every warehouse.
-    attempt = "" if "{" in path else f" <a href='{link}'>Try it</a>"
+    ways = ", ".join(f"<code>{method} {route.path}</code>" for method in route.methods)
+    # Of keys of rows and of jobs no example holds everywhere.
+    is_to_try = "{" not in path and not route.is_endless
+    attempt = f" <a href='{link}'>Try it</a>" if is_to_try else ""
     return (
-        f"<h2><code>GET {route.path}</code></h2><p>{html.escape(route.summary)}. {kinds}."
-        f"{attempt}</p>{_table(rows) if rows else ''}"
+        f"<h2>{ways}</h2><p>{html.escape(route.summary)}. {kinds}.{attempt}</p>"
+        f"{_table(rows) if rows else ''}"
     )
 
 

@@ -1,4 +1,5 @@
-"""One body for all errors: problem details (RFC 9457), with the old platform's keys on its routes.
+"""One body for all errors: problem details (RFC 9457), with the old platform's keys on its routes,
+and as a VOTable on those of TAP, whose clients look for it there.
 
 What belongs here: which error of ours is which status, and what a client may know of it. What does
 not: the errors themselves (`errors.py`). No answer names a file or a setting's value.
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 from gmn_pipeline.errors import (
     GmnError,
@@ -21,9 +23,12 @@ from gmn_pipeline.errors import (
     RetryableError,
     SnapshotGone,
 )
+from gmn_pipeline.serving.formats.votable import failure
 
 PROBLEM_TYPE = "application/problem+json"
+VOTABLE_TYPE = "application/x-votable+xml; charset=utf-8"
 LEGACY_PREFIX = "/gmn_rest_api"
+TAP_PREFIX = "/tap"
 _RETRY_AFTER_S = 2
 
 _log = logging.getLogger(__name__)
@@ -38,6 +43,8 @@ class Problem(Exception):
     detail: str
     retry_after_s: float | None = None
     more: dict[str, object] = field(default_factory=dict)
+    allow: str | None = None
+    """The methods by which the address may be asked."""
 
     def body(self) -> dict[str, object]:
         return {
@@ -94,7 +101,10 @@ def _of_framework(error: HTTPException) -> Problem:
         case 404:
             return Problem(404, "not-found", "There is nothing at this address.")
         case 405:
-            return Problem(405, "method-not-allowed", "Addresses here are read: GET and HEAD.")
+            return Problem(
+                405, "method-not-allowed", "This address is not asked in this way; the header "
+                "Allow says in which.",
+            )  # fmt: skip
         case status:
             return Problem(status, "refused", str(error.detail))
 
@@ -104,8 +114,11 @@ def response_of(problem: Problem, path: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, round(problem.retry_after_s)))
-    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = "GET, HEAD, OPTIONS"
+    if problem.allow:
+        headers["Allow"] = problem.allow
+    if is_below(path, TAP_PREFIX):
+        body_of_tap = failure(problem.detail, {"type": f"urn:gmn:problem:{problem.kind}"})
+        return Response(body_of_tap, problem.status, headers, media_type=VOTABLE_TYPE)
     body = problem.body()
     if is_legacy(path):
         body = {"ok": False, "error": problem.detail, **body}
@@ -115,9 +128,27 @@ def response_of(problem: Problem, path: str) -> Response:
 
 def is_legacy(path: str) -> bool:
     """Whether a path is one of the old platform's API."""
-    return path == LEGACY_PREFIX or path.startswith(f"{LEGACY_PREFIX}/")
+    return is_below(path, LEGACY_PREFIX)
+
+
+def is_below(path: str, prefix: str) -> bool:
+    """Whether a path is this one, or lies below it."""
+    return path == prefix or path.startswith(f"{prefix}/")
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
     """What the framework calls with an error of its own."""
-    return response_of(problem_of(error), request.url.path)
+    problem = problem_of(error)
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem.allow = ", ".join(sorted({*_methods(request), "OPTIONS"}))
+    return response_of(problem, request.url.path)
+
+
+def _methods(request: Request) -> set[str]:
+    """Those by which an address may be asked, whichever routes it has."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }

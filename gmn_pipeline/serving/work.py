@@ -24,10 +24,12 @@ from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.cache import Cache, Once
+from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.streaming import Pieces, Streamed
+from gmn_pipeline.serving.tap.jobs.runner import Runner
 from gmn_pipeline.settings import ServingSettings, Settings
 from gmn_pipeline.storage.object_store import ObjectStore
 
@@ -61,15 +63,20 @@ class Work:
         self._free = Slots(settings.serve_sql_queries, waiting, patience_s)
         self._exports = Slots(settings.serve_exports, waiting, patience_s)
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
+        self.published_dir = settings.snapshot_dir
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
+        self.tap = Runner(settings, self.lake.snapshot, self.ask_free)
+        self.hub = Hub(self.lake, settings, self._for_all)
 
     def start(self) -> None:
         self._pool.start()
         self.lake.start()
+        self.tap.start()
 
     def stop(self) -> None:
+        self.tap.stop()
         self._pool.close()
         self.lake.stop()
 
@@ -122,14 +129,39 @@ class Work:
         )  # fmt: skip
 
         def ask(cancellation: Cancellation) -> Fetched:
-            with self._pool.ask(
-                sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
-            ) as answer:
+            with self.ask_free(snapshot, sql, parameters, limits, cancellation) as answer:
                 table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
-                fetched = Fetched(table, answer.truncated)
-            self.lake.snapshot(snapshot.id)  # still there: nothing was missing
-            return fetched
+                return Fetched(table, answer.truncated)
 
+        return await self.in_turn(request, ask)
+
+    def ask_free(
+        self,
+        snapshot: Snapshot,
+        sql: str,
+        parameters: Parameters,
+        limits: Limits,
+        cancellation: Cancellation,
+    ) -> Answer:
+        """Begin to answer a query that holds text of a client; close the answer.
+
+        For a thread, in its turn (`in_turn`). At its end it raises SnapshotGone if the state is not
+        there any more: then something may have been missing.
+        """
+        answer = self._pool.ask(
+            sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
+        )
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from answer
+            self.lake.snapshot(snapshot.id)
+
+        return Answer(
+            answer.schema, batches(), truncated=lambda: answer.truncated, close=answer.close
+        )
+
+    async def in_turn(self, request: Request, ask: Callable[[Cancellation], T]) -> T:
+        """Let a thread ask a query of a client when it is its turn. Raises Problem."""
         return await self._work(request, self._free, ask, of_client=True)
 
     async def stream(
@@ -186,6 +218,14 @@ class Work:
             )
             return Streamed(pieces, held.pop_all(), self._export_threads)
         raise AssertionError("unreachable")
+
+    async def _for_all(self, work: Callable[[], T]) -> T:
+        """Work on the lake that no single client waits for, when it is its turn."""
+        async with self._own.turn():
+            try:
+                return await anyio.to_thread.run_sync(work, limiter=self._threads)
+            except GmnError as error:
+                raise problem_of(error, of_client=False) from error
 
     async def _work(
         self,

@@ -15,6 +15,7 @@ from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
+from gmn_pipeline.settings.tap import TapSettings as TapSettings
 
 History = Literal["daily", "monthly", "yearly", "all"]
 
@@ -342,6 +343,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     WarehouseSettings,
     QuerySettings,
     ServingSettings,
+    TapSettings,
     KafkaSettings,
     StreamSettings,
 )

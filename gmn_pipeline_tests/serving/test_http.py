@@ -6,6 +6,7 @@ import socket
 import subprocess
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -56,12 +57,22 @@ def test_where_nothing_is_that_is_said(server: Server, path: str) -> None:
     assert_is_problem(server.get(path), 404, legacy=is_legacy(path))
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_addresses_are_read_only(server: Server, route: object, method: str) -> None:
-    path = route.path  # type: ignore[attr-defined]
+READ_ONLY = {
+    f"{route.name}-{method}": (route.path, method)
+    for route in ROUTES
+    for method in ("POST", "PUT", "DELETE", "PATCH")
+    if method not in route.methods  # jobs are made and removed
+}
+
+
+@pytest.mark.parametrize(("path", "method"), READ_ONLY.values(), ids=READ_ONLY)
+def test_addresses_are_read_only(server: Server, path: str, method: str) -> None:
     reply = server.get(path, method=method)
-    assert_is_problem(reply, 405, legacy=is_legacy(path))
+    if path.startswith("/tap"):
+        assert reply.status == 405
+        assert b'name="QUERY_STATUS" value="ERROR"' in reply.body
+    else:
+        assert_is_problem(reply, 405, legacy=is_legacy(path))
     assert "GET" in reply.headers["Allow"]
 
 
@@ -131,6 +142,16 @@ def test_an_address_that_names_its_state_may_be_kept(server: Server) -> None:
 def test_a_state_that_never_was_is_gone(server: Server) -> None:
     assert_is_problem(server.get(SUMMARY, {"snapshot": 10**9}), 410, legacy=True)
     assert_is_problem(server.sql("SELECT 1", snapshot=10**9), 410, legacy=True)
+
+
+def test_a_state_in_which_the_lake_was_still_being_made_is_gone_and_nothing_else_is(
+    server: Server,
+) -> None:
+    for number in range(4):
+        assert server.get("/gmn/trajectories.json", {"_as_of": number}).status == 410, number
+        assert server.get(SUMMARY, {"snapshot": number}).status == 410
+        assert server.get("/gmn/changes.ndjson", {"since": number or "00"}).status == 410
+    assert server.get("/readyz").status == 200
 
 
 # Compression -------------------------------------------------------------------------------------
@@ -242,11 +263,23 @@ def test_every_address_and_parameter_is_documented(server: Server, lake: Setting
     page = server.get("/docs").body.decode()
     for path, operations in document["paths"].items():
         assert f"<code>GET {path}</code>" in page
-        for parameter in operations["get"]["parameters"]:
-            assert f"<code>{parameter['name']}</code>" in page
+        for method, operation in operations.items():
+            assert f"<code>{method.upper()} {path}</code>" in page
+            for name in documented(operation):
+                assert f"<code>{name}</code>" in page
     for route in ROUTES:
-        documented = {p["name"] for p in document["paths"][route.path]["get"]["parameters"]}
-        assert documented == {parameter.name for parameter in route.parameters}
+        for method in route.methods:
+            names = documented(document["paths"][route.path][method.lower()])
+            assert names == {parameter.name for parameter in route.parameters}
+
+
+def documented(operation: dict[str, Any]) -> set[str]:
+    """The parameters of an operation, in the address and in the form."""
+    form = operation.get("requestBody", {}).get("content", {})
+    in_form = {
+        name for content in form.values() for name in content["schema"].get("properties", {})
+    }
+    return in_form | {p["name"] for p in operation["parameters"]}
 
 
 def test_the_page_takes_nothing_from_outside(server: Server) -> None:
@@ -254,7 +287,9 @@ def test_the_page_takes_nothing_from_outside(server: Server) -> None:
     assert page.headers["Content-Type"].startswith("text/html")
     for address in re.findall(r"(?:href|src)='([^']+)'", page.body.decode()):
         assert address.startswith("/")
-        assert server.get(address.replace("&amp;", "&")).status == 200, address
+        # Of this lake no copy has been published.
+        expected = (404, 410) if "/downloads/" in address else (200,)
+        assert server.get(address.replace("&amp;", "&")).status in expected, address
     assert "<script" not in page.body.decode()
     assert server.get("/docs.css").headers["Content-Type"].startswith("text/css")
 
@@ -269,7 +304,8 @@ def test_the_lines_of_the_page_for_clients_work(server: Server) -> None:
     assert len(lines) >= 8
     begins = (b'{"ok": true', b"unique_trajectory_identifier,", b'{"database": "gmn"',
               b"trajectory_identifier,", b'{"trajectory_identifier":', b"# Summary",
-              b'{"queries":', b"solar_longitude", b'{"change":"inserted"')  # fmt: skip
+              b'{"queries":', b"solar_longitude", b"<?xml", b"retry: ",
+              b'{"change":"inserted"')  # fmt: skip
     for line in lines:
         done = subprocess.run([*shlex.split(line), "--silent", "--fail-with-body"],
                               capture_output=True, timeout=60)  # fmt: skip
@@ -294,6 +330,8 @@ def test_requests_made_up_from_the_document_are_answered_as_it_says(server: Serv
         )
         @hypothesis.given(case=operation.as_strategy())
         def asked(case: schemathesis.Case) -> None:
+            if case.path.endswith("/events"):
+                case.query["_seconds"] = "0"  # else it would go on
             case.call_and_validate(checks=checks)
 
         asked()

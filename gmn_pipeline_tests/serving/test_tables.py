@@ -61,6 +61,8 @@ FILTERS = {
     ("station_count__in", "[3, 4]"): "station_count IN (3, 4)",
     (f"{SHOWER}__notin", "..., FLO"): f"{SHOWER} NOT IN ('...', 'FLO')",
     (f"{STATIONS}__arraycontains", "UK0051"): f"list_contains({STATIONS}, 'UK0051')",
+    (f"{STATIONS}__arraycontainsany", "UK0051,US0003"): f"list_has_any({STATIONS}, "
+    "['UK0051', 'US0003'])",
     (f"{STATIONS}__arraynotcontains", "UK0051"): f"NOT list_contains({STATIONS}, 'UK0051')",
     (f"{STATIONS}__contains", "us000"): f"{_TEXT} ILIKE '%us000%'",
     (f"{BEGIN}__date", "2022-03-05"): f"{BEGIN}::DATE = '2022-03-05'",

@@ -13,6 +13,7 @@
     questions.py   ready questions
     sql.py         SQL of clients
     trajectory.py  one trajectory with its revisions, files and stations
+    difference.py  what changed between two states, as a query
     changes.py     what has changed since a state, for mirrors
     addresses.py, routes.py     the addresses
 

@@ -118,6 +118,14 @@ def _array(condition: str) -> Callable[[Field, str], Condition]:
     return of
 
 
+def _any_of(field: Field, text: str) -> Condition:
+    if field.kind is not Kind.TEXT_LIST:
+        raise bad_request(f"{field.name} is no list: this goes with lists only.")
+    texts = _several(field, text)
+    marks = ", ".join("?" * len(texts))
+    return Condition(f"list_has_any({field.name}, [{marks}])", tuple(texts))
+
+
 def _date(field: Field, text: str) -> Condition:
     if field.kind not in _DAYS:
         raise bad_request(f"{field.name} is no time: date goes with times and dates only.")
@@ -162,6 +170,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType({
     "arraycontains": Operator("the list has this member", _array("list_contains({}, ?)")),
     "arraynotcontains": Operator(
         "the list does not have it", _array("NOT coalesce(list_contains({}, ?), false)")
+    ),
+    "arraycontainsany": Operator(
+        "the list has at least one of these, with commas between, or a JSON array", _any_of
     ),
     "date": Operator("a time on this date (UTC)", _date),
     "isnull": Operator("is null", _lone(lambda field: f"{field.name} IS NULL"), is_lone=True),
