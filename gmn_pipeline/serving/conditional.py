@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gmn_pipeline.queries.states import Snapshot
-from gmn_pipeline.serving.cache import Kept
+from gmn_pipeline.serving.cache import Kept, Key
 from gmn_pipeline.serving.problems import is_legacy
 from gmn_pipeline.serving.routes import Asked
 
@@ -72,6 +72,12 @@ class Stamp:
         return f'W/"{self.snapshot.id}-{digest}"'
 
 
+def key_of(stamp: Stamp, path: str, query: str) -> Key:
+    """Under which an answer is kept; `path`: with what links in it begin with, if it is not kept
+    with the state."""
+    return stamp.snapshot.id, path, f"{query}\n{stamp.variant}"
+
+
 async def answered(
     asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]], base: str = ""
 ) -> Response:
@@ -80,11 +86,7 @@ async def answered(
     request = asked.request
     if (known := stamp.not_modified(request)) is not None:
         return known
-    key = (
-        stamp.snapshot.id,
-        f"{base}{request.url.path}",
-        f"{request.url.query}\n{stamp.variant}",
-    )
+    key = key_of(stamp, f"{base}{request.url.path}", request.url.query)
     kept = asked.work.cache.get(key) or await asked.work.once.answer(key, ask)
     headers = {**stamp.headers(request), **kept.headers}
     return Response(kept.body, headers=headers, media_type=kept.media_type)

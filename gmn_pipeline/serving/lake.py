@@ -57,11 +57,11 @@ class Lake:
         self._states: States | None = None
         self._why = "The server is starting."
         self._is_suspect = False
-        self._told: int | None = None
-        self._tell: list[Callable[[], None]] = []
         self._adding = threading.Lock()
         self._long: weakref.WeakSet[Answer] = weakref.WeakSet()
         self._awaited_since_s: float | None = None
+        self._told: int | None = None
+        self._tell: list[Callable[[], None]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lake", daemon=True)
 

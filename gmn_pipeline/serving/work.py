@@ -193,14 +193,6 @@ class Work:
             return Streamed(pieces, held.pop_all(), self._export_threads)
         raise AssertionError("unreachable")
 
-    async def _for_all(self, work: Callable[[], T]) -> T:
-        """Work on the lake that no single client waits for, when it is its turn."""
-        async with self._own.turn():
-            try:
-                return await anyio.to_thread.run_sync(work, limiter=self._threads)
-            except GmnError as error:
-                raise problem_of(error, of_client=False) from error
-
     async def stream_free(
         self,
         request: Request,
@@ -226,6 +218,14 @@ class Work:
             )
             return Streamed(pieces, held.pop_all(), self._export_threads)
         raise AssertionError("unreachable")
+
+    async def _for_all(self, work: Callable[[], T]) -> T:
+        """Work on the lake that no single client waits for, when it is its turn."""
+        async with self._own.turn():
+            try:
+                return await anyio.to_thread.run_sync(work, limiter=self._threads)
+            except GmnError as error:
+                raise problem_of(error, of_client=False) from error
 
     async def _work(
         self,

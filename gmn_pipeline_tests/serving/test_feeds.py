@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.serving.feeds import atom
 from gmn_pipeline.serving.feeds.event_names import taken_over
-from gmn_pipeline.serving.feeds.links import base_of
+from gmn_pipeline.serving.links import base_of
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support import feeds

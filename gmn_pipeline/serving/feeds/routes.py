@@ -20,7 +20,7 @@ from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.feeds import atom, change_log, entries
 from gmn_pipeline.serving.feeds.atom import TAG, Feed
 from gmn_pipeline.serving.feeds.entries import Page
-from gmn_pipeline.serving.feeds.links import FORWARDED, base_of
+from gmn_pipeline.serving.links import FORWARDED, base_of
 from gmn_pipeline.serving.problems import Problem, bad_request
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE

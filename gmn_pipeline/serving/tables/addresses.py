@@ -3,9 +3,9 @@
 What belongs here: parts of a path, and what is said of formats. What does not: what is answered.
 """
 
-import re
-
+from gmn_pipeline.serving import links
 from gmn_pipeline.serving.formats.registry import FORMATS
+from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter
 
 STORE = Parameter(
@@ -17,7 +17,6 @@ EXPORT_PROBLEMS = (*PROBLEMS, 505)
 
 
 _AS_THE_OLD_PLATFORM = "gmn_data_store"
-_HOST = re.compile(r"(?:[0-9A-Za-z_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def base_of(asked: Asked) -> str:
@@ -25,9 +24,11 @@ def base_of(asked: Asked) -> str:
     old platform were whole addresses, which its users' programs go on with as they are."""
     if asked.text(STORE.name) != _AS_THE_OLD_PLATFORM:
         return ""
-    host = asked.request.headers.get("host", "")
-    # A proxy on the same machine may have said that it is https.
-    return f"{asked.request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
+    try:
+        is_believed = asked.work.settings.serve_trust_forwarded
+        return links.base_of(asked.request, is_proxy_believed=is_believed)
+    except Problem:
+        return ""  # a path leads there just as well
 
 
 def suffix(choices: tuple[str, ...]) -> Parameter:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
-from gmn_pipeline.serving.conditional import Stamp, answered
+from gmn_pipeline.serving.conditional import Stamp, answered, key_of
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Asked, Conditions
 from gmn_pipeline.serving.tables import facets, order, shapes
@@ -82,7 +82,7 @@ class _Sheets:
                 break
             path, _, query = before.headers["Link"][1:].partition(">")[0].partition("?")
             before = self._sheet(rows, number * size, around)
-            self.asked.work.cache.put((self.stamp.snapshot.id, path, query), before)
+            self.asked.work.cache.put(key_of(self.stamp, path, query), before)
         return first
 
     async def _rows(self, sql: str, values: list[Bound], rows: int) -> pa.Table:

@@ -113,7 +113,9 @@ def chosen(asked: Asked, relation: Relation) -> tuple[Field, ...]:
 
 def filtered(asked: Asked, relation: Relation, filters: Conditions) -> list[Condition]:
     """The conditions of a request. Raises Problem."""
-    free = free_sql.conditions(asked.texts(WHERE.name), WHERE.name)
+    # Not every route that has filters takes SQL: it has to ask it in a process of its own.
+    texts = asked.texts(WHERE.name) if WHERE.name in asked.values else ()
+    free = free_sql.conditions(texts, WHERE.name)
     words = asked.text(SEARCH.name) if relation.is_searched else None
     return [
         *conditions(relation, [(*filters.parts(name), text) for name, text in asked.conditions]),

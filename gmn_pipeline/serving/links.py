@@ -1,7 +1,7 @@
 """Where this server is for the one who asks: what absolute links begin with.
 
 What belongs here: reading the request's Host, and what proxies say, if that is believed. What does
-not: links that are paths, as everywhere else. A Host that is no host is refused: nothing of it
+not: links that are paths, as most are. A Host that is no host is refused: nothing of it
 gets into an answer.
 """
 
