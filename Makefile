@@ -13,7 +13,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-formats bench-kafka bench-serving bench-datasette lock docs clean
+.PHONY: help setup run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-serving bench-datasette lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ bench-serving: setup  ## measure the server, and the network's client over every
 bench-datasette: setup  ## measure the server beside Datasette over SQLite (ROWS=1000000)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/datasette -r requirements/datasette.txt
 	@$(BIN)/python -m benchmarks.datasette_bench --rows $(word 2,$(ROWS) $(ROWS))
+
+bench-events: setup  ## measure how soon a thousand listeners hear of a commit (ROWS=1000000)
+	@$(BIN)/python -m benchmarks.events_bench --rows $(word 2,$(ROWS) $(ROWS))
 
 lock: setup  ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt

@@ -23,7 +23,8 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sampl
 SLOW_FILES = {
     "answer_formats", "backends", "broker_outage", "canned", "canned_parameters", "cli",
     "cookbook", "dagster", "data_folder", "database", "days_as_they_come", "deploy", "dev",
-    "event_log", "exports", "first_loads", "held_files", "http", "identifiers_made_here",
+    "event_log", "events", "events_many", "events_websocket", "exports", "feeds", "first_loads",
+    "held_files", "http", "identifiers_made_here", "listening",
     "local_broker", "maintenance", "mirrors", "model", "model_cases", "model_message_cases",
     "postgres_catalog", "publications", "queries", "queries_refused", "questions", "reader",
     "refusals", "registry", "reloading", "rest_api", "row_pages", "secure_broker",

@@ -9,6 +9,7 @@ interrupt and memory limit do not reach into a single call of a function, which 
 in `functions.HUNGRY` are refused here.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ _BATCH_ROWS = 10_000
 # A sum of so many terms, or queries so deep in one another; the process's stack holds more.
 _DEPTH = 250
 _MOST_JUDGED = 1_000
+_VERSION = re.compile(r"No snapshot found at version (\d+)")
 
 T = TypeVar("T")
 
@@ -82,13 +84,15 @@ def read_session(
 
 @contextmanager
 def finding(snapshot: int | None) -> Iterator[None]:
-    """Say that a snapshot is gone where DuckLake finds none, be it as late as in a query."""
+    """Say that a snapshot is gone where DuckLake finds none, be it as late as in a query, or one
+    that a query names beside its own."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, QueryFailed) as error:
         if "No snapshot found" not in str(error):
             raise
-        raise gone(snapshot) from error
+        named = _VERSION.search(str(error))
+        raise gone(int(named[1]) if named else snapshot) from error
 
 
 def gone(snapshot: int | None) -> SnapshotGone:

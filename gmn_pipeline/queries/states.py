@@ -21,6 +21,7 @@ from gmn_pipeline.errors import SnapshotGone, WarehouseBusy
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import Parameters, ReadSession, confined, finding, gone
+from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import (
@@ -88,6 +89,7 @@ class States:
         self._numbers = count()
         self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
+        self._first = self._with_tables()
         found = self._snapshots("ORDER BY snapshot_id DESC LIMIT 1")
         if not found:
             raise WarehouseBusy("The warehouse has no state.")
@@ -116,7 +118,7 @@ class States:
         if number == self.newest.id:
             return self.newest
         found = self._snapshots(f"WHERE snapshot_id = {number:d}")
-        if not found:
+        if not found or number < self._first:
             raise gone(number)
         return found[0][0]
 
@@ -126,12 +128,23 @@ class States:
             f"WHERE snapshot_time::TIMESTAMPTZ <= '{when.isoformat()}+00'::TIMESTAMPTZ "
             "ORDER BY snapshot_id DESC LIMIT 1"
         )
-        if not found:
+        if not found or found[0][0].id < self._first:
             raise SnapshotGone(
                 f"The state of the warehouse at {when.isoformat()} is not kept any more, or there "
                 "was no warehouse yet."
             )
         return found[0][0]
+
+    def _with_tables(self) -> int:
+        """The first state that has what is asked for: a new lake is made in several commits."""
+        sql = (
+            f"SELECT coalesce(min(begin_snapshot), 0) FROM {METADATA}.ducklake_table "
+            f"WHERE table_name = '{TRAJECTORIES.name}'"
+        )
+        with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
+            row = retry_while_busy(lambda: cursor.execute(sql).fetchone())
+        assert row is not None
+        return int(row[0])
 
     def _snapshots(self, which: str) -> list[tuple[Snapshot, str]]:
         """Snapshots, each with what DuckLake says that it changed."""

@@ -12,6 +12,8 @@
     headers.py     what stands on every answer
     health.py, openapi.py, rest_api/    routes
     tables/        routes: tables, views, ready questions, in any format
+    feeds/         routes: Atom
+    events/        routes: what changes, told as it is committed
     streaming.py   answers of any length, and their end
     formats/       what answers are written in
 

@@ -6,8 +6,9 @@ line here.
 """
 
 import resource
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
 import uvicorn
@@ -17,6 +18,10 @@ from starlette.middleware import Middleware
 
 from gmn_pipeline.serving import health, openapi
 from gmn_pipeline.serving.compression import Compression
+from gmn_pipeline.serving.events import routes as events
+from gmn_pipeline.serving.events import websocket
+from gmn_pipeline.serving.events.hub import Hub
+from gmn_pipeline.serving.feeds import routes as feeds
 from gmn_pipeline.serving.headers import Headers
 from gmn_pipeline.serving.limits import RequestsPerMinute
 from gmn_pipeline.serving.problems import answer_problem
@@ -28,12 +33,17 @@ from gmn_pipeline.settings import Settings
 
 _REQUEST_BYTES = 128_000
 """Most bytes of a request's head."""
+_MESSAGE_BYTES = 4_096
+"""Most bytes of a message over WebSocket."""
+_DID_NOT_START = 3
 _IDLE_S = 15
 _ENDS_WITHIN_S = 10
 
 ROUTES: tuple[Route, ...] = (
     *rest_api.ROUTES,
     *tables.ROUTES,
+    *feeds.ROUTES,
+    *events.ROUTES,
     *health.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""
@@ -45,13 +55,15 @@ def build_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        work.hub.open()
         await anyio.to_thread.run_sync(work.start)
         yield
+        work.hub.close()
         await anyio.to_thread.run_sync(work.stop)
 
     documents = openapi.routes(ROUTES)
     app = Starlette(
-        routes=[route.route(work) for route in (*ROUTES, *documents)],
+        routes=[*(route.route(work) for route in (*ROUTES, *documents)), websocket.route(work)],
         lifespan=lifespan,
         middleware=[
             Middleware(Headers),
@@ -60,6 +72,7 @@ def build_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={HTTPException: answer_problem},  # no such address, no such method
     )
+    app.state.hub = work.hub
     app.router.redirect_slashes = False  # it would lead to whatever host the request names
     return app
 
@@ -67,13 +80,33 @@ def build_app(settings: Settings) -> Starlette:
 def run(settings: Settings, host: str, port: int) -> None:
     """Serve until the process is told to end (Ctrl-C, SIGTERM)."""
     _let_many_connect()
-    uvicorn.run(
-        build_app(settings), host=host, port=port,
+    app = build_app(settings)
+    config = uvicorn.Config(
+        app, host=host, port=port,
         # h11 limits what it takes of a request before it is whole; httptools does not.
         http="h11", h11_max_incomplete_event_size=_REQUEST_BYTES,
         timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S,
         server_header=False, access_log=False, log_level="warning",
+        # Messages are made once for all who listen, and what they say is not read.
+        ws="websockets-sansio", ws_per_message_deflate=False, ws_max_size=_MESSAGE_BYTES,
     )  # fmt: skip
+    server = _Server(config, app.state.hub)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(_DID_NOT_START)
+
+
+class _Server(uvicorn.Server):
+    """Listeners are told of the end first: their answers have none of their own."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.end()
+        await super().shutdown(sockets)
 
 
 def _let_many_connect() -> None:

@@ -19,6 +19,8 @@ _IN_A_THREAD_FROM_BYTES = 32_000
 _TEXTS = ("text/", "application/json", "application/problem+json", "application/xml")
 _TEXT_ENDINGS = ("+json", "+xml", "x-ndjson")
 _GZIP_WINDOW = 31
+_EVENTS = "text/event-stream"
+"""The same for many listeners: compressed, each piece would be made for each of them."""
 
 
 class _Compressor(Protocol):
@@ -152,5 +154,6 @@ def _is_text(headers: MutableHeaders) -> bool:
     return (
         "content-encoding" not in headers
         and "content-range" not in headers
+        and kind != _EVENTS
         and (kind.startswith(_TEXTS) or kind.endswith(_TEXT_ENDINGS))
     )

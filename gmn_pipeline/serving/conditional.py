@@ -33,10 +33,14 @@ _PINNED = "public, max-age=86400"
 
 @dataclass(frozen=True)
 class Stamp:
-    """An answer's state; `is_pinned`: the address names it, so the answer never changes."""
+    """An answer's state; `is_pinned`: the address names it, so the answer never changes.
+
+    `variant`: what else the answer depends on, such as the host that its links lead to.
+    """
 
     snapshot: Snapshot
     is_pinned: bool
+    variant: str = ""
 
     def headers(self, request: Request) -> dict[str, str]:
         when = self.snapshot.committed_at_utc
@@ -63,7 +67,7 @@ class Stamp:
         return Response(status_code=304, headers=headers) if is_known else None
 
     def _etag(self, request: Request) -> str:
-        address = f"{_VERSION}\n{request.url.path}\n{request.url.query}"
+        address = f"{_VERSION}\n{request.url.path}\n{request.url.query}\n{self.variant}"
         digest = hashlib.sha256(address.encode()).hexdigest()[:16]
         return f'W/"{self.snapshot.id}-{digest}"'
 
@@ -73,7 +77,7 @@ async def answered(asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]
     request = asked.request
     if (known := stamp.not_modified(request)) is not None:
         return known
-    key = (stamp.snapshot.id, request.url.path, request.url.query)
+    key = (stamp.snapshot.id, request.url.path, f"{request.url.query}\n{stamp.variant}")
     kept = asked.work.cache.get(key)
     if kept is None:
         kept = await ask()

@@ -9,7 +9,7 @@ request has to. Where looking fails everything is closed and opened anew until i
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 
@@ -52,6 +52,8 @@ class Lake:
         self._states: States | None = None
         self._why = "The server is starting."
         self._is_suspect = False
+        self._told: int | None = None
+        self._tell: list[Callable[[], None]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lake", daemon=True)
 
@@ -59,6 +61,10 @@ class Lake:
         """Begin to look. A lake that cannot be read, or is not there yet, is waited for."""
         self._look()
         self._thread.start()
+
+    def tell(self, whom: Callable[[], None]) -> None:
+        """Call it, in the thread that looks, whenever another state has become the newest."""
+        self._tell.append(whom)
 
     def stop(self) -> None:
         self._ended.set()
@@ -68,6 +74,11 @@ class Lake:
     def _watch(self) -> None:
         while not self._ended.wait(self._poll_s):
             self._look()
+            newest = self._states.newest.id if self._states else None
+            if newest != self._told:
+                self._told = newest
+                for tell in self._tell:
+                    tell()
 
     def _look(self) -> None:
         try:

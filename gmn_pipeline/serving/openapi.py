@@ -97,17 +97,23 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "name": parameter.name, "in": "path" if parameter.is_in_path else "query",
+        "name": parameter.name, "in": _place(parameter),
         "description": parameter.meaning, "required": parameter.is_required or parameter.is_in_path,
         "schema": parameter.schema(),
     }  # fmt: skip
     if isinstance(parameter, Conditions):
         told |= {"style": "form", "explode": True}
-    elif not told["required"] and not parameter.is_repeated:
+    elif told["in"] == "query" and not told["required"] and not parameter.is_repeated:
         told["allowEmptyValue"] = True
     if parameter.example:
         told["example"] = parameter.example
     return told
+
+
+def _place(parameter: Parameter) -> str:
+    if parameter.is_in_path:
+        return "path"
+    return "header" if parameter.is_in_header else "query"
 
 
 def _good(answers: Sequence[Answers]) -> dict[str, Any]:
@@ -170,7 +176,7 @@ def _section(route: Route) -> str:
     kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
     # Of keys of rows no example holds in every warehouse.
-    attempt = "" if "{" in path else f" <a href='{link}'>Try it</a>"
+    attempt = "" if "{" in path or route.is_endless else f" <a href='{link}'>Try it</a>"
     return (
         f"<h2><code>GET {route.path}</code></h2><p>{html.escape(route.summary)}. {kinds}."
         f"{attempt}</p>{_table(rows) if rows else ''}"

@@ -40,6 +40,7 @@ class Parameter:
     is_repeated: bool = False
     """Whether it may be given several times."""
     is_in_path: bool = False
+    is_in_header: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -205,30 +206,35 @@ class Route:
     """As the old platform did; elsewhere one that is not known is an error."""
     problems: tuple[int, ...] = (503,)
     """Statuses beside 200, 304, 400 and 429 that it may answer with."""
+    is_endless: bool = False
+    """Whether the answer goes on until the client has enough."""
 
     def route(self, work: Work) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
             try:
-                conditions = self._conditions(request)
-                return await self.answer(Asked(request, work, self._values(request), conditions))
+                return await self.answer(self.read(request, work))
             except Exception as error:
                 return response_of(problem_of(error), request.url.path)
 
         return StarletteRoute(self.path, endpoint, methods=["GET"], name=self.name)
 
-    def _values(self, request: Request) -> dict[str, Value]:
-        given = request.query_params
-        return {
-            p.name: p.value(
-                [request.path_params[p.name]] if p.is_in_path else given.getlist(p.name)
-            )
+    def read(self, request: Request, work: Work) -> Asked:
+        """What a request asks. Raises Problem."""
+        conditions = self._conditions(request)
+        values = {
+            p.name: p.value(_given(request, p))
             for p in self.parameters
             if not isinstance(p, Conditions)
         }
+        return Asked(request, work, values, conditions)
 
     def _conditions(self, request: Request) -> tuple[tuple[str, str], ...]:
         """Parameters that are none of those with a fixed name. Raises Problem for unknown ones."""
-        known = {p.name for p in self.parameters if not (p.is_in_path or isinstance(p, Conditions))}
+        known = {
+            p.name
+            for p in self.parameters
+            if not (p.is_in_path or p.is_in_header or isinstance(p, Conditions))
+        }
         more = [pair for pair in request.query_params.multi_items() if pair[0] not in known]
         conditions = next((p for p in self.parameters if isinstance(p, Conditions)), None)
         found: list[tuple[str, str]] = []
@@ -242,3 +248,11 @@ class Route:
             elif not self.more_parameters_are_passed_over:
                 raise bad_request(f"There is no parameter {name[:100]!r} here.")
         return tuple(found)
+
+
+def _given(request: Request, parameter: Parameter) -> Sequence[str]:
+    if parameter.is_in_path:
+        return [request.path_params[parameter.name]]
+    if parameter.is_in_header:
+        return request.headers.getlist(parameter.name)
+    return request.query_params.getlist(parameter.name)

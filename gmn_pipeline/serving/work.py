@@ -24,6 +24,7 @@ from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.cache import Cache
+from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.problems import problem_of, unavailable
@@ -61,6 +62,7 @@ class Work:
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
+        self.hub = Hub(self.lake, settings, self._for_all)
 
     def start(self) -> None:
         self._pool.start()
@@ -144,6 +146,15 @@ class Work:
                 request, cancellation, begin, of_client=True, threads=self._export_threads
             )
             return Streamed(pieces, held.pop_all(), self._export_threads)
+        raise AssertionError("unreachable")
+
+    async def _for_all(self, work: Callable[[], T]) -> T:
+        """Work on the lake that no single client waits for, when it is its turn."""
+        async with self._own.turn():
+            try:
+                return await anyio.to_thread.run_sync(work, limiter=self._threads)
+            except GmnError as error:
+                raise problem_of(error, of_client=False) from error
         raise AssertionError("unreachable")
 
     async def _work(

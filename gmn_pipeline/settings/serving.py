@@ -60,3 +60,23 @@ class ServingSettings(SettingsGroup):
     serve_requests_per_minute: int = Field(
         6_000, ge=1, description="Requests a minute of one address; more are refused (429)."
     )
+    serve_trust_forwarded: bool = Field(
+        False, description="Whether X-Forwarded-Host and X-Forwarded-Proto are believed, for links "
+        "in feeds: only behind a proxy that sets both. Without it they lead to the Host that the "
+        "request names, by http."
+    )  # fmt: skip
+    serve_listeners: int = Field(
+        2_000, ge=1, description="Listeners to live events at once; more are told to come back "
+        "later (503)."
+    )  # fmt: skip
+    serve_listeners_per_address: int = Field(
+        100, ge=1, description="Listeners of one address at once; more are refused (429)."
+    )
+    serve_event_changes: int = Field(
+        10_000, ge=1, description="Changes of a commit that listeners are told one by one; of more "
+        "they are told where to fetch them."
+    )  # fmt: skip
+    serve_events_mb: int = Field(
+        64, ge=1, description="Memory (MB) for changes that slower listeners have still to come "
+        "to; what is not kept is asked for again."
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.process import ask
 from gmn_pipeline.queries.states import Snapshot, States, states_of
+from gmn_pipeline.serving.tables.difference import changes_sql
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.places import catalog_of, placed
 from gmn_pipeline_tests.support.postgres import PostgresServer
@@ -53,6 +54,32 @@ def settings(request: pytest.FixtureRequest, bench: Bench) -> Settings:
         return bench.settings
     server: PostgresServer = request.getfixturevalue("postgres")
     return placed(bench, catalog_of(server))
+
+
+def test_rows_that_came_later_are_all_that_changed_whatever_maintenance_did(
+    bench: Bench, settings: Settings
+) -> None:
+    """What events look at, against what `/gmn/changes` looks at."""
+    since = []
+    with states_of(settings_loaded(bench, settings), LIMITS, kept=8) as states:
+        for number, count in enumerate((60, 30, 45, 45, 80, 20)):
+            since.append(states.look().id)
+            load(bench, settings, count, f"2022-03-{17 + number} 00:00:00")
+            if number in (1, 4):
+                maintain(settings)
+            newest = states.look()
+            for state in since:
+                everything, recent = (
+                    rows(states.run(newest, changes_sql(state, is_recent=is_recent)))
+                    for is_recent in (False, True)
+                )
+                assert everything == recent
+                assert everything or count == 45
+
+
+def settings_loaded(bench: Bench, settings: Settings) -> Settings:
+    load(bench, settings, 50, "2022-03-16 00:00:00")
+    return settings
 
 
 def test_a_state_stays_as_it_was_until_it_is_given_up(bench: Bench, settings: Settings) -> None:

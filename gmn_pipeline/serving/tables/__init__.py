@@ -11,6 +11,7 @@
     as_of.py       which state is asked (`_as_of`)
     questions.py   ready questions
     trajectory.py  one trajectory with its revisions, files and stations
+    difference.py  what changed between two states, as a query
     changes.py     what has changed since a state, for mirrors
     addresses.py, routes.py     the addresses
 
