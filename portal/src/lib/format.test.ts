@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { label, measured, number, shown, utc } from "./format";
+import { label, measured, number, shown, unitOf, utc } from "./format";
 
 test("numbers have a true minus, thin spaces and no negative zero", () => {
   expect(number(1234567.891, 1)).toBe("1\u2009234\u2009567.9");
@@ -32,7 +32,10 @@ test("times lose their zone, which is always UTC", () => {
 });
 
 test("a unit is not said twice", () => {
-  expect(label("begin_height_km", "km")).toBe("begin height");
-  expect(label("vgeo_km_s", "km/s")).toBe("vgeo");
+  expect(label("begin_height_km")).toBe("begin height");
+  expect(label("vgeo_km_s")).toBe("geocentric speed");
+  expect(unitOf("begin_height_km")).toBe("km");
+  expect(unitOf("trajectories")).toBeUndefined();
+  expect(unitOf("peak_absolute_magnitude", "mag")).toBe("mag");
   expect(label("station_count")).toBe("station count");
 });

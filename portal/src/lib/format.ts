@@ -43,13 +43,35 @@ export function utc(iso: string): string {
   return `${date} ${whole}${fraction ? `.${fraction.slice(0, 1)}` : ""}`.trim();
 }
 
+/** Endings of names that tell the unit; the longer ones come first. */
+const ENDINGS: readonly [string, string][] = [
+  ["_deg_per_deg", "deg/deg"], ["_km_s", "km/s"], ["_deg_d", "deg/d"], ["_arcsec", "arcsec"],
+  ["_years", "a"], ["_deg", "deg"], ["_km", "km"], ["_au", "AU"], ["_kg", "kg"], ["_s", "s"],
+];
+
+/** What the short names of the network's files stand for. */
+const WORDS: Record<string, string> = {
+  rageo: "geocentric right ascension", decgeo: "geocentric declination",
+  lamgeo: "geocentric ecliptic longitude", betgeo: "geocentric ecliptic latitude",
+  vgeo: "geocentric speed", lamhel: "heliocentric ecliptic longitude",
+  bethel: "heliocentric ecliptic latitude", vhel: "heliocentric speed",
+  raapp: "apparent right ascension", decapp: "apparent declination",
+  vinit: "initial speed", vavg: "average speed", tisserand_jupiter: "Tisserand's parameter (Jupiter)",
+  f_parameter: "F parameter", begin_in_fov: "beginning in the field of view",
+  end_in_fov: "end in the field of view", peak_absolute_magnitude: "magnitude",
+  iau_shower_code: "shower", trajectory_identifier: "trajectory", station_code: "station",
+  beginning_utc_time: "beginning (UTC)", bin_date: "date", d_sh: "D (SH)", d_d: "D (D)", d_j: "D (J)",
+  of_the_networks: "ratio to the network's", former_years: "in former years",
+};
+
+/** The unit of a column: as the server says, or as its name ends. */
+export function unitOf(name: string, unit?: string): string | undefined {
+  return unit ?? ENDINGS.find(([ending]) => name.endsWith(ending))?.[1];
+}
+
 /** What the name of a column says without its unit: begin_height_km is "begin height". */
-export function label(name: string, unit?: string): string {
-  const endings: Record<string, string> = {
-    "deg": "_deg", "km/s": "_km_s", "km": "_km", "AU": "_au", "s": "_s", "kg": "_kg",
-    "arcsec": "_arcsec", "d": "_d", "a": "_years", "deg/d": "_deg_d",
-  };
-  const ending = unit === undefined ? undefined : endings[unit];
-  const bare = ending !== undefined && name.endsWith(ending) ? name.slice(0, -ending.length) : name;
-  return bare.replaceAll("_", " ").replace(/\butc\b/, "UTC").replace(/\biau\b/, "IAU");
+export function label(name: string): string {
+  const ending = ENDINGS.find(([end]) => name.endsWith(end))?.[0] ?? "";
+  const bare = name.slice(0, name.length - ending.length);
+  return WORDS[bare] ?? bare.replaceAll("_", " ").replace(/\biau\b/, "IAU").replace(/\butc\b/, "UTC");
 }

@@ -13,13 +13,6 @@ export interface Track {
   says: string;
 }
 
-/** The columns that a track is made of. */
-export const TRACK_COLUMNS = [
-  "trajectory_identifier", "beginning_utc_time", "iau_shower_code", "vgeo_km_s",
-  "peak_absolute_magnitude", "begin_latitude_deg", "begin_longitude_deg", "begin_height_km",
-  "end_latitude_deg", "end_longitude_deg", "end_height_km",
-] as const;
-
 /** Rows without a place are left out. */
 export function tracksOf(rows: readonly Row[]): Track[] {
   return rows.flatMap((row) => {
