@@ -60,7 +60,7 @@ ifeq ($(SOURCE),)
 endif
 	@$(BIN)/gmn run --source $(if $(SOURCE),"$(SOURCE)","$$GMN_DATA_DIR/sample_source") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-test: setup  ## run the tests
+test: setup portal/node_modules/.ready  ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: setup  ## run the tests that start no server and no process

@@ -26,7 +26,7 @@ SLOW_FILES = {
     "event_log", "events", "events_many", "events_websocket", "exports", "feeds", "first_loads",
     "held_files", "http", "identifiers_made_here", "listening",
     "local_broker", "maintenance", "mirrors", "model", "model_cases", "model_message_cases",
-    "postgres_catalog", "publications", "queries", "queries_refused", "questions", "reader",
+    "portal", "portal_for_everyone", "postgres_catalog", "publications", "queries", "queries_refused", "questions", "reader",
     "refusals", "registry", "reloading", "rest_api", "row_pages", "secure_broker",
     "serving_survival", "shower_refresh", "snapshot", "states", "stream_service", "stream_states",
     "stream_waits", "streams", "summary_text", "survival", "tables", "undisputed",

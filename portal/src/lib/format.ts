@@ -61,7 +61,7 @@ const WORDS: Record<string, string> = {
   end_in_fov: "end in the field of view", peak_absolute_magnitude: "magnitude",
   iau_shower_code: "shower", trajectory_identifier: "trajectory", station_code: "station",
   beginning_utc_time: "beginning (UTC)", bin_date: "date", d_sh: "D (SH)", d_d: "D (D)", d_j: "D (J)",
-  of_the_networks: "ratio to the network's", former_years: "in former years",
+  of_the_networks: "ratio to the network's",
 };
 
 /** The unit of a column: as the server says, or as its name ends. */
