@@ -51,10 +51,11 @@ def guest(browser: Browser, server: Server) -> Iterator[Visitor]:
 @pytest.fixture(scope="module")
 def pages(server: Server) -> dict[str, str]:
     """An address of every page there is."""
-    asked = {"_size": 1, "_shape": "objects", "iau_shower_code__notnull": ""}
+    asked = {"_size": 1, "_shape": "objects"}
     (row,) = server.get("/gmn/trajectories.json", asked).json["rows"]
     showers = server.get("/gmn/queries/showers.json").json["rows"]
     code = next(row["iau_shower_code"] for row in showers if row["iau_shower_number"] != -1)
+    (station,) = (r["station_code"] for r in server.get("/gmn/stations.json", asked).json["rows"])
     return {
         "home": "/",
         "night": f"/gmn/nights/{DAY}",
@@ -62,9 +63,7 @@ def pages(server: Server) -> dict[str, str]:
         "showers": "/gmn/showers",
         "shower": f"/gmn/showers/{code}",
         "stations": "/gmn/stations",
-        "station": f"/gmn/stations/{row['participating_stations'].split(',')[0].strip('[] ')}"
-        if isinstance(row["participating_stations"], str)
-        else f"/gmn/stations/{row['participating_stations'][0]}",
+        "station": f"/gmn/stations/{station}",
         "seen": "/seen",
         "data": "/data",
     }

@@ -73,6 +73,10 @@ class Visitor:
         while loading.count():
             loading.first.wait_for(state="detached")
 
+    def unfold(self) -> None:
+        """Open all that can be opened."""
+        self.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+
     @property
     def says(self) -> str:
         return self.page.locator("main").inner_text()

@@ -1,3 +1,5 @@
+import { isDate } from "./dates";
+
 /** Addresses of the portal. The server sends the same page for each of them. */
 
 export interface Place {
@@ -24,7 +26,9 @@ export function place(path: string): Place {
     const found = pattern.exec(path);
     if (found) {
       try {
-        return { page, of: decodeURIComponent(found[1] ?? "") };
+        const of = decodeURIComponent(found[1] ?? "");
+        if (page === "night" && !isDate(of)) break;
+        return { page, of };
       } catch {
         break; // a % that codes nothing
       }
