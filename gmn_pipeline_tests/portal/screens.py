@@ -18,7 +18,7 @@ from gmn_pipeline_tests.support.server import Server, serving
 PICTURES = ROOT / "docs" / "portal"
 FIRST, LAST = date(2026, 8, 1), date(2026, 8, 14)
 ROWS = 20_000
-WINDOW = ViewportSize(width=1024, height=768)
+WINDOW = ViewportSize(width=960, height=680)
 MOST_BYTES = 200_000
 
 
