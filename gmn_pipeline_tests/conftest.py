@@ -26,12 +26,13 @@ SLOW_FILES = {
     "distribution", "downloads", "event_log", "events", "events_many", "events_websocket",
     "exports", "facets", "feeds", "first_loads", "following", "held_files", "http",
     "identifiers_made_here", "listening", "local_broker", "maintenance", "mirrors", "model",
-    "model_cases", "model_message_cases", "notebooks", "pages_for_clients", "postgres_catalog",
-    "publications", "queries", "queries_refused", "questions", "reader", "refusals", "registry",
-    "reloading", "rest_api", "row_pages", "secure_broker", "serving_survival", "shower_refresh",
-    "slow_clients", "snapshot", "sql", "states", "stream_service", "stream_states", "stream_waits",
-    "streams", "summary_text", "survival", "tables", "tap", "tap_clients", "tap_jobs", "undisputed",
-    "unpublished_sensor", "verify", "warehouse",
+    "model_cases", "model_message_cases", "notebooks", "pages_for_clients", "portal",
+    "portal_for_everyone", "postgres_catalog", "publications", "queries", "queries_refused",
+    "questions", "reader", "refusals", "registry", "reloading", "rest_api", "row_pages",
+    "secure_broker", "serving_survival", "shower_refresh", "slow_clients", "snapshot", "sql",
+    "states", "stream_service", "stream_states", "stream_waits", "streams", "summary_text",
+    "survival", "tables", "tap", "tap_clients", "tap_jobs", "undisputed", "unpublished_sensor",
+    "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 

@@ -25,6 +25,7 @@ from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.feeds import routes as feeds
 from gmn_pipeline.serving.headers import Headers
 from gmn_pipeline.serving.limits import RequestsPerMinute
+from gmn_pipeline.serving.portal import routes as portal
 from gmn_pipeline.serving.problems import answer_problem
 from gmn_pipeline.serving.rest_api import routes as rest_api
 from gmn_pipeline.serving.routes import Route
@@ -49,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *tap.ROUTES,
     *health.ROUTES,
+    *portal.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""
 

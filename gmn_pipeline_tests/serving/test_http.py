@@ -51,7 +51,7 @@ def test_it_is_alive_and_ready(server: Server) -> None:
     assert ready["snapshot"] == server.snapshot
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/gmn_rest_api/nothing", "/docs/../../etc",
+@pytest.mark.parametrize("path", ["//", "/nothing", "/gmn_rest_api/nothing", "/docs/../../etc",
                                   "/%2e%2e/%2e%2e/etc/passwd", "/gmn_rest_api/"])  # fmt: skip
 def test_where_nothing_is_that_is_said(server: Server, path: str) -> None:
     assert_is_problem(server.get(path), 404, legacy=is_legacy(path))

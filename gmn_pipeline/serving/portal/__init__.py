@@ -1,0 +1,1 @@
+"""The portal: pages for people, which ask the public addresses and nothing beside them."""

@@ -1,0 +1,58 @@
+"""`make screens`: the pictures of docs/portal/, of generated nights that are the same each time."""
+
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+
+from playwright.sync_api import ViewportSize
+
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import load_settings
+from gmn_pipeline.sources import iau_showers
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.showers import load_showers
+from gmn_pipeline_tests.support.archive import generate
+from gmn_pipeline_tests.support.browser import PHONE, ROOT, chromium, visitor
+from gmn_pipeline_tests.support.server import Server, serving
+
+PICTURES = ROOT / "docs" / "portal"
+FIRST, LAST = date(2026, 8, 1), date(2026, 8, 14)
+ROWS = 20_000
+WINDOW = ViewportSize(width=960, height=680)
+MOST_BYTES = 200_000
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        site, data = Path(folder) / "site", Path(folder) / "data"
+        generate(site, ROWS, from_date=FIRST, to_date=LAST)
+        settings = load_settings(data_dir=data, source_url=str(site))
+        load_days([FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)], settings)
+        load_showers(WarehouseConnection(settings), iau_showers.bundled())
+        with serving(settings) as server:
+            _take(server)
+
+
+def _take(server: Server) -> None:
+    (row,) = server.get("/gmn/queries/newest_trajectories.json",
+                        {"count": 1, "shower": "PER"}).json["rows"]  # fmt: skip
+    pictures = (
+        ("home", "/", WINDOW, False), ("home-phone", "/", PHONE, True),
+        ("trajectory", f"/gmn/trajectories/{row['trajectory_identifier']}", WINDOW, True),
+        ("shower", "/gmn/showers/PER", WINDOW, False),
+    )  # fmt: skip
+    with chromium() as browser:
+        for name, path, size, is_light in pictures:
+            with visitor(browser, server.url, size, is_light=is_light) as guest:
+                guest.open(path)
+                file = PICTURES / f"{name}.png"
+                guest.page.screenshot(path=file)
+                taken = file.stat().st_size
+                print(f"{file.relative_to(ROOT)}: {taken:,} bytes")
+                if taken > MOST_BYTES:
+                    raise SystemExit(f"{name} is larger than {MOST_BYTES:,} bytes.")
+
+
+if __name__ == "__main__":
+    main()

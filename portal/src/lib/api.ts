@@ -1,0 +1,101 @@
+/** Asking the server: the public addresses that everyone can use, and nothing beside them. */
+
+export type Value = string | number | boolean | null | string[];
+export type Row = Record<string, Value>;
+
+export interface Column {
+  name: string;
+  unit?: string;
+  description?: string;
+}
+
+/** Rows of one state of the warehouse, and how to ask for them again. */
+export interface Answer {
+  rows: Row[];
+  columns: Column[];
+  /** Number of the state that was asked. */
+  snapshot: string;
+  /** When that state was committed (an HTTP date), as far as the server said. */
+  committed: string | null;
+  /** Where the rows came from, without what comes after the dot. */
+  base: string;
+  parameters: Parameters;
+}
+
+export type Parameters = Record<string, string | number | undefined>;
+
+/** What the server said of a request that failed. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function address(base: string, suffix: string, parameters: Parameters): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== "");
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  return `${base}.${suffix}${given.length ? `?${query}` : ""}`;
+}
+
+/** Raises Problem. */
+export async function get(path: string, signal?: AbortSignal): Promise<[unknown, Response]> {
+  const response = await fetch(path, signal ? { signal } : {});
+  const body: unknown = await response.json().catch(() => null);
+  if (!response.ok) {
+    const said = (body ?? {}) as { detail?: string; title?: string };
+    throw new Problem(response.status, said.detail ?? said.title ?? `Status ${response.status}`);
+  }
+  return [body, response];
+}
+
+/** The answer to a ready question. Raises Problem. */
+export async function question(
+  name: string,
+  parameters: Parameters = {},
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const base = `/gmn/queries/${name}`;
+  const [body, response] = await get(address(base, "json", parameters), signal);
+  const told = body as { rows: Row[]; columns: Column[] };
+  return answer(told.rows, told.columns, response, base, parameters);
+}
+
+/** A page of a table or view, at most a thousand rows. Raises Problem. */
+export async function table(
+  name: string,
+  parameters: Parameters = {},
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const base = `/gmn/${name}`;
+  const asked = { _shape: "objects", _nocount: "on", ...parameters };
+  const [body, response] = await get(address(base, "json", asked), signal);
+  const told = body as { rows: Row[]; columns: string[]; units: Record<string, string> };
+  const columns = told.columns.map((column) => {
+    const unit = told.units[column];
+    return unit === undefined ? { name: column } : { name: column, unit };
+  });
+  return answer(told.rows, columns, response, base, parameters);
+}
+
+function answer(
+  rows: Row[],
+  columns: Column[],
+  response: Response,
+  base: string,
+  parameters: Parameters,
+): Answer {
+  const snapshot = response.headers.get("GMN-Snapshot") ?? "";
+  return { rows, columns, snapshot, committed: response.headers.get("Last-Modified"), base, parameters };
+}
+
+/** A value that is a number, or none. */
+export function numeric(value: Value | undefined): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+export function text(value: Value | undefined): string {
+  return value === null || value === undefined ? "" : String(value);
+}

@@ -1,0 +1,17 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [svelte()],
+  base: "/portal/",
+  build: {
+    outDir: "../gmn_pipeline/serving/portal/built",
+    emptyOutDir: true,
+    assetsDir: ".",
+    // One file each: what is asked for once is there at once, and the whole is small.
+    cssCodeSplit: false,
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+  test: { include: ["src/**/*.test.ts"] },
+});
