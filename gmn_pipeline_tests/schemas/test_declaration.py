@@ -250,6 +250,7 @@ class Package:
         source = Path(gmn_pipeline.__file__).parent
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(source.parent / "docs", folder / "docs")
+        shutil.copytree(source.parent / "client/gmn_client", folder / "client/gmn_client")
         (copy / "schemas/fireballs.py").write_text(FIREBALLS)
         tables = copy / "schemas/tables.py"
         registered = (

@@ -10,11 +10,10 @@ from functools import cached_property
 from types import MappingProxyType
 
 from gmn_pipeline.schemas.fields import Field
-from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES
 from gmn_pipeline.warehouse.views import VIEWS
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "trajectories": ("trajectory_identifier",),
     "trajectory_revisions": ("trajectory_identifier", "revision"),
     "trajectory_stations": ("trajectory_identifier", "station_code"),
     "stations": ("station_number",),
@@ -25,7 +24,6 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "rejected_rows": (
         "source_file_sha256", "line_number", "bin_date", "bin_solar_longitude_deg", "raw_line",
     ),
-    "iau_showers": ("iau_shower_number",),
     # The list gives a few numbers of solutions twice.
     "iau_shower_solutions": ("iau_shower_number", "solution_number", "list_row"),
     "meteor_summary": ("unique_trajectory_identifier",),
@@ -40,7 +38,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "macro_definitions": ("macro_name",),
     "column_definitions": ("relation_name", "column_name"),
 }  # fmt: skip
-"""Columns that together differ from row to row."""
+"""Columns that together differ from row to row, of what no dataset declares a key of."""
 
 _SEARCHED = frozenset({"iau_showers", "iau_shower", "stations", "station"})
 """Small ones of which texts are looked through as a whole (`_search`)."""
@@ -65,8 +63,14 @@ class Relation:
         return MappingProxyType({field.name: field for field in self.fields})
 
 
+def _key(name: str, fields: tuple[Field, ...]) -> tuple[str, ...]:
+    """Of a table that nobody knows more of, all columns."""
+    declared = {dataset.current.name: dataset.key for dataset in DATASETS}
+    return declared.get(name) or _KEYS.get(name) or tuple(field.name for field in fields)
+
+
 RELATIONS = tuple(
-    Relation(one.name, one.meaning, one.fields, _KEYS[one.name], is_view)
+    Relation(one.name, one.meaning, one.fields, _key(one.name, tuple(one.fields)), is_view)
     for some, is_view in ((WAREHOUSE_TABLES, False), (VIEWS, True))
     for one in some
 )
