@@ -183,7 +183,7 @@ def test_what_cannot_be_answered_is_said(server: Server, name: str) -> None:
 
 def test_where_there_is_no_table_there_is_nothing(server: Server) -> None:
     for path in ("/gmn/sqlite_master.json", "/gmn/publications.json", "/other/stations.json",
-                 "/gmn/stations.xlsx", "/gmn/trajectory_stations", "/gmn/stations.kml"):  # fmt: skip
+                 "/gmn/stations.xlsx", "/gmn/rejected_rows", "/gmn/stations.kml"):  # fmt: skip
         assert server.get(path).status == 404, path
 
 
