@@ -1,14 +1,14 @@
 """A real browser: Chromium as Debian packages it, driven by Playwright."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from gmn_pipeline_tests.support.absent import not_run
 
 ROOT = Path(__file__).parents[2]
 DESKTOP = ViewportSize(width=1280, height=900)
@@ -21,7 +21,7 @@ def chromium() -> Iterator[Browser]:
     """A browser. Without the program the test is skipped; under CI that is a failure."""
     program = shutil.which("chromium")
     if program is None:
-        _not_run("there is no Chromium to test with ('make system-packages' installs it)")
+        not_run("there is no Chromium to test with ('make system-packages' installs it)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
@@ -33,15 +33,8 @@ def chromium() -> Iterator[Browser]:
 def axe() -> str:
     """The script that looks for what keeps people out (axe-core)."""
     if not _AXE.exists():
-        _not_run("axe-core is not there ('make portal' installs it)")
+        not_run("axe-core is not there ('make portal' installs it)")
     return _AXE.read_text()
-
-
-def _not_run(why: str) -> None:
-    said = f"Not run: {why}."
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(said)
-    pytest.skip(said)
 
 
 @dataclass

