@@ -25,6 +25,15 @@ WITH compared AS (
     perihelion_distance_au, eccentricity, inclination_deg, ascending_node_deg,
     argument_of_perihelion_deg
   FROM trajectories
+  -- No term of a criterion is above its square, and planes are no less apart than inclinations: what
+  -- is outside these bounds cannot be near, and is left out before the sums are made.
+  WHERE NOT (inclination_deg BETWEEN 0 AND 180 AND $i_deg BETWEEN 0 AND 180)
+    OR abs(eccentricity - $e) <= 1e-9 + $below
+        * CASE $criterion WHEN 'd_d' THEN abs(eccentricity + $e) ELSE 1 END
+      AND abs(perihelion_distance_au - $q_au) <= 1e-9 + $below
+        * CASE $criterion WHEN 'd_sh' THEN 1 ELSE abs(perihelion_distance_au + $q_au) END
+      AND CASE $criterion WHEN 'd_d' THEN abs(inclination_deg - $i_deg) / 180
+        ELSE 2 * abs(sin(radians(inclination_deg - $i_deg) / 2)) END <= 1e-9 + $below
 )
 SELECT * EXCLUDE (d) REPLACE (round(d_sh, 5) AS d_sh, round(d_d, 5) AS d_d, round(d_j, 5) AS d_j)
 FROM compared
