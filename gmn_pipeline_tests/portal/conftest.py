@@ -64,6 +64,8 @@ def pages(server: Server) -> dict[str, str]:
         "shower": f"/gmn/showers/{code}",
         "stations": "/gmn/stations",
         "station": f"/gmn/stations/{station}",
+        "countries": "/gmn/countries",
+        "country": f"/gmn/countries/{station[:2]}",
         "seen": "/seen",
         "data": "/data",
     }

@@ -5,23 +5,32 @@ asks for itself at the public addresses; which page an address is, `portal/src/l
 """
 
 import re
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gmn_pipeline.serving.portal.built_files import INDEX, MEDIA_TYPES, BuiltFile, built_files
+from gmn_pipeline.serving.portal import map_tiles
+from gmn_pipeline.serving.portal.built_files import (
+    INDEX,
+    MEDIA_TYPES,
+    BuiltFile,
+    built_files,
+    tag_of,
+)
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
+    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
 _NAMES = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
+    "country": r"[^./]+",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
 
@@ -31,8 +40,11 @@ async def page(asked: Asked) -> Response:
     for name, value in asked.values.items():
         if not re.fullmatch(_NAMES[name], str(value)):
             raise Problem(404, "not-found", f"There is no page of {name} {str(value)[:100]!r}.")
-    found = _of(INDEX)
-    return _answer(asked.request, found, {"Content-Security-Policy": _POLICY})
+    settings, found = asked.work.settings, _of(INDEX)
+    body = map_tiles.told(found.body, settings)
+    pictures = " ".join(filter(None, ("'self'", map_tiles.origin(settings))))
+    policy = {"Content-Security-Policy": _POLICY.format(pictures)}
+    return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), policy)
 
 
 async def file(asked: Asked) -> Response:
@@ -66,6 +78,8 @@ _PAGES = (
     ("/gmn/showers/{shower}", "shower", "The portal: a shower"),
     ("/gmn/stations", "stations", "The portal: all stations"),
     ("/gmn/stations/{station}", "station", "The portal: a station"),
+    ("/gmn/countries", "countries", "The portal: all countries"),
+    ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
 )
