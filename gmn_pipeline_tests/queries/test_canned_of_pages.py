@@ -102,9 +102,7 @@ def test_a_year_that_stands_out_is_marked_and_no_shower_is_cut(
         + off * math.log((1 + alpha) * off / (on + off))
     )
     assert one_step["significance_sigmas"] == pytest.approx(sigmas, abs=0.06)
-    assert one_step["ratio_of_the_other_years"] == pytest.approx(
-        off / others["sporadic"].sum(), abs=1e-4
-    )
+    assert one_step["other_years_ratio"] == pytest.approx(off / others["sporadic"].sum(), abs=1e-4)
     strict = answer(made_up, "shower_years", returns(counts, peak_deg), shower="XXX", times=20)
     assert not strict["stands_out"].any()
 
@@ -299,7 +297,7 @@ def test_the_showers_of_a_night_are_all_of_it(ask: Asked, rows: pl.DataFrame) ->
     counts = dict(tonight.group_by("iau_shower_number").len().iter_rows())
     assert dict(found.select("iau_shower_number", "trajectories").iter_rows()) == counts
     assert found["share"].sum() == pytest.approx(1, abs=1e-3)
-    assert found["share_in_other_years"].null_count() == found.height  # there is one year
+    assert found["other_years_share"].null_count() == found.height  # there is one year
     assert ask("night_showers", date="1999-01-01").is_empty()
 
 

@@ -26,7 +26,7 @@ WITH night AS (
 )
 SELECT iau_shower_number, iau_shower_code, iau_shower_name, trajectories,
   round(trajectories / whole, 4) AS share,
-  round(others / nullif(whole_of_others, 0), 4) AS share_in_other_years,
+  round(others / nullif(whole_of_others, 0), 4) AS other_years_share,
   CASE WHEN iau_shower_number <> -1 THEN round(ra, 2) END AS mean_ra_deg,
   CASE WHEN iau_shower_number <> -1 THEN round(dec, 2) END AS mean_dec_deg,
   round(vgeo, 2) AS median_vgeo_km_s, brightest_magnitude

@@ -44,7 +44,7 @@ WITH middle AS (
 SELECT year, solar_longitude_from_deg, shower, sporadic,
   round(shower / nullif(sporadic, 0), 4) AS ratio,
   round(ratio * sqrt(1 / shower + 1 / nullif(sporadic, 0)), 4) AS ratio_error,
-  round(others / nullif(others_sporadic, 0), 4) AS ratio_of_the_other_years,
+  round(others / nullif(others_sporadic, 0), 4) AS other_years_ratio,
   round(sigmas, 1) AS significance_sigmas,
   coalesce(shower >= 10 AND sigmas >= $sigmas AND shower >= $times * alpha * others, false)
     AS stands_out

@@ -3,8 +3,8 @@ import { isDate } from "./dates";
 /** Addresses of the portal. The server sends the same page for each of them. */
 
 export interface Place {
-  page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station" | "seen"
-    | "data" | "nowhere";
+  page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
+    | "countries" | "country" | "seen" | "data" | "nowhere";
   /** What the page is of: a date, an identifier or a code. */
   of: string;
 }
@@ -17,6 +17,8 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/gmn\/showers\/([^/.]+)$/, "shower"],
   [/^\/gmn\/stations$/, "stations"],
   [/^\/gmn\/stations\/([^/.]+)$/, "station"],
+  [/^\/gmn\/countries$/, "countries"],
+  [/^\/gmn\/countries\/([^/.]+)$/, "country"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
 ];
@@ -42,4 +44,5 @@ export const to = {
   trajectory: (identifier: string) => `/gmn/trajectories/${encodeURIComponent(identifier)}`,
   shower: (code: string) => `/gmn/showers/${encodeURIComponent(code)}`,
   station: (code: string) => `/gmn/stations/${encodeURIComponent(code)}`,
+  country: (code: string) => `/gmn/countries/${encodeURIComponent(code)}`,
 };
