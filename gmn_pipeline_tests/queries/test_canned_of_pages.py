@@ -361,5 +361,9 @@ def test_what_is_left_out_before_is_never_near(
     (first,) = orbits.select(ELEMENTS).head(1).rows()
     like = answer(made_up, "near_orbit", orbits, criterion=criterion, below=below,
                   **dict(zip(names, first, strict=True)))  # fmt: skip
+    assert given.head(3).equals(
+        answer(made_up, "near_trajectory", orbits, trajectory="0000", criterion=criterion,
+               below=below, count=3)
+    )  # fmt: skip
     others = [name for name in like["trajectory_identifier"] if name != "0000"]
     assert given["trajectory_identifier"].to_list() == others

@@ -10,6 +10,7 @@
 -- parameter: peri_deg | number | 152.98 | deg | argument of perihelion, J2000
 -- parameter: criterion | choice d_sh d_d d_j | d_sh | | which of the three decides
 -- parameter: below | positive | 0.2 | | largest value of that criterion
+-- parameter: count | integer | null | | how many, the nearest first; without it all
 WITH compared AS (
   SELECT trajectory_identifier, beginning_utc_time, iau_shower_code,
     d_southworth_hawkins(perihelion_distance_au, eccentricity, inclination_deg,
@@ -39,3 +40,4 @@ SELECT * EXCLUDE (d) REPLACE (round(d_sh, 5) AS d_sh, round(d_d, 5) AS d_d, roun
 FROM compared
 WHERE d <= $below
 ORDER BY d, trajectory_identifier
+LIMIT $count

@@ -4,6 +4,7 @@
 -- parameter: trajectory | text | required | | identifier of the trajectory
 -- parameter: criterion | choice d_sh d_d d_j | d_sh | | which of the three decides
 -- parameter: below | positive | 0.2 | | largest value of that criterion
+-- parameter: count | integer | null | | how many, the nearest first; without it all
 WITH given AS (
   FROM trajectories WHERE trajectory_identifier = $trajectory
 ), compared AS (
@@ -37,3 +38,4 @@ SELECT * EXCLUDE (d) REPLACE (round(d_sh, 5) AS d_sh, round(d_d, 5) AS d_d, roun
 FROM compared
 WHERE d <= $below
 ORDER BY d, trajectory_identifier
+LIMIT $count
