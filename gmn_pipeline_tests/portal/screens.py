@@ -41,6 +41,8 @@ def _take(server: Server) -> None:
         ("home", "/", WINDOW, False), ("home-phone", "/", PHONE, True),
         ("trajectory", f"/gmn/trajectories/{row['trajectory_identifier']}", WINDOW, True),
         ("shower", "/gmn/showers/PER", WINDOW, False),
+        ("station", "/gmn/stations/UK0003", WINDOW, False),
+        ("country", "/gmn/countries/HR", WINDOW, True),
     )  # fmt: skip
     with chromium() as browser:
         for name, path, size, is_light in pictures:

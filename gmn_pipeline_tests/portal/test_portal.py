@@ -170,6 +170,36 @@ def test_a_night_is_turned_over_page_by_page(guest: Visitor, pages: dict[str, st
     assert page.locator("table[aria-label^='With the share'] tbody tr").count() > 1
 
 
+def test_years_of_a_shower_are_chosen_and_what_stands_out_is_told(
+    guest: Visitor, pages: dict[str, str]
+) -> None:
+    def years(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["rows"] = [
+            {"year": year, "solar_longitude_from_deg": 343.0, "shower": 10 * n, "sporadic": 100,
+             "ratio": n / 10, "ratio_error": 0.01, "other_years_ratio": 0.1,
+             "significance_sigmas": 7.5, "stands_out": year == 2022}
+            for n, year in enumerate(range(2019, 2024), start=1)
+        ]  # fmt: skip
+        route.fulfill(response=answer, body=json.dumps(told))
+
+    page = guest.page
+    page.route("**/gmn/queries/shower_years.json*", years)
+    guest.open(pages["shower"])
+    assert "2022, 343 to 344 deg: 40 for 100 sporadic: 0.40, in the other years 0.10" in guest.says
+    chart = page.locator("figure", has_text="Activity: trajectories").first
+    for year in (2019, 2020, 2021, 2022):
+        page.get_by_role("button", name=str(year)).click()
+    assert chart.locator(".legend li").all_inner_texts() == ["all years", "2020", "2021", "2022"]
+    assert chart.locator(".mark").count() == 1
+    page.get_by_role("button", name="2021").click()
+    assert chart.locator(".legend li").all_inner_texts() == ["all years", "2020", "2022"]
+    assert page.locator("table[aria-label^='Counts by year'] tbody tr").first.locator(
+        "td").first.inner_text() == "2019"  # fmt: skip
+    assert guest.complaints == []
+
+
 def test_a_station_says_about_where_it_is_and_leads_to_its_country(
     guest: Visitor, pages: dict[str, str], server: Server
 ) -> None:

@@ -10,6 +10,8 @@ import type { Site } from "./tracks";
 const STEPS_DEG = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30] as const;
 /** From one line's name to the next. */
 const APART_PX = 90;
+/** How many times the width of the world is that of the window, from where countries are named. */
+const NAMES_FROM = 2.5;
 const SITE_PX = 4;
 const REACH_PX = 10;
 
@@ -44,7 +46,32 @@ export function drawGround(
   });
   context.restore();
   if (tiles) tiles.draw(context, view, pixels);
-  else drawGrid(context, token, view, pixels);
+  else {
+    drawGrid(context, token, view, pixels);
+    drawNames(context, token, view, pixels, outlines);
+  }
+}
+
+/** Names of countries that are wide enough for them, where the map is not of the whole world. */
+function drawNames(
+  context: CanvasRenderingContext2D,
+  token: Drawing["token"],
+  view: View,
+  pixels: Pixels,
+  { names }: Outlines,
+): void {
+  if (view.size < NAMES_FROM * pixels.width) return;
+  context.save();
+  context.font = `12px ${token("--font")}`;
+  context.fillStyle = token("--quiet");
+  context.textAlign = "center";
+  context.globalAlpha = 0.75;
+  for (const { name, at, width } of names) {
+    const [x, y] = toPixel(view, pixels, at);
+    if (x < 0 || y < 0 || x > pixels.width || y > pixels.height) continue;
+    if (context.measureText(name).width < width * view.size) context.fillText(name, x, y);
+  }
+  context.restore();
 }
 
 function drawGrid(context: CanvasRenderingContext2D, token: Drawing["token"], view: View, pixels: Pixels): void {

@@ -15,9 +15,11 @@ interface Part {
 export interface Outlines {
   land: Part[];
   borders: Part[];
+  /** Countries: where their names stand, and how wide they are. */
+  names: { name: string; at: readonly [number, number]; width: number }[];
 }
 
-type World = Topology<{ land: GeometryCollection; countries: GeometryCollection }>;
+type World = Topology<{ land: GeometryCollection; countries: GeometryCollection<{ name?: string }> }>;
 /** From here on the coarse outlines look coarse. */
 const FINE_FROM = sizeAt(4);
 
@@ -48,14 +50,33 @@ function made(world: World): Outlines {
     geometry.type === "MultiPolygon" ? geometry.coordinates : geometry.type === "Polygon" ? [geometry.coordinates] : [],
   );
   const borders = mesh(world, world.objects.countries, (one, other) => one !== other);
+  const countries = feature(world, world.objects.countries).features;
   return {
+    names: countries.flatMap(({ geometry, properties }) => named(geometry, properties.name ?? "")),
     land: polygons.map((coordinates) => part({ type: "Polygon", coordinates })),
     borders: borders.coordinates.map((coordinates) => part({ type: "LineString", coordinates })),
   };
 }
 
+/** A world of width 1. */
+function flat() {
+  return geoMercator().scale(1 / (2 * Math.PI)).translate([0.5, 0.5]).precision(0);
+}
+
+/** In the middle of the largest part of a country. */
+function named(geometry: GeoJSON.Geometry, name: string): Outlines["names"] {
+  const parts = geometry.type === "MultiPolygon" ? geometry.coordinates : geometry.type === "Polygon" ? [geometry.coordinates] : [];
+  const path = geoPath(flat());
+  const [largest] = parts
+    .map((coordinates): GeoJSON.Polygon => ({ type: "Polygon", coordinates }))
+    .sort((one, other) => path.area(other) - path.area(one));
+  if (!largest || name === "") return [];
+  const [[left], [right]] = path.bounds(largest);
+  return [{ name, at: path.centroid(largest), width: right - left }];
+}
+
 function part(geometry: GeoJSON.Polygon | GeoJSON.LineString): Part {
-  const projection = geoMercator().scale(1 / (2 * Math.PI)).translate([0.5, 0.5]).precision(0);
+  const projection = flat();
   const path = new Path2D();
   // A path takes what d3 draws, but for beginning anew, which it has done.
   geoPath(projection, Object.assign(path, { beginPath: () => undefined }))(geometry);
