@@ -7,9 +7,9 @@ import { eachShown, type Outlines } from "./outlines";
 import type { Tiles } from "./tiles";
 import type { Site } from "./tracks";
 
-const STEPS_DEG = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30] as const;
+const STEPS_DEG = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 90] as const;
 /** From one line's name to the next. */
-const APART_PX = 90;
+const APART_PX = 70;
 /** How many times the width of the world is that of the window, from where countries are named. */
 const NAMES_FROM = 2.5;
 const SITE_PX = 4;
@@ -77,7 +77,7 @@ function drawNames(
 function drawGrid(context: CanvasRenderingContext2D, token: Drawing["token"], view: View, pixels: Pixels): void {
   const { width, height } = pixels;
   const widthDeg = (width / view.size) * 360;
-  const step = STEPS_DEG.find((one) => (one / widthDeg) * width >= APART_PX) ?? 30;
+  const step = STEPS_DEG.find((one) => (one / widthDeg) * width >= APART_PX) ?? 90;
   const [west, north] = [((fromPixel(view, pixels, [0, 0])[0] - 0.5) * 360), toLonLat(fromPixel(view, pixels, [0, 0]))[1]];
   const south = toLonLat(fromPixel(view, pixels, [0, height]))[1];
   const decimals = step < 1 ? 1 : 0;
