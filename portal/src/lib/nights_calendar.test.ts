@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { dayOfYear, DAYS, MONTHS, nightsOf } from "./calendar";
+import { dayOfYear, DAYS, MONTHS, nightsOf } from "./nights_calendar";
 
 test("a date has the same place in every year, leap or not", () => {
   expect(dayOfYear("2023-01-01")).toBe(0);

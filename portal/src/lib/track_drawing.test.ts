@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fitting, toXY, within } from "./mercator";
-import { lineOf, plot, pointed, ready, shownOf, wordOf } from "./trackDrawing";
+import { lineOf, plot, pointed, ready, shownOf, wordOf } from "./track_drawing";
 import type { Track } from "./tracks";
 
 const PIXELS = { width: 400, height: 200 };
