@@ -379,8 +379,11 @@ def test_without_a_warehouse_the_page_says_what_the_server_says(
 def test_a_commit_shows_up_by_itself(guest: Visitor, night: Bench) -> None:
     guest.open("/")
     expect(guest.page.get_by_text("live", exact=True)).to_be_visible()
+    here = guest.page.get_by_role("application")
+    here.evaluate("map => map.dataset.mark = 'somebody looks at this one'")
     more = sample().first(ROWS + 7).stamped("2022-03-25 00:00:00")
     night.put(DAILY, more)
     load_days([DAY], night.settings)
     expect(guest.page.get_by_text(f"{ROWS + 7} meteors were solved")).to_be_visible()
+    expect(here).to_have_attribute("data-mark", "somebody looks at this one")
     assert guest.complaints == []
