@@ -90,14 +90,15 @@ async def _cube(
 ) -> tuple[Cube, Basis]:
     """Raises Problem."""
     given = [(*filters.parts(name), text) for name, text in asked.conditions]
-    clause, values = where(conditions(relation, given))
+    filtered = conditions(relation, given)
     selected, zoomed = brushes(asked.texts(BRUSH.name)), zooms(asked.texts(ZOOM.name))
     name = asked.text(ACTIVE.name)
     active = VIEWS[name] if name else None
     chosen = [VIEWS[n] for n in dict.fromkeys(asked.texts(VIEW.name))] or list(VIEWS.values())
     chosen = [view for view in chosen if view != active]
     needed = [*chosen, *([active] if active else [])]
-    basis = await basis_of(asked, stamp, clause, values, needed, selected)
+    basis = await basis_of(asked, stamp, filtered, needed, selected, name)
+    clause, values = where(filtered)
     cells = _number(asked, CELLS, _MOST_CELLS)
     counted = tuple(
         binned(view, basis, zoomed, cells if view.kind == "plane" else None) for view in chosen

@@ -13,6 +13,7 @@ from gmn_pipeline.serving.conditional import Stamp
 from gmn_pipeline.serving.cubes.selection import Brush
 from gmn_pipeline.serving.cubes.views import TIME, View
 from gmn_pipeline.serving.routes import Asked
+from gmn_pipeline.serving.tables.filters import Condition, where
 from gmn_pipeline.serving.tables.values import Bound
 
 TABLE = "trajectories"
@@ -38,12 +39,17 @@ class Basis:
 async def basis_of(
     asked: Asked,
     stamp: Stamp,
-    clause: str,
-    values: Sequence[Bound],
+    conditions: Sequence[Condition],
     views: Sequence[View],
     brushes: Mapping[str, Brush],
+    active: str | None,
 ) -> Basis:
-    """Values that are selected have a bin, however seldom they are."""
+    """Values that are selected have a bin, however seldom they are.
+
+    The values of a text stay the same whatever is selected, since it may be the active view; those
+    of a list are the most frequent ones of what is selected elsewhere.
+    """
+    clause, values = where(conditions)
     total: list[float | None] = json.loads(await _row(
         asked, stamp, values,
         f"SELECT count(*), min({TIME.sql}), max({TIME.sql}) FROM {TABLE} {clause}",
@@ -53,7 +59,13 @@ async def basis_of(
     for view in views:
         if view.axes:
             continue
-        each = f"unnest({view.column})" if view.kind == "members" else view.column
+        each, some = view.column, list(conditions)
+        if view.kind == "members":
+            each = f"unnest({view.column})"
+            some += [
+                one.condition() for name, one in brushes.items() if name not in (view.name, active)
+            ]
+        clause, values = where(some)
         top: list[list[str] | None] = json.loads(await _row(
             asked, stamp, values, "SELECT list(value ORDER BY n DESC, value) FROM "
             f"(SELECT value, count(*) AS n FROM (SELECT {each} AS value FROM {TABLE} {clause}) "
