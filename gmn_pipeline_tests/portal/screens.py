@@ -51,6 +51,7 @@ def _take(server: Server) -> None:
         for name, path, size, is_light in pictures:
             with visitor(browser, server.url, size, is_light=is_light) as guest:
                 guest.open(path)
+                guest.page.locator(".waits").wait_for(state="detached")
                 file = PICTURES / f"{name}.png"
                 guest.page.screenshot(path=file)
                 taken = file.stat().st_size

@@ -236,9 +236,9 @@ export class Explorer {
       const more = await lists;
       if (signal.aborted) return;
       this.addShown(more);
-      this.isLoading = false;
       this.problem = "";
       await Promise.all([this.lookAtCompared(signal), this.lookAtPoints(signal)]);
+      if (!signal.aborted) this.isLoading = false;
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Problem && error.status === 410 && this.snapshot && !this.state.asOf) {
@@ -310,7 +310,7 @@ export class Explorer {
     const query = new URLSearchParams(tableFilters(this.state, this.views));
     query.set("_as_of", this.state.asOf || this.snapshot);
     for (const [name, value] of Object.entries({ _shape: "objects", _nocount: "on", _nofacet: "on",
-      _size: String(MOST_POINTS), _sort_desc: "beginning_utc_time" })) query.set(name, value);
+      _size: "max", _sort_desc: "beginning_utc_time" })) query.set(name, value);
     for (const name of POINT_COLUMNS) query.append("_col", name);
     const [body] = await get(`/gmn/trajectories.json?${query}`, signal);
     if (!signal.aborted) this.points = (body as { rows: Row[] }).rows;
