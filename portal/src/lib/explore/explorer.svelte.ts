@@ -13,14 +13,17 @@ export interface Shown {
   counts: Uint32Array;
 }
 
-const INTERVALS = ["time", "solar_longitude", "speed", "magnitude", "begin_height", "end_height", "mass",
-  "inclination", "tisserand", "convergence", "stations_each"] as const;
+/** What is seen first is asked for first: to read and sort each trajectory takes most of the time. */
+const FIRST = ["time", "solar_longitude", "speed", "magnitude"] as const;
+const THEN = ["orbit", "begin_height", "end_height", "mass", "inclination", "tisserand", "convergence",
+  "stations_each", "shower"] as const;
 export const LISTS = ["station", "flag"] as const;
 const CELLS_AT_REST = 180;
-/** Of an interval: pixels for each bin, and bins across a plane. */
-const COARSE = { pixels: 1, cells: 60, across: 36 };
-const FINE = { pixels: 4, cells: 90, across: 72 };
-/** Of a plane there are many more pixels, so all other planes stay coarse. */
+/** While a brush moves: pixels for each bin of an interval or across a plane, and bins across planes. */
+const PIXELS_A_BIN = 4;
+const PIXELS_ACROSS = 72;
+const CELLS = 90;
+/** Of a plane there are many more pixels, so all other planes are coarser. */
 const CELLS_BY_PLANE = 60;
 const MOST_PIXELS = 400;
 const MOST_CUBES = 6;
@@ -34,7 +37,7 @@ const HOVER_MS = 60;
 /** As many pixels as the handles of a brush move by. */
 export function finePixels(view: View): number {
   const bins = view.axes[0]?.bins ?? 1;
-  return view.kind === "plane" ? FINE.across : bins * Math.max(1, Math.min(FINE.pixels, Math.floor(MOST_PIXELS / bins)));
+  return view.kind === "plane" ? PIXELS_ACROSS : bins * Math.max(1, Math.min(PIXELS_A_BIN, Math.floor(MOST_PIXELS / bins)));
 }
 
 export class Explorer {
@@ -51,17 +54,21 @@ export class Explorer {
   problem = $state("");
   /** Whether a brush is being moved. */
   isMoving = $state(false);
-  /** The view whose cube is at hand. */
+  /** The view whose cube is at hand, for what is in sight, and for all other views. */
   ready = $state("");
+  whole = $state("");
   points = $state.raw<Row[]>([]);
 
   private cubes = new Map<string, Promise<Cube>>();
-  private hand: { name: string; key: string; cube: Cube } | null = null;
+  private hand: { name: string; key: string; cubes: Cube[] } | null = null;
   private warmed = "";
   private asking: AbortController | null = null;
   private warming: AbortController | null = null;
   private frame = 0;
   private hover: ReturnType<typeof setTimeout> | undefined;
+
+  /** `inSight`: names of the views that are on the screen. */
+  constructor(private readonly inSight: () => string[]) {}
 
   /** From the address. */
   open(search: string): void {
@@ -78,7 +85,11 @@ export class Explorer {
   }
 
   get viewNames(): string[] {
-    return ["ground", this.state.sky, "orbit", ...INTERVALS, "shower"];
+    return [...this.first, ...THEN];
+  }
+
+  private get first(): string[] {
+    return ["ground", this.state.sky, ...FIRST];
   }
 
   get views(): View[] {
@@ -137,7 +148,7 @@ export class Explorer {
 
   // Cubes ------------------------------------------------------------------------------------------
 
-  /** Somebody comes near a view: its cube, coarse first. */
+  /** Somebody comes near a view: its cube, first of the views in sight. */
   warm(name: string): void {
     if (LISTS.some((one) => one === name) || this.shown.size === 0) return;
     if (this.warmed === this.cubeKey(name)) return;
@@ -155,33 +166,35 @@ export class Explorer {
     const key = this.cubeKey(name);
     if (this.warmed === key) return;
     this.warmed = key;
-    this.ready = "";
+    this.ready = this.whole = "";
     this.warming?.abort();
     this.warming = new AbortController();
     const { signal } = this.warming;
+    const inSight = this.inSight();
+    const others = this.viewNames.filter((one) => one !== name);
+    const parts = [others.filter((one) => inSight.includes(one)), others.filter((one) => !inSight.includes(one))];
     try {
-      for (const how of [COARSE, FINE]) {
-        const cube = await this.cube(name, how, signal);
+      const cubes: Cube[] = [];
+      for (const part of parts.filter(({ length }) => length)) {
+        cubes.push(await this.cube(name, part, signal));
         if (this.cubeKey(name) !== key || signal.aborted) return;
-        this.hand = { name, key, cube };
+        this.hand = { name, key, cubes };
         this.ready = name;
         if (name in this.state.brushes && this.isMoving) this.fromHand();
       }
+      this.whole = name;
     } catch {
       if (this.warmed === key) this.warmed = "";
     }
   }
 
-  private cube(name: string, how: typeof COARSE, signal: AbortSignal): Promise<Cube> {
-    const others: Selection = { ...this.state, brushes: without(this.state.brushes, name, null) };
-    const query = this.query(others);
+  private cube(name: string, others: readonly string[], signal: AbortSignal): Promise<Cube> {
+    const query = this.query({ ...this.state, brushes: without(this.state.brushes, name, null) });
     const view = this.shown.get(name)?.view;
     query.set("_active", name);
-    query.set("_cells", String(view?.kind === "plane" ? CELLS_BY_PLANE : how.cells));
-    if (view?.kind === "interval") {
-      query.set("_pixels", String(how === FINE ? finePixels(view) : (view.axes[0]?.bins ?? 1)));
-    } else if (view?.kind === "plane") query.set("_pixels", String(how.across));
-    for (const one of this.viewNames) if (one !== name) query.append("_view", one);
+    query.set("_cells", String(view?.kind === "plane" ? CELLS_BY_PLANE : CELLS));
+    if (view && view.kind !== "category") query.set("_pixels", String(finePixels(view)));
+    for (const one of others) query.append("_view", one);
     return this.kept(query, signal);
   }
 
@@ -201,14 +214,16 @@ export class Explorer {
   private fromHand(): void {
     const { hand } = this;
     if (!hand || hand.key !== this.cubeKey(hand.name)) return;
-    const counts = hand.cube.select(this.state.brushes[hand.name]);
     const shown = new Map(this.shown);
-    for (const [name, some] of counts) {
-      const view = hand.cube.views.get(name);
-      if (view && name !== "all") shown.set(name, { view, counts: some });
+    for (const cube of hand.cubes) {
+      const counts = cube.select(this.state.brushes[hand.name]);
+      this.selected = counts.get("all")?.[0] ?? 0;
+      for (const [name, some] of counts) {
+        const view = cube.views.get(name);
+        if (view && name !== "all") shown.set(name, { view, counts: some });
+      }
     }
     this.shown = shown;
-    this.selected = counts.get("all")?.[0] ?? 0;
   }
 
   // At rest ----------------------------------------------------------------------------------------
@@ -228,14 +243,13 @@ export class Explorer {
     const { signal } = this.asking;
     this.isLoading = true;
     try {
-      const [rest, lists] = this.atRest(this.state, signal);
-      const cube = await rest;
-      if (signal.aborted) return;
-      this.take(cube);
-      this.addShown(cube);
-      const more = await lists;
-      if (signal.aborted) return;
-      this.addShown(more);
+      const cubes = this.atRest(this.state, signal);
+      for (const [at, asked] of cubes.entries()) {
+        const cube = await asked;
+        if (signal.aborted) return;
+        if (at === 0) this.take(cube);
+        this.addShown(cube);
+      }
       this.problem = "";
       await Promise.all([this.lookAtCompared(signal), this.lookAtPoints(signal)]);
       if (!signal.aborted) this.isLoading = false;
@@ -250,16 +264,15 @@ export class Explorer {
     }
   }
 
-  private atRest(of: Selection, signal: AbortSignal): [Promise<Cube>, Promise<Cube>] {
-    const query = this.query(of);
-    query.set("_cells", String(CELLS_AT_REST));
-    const lists = new URLSearchParams(query);
-    for (const name of this.viewNames) query.append("_view", name);
-    for (const name of LISTS) lists.append("_view", name);
-    const rest = fetchCube(query, signal);
-    const more = fetchCube(lists, signal);
-    more.catch(() => undefined); // awaited after the other one
-    return [rest, more];
+  private atRest(of: Selection, signal: AbortSignal): Promise<Cube>[] {
+    return [this.first, THEN, LISTS].map((names) => {
+      const query = this.query(of);
+      query.set("_cells", String(CELLS_AT_REST));
+      for (const name of names) query.append("_view", name);
+      const cube = fetchCube(query, signal);
+      cube.catch(() => undefined); // they are awaited one after the other
+      return cube;
+    });
   }
 
   private take(cube: Cube): void {
