@@ -99,8 +99,8 @@ class _Moved:
 
 def _brushes(browser: Browser, server: Server) -> None:
     table = Table(
-        "brush in", "in sight, s", "all, s", "server's CPU, s", "kB", "CPU ms a frame", "frames/s", "median ms",
-        "p95 ms", "requests in the drag",
+        "brush in", "in sight, s", "all, s", "server's CPU, s", "kB", "CPU ms a frame", "frames/s",
+        "median ms", "p95 ms", "requests in the drag",
     )  # fmt: skip
     for name, title in _VIEWS.items():
         with visitor(browser, server.url) as guest:
@@ -116,8 +116,8 @@ def _brushes(browser: Browser, server: Server) -> None:
             moved = _drag(guest.page, found.first.locator(".plot, .plane"))
             asked = len(guest.addresses) - asked
             table.add_row(
-                name, f"{in_sight:.2f}", f"{all_:.2f}", f"{used_s:.2f}", f"{(after - before) / 1e3:,.0f}",
-                *moved.cells(), str(asked),
+                name, f"{in_sight:.2f}", f"{all_:.2f}", f"{used_s:.2f}",
+                f"{(after - before) / 1e3:,.0f}", *moved.cells(), str(asked),
             )  # fmt: skip
             guest.page.mouse.up()
     _console.print(table)
