@@ -235,6 +235,19 @@ def test_a_query_under_way_is_ended_by_another_thread(
     assert rows(session.run("SELECT 1 AS one")) == [{"one": 1}]
 
 
+def test_a_query_may_be_cancelled_at_any_moment(session: ReadSession) -> None:
+    """While it begins as well, when it is not judged yet."""
+    for number in range(300):
+        cancellation = Cancellation()
+        timer = threading.Timer(number * 1e-5, cancellation.cancel)
+        timer.start()
+        try:
+            assert rows(session.run("SELECT 1 AS one", cancellation=cancellation)) == [{"one": 1}]
+        except QueryFailed as failed:
+            assert "cancelled" in failed.message
+        timer.join()
+
+
 def test_a_query_cancelled_before_it_began_does_not_begin(
     lake: Settings, session: ReadSession
 ) -> None:
