@@ -161,6 +161,31 @@ def test_values_zoom_and_comparing(guest: Visitor, server: Server) -> None:
     assert guest.complaints == []
 
 
+@pytest.mark.parametrize("suffix", ["summary.txt", "ufo.csv"])
+def test_a_file_of_ones_own_is_shown_and_never_sent(
+    guest: Visitor, server: Server, suffix: str
+) -> None:
+    """What the network gives out comes in again: as many are selected, whatever is."""
+    opened(guest, "?_brush=speed:20:40&_brush=ground:-180:10:-90:90")
+    own = server.get(f"/gmn/trajectories.{suffix}").body
+    sent: list[str] = []
+    guest.page.on(
+        "request", lambda one: sent.append(one.url) if one.post_data or "mine" in one.url else None
+    )
+    given = {"name": "<b>mine</b>.txt", "mimeType": "text/plain", "buffer": own + b"\nno line\n"}
+    guest.page.get_by_label("Your own file").set_input_files(given)
+    told = guest.page.locator(".own")
+    expect(told.get_by_text(f"of {ROWS} meteors of <b>mine</b>.txt")).to_be_visible()
+    assert int(told.locator("strong").inner_text()) == selected(guest) > 0
+    expect(told.locator("li")).to_have_count(1)
+    told.get_by_role("button", name="Take it away").click()
+    expect(told.locator("strong")).to_have_count(0)
+    guest.page.get_by_label("Your own file").set_input_files({**given, "buffer": b"a,b\n1,2"})
+    expect(told.get_by_role("alert")).to_contain_text("It is none of")
+    assert sent == []
+    assert guest.complaints == []
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [("?vgeo_km_s__gt=x", "vgeo_km_s has numbers"), ("?nothing=1", "There is no parameter"),

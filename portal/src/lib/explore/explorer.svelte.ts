@@ -2,6 +2,7 @@
 
 import { get, Problem, type Answer, type Row } from "../api";
 import { fetchCube, type Cube } from "./cube";
+import { selectedOf, type OwnFile } from "./own";
 import {
   readState, selectionQuery, stateQuery, tableFilters, yearBefore, type Brush, type Selection, type State,
   type View,
@@ -58,6 +59,9 @@ export class Explorer {
   ready = $state("");
   whole = $state("");
   points = $state.raw<Row[]>([]);
+  /** A file of the reader's own; it is nowhere but here. */
+  own = $state.raw<OwnFile | null>(null);
+  ownSelected = $derived(this.own ? selectedOf(this.own.meteors, this.state.brushes) : []);
 
   private cubes = new Map<string, Promise<Cube>>();
   private hand: { name: string; key: string; cubes: Cube[] } | null = null;
