@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-serving bench-datasette lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-portal bench-serving bench-datasette lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ bench: setup  ## measure as ratios against references (ROWS="100000 1000000")
 
 bench-serving: setup  ## measure the server, and the network's client over everything (ROWS=1000000)
 	@$(BIN)/python -m benchmarks.serving_bench --rows $(word 2,$(ROWS) $(ROWS))
+
+bench-portal: setup  ## measure the linked views in a browser (EXPLORED=200000)
+	@$(BIN)/python -m benchmarks.portal_bench --rows $(or $(EXPLORED),200000)
 
 bench-datasette: setup  ## measure the server beside Datasette over SQLite (ROWS=1000000)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/datasette -r requirements/datasette.txt

@@ -22,9 +22,9 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sampl
 
 SLOW_FILES = {
     "answer_formats", "backends", "broker_outage", "canned", "canned_parameters", "cli", "client",
-    "cookbook", "dagster", "data_folder", "database", "days_as_they_come", "deploy", "dev",
+    "cookbook", "cubes", "dagster", "data_folder", "database", "days_as_they_come", "deploy", "dev",
     "distribution", "downloads", "event_log", "events", "events_many", "events_websocket",
-    "exports", "facets", "feeds", "first_loads", "following", "held_files", "http",
+    "explore", "exports", "facets", "feeds", "first_loads", "following", "held_files", "http",
     "identifiers_made_here", "listening", "local_broker", "maintenance", "mirrors", "model",
     "model_cases", "model_message_cases", "notebooks", "pages_for_clients", "portal",
     "portal_for_everyone", "postgres_catalog", "publications", "queries", "queries_refused",

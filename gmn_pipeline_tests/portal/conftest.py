@@ -64,6 +64,7 @@ def pages(server: Server) -> dict[str, str]:
         "shower": f"/gmn/showers/{code}",
         "stations": "/gmn/stations",
         "station": f"/gmn/stations/{station}",
+        "explore": "/explore?_brush=speed:20:60&_brush=shower:...&_compare=_brush%3Dspeed:0:20",
         "seen": "/seen",
         "data": "/data",
     }

@@ -19,6 +19,11 @@ PICTURES = ROOT / "docs" / "portal"
 FIRST, LAST = date(2026, 8, 1), date(2026, 8, 14)
 ROWS = 20_000
 WINDOW = ViewportSize(width=960, height=680)
+WIDE = ViewportSize(width=1280, height=960)
+_SELECTED = (
+    "/explore?_brush=speed:55:62&_brush=time:2026-08-11:2026-08-14&_sky=radiant_equatorial"
+    "&_compare=_brush%3Dspeed:55:62%26_brush%3Dtime:2026-08-06:2026-08-09"
+)
 MOST_BYTES = 200_000
 
 
@@ -40,12 +45,13 @@ def _take(server: Server) -> None:
     pictures = (
         ("home", "/", WINDOW, False), ("home-phone", "/", PHONE, True),
         ("trajectory", f"/gmn/trajectories/{row['trajectory_identifier']}", WINDOW, True),
-        ("shower", "/gmn/showers/PER", WINDOW, False),
+        ("shower", "/gmn/showers/PER", WINDOW, False), ("explore", _SELECTED, WIDE, False),
     )  # fmt: skip
     with chromium() as browser:
         for name, path, size, is_light in pictures:
             with visitor(browser, server.url, size, is_light=is_light) as guest:
                 guest.open(path)
+                guest.page.locator(".waits").wait_for(state="detached")
                 file = PICTURES / f"{name}.png"
                 guest.page.screenshot(path=file)
                 taken = file.stat().st_size

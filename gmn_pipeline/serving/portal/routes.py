@@ -66,6 +66,7 @@ _PAGES = (
     ("/gmn/showers/{shower}", "shower", "The portal: a shower"),
     ("/gmn/stations", "stations", "The portal: all stations"),
     ("/gmn/stations/{station}", "station", "The portal: a station"),
+    ("/explore", "explore", "The portal: all trajectories in linked views"),
     ("/seen", "seen", "The portal: what was that?"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
 )

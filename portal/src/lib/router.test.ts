@@ -9,6 +9,7 @@ test("each address leads to its page", () => {
     of: "20220304220741_yrPTs",
   });
   expect(place(to.shower("PER"))).toEqual({ page: "shower", of: "PER" });
+  expect(place("/explore")).toEqual({ page: "explore", of: "" });
   expect(place(to.station("UK0001"))).toEqual({ page: "station", of: "UK0001" });
 });
 

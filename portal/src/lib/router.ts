@@ -4,7 +4,7 @@ import { isDate } from "./dates";
 
 export interface Place {
   page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station" | "seen"
-    | "data" | "nowhere";
+    | "explore" | "data" | "nowhere";
   /** What the page is of: a date, an identifier or a code. */
   of: string;
 }
@@ -17,6 +17,7 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/gmn\/showers\/([^/.]+)$/, "shower"],
   [/^\/gmn\/stations$/, "stations"],
   [/^\/gmn\/stations\/([^/.]+)$/, "station"],
+  [/^\/explore$/, "explore"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
 ];
