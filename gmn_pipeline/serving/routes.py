@@ -292,7 +292,7 @@ class _RouteForBrowsers(StarletteRoute):
 
 
 def wants_page(accept: str) -> bool:
-    """Whether an `Accept` names HTML, and JSON not before it; `*/*`, which scripts send, does not."""
+    """Whether an `Accept` names HTML, and JSON not before it. `*/*`, as of scripts, does not."""
     qualities: dict[str, float] = {}
     for one in accept.lower().split(","):
         kind, *parameters = (part.strip() for part in one.split(";"))
