@@ -55,11 +55,16 @@ def test_what_there_is_to_ask_is_told(server: Server) -> None:
     told = server.get("/gmn/tables.json").json
     tables = {one["name"]: one for one in told["tables"]}
     assert tables["trajectories"]["rows"] == tables["meteor_summary"]["rows"] == ROWS
-    for name, one in tables.items():
-        page = server.get(f"/gmn/{name}.json", {"_size": 0}).json
+    for name in ("trajectories", "participating_station", "column_definitions"):
+        one = tables[name]
+        page = server.get(f"/gmn/{name}.json", {"_size": 0, "_nosuggest": "on"}).json
         assert page["columns"] == [column["name"] for column in one["columns"]]
         assert page["filtered_table_rows_count"] == one["rows"], name
     assert {"name": "isnull", "meaning": "is null", "needs_value": False} in told["operators"]
+    (uncounted,) = {
+        one["rows"] for one in server.get("/gmn/tables.json?_nocount=on").json["tables"]
+    }
+    assert uncounted is None
     states = server.get("/gmn/states.json").json["states"]
     assert states[0]["snapshot"] == told["snapshot"]
     (oldest,) = {one["snapshot"] for one in states} & {states[-1]["snapshot"]}
@@ -210,7 +215,7 @@ def test_nothing_that_is_typed_or_told_is_html_or_a_script(guest: Visitor) -> No
     told = SCRIPT.replace("'", "''")
     sql = f"""SELECT '{told}' AS "{SCRIPT}", '{LINK.replace("'", "''")}' AS iau_shower_code, 1 AS n
       UNION ALL SELECT '<img src=x>', 'b', 2"""
-    guest.open(f"/sql?{urlencode({'sql': sql})}")
+    guest.open(f"/gmn_data_store?{urlencode({'sql': sql, '_shape': 'array'})}")
     assert SCRIPT in guest.says
     guest.open(f"/sql?{urlencode({'sql': f'SELECT * FROM {SCRIPT}'})}")
     assert page.get_by_role("alert").count() == 1

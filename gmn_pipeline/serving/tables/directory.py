@@ -18,6 +18,7 @@ from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.exports import suffixes_of
 from gmn_pipeline.serving.tables.filters import OPERATORS
+from gmn_pipeline.serving.tables.page import NOCOUNT
 from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
 from gmn_pipeline.warehouse.macros import MACROS
 
@@ -30,7 +31,8 @@ async def _tables(asked: Asked) -> Response:
 
     async def ask() -> Kept:
         store = asked.text("store") or ""
-        counts = await _counts(asked, stamp)
+        is_counted = asked.text(NOCOUNT.name) is None
+        counts = await _counts(asked, stamp) if is_counted else {}
         told = {
             "tables": [_told(one, store, counts.get(one.name)) for one in RELATIONS],
             "operators": [
@@ -115,7 +117,7 @@ ROUTES = (
         "operators of filters, and functions for SQL", _tables,
         (Answers("application/json", "All of them", _schema(
             tables="array", operators="array", functions="array", snapshot="integer")),),
-        (STORE, AS_OF), problems=PROBLEMS,
+        (STORE, NOCOUNT, AS_OF), problems=PROBLEMS,
     ),
     Route(
         "/{store}/states.json", "states", "The states of the warehouse that can be asked (_as_of), "

@@ -16,7 +16,7 @@ export interface TableOf {
   name: string;
   meaning: string;
   is_view: boolean;
-  /** Null where counting takes long. */
+  /** Null where they are not counted, or that takes long. */
   rows: number | null;
   key: string[];
   is_searched: boolean;
@@ -61,9 +61,9 @@ export interface QuestionParameter {
   choices: string[];
 }
 
-/** Raises Problem. */
-export async function directory(): Promise<Directory> {
-  const [body] = await get("/gmn/tables.json");
+/** Rows are counted only if it is said, since that takes a moment. Raises Problem. */
+export async function directory(isCounted = false): Promise<Directory> {
+  const [body] = await get(isCounted ? "/gmn/tables.json" : "/gmn/tables.json?_nocount=on");
   return body as Directory;
 }
 
