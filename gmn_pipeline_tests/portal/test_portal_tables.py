@@ -61,6 +61,7 @@ def test_what_there_is_to_ask_is_told(server: Server) -> None:
         assert page["columns"] == [column["name"] for column in one["columns"]]
         assert page["filtered_table_rows_count"] == one["rows"], name
     assert {"name": "isnull", "meaning": "is null", "needs_value": False} in told["operators"]
+    assert told["limits"]["requests_per_minute"] == 100_000
     (uncounted,) = {
         one["rows"] for one in server.get("/gmn/tables.json?_nocount=on").json["tables"]
     }

@@ -20,6 +20,7 @@ from gmn_pipeline.serving.tables.exports import suffixes_of
 from gmn_pipeline.serving.tables.filters import OPERATORS
 from gmn_pipeline.serving.tables.page import NOCOUNT
 from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
+from gmn_pipeline.settings import ServingSettings
 from gmn_pipeline.warehouse.macros import MACROS
 
 _VIEWS_COUNTED_WITHIN_S = 1.0
@@ -42,12 +43,22 @@ async def _tables(asked: Asked) -> Response:
             "functions": [
                 {"name": one.name, "call": one.call, "meaning": one.meaning} for one in MACROS
             ],
+            "limits": _limits(asked.work.settings),
             "snapshot": stamp.snapshot.id,
         }
         body = json.dumps(told, ensure_ascii=False).encode()
         return Kept(body, "application/json", {})
 
     return await answered(asked, stamp, ask)
+
+
+def _limits(settings: ServingSettings) -> dict[str, float]:
+    """What a client may ask for."""
+    return {
+        "requests_per_minute": settings.serve_requests_per_minute,
+        "page_rows": settings.serve_page_rows, "sql_seconds": settings.serve_sql_timeout_s,
+        "sql_rows": settings.serve_sql_rows,
+    }  # fmt: skip
 
 
 async def _counts(asked: Asked, stamp: Stamp) -> dict[str, int]:
@@ -114,9 +125,10 @@ ROUTES = (
     Route(
         "/{store}/tables.json", "tables", "The tables and views that there are: columns with kind, "
         "unit and meaning, numbers of rows (null where counting takes long), formats; the "
-        "operators of filters, and functions for SQL", _tables,
+        "operators of filters, functions for SQL, and how much may be asked for", _tables,
         (Answers("application/json", "All of them", _schema(
-            tables="array", operators="array", functions="array", snapshot="integer")),),
+            tables="array", operators="array", functions="array", limits="object",
+            snapshot="integer")),),
         (STORE, NOCOUNT, AS_OF), problems=PROBLEMS,
     ),
     Route(

@@ -40,6 +40,7 @@ export interface Directory {
   tables: TableOf[];
   operators: Operator[];
   functions: Callable[];
+  limits: { requests_per_minute: number; page_rows: number; sql_seconds: number; sql_rows: number };
   snapshot: number;
 }
 
