@@ -140,6 +140,13 @@ class States:
             )
         return found[0][0]
 
+    def kept(self, most: int) -> list[Snapshot]:
+        """Those that can be asked, the newest first."""
+        found = self._snapshots(
+            f"WHERE snapshot_id >= {self._first:d} ORDER BY snapshot_id DESC LIMIT {most:d}"
+        )
+        return [snapshot for snapshot, _ in found]
+
     def _with_tables(self) -> int:
         """The first state that has what is asked for: a new lake is made in several commits."""
         sql = (

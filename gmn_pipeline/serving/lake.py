@@ -157,6 +157,11 @@ class Lake:
         with self._noticing():
             return self._readable().snapshot_at(when)
 
+    def kept(self, most: int) -> list[Snapshot]:
+        """The states that can be asked, the newest first. Raises as `snapshot` does."""
+        with self._noticing():
+            return self._readable().kept(most)
+
     def run(
         self,
         snapshot: Snapshot,

@@ -91,6 +91,10 @@ class Work:
         """The one that was the newest at a time (UTC)."""
         return await anyio.to_thread.run_sync(self.lake.snapshot_at, when, limiter=self._threads)
 
+    async def kept(self, most: int) -> list[Snapshot]:
+        """The states that can be asked, the newest first."""
+        return await anyio.to_thread.run_sync(self.lake.kept, most, limiter=self._threads)
+
     async def fetch(
         self,
         request: Request,

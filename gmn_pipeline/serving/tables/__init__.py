@@ -10,6 +10,7 @@
     answer.py      and what is answered
     exports.py     a whole table in any format
     as_of.py       which state is asked (`_as_of`)
+    directory.py   which tables, columns, operators and states there are
     questions.py   ready questions
     sql.py         SQL of clients
     trajectory.py  one trajectory with its revisions, files and stations
