@@ -65,6 +65,8 @@ def pages(server: Server) -> dict[str, str]:
         "stations": "/gmn/stations",
         "station": f"/gmn/stations/{station}",
         "explore": "/explore?_brush=speed:20:60&_brush=shower:...&_compare=_brush%3Dspeed:0:20",
+        "countries": "/gmn/countries",
+        "country": f"/gmn/countries/{station[:2]}",
         "seen": "/seen",
         "data": "/data",
         "tables": "/gmn",

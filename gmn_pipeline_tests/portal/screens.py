@@ -55,7 +55,10 @@ def _take(server: Server) -> None:
     pictures = (
         ("home", "/", WINDOW, False), ("home-phone", "/", PHONE, True),
         ("trajectory", f"/gmn/trajectories/{row['trajectory_identifier']}", WINDOW, True),
-        ("shower", "/gmn/showers/PER", WINDOW, False), ("explore", _SELECTED, WIDE, False),
+        ("shower", "/gmn/showers/PER", WINDOW, False),
+        ("station", "/gmn/stations/UK0003", WINDOW, False),
+        ("country", "/gmn/countries/HR", WINDOW, True),
+        ("explore", _SELECTED, WIDE, False),
         ("table", f"/gmn/trajectories?{urlencode(TABLE, doseq=True)}", WINDOW, False),
         ("sql", f"/sql?{urlencode({'sql': SQL})}", WINDOW, True),
     )  # fmt: skip

@@ -6,18 +6,26 @@ asks for itself at the public addresses; which page an address is, `portal/src/l
 
 import re
 from datetime import date
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gmn_pipeline.serving.portal.built_files import INDEX, MEDIA_TYPES, BuiltFile, built_files
+from gmn_pipeline.serving.portal import map_tiles
+from gmn_pipeline.serving.portal.built_files import (
+    INDEX,
+    MEDIA_TYPES,
+    BuiltFile,
+    built_files,
+    tag_of,
+)
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route, wants_page
 from gmn_pipeline.serving.tables.relations import RELATIONS
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
+    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
@@ -26,6 +34,7 @@ _TABLES = "|".join((_QUESTIONS, *(relation.name for relation in RELATIONS)))
 _NAMES = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
+    "country": r"[^./]+",
     "table": _TABLES, "row": r"[^./]+",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
@@ -34,13 +43,16 @@ _NAMES = {
 async def page(asked: Asked) -> Response:
     """The portal's one page. Raises Problem (404) for an address that can be none of its; who asks
     for a page is told so by the page."""
-    status, headers = 200, {"Content-Security-Policy": _POLICY}
+    settings, found = asked.work.settings, _of(INDEX)
+    pictures = " ".join(filter(None, ("'self'", map_tiles.origin(settings))))
+    status, headers = 200, {"Content-Security-Policy": _POLICY.format(pictures)}
     for name, value in asked.values.items():
         if not _may_be(name, str(value)):
             if not wants_page(asked.request.headers.get("accept", "")):
                 raise Problem(404, "not-found", f"There is no page of {name} {str(value)[:100]!r}.")
             status, headers["Vary"] = 404, "Accept"
-    return _answer(asked.request, _of(INDEX), headers, status)
+    body = map_tiles.told(found.body, settings)
+    return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), headers, status)
 
 
 def _may_be(name: str, text: str) -> bool:
@@ -89,6 +101,8 @@ _PAGES = (
     ("/gmn/stations", "stations", "The portal: all stations"),
     ("/gmn/stations/{station}", "station", "The portal: a station"),
     ("/explore", "explore", "The portal: all trajectories in linked views"),
+    ("/gmn/countries", "countries", "The portal: all countries"),
+    ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
     ("/sql", "sql", "The portal: a query in SQL, typed"),

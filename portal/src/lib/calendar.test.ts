@@ -1,22 +1,18 @@
 import { expect, test } from "vitest";
-import { cellsOf, counted, months, years } from "./calendar";
+import { dayOfYear, DAYS, MONTHS, nightsOf } from "./calendar";
 
-const rows = [
-  { bin_date: "2025-12-31", state: "loaded", trajectories: 5 },
-  { bin_date: "2026-01-01", state: "no bin", trajectories: 0 },
-  { bin_date: "2026-01-04", state: "missing", trajectories: 0 },
-  { bin_date: "2026-01-05", state: "revised", trajectories: 7 },
-];
-
-test("weeks begin on Mondays", () => {
-  expect(years(rows)).toEqual([2026, 2025]);
-  expect(cellsOf(rows, 2026).map(({ week, weekday }) => [week, weekday])).toEqual([[0, 3], [0, 6], [1, 0]]);
-  expect(months(2026)[0]).toEqual({ name: "Jan", week: 0 });
-  expect(months(2026)[1]?.week).toBe(4);
+test("a date has the same place in every year, leap or not", () => {
+  expect(dayOfYear("2023-01-01")).toBe(0);
+  expect(dayOfYear("2023-03-01")).toBe(dayOfYear("2024-03-01"));
+  expect(dayOfYear("2024-02-29")).toBe(59);
+  expect(dayOfYear("2023-12-31")).toBe(DAYS - 1);
+  expect(MONTHS).toHaveLength(12);
+  expect(MONTHS[0]).toEqual([14, "Jan"]);
 });
 
-test("dates are counted by what became of them", () => {
-  expect([...counted(rows)]).toEqual([
-    ["loaded", 1], ["revised", 1], ["with rejected rows", 0], ["missing", 1], ["no bin", 1],
+test("nights without a number are left out", () => {
+  const rows = [{ bin_date: "2026-08-12", n: 7 }, { bin_date: "2026-08-13", n: null }];
+  expect(nightsOf(rows, "n")).toEqual([
+    { row: "2026", x: dayOfYear("2026-08-12"), value: 7, says: "2026-08-12: 7 trajectories" },
   ]);
 });

@@ -3,8 +3,9 @@ import { isDate } from "./dates";
 /** Addresses of the portal. The server sends the same page for each of them. */
 
 export interface Place {
-  page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station" | "seen"
-    | "explore" | "data" | "tables" | "table" | "row" | "question" | "sql" | "nowhere";
+  page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
+    | "countries" | "country" | "seen" | "explore" | "data" | "tables" | "table" | "row"
+    | "question" | "sql" | "nowhere";
   /** What the page is of: a date, an identifier, a code, or the name of a table or ready question. */
   of: string;
   /** Of a row: its key, as the address has it. */
@@ -23,6 +24,8 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/gmn\/stations$/, "stations"],
   [/^\/gmn\/stations\/([^/.]+)$/, "station"],
   [/^\/explore$/, "explore"],
+  [/^\/gmn\/countries$/, "countries"],
+  [/^\/gmn\/countries\/([^/.]+)$/, "country"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
   [/^\/sql$/, "sql"],
@@ -60,4 +63,5 @@ export const to = {
   row: (name: string, key: string) => `${to.table(name)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
   question: (name: string) => `/gmn/queries/${encodeURIComponent(name)}`,
   sql: (sql: string) => `/sql?${new URLSearchParams({ sql })}`,
+  country: (code: string) => `/gmn/countries/${encodeURIComponent(code)}`,
 };
