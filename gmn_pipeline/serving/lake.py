@@ -157,6 +157,13 @@ class Lake:
         with self._noticing():
             return self._readable().snapshot_at(when)
 
+    def verify(self, snapshot: Snapshot) -> None:
+        """Look at the lake as it is now. Raises as `States.verify` does."""
+        with self._noticing():
+            states = self._readable()
+            states.look()
+            states.verify(snapshot)
+
     def run(
         self,
         snapshot: Snapshot,

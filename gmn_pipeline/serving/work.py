@@ -154,7 +154,7 @@ class Work:
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield from answer
-            self.lake.snapshot(snapshot.id)
+            self.lake.verify(snapshot)
 
         return Answer(
             answer.schema, batches(), truncated=lambda: answer.truncated, close=answer.close

@@ -229,7 +229,7 @@ class _Sheets:
         self, sql: str, values: list[Bound], ask: Callable[[], Awaitable[Kept]]
     ) -> Kept:
         """What was found before for another page of the same rows, or is found now."""
-        key = (self.stamp.snapshot.id, sql, repr(values))
+        key = (self.stamp.snapshot.mark, sql, repr(values))
         return self.asked.work.cache.get(key) or await self.asked.work.once.answer(key, ask)
 
 
