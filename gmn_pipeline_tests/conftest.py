@@ -21,8 +21,9 @@ from gmn_pipeline_tests.support.quick_lakes import lakes_copied
 from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sample
 
 SLOW_FILES = {
-    "answer_formats", "backends", "broker_outage", "by_key", "canned", "canned_parameters", "cli", "client",
-    "cookbook", "dagster", "data_folder", "database", "days_as_they_come", "deploy", "dev",
+    "answer_formats", "backends", "broker_outage", "by_key", "canned", "canned_parameters", "cli",
+    "client", "cookbook", "dagster", "data_folder", "database", "days_as_they_come", "deploy",
+    "dev",
     "distribution", "downloads", "event_log", "events", "events_many", "events_websocket",
     "exports", "facets", "feeds", "first_loads", "following", "held_files", "http",
     "identifiers_made_here", "listening", "local_broker", "maintenance", "mirrors", "model",
