@@ -5,8 +5,8 @@ asks for itself at the public addresses; which page an address is, `portal/src/l
 """
 
 import re
-from datetime import date
 from dataclasses import replace
+from datetime import date
 
 from starlette.requests import Request
 from starlette.responses import Response
