@@ -59,11 +59,11 @@ def bench(
             if only not in name:
                 continue
             for connections in _CONNECTIONS:
-                begun_s = _cpu_s(server)
+                begun_s = cpu_s(server)
                 taken = load(
                     server.port, paths, connections, seconds, follows_links=name == _TURNING
                 )
-                cpu_ms = (_cpu_s(server) - begun_s) / max(1, len(taken.seconds)) * 1e3
+                cpu_ms = (cpu_s(server) - begun_s) / max(1, len(taken.seconds)) * 1e3
                 table.add_row(name, str(connections), f"{cpu_ms:,.1f}", *taken.cells())
         _console.print(table)
         if client:
@@ -82,7 +82,7 @@ def loaded(folder: Path, rows: int) -> Settings:
 
 def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
     """What is asked: a name, and addresses in turn. None is asked twice but where that is meant."""
-    identifiers = _identifiers(settings)
+    identifiers = identifiers_of(settings)
     pages = [f"{_TABLE}.json?{urlencode({'_next': one})}" for one in identifiers]
     first = server.get(_SUMMARY)
     tag = first.headers["GMN-Snapshot"]
@@ -105,7 +105,7 @@ def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def _identifiers(settings: Settings) -> list[str]:
+def identifiers_of(settings: Settings) -> list[str]:
     """Some trajectories, always the same."""
     with WarehouseConnection(settings).open(read_only=True) as connection:
         found = connection.execute(
@@ -124,7 +124,7 @@ def _key(date: str) -> str:
     return f"{int(seconds) * 1_000_000}_z"
 
 
-def _cpu_s(server: Server) -> float:
+def cpu_s(server: Server) -> float:
     """Seconds of processor time that the server has used, without its processes for SQL."""
     told = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")

@@ -321,6 +321,7 @@ TableName: TypeAlias = Literal[
 ]
 
 QueryName: TypeAlias = Literal[
+    "calendar",
     "changes_since",
     "countries",
     "country_nights",

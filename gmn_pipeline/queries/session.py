@@ -214,9 +214,11 @@ class ReadSession:
         try:
             query.cursor.execute(f"USE {catalog}")
             reader = query.begin(self._judged(query.cursor, sql, catalog, hidden), parameters)
-        except BaseException:
+        except BaseException as error:
             query.cursor.close()
             afterwards()
+            if isinstance(error, duckdb.InterruptException):  # before it was under way
+                raise _cancelled() from error
             raise
         up_to = UpTo(query.batches(reader), limits.rows)
         return Answer(

@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from gmn_pipeline.serving import downloads, health, openapi
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.connections import protocol
+from gmn_pipeline.serving.cubes import routes as cubes
 from gmn_pipeline.serving.events import routes as events
 from gmn_pipeline.serving.events import websocket
 from gmn_pipeline.serving.events.hub import Hub
@@ -45,6 +46,7 @@ _ENDS_WITHIN_S = 10
 ROUTES: tuple[Route, ...] = (
     *rest_api.ROUTES,
     *tables.ROUTES,
+    *cubes.ROUTES,
     *downloads.ROUTES,
     *feeds.ROUTES,
     *events.ROUTES,
@@ -68,8 +70,9 @@ def build_app(settings: Settings) -> Starlette:
         await anyio.to_thread.run_sync(work.stop)
 
     documents = openapi.routes(ROUTES)
+    wired = (*portal.FOR_BROWSERS, *ROUTES, *documents)
     app = Starlette(
-        routes=[*(route.route(work) for route in (*ROUTES, *documents)), websocket.route(work)],
+        routes=[*(route.route(work) for route in wired), websocket.route(work)],
         lifespan=lifespan,
         middleware=[
             Middleware(Headers),

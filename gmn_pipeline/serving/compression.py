@@ -17,6 +17,8 @@ _GZIP_LEVEL = 2
 _SMALLEST_BYTES = 500
 _IN_A_THREAD_FROM_BYTES = 32_000
 _TEXTS = ("text/", "application/json", "application/problem+json", "application/xml")
+PLAIN_ARROW = "application/vnd.apache.arrow.stream; codec=none"
+"""Arrow that is not compressed by itself."""
 _TEXT_ENDINGS = ("+json", "+xml", "x-ndjson")
 _GZIP_WINDOW = 31
 _EVENTS = "text/event-stream"
@@ -150,10 +152,11 @@ class _Sender:
 
 
 def _is_text(headers: MutableHeaders) -> bool:
-    kind = headers.get("content-type", "").split(";")[0].strip()
+    said = headers.get("content-type", "")
+    kind = said.split(";")[0].strip()
     return (
         "content-encoding" not in headers
         and "content-range" not in headers
         and kind != _EVENTS
-        and (kind.startswith(_TEXTS) or kind.endswith(_TEXT_ENDINGS))
+        and (kind.startswith(_TEXTS) or kind.endswith(_TEXT_ENDINGS) or said == PLAIN_ARROW)
     )

@@ -3,6 +3,7 @@
 import tempfile
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import ViewportSize
 
@@ -19,7 +20,21 @@ PICTURES = ROOT / "docs" / "portal"
 FIRST, LAST = date(2026, 8, 1), date(2026, 8, 14)
 ROWS = 20_000
 WINDOW = ViewportSize(width=960, height=680)
+WIDE = ViewportSize(width=1280, height=960)
+_SELECTED = (
+    "/explore?_brush=speed:55:62&_brush=time:2026-08-11:2026-08-14&_sky=radiant_equatorial"
+    "&_compare=_brush%3Dspeed:55:62%26_brush%3Dtime:2026-08-06:2026-08-09"
+)
 MOST_BYTES = 200_000
+TABLE = {
+    "vgeo_km_s__gt": 58, "_sort_desc": "vgeo_km_s", "_facet": "iau_shower_code",
+    "_facet_array": "participating_stations",
+    "_col": ["beginning_utc_time", "iau_shower_code", "vgeo_km_s", "begin_height_km"],
+}  # fmt: skip
+SQL = """SELECT date_trunc('hour', beginning_utc_time) AS hour, count(*) AS trajectories
+FROM trajectories
+GROUP BY hour
+ORDER BY hour"""
 
 
 def main() -> None:
@@ -43,11 +58,17 @@ def _take(server: Server) -> None:
         ("shower", "/gmn/showers/PER", WINDOW, False),
         ("station", "/gmn/stations/UK0003", WINDOW, False),
         ("country", "/gmn/countries/HR", WINDOW, True),
+        ("explore", _SELECTED, WIDE, False),
+        ("table", f"/gmn/trajectories?{urlencode(TABLE, doseq=True)}", WINDOW, False),
+        ("sql", f"/sql?{urlencode({'sql': SQL})}", WINDOW, True),
     )  # fmt: skip
     with chromium() as browser:
         for name, path, size, is_light in pictures:
             with visitor(browser, server.url, size, is_light=is_light) as guest:
                 guest.open(path)
+                guest.page.locator(".waits").wait_for(state="detached")
+                if name == "sql":
+                    guest.page.locator(".cm-content").wait_for()
                 file = PICTURES / f"{name}.png"
                 guest.page.screenshot(path=file)
                 taken = file.stat().st_size

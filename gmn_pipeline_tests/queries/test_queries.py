@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -233,6 +234,17 @@ def test_a_query_under_way_is_ended_by_another_thread(
         thread.join()
         answer.close()
     assert rows(session.run("SELECT 1 AS one")) == [{"one": 1}]
+
+
+def test_a_query_may_be_cancelled_at_any_moment(session: ReadSession) -> None:
+    """While it begins as well, when it is not judged yet."""
+    for number in range(300):
+        cancellation = Cancellation()
+        timer = threading.Timer(number * 1e-5, cancellation.cancel)
+        timer.start()
+        with suppress(QueryFailed):
+            assert rows(session.run("SELECT 1 AS one", cancellation=cancellation)) == [{"one": 1}]
+        timer.join()
 
 
 def test_a_query_cancelled_before_it_began_does_not_begin(

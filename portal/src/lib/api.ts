@@ -31,6 +31,8 @@ export class Problem extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** After so many seconds it may go better, as far as the server says. */
+    readonly retryAfterS: number | null = null,
   ) {
     super(message);
   }
@@ -52,7 +54,9 @@ export async function get(path: string, signal?: AbortSignal): Promise<[unknown,
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const said = (body ?? {}) as { detail?: string; title?: string };
-    throw new Problem(response.status, said.detail ?? said.title ?? `Status ${response.status}`);
+    const after = Number(response.headers.get("Retry-After") ?? NaN);
+    const detail = said.detail ?? said.title ?? `Status ${response.status}`;
+    throw new Problem(response.status, detail, Number.isFinite(after) ? after : null);
   }
   return [body, response];
 }

@@ -42,7 +42,7 @@ export function extent(values: readonly number[]): [number, number] {
 }
 
 /** Cividis, which looks alike to people who see colours differently (Nuñez and others 2018). */
-const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74",
+export const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74",
   "#c3b369", "#e1cc55", "#fee838"];
 
 export function colour(share: number): string {
