@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-formats bench-kafka bench-portal bench-serving bench-datasette lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,8 +120,14 @@ bench-datasette: setup  ## measure the server beside Datasette over SQLite (ROWS
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/datasette -r requirements/datasette.txt
 	@$(BIN)/python -m benchmarks.datasette_bench --rows $(word 2,$(ROWS) $(ROWS))
 
+bench-endurance: setup  ## measure memory and errors over mixed load with loads going on (MINUTES=60)
+	@$(BIN)/python -m benchmarks.endurance --minutes $(or $(MINUTES),60) --rows $(or $(EXPORTED),100000)
+
 bench-events: setup  ## measure how soon a thousand listeners hear of a commit (ROWS=1000000)
 	@$(BIN)/python -m benchmarks.events_bench --rows $(word 2,$(ROWS) $(ROWS))
+
+bench-map: setup  ## measure how smoothly the portal's map moves (TRACKS=50000)
+	@$(BIN)/python -m benchmarks.map_bench --tracks $(or $(TRACKS),50000)
 
 lock: setup  ## pin the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml -o requirements/lock.txt

@@ -82,7 +82,7 @@ def loaded(folder: Path, rows: int) -> Settings:
 
 def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
     """What is asked: a name, and addresses in turn. None is asked twice but where that is meant."""
-    identifiers = _identifiers(settings)
+    identifiers = identifiers_of(settings)
     pages = [f"{_TABLE}.json?{urlencode({'_next': one})}" for one in identifiers]
     first = server.get(_SUMMARY)
     tag = first.headers["GMN-Snapshot"]
@@ -105,7 +105,7 @@ def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def _identifiers(settings: Settings) -> list[str]:
+def identifiers_of(settings: Settings) -> list[str]:
     """Some trajectories, always the same."""
     with WarehouseConnection(settings).open(read_only=True) as connection:
         found = connection.execute(

@@ -7,7 +7,7 @@ carry it out, one blocking and one not.
 What belongs here: the effects, and stepping through a flow. What does not: a flow, a socket.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar, cast
 
@@ -37,6 +37,13 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Call:
+    """Do work that may wait for a disk: an event loop lets a thread do it."""
+
+    work: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Give(Generic[T]):
     """Hand a value to whoever iterates."""
 
@@ -51,7 +58,7 @@ class Head:
     headers: Mapping[str, str]
 
 
-Effect: TypeAlias = Open | Read | Sleep
+Effect: TypeAlias = Open | Read | Sleep | Call
 Reply: TypeAlias = Head | bytes | None
 Flow: TypeAlias = Generator[Effect, Reply, R]
 """What comes to one result."""
@@ -69,6 +76,23 @@ def read() -> Flow[bytes | None]:
     """Raises BrokenTransfer."""
     reply = yield Read()
     return cast("bytes | None", reply)
+
+
+def call(work: Callable[[], R]) -> Flow[R]:
+    """What the work comes to. Raises what it does."""
+    done: list[R] = []
+    failed: list[Exception] = []
+
+    def act() -> None:
+        try:
+            done.append(work())
+        except Exception as error:
+            failed.append(error)
+
+    yield Call(act)
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 class Steps(Generic[T, R]):

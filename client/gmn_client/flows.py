@@ -10,19 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from gmn_client import requests
 from gmn_client.arrow_stream import ArrowDecoder
-from gmn_client.effects import Flow, Give, Stream, read
+from gmn_client.effects import Flow, Give, Stream, call, read
 from gmn_client.errors import BrokenTransfer, Truncated, UnexpectedAnswer
 from gmn_client.progress import Meter, silent
 from gmn_client.reading import Reading, snapshot_of
 from gmn_client.requests import Request
 from gmn_client.retries import Patience, opened, whole
+from gmn_client.spooled import Spool
 
 _RESUMED = frozenset({200, 206})
 _PARTIAL = 206
@@ -67,6 +69,20 @@ def table(reading: Reading) -> Flow[pa.Table]:
             batches += found
     _end(reading, decoder, meter.rows)
     return pa.Table.from_batches(batches, decoder.schema)
+
+
+def mapped_table(reading: Reading, most_bytes: int) -> Flow[pa.Table]:
+    """All rows at once, of which so many bytes are in memory: what is more is on the disk."""
+    decoder = yield from _begin(reading)
+    spool = Spool(most_bytes)
+    try:
+        with Meter(reading.tell) as meter:
+            while (found := (yield from _more(decoder, meter))) is not None:
+                yield from call(partial(spool.add, found))
+        _end(reading, decoder, meter.rows)
+        return (yield from call(partial(spool.table, decoder.schema)))
+    finally:
+        spool.close()
 
 
 def batches(reading: Reading) -> Stream[pa.RecordBatch]:
@@ -148,7 +164,7 @@ def save(reading: Reading, path: Path, suffix: str | None) -> Flow[Path]:
     try:
         with part.open("wb") as file, Meter(reading.tell) as meter:
             while (piece := (yield from read())) is not None:
-                file.write(piece)
+                yield from call(partial(write_piece, file, piece))
                 meter.add(len(piece))
         part.replace(path)
     finally:
@@ -224,9 +240,11 @@ def download(reading: Reading, target: Path) -> Flow[Path]:
                 raise
     note.unlink(missing_ok=True)
     digest = etag.strip('"')
-    if len(digest) == _DIGEST_DIGITS and _sha256(part) != digest:
-        part.unlink()
-        raise BrokenTransfer(f"{target.name} is not what its checksum says. Fetch it again.")
+    if len(digest) == _DIGEST_DIGITS:
+        found = yield from call(partial(_sha256, part))
+        if found != digest:
+            part.unlink()
+            raise BrokenTransfer(f"{target.name} is not what its checksum says. Fetch it again.")
     part.replace(target)
     return target
 
@@ -248,9 +266,13 @@ def _fetch(reading: Reading, part: Path, note: Path) -> Flow[str]:
     meter = Meter(reading.tell, total_bytes=total, received=begin)
     with part.open("ab" if begin else "wb") as file, meter:
         while (piece := (yield from read())) is not None:
-            file.write(piece)
+            yield from call(partial(write_piece, file, piece))
             meter.add(len(piece))
     return etag
+
+
+def write_piece(file: BinaryIO, piece: bytes) -> None:
+    file.write(piece)
 
 
 def _sha256(path: Path) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from gmn_client import requests
+from gmn_client import requests, spooled
 from gmn_client.conditions import Where
 from gmn_client.effects import Flow, Give, Sleep, Stream, read
 from gmn_client.errors import BrokenTransfer, UnexpectedAnswer, problem_of
 from gmn_client.event_stream import Event, EventDecoder
-from gmn_client.flows import table
+from gmn_client.flows import mapped_table
 from gmn_client.reading import Reading, snapshot_of
 from gmn_client.requests import CHANGES, AsOf, Question, When
 from gmn_client.retries import Patience, opened, unbroken
@@ -42,7 +42,8 @@ class Change:
 class Changes:
     """All that changed from one state to another: each trajectory once.
 
-    Apply it whole, and keep `snapshot` with what you have: it is what to go on from.
+    Apply it whole, and keep `snapshot` with what you have: it is what to go on from. However
+    much it is, little of it is in memory: iterate, or take the batches of its table.
     """
 
     since: int | When
@@ -61,7 +62,7 @@ class Changes:
 
 def changes(reading: Reading, since: int | When) -> Flow[Changes]:
     """What has changed since, in one answer."""
-    found = yield from table(reading)
+    found = yield from mapped_table(reading, spooled.MOST_BYTES)
     assert reading.snapshot is not None
     return Changes(since, reading.snapshot, found)
 

@@ -9,9 +9,22 @@ from types import TracebackType
 from typing import Self, TypeVar, cast
 
 import anyio
+import anyio.to_thread
 import httpx
 
-from gmn_client.effects import Effect, Flow, Give, Head, Open, Read, Reply, Sleep, Steps, Stream
+from gmn_client.effects import (
+    Call,
+    Effect,
+    Flow,
+    Give,
+    Head,
+    Open,
+    Read,
+    Reply,
+    Sleep,
+    Steps,
+    Stream,
+)
 from gmn_client.errors import BrokenTransfer, GmnError, Unreachable
 from gmn_client.requests import Request
 
@@ -126,6 +139,9 @@ class _Exchange:
             case Sleep(seconds):
                 time.sleep(seconds)
                 return None
+            case Call(work):
+                work()
+                return None
 
 
 class Looping(Connections):
@@ -199,4 +215,7 @@ class _AsyncExchange:
                 return None if self._pieces is None else await anext(self._pieces, None)
             case Sleep(seconds):
                 await anyio.sleep(seconds)
+                return None
+            case Call(work):
+                await anyio.to_thread.run_sync(work)
                 return None

@@ -106,7 +106,7 @@ def epn_core_page() -> str:
     return "\n\n".join(
         [
             _GENERATED,
-            "# `gmn.epn_core`",
+            "# `gmn_epn.epn_core`",
             "What [TAP](vo.md) answers of each trajectory by EPN-TAP 2.0: the columns that the "
             "standard wants of every service, then those of its others that meteors have "
             "something for. `sql` is over the trajectory `t` and its shower `s`.",

@@ -269,8 +269,8 @@ def _print_where(settings: FolderSettings, warehouse: WarehouseConnection, secon
     query = "SELECT iau_shower_code, count(*) FROM trajectories GROUP BY 1 ORDER BY 2 DESC"
     console.print(f'  {_self()} sql "{query}"', soft_wrap=True)
     console.print(f"  {_self()} status      what is loaded, what failed", soft_wrap=True)
-    console.print(f"  {_self()} serve       the warehouse over HTTP, http://127.0.0.1:8001/docs",
-                  soft_wrap=True)  # fmt: skip
+    console.print(f"  {_self()} serve       the portal on http://127.0.0.1:8001/, and for programs "
+                  "/docs", soft_wrap=True)  # fmt: skip
     console.print("  make dev                  the Dagster UI on http://127.0.0.1:3000")
 
 

@@ -23,6 +23,7 @@ def serve(
     settings = load_settings()
     with explaining(settings.data_dir):
         must_be_free(host, port)
-        where = f"Serving {settings.data_dir} on http://{host}:{port} (what there is: /docs)"
+        at = f"http://{host}:{port}"
+        where = f"Serving {settings.data_dir}: the portal at {at}/, for programs {at}/docs"
         console.print(where, soft_wrap=True, markup=False)
         run(settings, host, port)

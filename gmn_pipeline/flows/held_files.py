@@ -3,7 +3,8 @@
 What belongs here: which files of a run these are, and noting them at its end. What does not: what
 a load of them does (`trajectory_days.py`).
 
-A daily file is held if it is the newest of its bin. A monthly, yearly or all-file speaks of many
+A daily file is held if it is the newest of its bin, and its rows were made under the definition of
+today. A monthly, yearly or all-file speaks of many
 bins, and its merge may find something else when other files or messages have come since: it is
 held as long as none has. The files of a run count as one: to load them all again right after it
 changes nothing.
@@ -35,7 +36,7 @@ class HeldFiles:
         self._days = days
         self._ledger = ledger
         self._warehouse = warehouse
-        self._newest = warehouse.loaded_files(days)
+        self._newest = warehouse.loaded_files(days, DEFINITION)
         self._slices: dict[str, list[ValidatedSlice]] = defaultdict(list)
         for slice_ in ledger.validated(days):
             if slice_.definition == DEFINITION:

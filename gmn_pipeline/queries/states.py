@@ -8,6 +8,7 @@ pages that are asked for one after the other stand on the same rows, whatever is
 A presence of a reader is held while a query runs and not longer: maintenance would wait for ever.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,14 +33,20 @@ from gmn_pipeline.warehouse.connection import (
 )
 
 _TRIES = 3
+_MARK_DIGITS = 16
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A state of the lake: its number, and when it was committed (UTC)."""
+    """A state of the lake: its number, and when it was committed (UTC).
+
+    `mark` tells it from the state that has the same number in another lake, or in this one once it
+    was restored from a backup and went on otherwise.
+    """
 
     id: int
     committed_at_utc: datetime
+    mark: str
 
 
 @dataclass
@@ -89,7 +96,7 @@ class States:
         self._numbers = count()
         self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
-        self._first = self._with_tables()
+        self._first, self._lake = self._with_tables()
         found = self._snapshots("ORDER BY snapshot_id DESC LIMIT 1")
         if not found:
             raise WarehouseBusy("The warehouse has no state.")
@@ -102,11 +109,11 @@ class States:
         Raises WarehouseBusy if another catalogue is in its place: then open it anew.
         """
         if self._standing.backend.catalog.identity() != self._identity:
-            raise WarehouseBusy("The warehouse was replaced.")
+            raise _replaced()
         with self._looking:
             found = self._snapshots(f"WHERE snapshot_id >= {self.newest.id:d} ORDER BY snapshot_id")
-            if not found:
-                raise WarehouseBusy("The warehouse was replaced.")
+            if not found or found[0][0] != self.newest:
+                raise _replaced()
             for snapshot, changes in found[1:]:
                 if not _is_ordinary(changes):
                     self._put_in_order = snapshot.id
@@ -127,6 +134,12 @@ class States:
             raise gone(number)
         return found[0][0]
 
+    def verify(self, snapshot: Snapshot) -> None:
+        """Raises SnapshotGone if the lake does not have this state any more, WarehouseBusy if
+        another one has its number: then the lake was replaced."""
+        if self.snapshot(snapshot.id) != snapshot:
+            raise _replaced()
+
     def snapshot_at(self, when: datetime) -> Snapshot:
         """The one that was the newest at a time (UTC). Raises SnapshotGone if it is not kept."""
         found = self._snapshots(
@@ -140,27 +153,44 @@ class States:
             )
         return found[0][0]
 
-    def _with_tables(self) -> int:
-        """The first state that has what is asked for: a new lake is made in several commits."""
+    def kept(self, most: int) -> list[Snapshot]:
+        """Those that can be asked, the newest first."""
+        found = self._snapshots(
+            f"WHERE snapshot_id >= {self._first:d} ORDER BY snapshot_id DESC LIMIT {most:d}"
+        )
+        return [snapshot for snapshot, _ in found]
+
+    def _with_tables(self) -> tuple[int, str]:
+        """The first state that has what is asked for, since a new lake is made in several commits;
+        and what no other lake has, but its copies."""
         sql = (
-            f"SELECT coalesce(min(begin_snapshot), 0) FROM {METADATA}.ducklake_table "
-            f"WHERE table_name = '{TRAJECTORIES.name}'"
+            "SELECT coalesce(min(begin_snapshot), 0), min(table_uuid)::VARCHAR "
+            f"FROM {METADATA}.ducklake_table WHERE table_name = '{TRAJECTORIES.name}'"
         )
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
             row = retry_while_busy(lambda: cursor.execute(sql).fetchone())
         assert row is not None
-        return int(row[0])
+        return int(row[0]), str(row[1])
 
     def _snapshots(self, which: str) -> list[tuple[Snapshot, str]]:
         """Snapshots, each with what DuckLake says that it changed."""
         sql = (
-            "SELECT snapshot_id, epoch_us(snapshot_time::TIMESTAMPTZ), changes_made "
+            "SELECT snapshot_id, epoch_us(snapshot_time::TIMESTAMPTZ), changes_made, "
+            "next_catalog_id, next_file_id "
             f"FROM {METADATA}.ducklake_snapshot LEFT JOIN "
             f"{METADATA}.ducklake_snapshot_changes USING (snapshot_id) {which}"
         )
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
             rows = retry_while_busy(lambda: cursor.execute(sql).fetchall())
-        return [(Snapshot(number, _time(us)), changes or "") for number, us, changes in rows]
+        return [
+            (Snapshot(number, _time(us), self._mark(number, us, *of_commit)), changes or "")
+            for number, us, changes, *of_commit in rows
+        ]
+
+    def _mark(self, *of_commit: int) -> str:
+        """Of what the catalogue says of a commit, and of the lake. Maintenance changes neither."""
+        text = ",".join((self._lake, *map(str, of_commit)))
+        return hashlib.sha256(text.encode()).hexdigest()[:_MARK_DIGITS]
 
     def run(
         self,
@@ -215,7 +245,7 @@ class States:
         except WarehouseBusy:
             self._retire(snapshot.id)
             raise
-        self.snapshot(snapshot.id)
+        self.verify(snapshot)
 
     def _take(self, snapshot: Snapshot) -> _Attached:
         """A snapshot under a name, for a query: attached before, or now."""
@@ -257,6 +287,10 @@ class States:
         if not attached.users:
             with self._standing.connection.cursor() as cursor:
                 cursor.execute(f"DETACH {attached.name}")
+
+
+def _replaced() -> WarehouseBusy:
+    return WarehouseBusy("The warehouse was replaced.")
 
 
 _ORDINARY = {"inserted_into_table", "deleted_from_table", "inlined_insert", "inlined_delete"}

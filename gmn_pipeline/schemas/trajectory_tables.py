@@ -130,6 +130,12 @@ SOURCE_FILES = Table(
             "... until before here; both null for a daily file, which has all of its bin",
             Null.UNDEFINED,
         ),
+        text(
+            "definition",
+            "which definition of columns, checks and flags its rows were validated under; null if "
+            "it was loaded before that was noted",
+            Null.UNDEFINED,
+        ),
         text("outcome", "loaded, or older_than_loaded: a newer file was there first"),
         integer("rows_read", "rows of the file that belong to the bin"),
         integer("rows_accepted", "of these, accepted"),

@@ -7,6 +7,7 @@
     limits.py      how many at once, how many a minute
     problems.py    one body for all errors
     cache.py       answers kept for the next one who asks the same
+    by_key/        single trajectories and a station's links of the newest state, beside the lake
     conditional.py what an answer says of its state, and "you have it already"
     compression.py zstd and gzip
     headers.py     what stands on every answer

@@ -70,8 +70,9 @@ def build_app(settings: Settings) -> Starlette:
         await anyio.to_thread.run_sync(work.stop)
 
     documents = openapi.routes(ROUTES)
+    wired = (*portal.FOR_BROWSERS, *ROUTES, *documents)
     app = Starlette(
-        routes=[*(route.route(work) for route in (*ROUTES, *documents)), websocket.route(work)],
+        routes=[*(route.route(work) for route in wired), websocket.route(work)],
         lifespan=lifespan,
         middleware=[
             Middleware(Headers),

@@ -16,8 +16,8 @@ import anyio
 
 from gmn_pipeline.serving.problems import Problem
 
-Key: TypeAlias = tuple[int, str, str]
-"""Number of the state, path, and parameters."""
+Key: TypeAlias = tuple[str, str, str]
+"""Mark of the state, path, and parameters."""
 
 _OF_THE_MOMENT = 500
 """Statuses from here on say nothing of the request."""

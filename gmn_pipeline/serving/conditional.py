@@ -67,15 +67,15 @@ class Stamp:
         return Response(status_code=304, headers=headers) if is_known else None
 
     def _etag(self, request: Request) -> str:
-        address = f"{_VERSION}\n{request.url.path}\n{request.url.query}\n{self.variant}"
-        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+        said = (_VERSION, self.snapshot.mark, request.url.path, request.url.query, self.variant)
+        digest = hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
         return f'W/"{self.snapshot.id}-{digest}"'
 
 
 def key_of(stamp: Stamp, path: str, query: str) -> Key:
     """Under which an answer is kept; `path`: with what links in it begin with, if it is not kept
     with the state."""
-    return stamp.snapshot.id, path, f"{query}\n{stamp.variant}"
+    return stamp.snapshot.mark, path, f"{query}\n{stamp.variant}"
 
 
 async def answered(

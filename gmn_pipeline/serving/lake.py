@@ -60,7 +60,7 @@ class Lake:
         self._adding = threading.Lock()
         self._long: weakref.WeakSet[Answer] = weakref.WeakSet()
         self._awaited_since_s: float | None = None
-        self._told: int | None = None
+        self._told: Snapshot | None = None
         self._tell: list[Callable[[], None]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lake", daemon=True)
@@ -82,7 +82,7 @@ class Lake:
     def _watch(self) -> None:
         while not self._ended.wait(self._poll_s):
             self._look()
-            newest = self._states.newest.id if self._states else None
+            newest = self._states.newest if self._states else None
             if newest != self._told:
                 self._told = newest
                 for tell in self._tell:
@@ -156,6 +156,18 @@ class Lake:
         """The one that was the newest at a time (UTC). Raises as `snapshot` does."""
         with self._noticing():
             return self._readable().snapshot_at(when)
+
+    def kept(self, most: int) -> list[Snapshot]:
+        """The states that can be asked, the newest first. Raises as `snapshot` does."""
+        with self._noticing():
+            return self._readable().kept(most)
+
+    def verify(self, snapshot: Snapshot) -> None:
+        """Look at the lake as it is now. Raises as `States.verify` does."""
+        with self._noticing():
+            states = self._readable()
+            states.look()
+            states.verify(snapshot)
 
     def run(
         self,

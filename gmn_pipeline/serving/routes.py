@@ -4,14 +4,17 @@ What belongs here: the declaration, and reading a request by it. A route sees th
 declares and no others, so the OpenAPI document, which is made of the same, names them all.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from starlette.datastructures import ImmutableMultiDict
+from starlette.datastructures import Headers, ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.routing import Route as StarletteRoute
+from starlette.types import Scope
 
 from gmn_pipeline.serving.problems import Problem, bad_request, problem_of, response_of
 from gmn_pipeline.serving.work import Work
@@ -19,6 +22,7 @@ from gmn_pipeline.serving.work import Work
 _LONGEST = 20_000
 _LARGEST = 2**53 - 1
 _MOST_TIMES = 100
+_QUALITY = re.compile(r"[01](\.\d{0,3})?", re.ASCII)
 _NUL = "\0"
 """DuckDB and DuckLake end texts at it in some places."""
 
@@ -219,16 +223,24 @@ class Route:
     """Those by which it is asked. By POST the parameters come as a form."""
     is_endless: bool = False
     """Whether the answer goes on until the client has enough."""
+    is_for_browsers: bool = False
+    """Whether it answers only who asks for a page; others are answered as if it were not there."""
+    has_page: bool = False
+    """Whether who asks for a page is answered by another route at the same address."""
 
     def route(self, work: Work) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
             try:
                 given = await self.given(request)
-                return await self.answer(self.read(request, work, given))
+                response = await self.answer(self.read(request, work, given))
             except Exception as error:
-                return response_of(problem_of(error), request.url.path)
+                response = response_of(problem_of(error), request.url.path)
+            if self.is_for_browsers or self.has_page:
+                response.headers.add_vary_header("Accept")
+            return response
 
-        return StarletteRoute(self.path, endpoint, methods=self.methods, name=self.name)
+        kind = _RouteForBrowsers if self.is_for_browsers else StarletteRoute
+        return kind(self.path, endpoint, methods=self.methods, name=self.name)
 
     async def given(self, request: Request) -> ImmutableMultiDict[str, str]:
         """The parameters as they were given. Raises Problem."""
@@ -267,6 +279,27 @@ class Route:
             elif not self.more_parameters_are_passed_over:
                 raise bad_request(f"There is no parameter {name[:100]!r} here.")
         return tuple(found)
+
+
+class _RouteForBrowsers(StarletteRoute):
+    """Is there only for who asks for a page."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if is_read and not wants_page(Headers(scope=scope).get("accept", "")):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def wants_page(accept: str) -> bool:
+    """Whether an `Accept` names HTML, and JSON not before it. `*/*`, as of scripts, does not."""
+    qualities: dict[str, float] = {}
+    for one in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in one.split(";"))
+        text = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        qualities[kind] = float(text) if _QUALITY.fullmatch(text) else 0
+    html = qualities.get("text/html", 0)
+    return html > 0 and html >= qualities.get("application/json", 0)
 
 
 def _given(

@@ -23,6 +23,7 @@ from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
+from gmn_pipeline.serving.by_key.keeper import Keeper
 from gmn_pipeline.serving.cache import Cache, Once
 from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.lake import Lake
@@ -68,16 +69,20 @@ class Work:
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
         self.tap = Runner(settings, self.lake.snapshot, self.ask_free)
+        self._keeper = Keeper(settings.data_dir, self.lake, settings.serve_by_key_mb)
+        self.by_key = self._keeper.reading
         self.hub = Hub(self.lake, settings, self._for_all)
 
     def start(self) -> None:
         self._pool.start()
         self.lake.start()
+        self._keeper.start()
         self.tap.start()
 
     def stop(self) -> None:
         self.tap.stop()
         self._pool.close()
+        self._keeper.stop()
         self.lake.stop()
 
     async def snapshot(self, number: int | None) -> Snapshot:
@@ -90,6 +95,10 @@ class Work:
     async def snapshot_at(self, when: datetime) -> Snapshot:
         """The one that was the newest at a time (UTC)."""
         return await anyio.to_thread.run_sync(self.lake.snapshot_at, when, limiter=self._threads)
+
+    async def kept(self, most: int) -> list[Snapshot]:
+        """The states that can be asked, the newest first."""
+        return await anyio.to_thread.run_sync(self.lake.kept, most, limiter=self._threads)
 
     async def fetch(
         self,
@@ -154,7 +163,7 @@ class Work:
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield from answer
-            self.lake.snapshot(snapshot.id)
+            self.lake.verify(snapshot)
 
         return Answer(
             answer.schema, batches(), truncated=lambda: answer.truncated, close=answer.close

@@ -1,11 +1,17 @@
 """Settings of the server.
 
-What belongs here: limits of `gmn serve`. What does not: where the warehouse is.
+What belongs here: limits of `gmn serve`, and what its pages may fetch. What does not: where the
+warehouse is.
 """
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from gmn_pipeline.settings.tap import TapSettings
+
+_TILES = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9{}/._~@=&?%+-]*")
+"""No more than an address needs: the origin becomes part of a policy."""
 
 
 class ServingSettings(TapSettings):
@@ -69,6 +75,10 @@ class ServingSettings(TapSettings):
         64, ge=0, description="Memory (MB) for answers that are kept for the next one who asks the "
         "same of the same state."
     )  # fmt: skip
+    serve_by_key_mb: int = Field(
+        8_000, ge=0, description="Most disk space (MB) for a file beside the lake by which single "
+        "trajectories and links of stations are found at once, some 600 MB for a million; 0: none."
+    )  # fmt: skip
     serve_requests_per_minute: int = Field(
         6_000, ge=1, description="Requests a minute of one address; more are refused (429)."
     )
@@ -92,3 +102,20 @@ class ServingSettings(TapSettings):
         64, ge=1, description="Memory (MB) for changes that slower listeners have still to come "
         "to; what is not kept is asked for again."
     )  # fmt: skip
+    serve_map_tiles: str = Field(
+        "", description="A map server of yours, whose pictures lie under the maps of the portal: "
+        "an address with {z}, {x} and {y}, such as https://tiles.example.org/{z}/{x}/{y}.png. "
+        "Without one, nothing is fetched from outside."
+    )  # fmt: skip
+    serve_map_attribution: str = Field(
+        "", max_length=200, description="Whose map that is, as its licence wants it to be said."
+    )
+
+    @field_validator("serve_map_tiles")
+    @classmethod
+    def _tiles_can_be_asked_for(cls, template: str) -> str:
+        if template and not _TILES.fullmatch(template):
+            raise ValueError("is no address (http or https) of tiles")
+        if any(template.count(part) != 1 for part in ("{z}", "{x}", "{y}") if template):
+            raise ValueError("names each of {z}, {x} and {y} once")
+        return template

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import pyarrow as pa
 import pytest
 
 from gmn_client import (
@@ -19,6 +21,8 @@ from gmn_client import (
     SnapshotGone,
     UnexpectedAnswer,
     c,
+    flows,
+    spooled,
 )
 from gmn_client.event_stream import EventDecoder
 from gmn_pipeline.flows.trajectory_days import load_days
@@ -97,6 +101,44 @@ def test_without_a_state_it_follows_from_now_on() -> None:
         ("HEAD", "/gmn/changes.arrow?since=0"), ("HEAD", "/gmn/changes.arrow?since=7"),
         ("HEAD", "/gmn/changes.arrow?since=7"), ("GET", "/gmn/changes.arrow?since=7"),
     ]  # fmt: skip
+
+
+def test_more_than_memory_is_for_is_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = Said(200, {**STATE, "GMN-Snapshot": "7"}, [STREAM])
+    with answering(reply, reply) as script, Client(script.url) as gmn:
+        in_memory = gmn.changes(0)
+        monkeypatch.setattr(spooled, "MOST_BYTES", 1)
+        before = pa.total_allocated_bytes()
+        mapped = gmn.changes(0)
+        taken = pa.total_allocated_bytes() - before
+    assert mapped.table.equals(in_memory.table)
+    assert len(mapped) == 14
+    assert taken < mapped.table.nbytes
+
+
+@pytest.mark.anyio
+async def test_files_are_written_beside_the_event_loop(tmp_path: Path) -> None:
+    """Also where the disk fails: then nothing is left there."""
+    loop = threading.get_ident()
+    writers = set()
+
+    def write(piece: bytes) -> int:
+        writers.add(threading.get_ident())
+        raise OSError(28, "no space")
+
+    reply = Said(200, {**STATE, "GMN-Snapshot": "7"}, [STREAM])
+    with answering(reply, reply) as script:
+        async with AsyncClient(script.url) as gmn:
+            path = await gmn.trajectories().save(tmp_path / "rows.arrow")
+            assert path.read_bytes() == STREAM
+            with (
+                patch.object(flows, "write_piece", lambda file, piece: write(piece)),
+                pytest.raises(OSError, match="no space"),
+            ):
+                await gmn.trajectories().save(tmp_path / "other.arrow")
+    assert writers
+    assert loop not in writers
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # Events ------------------------------------------------------------------------------------------

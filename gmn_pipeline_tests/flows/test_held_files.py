@@ -7,15 +7,16 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from gmn_pipeline.flows import held_files
-from gmn_pipeline.flows.report import Report
+from gmn_pipeline.flows.report import Report, Stage
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
+from gmn_pipeline.validated.trajectories import slices as slices_module
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.taken_in import TakenIn
 from gmn_pipeline_tests.model.checker import Checker, present
 from gmn_pipeline_tests.model.source import DAYS
-from gmn_pipeline_tests.support.sample import Bench, sample
-from gmn_pipeline_tests.support.warehouse import count
+from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
+from gmn_pipeline_tests.support.warehouse import ask, count
 
 
 def loads(checker: Checker, history: str = "monthly", days: tuple[int, ...] = (0, 1, 2, 3)) -> int:
@@ -126,6 +127,31 @@ def test_under_another_definition_of_the_rows_it_is_loaded_again(
     assert loads(checker)
     monkeypatch.setattr(held_files, "DEFINITION", "another")
     assert loads(checker)
+
+
+def test_what_was_only_validated_under_another_definition_is_loaded_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put(DAILY, sample().first(5))
+    load_days([DAY], bench.settings)
+    for module in (slices_module, held_files):
+        monkeypatch.setattr(module, "DEFINITION", "another")
+    load_days([DAY], bench.settings, stages=frozenset({Stage.LANDING, Stage.VALIDATED}))
+    rows = "SELECT definition, rows_unchanged FROM source_files ORDER BY loaded_at_utc"
+    for _ in range(2):
+        load_days([DAY], bench.settings)
+        assert [n for _, n in ask(bench.settings, rows)] == [0, 5]
+    assert ask(bench.settings, rows)[1][0] == "another"
+
+
+def test_a_warehouse_that_does_not_know_definitions_holds_what_it_has(bench: Bench) -> None:
+    bench.put(DAILY, sample().first(5))
+    load_days([DAY], bench.settings)
+    with WarehouseConnection(bench.settings).writing() as connection:
+        connection.execute("ALTER TABLE source_files DROP COLUMN definition")
+    assert load_days([DAY], bench.settings).total("unchanged") == 5
+    bench.put(DAILY, sample().first(6).stamped("2024-03-09 00:00:00.0"))
+    assert load_days([DAY], bench.settings).total("inserted") == 1
 
 
 @pytest.mark.parametrize("nth", [60, 100])

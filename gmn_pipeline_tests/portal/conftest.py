@@ -65,6 +65,14 @@ def pages(server: Server) -> dict[str, str]:
         "stations": "/gmn/stations",
         "station": f"/gmn/stations/{station}",
         "explore": "/explore?_brush=speed:20:60&_brush=shower:...&_compare=_brush%3Dspeed:0:20",
+        "countries": "/gmn/countries",
+        "country": f"/gmn/countries/{station[:2]}",
         "seen": "/seen",
         "data": "/data",
+        "tables": "/gmn",
+        "table": "/gmn/trajectories?iau_shower_code=...&_facet_array=participating_stations&_size=3"
+        "&_col=vgeo_km_s&_col=quality_flags",
+        "row": "/gmn_data_store/stations/5",
+        "question": "/gmn/queries/heights_by_speed",
+        "sql": "/sql?sql=SELECT+iau_shower_code%2C+count%28*%29+AS+n+FROM+trajectories+GROUP+BY+1",
     }

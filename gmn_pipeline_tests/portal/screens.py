@@ -3,6 +3,7 @@
 import tempfile
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import ViewportSize
 
@@ -25,6 +26,15 @@ _SELECTED = (
     "&_compare=_brush%3Dspeed:55:62%26_brush%3Dtime:2026-08-06:2026-08-09"
 )
 MOST_BYTES = 200_000
+TABLE = {
+    "vgeo_km_s__gt": 58, "_sort_desc": "vgeo_km_s", "_facet": "iau_shower_code",
+    "_facet_array": "participating_stations",
+    "_col": ["beginning_utc_time", "iau_shower_code", "vgeo_km_s", "begin_height_km"],
+}  # fmt: skip
+SQL = """SELECT date_trunc('hour', beginning_utc_time) AS hour, count(*) AS trajectories
+FROM trajectories
+GROUP BY hour
+ORDER BY hour"""
 
 
 def main() -> None:
@@ -45,13 +55,20 @@ def _take(server: Server) -> None:
     pictures = (
         ("home", "/", WINDOW, False), ("home-phone", "/", PHONE, True),
         ("trajectory", f"/gmn/trajectories/{row['trajectory_identifier']}", WINDOW, True),
-        ("shower", "/gmn/showers/PER", WINDOW, False), ("explore", _SELECTED, WIDE, False),
+        ("shower", "/gmn/showers/PER", WINDOW, False),
+        ("station", "/gmn/stations/UK0003", WINDOW, False),
+        ("country", "/gmn/countries/HR", WINDOW, True),
+        ("explore", _SELECTED, WIDE, False),
+        ("table", f"/gmn/trajectories?{urlencode(TABLE, doseq=True)}", WINDOW, False),
+        ("sql", f"/sql?{urlencode({'sql': SQL})}", WINDOW, True),
     )  # fmt: skip
     with chromium() as browser:
         for name, path, size, is_light in pictures:
             with visitor(browser, server.url, size, is_light=is_light) as guest:
                 guest.open(path)
                 guest.page.locator(".waits").wait_for(state="detached")
+                if name == "sql":
+                    guest.page.locator(".cm-content").wait_for()
                 file = PICTURES / f"{name}.png"
                 guest.page.screenshot(path=file)
                 taken = file.stat().st_size

@@ -33,7 +33,7 @@ def test_a_phone_is_wide_enough(browser: Browser, server: Server, pages: dict[st
 
 def test_the_keyboard_reaches_everything(guest: Visitor, pages: dict[str, str]) -> None:
     reachable = "a[href], button, input, summary, [tabindex='0']"
-    for name in ("home", "trajectory", "seen"):
+    for name in ("home", "trajectory", "seen", "table", "sql"):
         guest.open(pages[name])
         guest.unfold()
         there = guest.page.locator(reachable).count()

@@ -7,20 +7,16 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
 
-from gmn_pipeline.queries.canned.catalogue import (
-    CannedQuery,
-    all_queries,
-    canned_query,
-)
+from gmn_pipeline.queries.canned.catalogue import CannedQuery, all_queries
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import ReadSession, read_session
 from gmn_pipeline.settings import load_settings
+from gmn_pipeline_tests.support.asked import Asked, one, values_of
 from gmn_pipeline_tests.support.perseids import Loaded
 
 OLD_CLIENT = Path(sys.prefix) / "duckdb-1.1"
@@ -33,62 +29,6 @@ def session(archive: Loaded) -> Iterator[ReadSession]:
     """The one door for questions, of a process that others share."""
     with read_session(load_settings(data_dir=archive.folder), LIMITS) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def file(archive: Loaded) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(archive.database, read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def example(file: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Values of the parameters that have no default."""
-    identifier, beginning, latitude, longitude = one(
-        file,
-        "SELECT trajectory_identifier, beginning_utc_time, begin_latitude_deg, begin_longitude_deg "
-        "FROM trajectories WHERE iau_shower_code = 'PER' AND revision = 2 ORDER BY 1 LIMIT 1",
-    )
-    by_rows = "GROUP BY 1 ORDER BY count(*) DESC, 1"
-    (station,) = one(file, f"SELECT station_code FROM trajectory_stations {by_rows}")
-    (first_load,) = one(file, "SELECT min(first_loaded_at_utc) FROM trajectories")
-    return {
-        "trajectory": identifier, "station": station, "time": beginning.isoformat(),
-        "latitude_deg": str(latitude), "longitude_deg": str(longitude),
-        "since": first_load.isoformat(),
-    }  # fmt: skip
-
-
-def one(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> tuple[Any, ...]:
-    row = connection.execute(sql, list(values)).fetchone()
-    assert row is not None
-    return tuple(row)
-
-
-def values_of(query: CannedQuery, example: dict[str, str], **more: str) -> dict[str, Any]:
-    return query.values({p.name: example[p.name] for p in query.parameters if p.is_required} | more)
-
-
-class Asked:
-    """Asks by name, in the file; texts as a person would give them."""
-
-    def __init__(self, file: duckdb.DuckDBPyConnection, example: dict[str, str]) -> None:
-        self.file = file
-        self.example = example
-
-    def __call__(self, name: str, **parameters: object) -> pl.DataFrame:
-        query = canned_query(name)
-        texts = {key: str(value) for key, value in parameters.items()}
-        return self.file.execute(query.sql, values_of(query, self.example, **texts)).pl()
-
-    def value(self, sql: str, *values: object) -> Any:
-        return one(self.file, f"SELECT {sql}", *values)[0]
-
-
-@pytest.fixture(scope="module")
-def ask(file: duckdb.DuckDBPyConnection, example: dict[str, str]) -> Asked:
-    return Asked(file, example)
 
 
 # All of them --------------------------------------------------------------------------------------

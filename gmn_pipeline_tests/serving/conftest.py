@@ -58,6 +58,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def server(lake: Settings) -> Iterator[Server]:
     with serving(lake, serve_page_rows=PAGE_ROWS, serve_sql_queries=3) as running:
+        # It writes this beside the lake, in which tests look for what queries may have written.
+        running.wait_for((lake.data_dir / "served" / "by_key.sqlite").exists)
         yield running
 
 

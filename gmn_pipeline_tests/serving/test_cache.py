@@ -6,7 +6,7 @@ import pytest
 from gmn_pipeline.serving.cache import Cache, Kept, Once
 from gmn_pipeline.serving.problems import Problem, bad_request
 
-KEY = (1, "/gmn/trajectories.json", "")
+KEY = ("1", "/gmn/trajectories.json", "")
 
 
 def kept(text: str = "x") -> Kept:
@@ -21,12 +21,12 @@ def anyio_backend() -> str:
 def test_those_that_nobody_asks_for_go_first() -> None:
     cache = Cache(10_000)
     for number in range(20):
-        cache.put((number, "/", ""), kept("x" * 1_000))
-        cache.get((0, "/", ""))
-    assert cache.get((0, "/", "")) is not None
-    assert cache.get((1, "/", "")) is None
-    cache.put((50, "/", ""), kept("x" * 2_000))
-    assert cache.get((50, "/", "")) is None  # it would take too much of it all
+        cache.put((str(number), "/", ""), kept("x" * 1_000))
+        cache.get(("0", "/", ""))
+    assert cache.get(("0", "/", "")) is not None
+    assert cache.get(("1", "/", "")) is None
+    cache.put(("50", "/", ""), kept("x" * 2_000))
+    assert cache.get(("50", "/", "")) is None  # it would take too much of it all
 
 
 @pytest.mark.anyio

@@ -22,7 +22,7 @@ def needed(lake: Settings, query: CannedQuery) -> dict[str, str]:
     )
     texts = {
         "trajectory": trajectory, "station": "UK0051", "since": "2020-01-01",
-        "time": "2022-03-05T01:00:00",
+        "time": "2022-03-05T01:00:00", "country": "UK", "date": "2022-03-04",
     }  # fmt: skip
     return {p.name: texts.get(p.name, "50") for p in query.parameters if p.is_required}
 

@@ -125,7 +125,9 @@ def test_a_clock_that_jumps_is_only_told(bench: Bench, server: Server) -> None:
     for number, by in enumerate((timedelta(hours=-2), timedelta(days=400))):
         load(bench, 123 + number, f"2022-03-2{1 + number} 00:00:00")
         jumps(by)
-        server.wait_for(lambda n=123 + number: len(identifiers(server)) == n)
+        # Which is the time of a state that the server may have seen: it opens the lake anew.
+        server.wait_for(lambda n=123 + number: count(server) == n)
+        assert len(identifiers(server)) == 123 + number
         soon = (utc_now() + timedelta(minutes=10)).isoformat()
         then = server.get("/gmn/trajectories.json", {"_as_of": soon, "_size": 1})
         assert then.status == 200
@@ -217,6 +219,35 @@ def test_a_broken_lake_is_said_and_recovers(bench: Bench, server: Server) -> Non
     assert count(server) == rows
     load(bench, 126, "2022-03-24 00:00:00")
     server.wait_for(lambda: count(server) == 126)
+
+
+def test_a_backup_that_went_on_otherwise_is_not_answered_with_what_was_kept(
+    bench: Bench, server: Server
+) -> None:
+    """Its states have the numbers of others that were served, and it is of the same lake."""
+    folder = bench.settings.warehouse_dir
+    backup = folder.with_name("backup")
+    shutil.copytree(folder, backup)
+    asked = f"/gmn/trajectories/{sample().rows[0][0].strip()}.json"
+    replies = []
+    for number, speed in enumerate(("  41.00000", "  42.00000")):
+        load(bench, 126, f"2022-03-2{5 + number} 00:00:00", vgeo_km_s=speed)
+        server.wait_for(lambda v=float(speed): speed_of(server, asked) == v)
+        replies.append(server.get(asked))
+        if not number:
+            shutil.rmtree(folder)
+            backup.rename(folder)
+    first, second = replies
+    assert first.headers["GMN-Snapshot"] == second.headers["GMN-Snapshot"]
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert server.get(asked, headers=known).status == 200
+    known = {"If-None-Match": second.headers["ETag"]}
+    assert server.get(asked, headers=known).status == 304
+
+
+def speed_of(server: Server, path: str) -> float | None:
+    reply = server.get(path)
+    return float(reply.json["current"]["vgeo_km_s"]) if reply.status == 200 else None
 
 
 def count(server: Server) -> int | None:

@@ -186,7 +186,7 @@ def test_tables_tell_of_themselves(server: Server) -> None:
     }
     assert rows(
         ask(server, "SELECT COUNT(*) AS n FROM tap_schema.tables AS t JOIN tap_schema.columns AS "
-            "c ON t.table_name = c.table_name WHERE t.table_name = 'gmn.epn_core'")
+            "c ON t.table_name = c.table_name WHERE t.table_name = 'gmn_epn.epn_core'")
     ) == [(len(epn_core.RELATION.fields),)]  # fmt: skip
 
 
@@ -269,12 +269,12 @@ NEVER_NULL = words("""
 def test_it_has_the_columns_of_the_standard() -> None:
     assert tuple(column.name for column in epn_core.MANDATORY) == EPN_COLUMNS
     assert epn_core.RELATION.utype == "ivo://ivoa.net/std/epntap#table-2.0"
-    assert epn_core.RELATION.full_name == "gmn.epn_core"
+    assert epn_core.RELATION.full_name == "gmn_epn.epn_core"
 
 
 @pytest.fixture(scope="module")
 def granules(server: Server) -> list[dict[str, object]]:
-    reply = ask(server, "SELECT * FROM gmn.epn_core")
+    reply = ask(server, "SELECT * FROM gmn_epn.epn_core")
     names = list(fields(reply))
     assert tuple(names[: len(EPN_COLUMNS)]) == EPN_COLUMNS
     assert fields(reply)["s_region"]["xtype"] == "adql:REGION"
@@ -383,15 +383,25 @@ def test_a_track_goes_from_its_western_end_to_its_eastern_one(
 
 def test_portals_ask_as_the_standard_shows(server: Server) -> None:
     # Times as texts, as its examples have them.
-    assert rows(ask(server, "SELECT COUNT(*) AS n FROM gmn.epn_core WHERE time_min > '2459000.5' "
-                    "AND time_max < '2460000.5'")) == [(534,)]  # fmt: skip
+    assert rows(ask(server, "SELECT COUNT(*) AS n FROM gmn_epn.epn_core WHERE time_min > "
+                    "'2459000.5' AND time_max < '2460000.5'")) == [(534,)]  # fmt: skip
     body = "((c1min <= c1max AND c1min <= 200.0 AND c1max >= 100.0) OR (c1min > c1max AND " \
         "(c1min <= 200.0 OR c1max >= 100.0))) AND c2max >= -20.0 AND c2min <= 20.0 AND " \
         "spatial_frame_type = 'body'"  # fmt: skip
-    assert ask(server, f"SELECT * FROM gmn.epn_core WHERE {body}").status == 200
+    assert ask(server, f"SELECT * FROM gmn_epn.epn_core WHERE {body}").status == 200
     kinds = "ivo_hashlist_has(dataproduct_type, 'ci') = 1 AND ivo_hashlist_has(target_class, " \
         "'INTERPLANETARY_MEDIUM') = 1"  # fmt: skip
     assert rows(ask(server, f"SELECT COUNT(*) AS n FROM epn_core WHERE {kinds}")) == [(534,)]
     service = "SELECT schema_name, table_name FROM tap_schema.tables WHERE utype = " \
         "'ivo://ivoa.net/std/epntap#table-2.0'"  # fmt: skip
-    assert rows(ask(server, service)) == [("gmn", "gmn.epn_core")]
+    assert rows(ask(server, service)) == [("gmn_epn", "gmn_epn.epn_core")]
+    alone = "SELECT table_name FROM tap_schema.tables WHERE schema_name = 'gmn_epn'"
+    assert rows(ask(server, alone)) == [("gmn_epn.epn_core",)]
+
+
+def test_queries_with_the_name_that_it_had_before_are_answered(server: Server) -> None:
+    asked = "SELECT TOP 3 gmn.epn_core.granule_uid, e.ra FROM gmn.epn_core AS e, gmn.epn_core " \
+        "WHERE e.granule_uid = gmn.epn_core.granule_uid ORDER BY 1"  # fmt: skip
+    former, now = (ask(server, asked.replace("gmn.", of)) for of in ("gmn.", "gmn_epn."))
+    assert len(rows(now)) == 3
+    assert rows(former) == rows(now)

@@ -32,8 +32,8 @@ def test_the_validator_of_tap_has_nothing_to_say(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "adql",
-    ["SELECT TOP 50 * FROM gmn.epn_core", "SELECT TOP 50 * FROM gmn.trajectories_with_showers",
-     "SELECT TOP 50 * FROM gmn.rejected_rows", "SELECT nothing FROM gmn.epn_core",
+    ["SELECT TOP 50 * FROM gmn_epn.epn_core", "SELECT TOP 50 * FROM gmn.trajectories_with_showers",
+     "SELECT TOP 50 * FROM gmn.rejected_rows", "SELECT nothing FROM gmn_epn.epn_core",
      "SELECT a.*, b.* FROM gmn.stations AS a, gmn.stations AS b"],
 )  # fmt: skip
 def test_the_validator_of_votables_has_nothing_to_say(
@@ -47,8 +47,8 @@ def test_the_validator_of_votables_has_nothing_to_say(
 
 
 TYPICAL = {
-    "SELECT TOP 3 granule_uid, ra, dec FROM gmn.epn_core": 3,
-    "SELECT * FROM gmn.epn_core WHERE 1=CONTAINS(POINT('ICRS', ra, dec), "
+    "SELECT TOP 3 granule_uid, ra, dec FROM gmn_epn.epn_core": 3,
+    "SELECT * FROM gmn_epn.epn_core WHERE 1=CONTAINS(POINT('ICRS', ra, dec), "
     "CIRCLE('ICRS', 180., 0., 180.))": 534,
     "SELECT trajectory_identifier, DISTANCE(POINT('ICRS', rageo_deg, decgeo_deg), "
     "POINT('ICRS', 143.0, -48.0)) AS d FROM gmn.trajectories WHERE rageo_deg BETWEEN 142 AND 144 "
@@ -83,7 +83,7 @@ def test_topcats_queries_are_answered_at_once_and_as_jobs(
 def test_a_program_says_what_was_wrong(server: Server) -> None:
     for sync in ("true", "false"):
         done = stilts(
-            "tapquery", tapurl=f"{server.url}/tap", adql="SELECT nothing FROM gmn.epn_core",
+            "tapquery", tapurl=f"{server.url}/tap", adql="SELECT nothing FROM gmn_epn.epn_core",
             sync=sync, out="-", **_poll(sync),
         )  # fmt: skip
         assert done.returncode != 0
@@ -127,7 +127,7 @@ def pyvo_says(server: Server, script: str) -> Any:
 
 def test_python_asks_at_once_and_by_jobs(server: Server) -> None:
     script = """
-adql = "SELECT TOP 20 granule_uid, ra, c3min, time_min FROM gmn.epn_core ORDER BY time_min"
+adql = "SELECT TOP 20 granule_uid, ra, c3min, time_min FROM gmn_epn.epn_core ORDER BY time_min"
 at_once = service.run_sync(adql).to_table()
 later = service.run_async(adql).to_table()
 cut_off = service.run_sync(adql, maxrec=7)
@@ -151,11 +151,11 @@ def test_python_is_told_what_there_is_and_what_was_wrong(server: Server) -> None
     script = """
 def error(ask):
     try:
-        ask("SELECT nothing FROM gmn.epn_core")
+        ask("SELECT nothing FROM gmn_epn.epn_core")
     except pyvo.dal.DALQueryError as failure:
         return str(failure)
 
-columns = {column.name: column.unit for column in service.tables["gmn.epn_core"].columns}
+columns = {column.name: column.unit for column in service.tables["gmn_epn.epn_core"].columns}
 print(json.dumps([
     service.maxrec, service.hardlimit, columns["c3min"], len(service.examples),
     *("line 1, column 8" in error(ask) for ask in (service.run_sync, service.run_async)),

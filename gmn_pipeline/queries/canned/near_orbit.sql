@@ -10,6 +10,7 @@
 -- parameter: peri_deg | number | 152.98 | deg | argument of perihelion, J2000
 -- parameter: criterion | choice d_sh d_d d_j | d_sh | | which of the three decides
 -- parameter: below | positive | 0.2 | | largest value of that criterion
+-- parameter: count | integer | null | | how many, the nearest first; without it all
 WITH compared AS (
   SELECT trajectory_identifier, beginning_utc_time, iau_shower_code,
     d_southworth_hawkins(perihelion_distance_au, eccentricity, inclination_deg,
@@ -25,8 +26,18 @@ WITH compared AS (
     perihelion_distance_au, eccentricity, inclination_deg, ascending_node_deg,
     argument_of_perihelion_deg
   FROM trajectories
+  -- No term of a criterion is above its square, and planes are no less apart than inclinations: what
+  -- is outside these bounds cannot be near, and is left out before the sums are made.
+  WHERE NOT (inclination_deg BETWEEN 0 AND 180 AND $i_deg BETWEEN 0 AND 180)
+    OR abs(eccentricity - $e) <= 1e-9 + $below
+        * CASE $criterion WHEN 'd_d' THEN abs(eccentricity + $e) ELSE 1 END
+      AND abs(perihelion_distance_au - $q_au) <= 1e-9 + $below
+        * CASE $criterion WHEN 'd_sh' THEN 1 ELSE abs(perihelion_distance_au + $q_au) END
+      AND CASE $criterion WHEN 'd_d' THEN abs(inclination_deg - $i_deg) / 180
+        ELSE 2 * abs(sin(radians(inclination_deg - $i_deg) / 2)) END <= 1e-9 + $below
 )
 SELECT * EXCLUDE (d) REPLACE (round(d_sh, 5) AS d_sh, round(d_d, 5) AS d_d, round(d_j, 5) AS d_j)
 FROM compared
 WHERE d <= $below
 ORDER BY d, trajectory_identifier
+LIMIT $count

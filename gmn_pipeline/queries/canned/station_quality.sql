@@ -4,12 +4,15 @@
 --   trajectories fit worse than the others' may be badly calibrated. The error is that of the whole
 --   trajectory; that of a single station is not published.
 -- parameter: at_least | integer | 20 | | trajectories that a station must have
+-- parameter: station | text | null | | code of a station; without it all
 -- parameter: since | date | null | | first date of a bin
 WITH rows AS (
   SELECT unnest(participating_stations) AS station_code, median_fit_error_arcsec,
     convergence_angle_deg, vgeo_sigma_km_s, station_count
   FROM trajectories
-  WHERE $since::DATE IS NULL OR bin_date >= $since::DATE
+  WHERE ($since::DATE IS NULL OR bin_date >= $since::DATE)
+    AND ($station::VARCHAR IS NULL
+      OR list_contains(participating_stations, upper($station::VARCHAR)))
 ), network AS (
   SELECT median(median_fit_error_arcsec) AS median_fit_error_arcsec
   FROM trajectories
@@ -23,6 +26,7 @@ SELECT station_code, count(*) AS trajectories,
   round(median(convergence_angle_deg), 1) AS median_convergence_angle_deg,
   round(median(vgeo_sigma_km_s), 3) AS median_vgeo_sigma_km_s
 FROM rows, network
+WHERE $station::VARCHAR IS NULL OR station_code = upper($station::VARCHAR)
 GROUP BY station_code
 HAVING trajectories >= $at_least
 ORDER BY median_fit_error_arcsec DESC, station_code

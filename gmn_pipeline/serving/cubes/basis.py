@@ -84,7 +84,7 @@ async def _row(asked: Asked, stamp: Stamp, values: Sequence[Bound], sql: str) ->
         row = [found.column(at)[0].as_py() for at in range(found.num_columns)]
         return Kept(json.dumps(row).encode(), "application/json", {})
 
-    key = (stamp.snapshot.id, sql, repr(values))
+    key = (stamp.snapshot.mark, sql, repr(values))
     kept = asked.work.cache.get(key) or await asked.work.once.answer(key, ask)
     return kept.body
 

@@ -29,6 +29,11 @@ class BuiltFile:
     is_named_by_content: bool
 
 
+def tag_of(body: bytes) -> str:
+    """The ETag of what is sent."""
+    return f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+
+
 @cache
 def built_files() -> dict[str, BuiltFile]:
     """By name. There is no other way to a file: a name that is not here leads nowhere."""
@@ -42,6 +47,6 @@ def _read(path: Path) -> BuiltFile:
     return BuiltFile(
         body,
         MEDIA_TYPES[path.suffix],
-        f'W/"{hashlib.sha256(body).hexdigest()[:16]}"',
+        tag_of(body),
         _HASHED.fullmatch(path.name) is not None,
     )

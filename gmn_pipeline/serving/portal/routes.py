@@ -5,34 +5,66 @@ asks for itself at the public addresses; which page an address is, `portal/src/l
 """
 
 import re
+from dataclasses import replace
+from datetime import date
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gmn_pipeline.serving.portal.built_files import INDEX, MEDIA_TYPES, BuiltFile, built_files
+from gmn_pipeline.serving.portal import map_tiles
+from gmn_pipeline.serving.portal.built_files import (
+    INDEX,
+    MEDIA_TYPES,
+    BuiltFile,
+    built_files,
+    tag_of,
+)
 from gmn_pipeline.serving.problems import Problem
-from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
+from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route, wants_page
+from gmn_pipeline.serving.tables.relations import RELATIONS
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
+    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
+_QUESTIONS = "queries"
+_TABLES = "|".join((_QUESTIONS, *(relation.name for relation in RELATIONS)))
 _NAMES = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
+    "country": r"[^./]+",
+    "table": _TABLES, "row": r"[^./]+",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
 
 
 async def page(asked: Asked) -> Response:
-    """The portal's one page. Raises Problem (404) for an address that can be none of its."""
+    """The portal's one page. Raises Problem (404) for an address that can be none of its; who asks
+    for a page is told so by the page."""
+    settings, found = asked.work.settings, _of(INDEX)
+    pictures = " ".join(filter(None, ("'self'", map_tiles.origin(settings))))
+    status, headers = 200, {"Content-Security-Policy": _POLICY.format(pictures)}
     for name, value in asked.values.items():
-        if not re.fullmatch(_NAMES[name], str(value)):
-            raise Problem(404, "not-found", f"There is no page of {name} {str(value)[:100]!r}.")
-    found = _of(INDEX)
-    return _answer(asked.request, found, {"Content-Security-Policy": _POLICY})
+        if not _may_be(name, str(value)):
+            if not wants_page(asked.request.headers.get("accept", "")):
+                raise Problem(404, "not-found", f"There is no page of {name} {str(value)[:100]!r}.")
+            status, headers["Vary"] = 404, "Accept"
+    body = map_tiles.told(found.body, settings)
+    return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), headers, status)
+
+
+def _may_be(name: str, text: str) -> bool:
+    if not re.fullmatch(_NAMES[name], text):
+        return False
+    if name != "date":
+        return True
+    try:
+        date.fromisoformat(text)
+    except ValueError:  # 2022-02-30
+        return False
+    return True
 
 
 async def file(asked: Asked) -> Response:
@@ -49,13 +81,15 @@ def _of(name: str) -> BuiltFile:
     return found
 
 
-def _answer(request: Request, found: BuiltFile, more: dict[str, str]) -> Response:
+def _answer(
+    request: Request, found: BuiltFile, more: dict[str, str], status: int = 200
+) -> Response:
     cached = _NEVER_ASKED_FOR_AGAIN if found.is_named_by_content else _ALWAYS_ASKED_FOR
     headers = {"ETag": found.etag, "Cache-Control": cached, **more}
     known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
-    if found.etag in known:
+    if found.etag in known and status == 200:
         return Response(status_code=304, headers=headers)
-    return Response(found.body, headers=headers, media_type=found.media_type)
+    return Response(found.body, status, headers, media_type=found.media_type)
 
 
 _PAGES = (
@@ -67,24 +101,43 @@ _PAGES = (
     ("/gmn/stations", "stations", "The portal: all stations"),
     ("/gmn/stations/{station}", "station", "The portal: a station"),
     ("/explore", "explore", "The portal: all trajectories in linked views"),
+    ("/gmn/countries", "countries", "The portal: all countries"),
+    ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
+    ("/sql", "sql", "The portal: a query in SQL, typed"),
+)
+_BESIDE_DATA = (
+    ("/gmn/{table}", "table", "The portal: a table or view, or the ready questions"),
+    ("/gmn/{table}/{row}", "row", "The portal: a row, or a ready question"),
+    ("/gmn_data_store/{table}", "old_table", "The same, as the old platform called it"),
+    ("/gmn_data_store/{table}/{row}", "old_row", "The same, as the old platform called it"),
+)
+"""Where scripts have always found nothing, and still do. They come after all other addresses."""
+_INSTEAD_OF_DATA = (
+    ("/gmn", "tables", "The portal: tables, views and ready questions"),
+    ("/gmn_data_store", "old_tables", "The same, as the old platform called it"),
 )
 
 
-def _page(path: str, name: str, summary: str) -> Route:
+def _page(path: str, name: str, summary: str, *, is_for_browsers: bool = False) -> Route:
     parameters = tuple(
-        Parameter(of, f"which {of}", pattern=f"^{_NAMES[of]}$", is_required=True, is_in_path=True)
+        Parameter(
+            of, f"which {of}", pattern=f"^({_NAMES[of]})$", is_required=True, is_in_path=True,
+        )
         for of in re.findall(r"{(\w+)}", path)
-    )
+    )  # fmt: skip
     return Route(
         path, f"portal_{name}", summary, page, (Answers("text/html", "A page"),), parameters,
-        more_parameters_are_passed_over=True, problems=(404,),
+        more_parameters_are_passed_over=True, problems=(404,), is_for_browsers=is_for_browsers,
     )  # fmt: skip
 
 
+FOR_BROWSERS = tuple(_page(*one, is_for_browsers=True) for one in _INSTEAD_OF_DATA)
+"""Come before the data that others get at the same addresses."""
 ROUTES = (
     *(_page(*one) for one in _PAGES),
+    *(_page(*one, is_for_browsers=True) for one in _BESIDE_DATA),
     Route(
         "/portal/{file}", "portal_file", "What the portal's page is made of", file,
         tuple(Answers(media_type, "A file") for media_type in MEDIA_TYPES.values()),

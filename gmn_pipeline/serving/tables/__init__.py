@@ -8,8 +8,10 @@
     shapes.py      rows and pages as JSON
     page.py        a page of a table as it is asked for
     answer.py      and what is answered
+    station_links.py  the links of one station, which are kept by key
     exports.py     a whole table in any format
     as_of.py       which state is asked (`_as_of`)
+    directory.py   which tables, columns, operators and states there are
     questions.py   ready questions
     sql.py         SQL of clients
     trajectory.py  one trajectory with its revisions, files and stations

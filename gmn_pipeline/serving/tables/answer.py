@@ -39,6 +39,7 @@ from gmn_pipeline.serving.tables.page import (
     page_of,
 )
 from gmn_pipeline.serving.tables.relations import Relation
+from gmn_pipeline.serving.tables.station_links import Found, station_links
 from gmn_pipeline.serving.tables.values import Bound
 
 _JSON = "application/json"
@@ -72,9 +73,13 @@ class _Sheets:
         # Links of facets have the page's own address in them.
         goes_on = self.page.after is not None and size > 0 and not self.page.facets
         sheets = max(1, _AHEAD_ROWS // size) if goes_on else 1
-        sql, values = self.page.sql(sheets * size)
-        rows = await self._rows(sql, values, sheets * size + 1)
-        around = await self._around()
+        links = await station_links(self.asked, self.page, self.stamp.snapshot, sheets * size + 1)
+        if links is not None:
+            rows = links.rows
+        else:
+            sql, values = self.page.sql(sheets * size)
+            rows = await self._rows(sql, values, sheets * size + 1)
+        around = await self._around(links)
         first = self._sheet(rows, 0, around)
         before = first
         for number in range(1, sheets):
@@ -138,13 +143,17 @@ class _Sheets:
             "is_view": relation.is_view, "human_description_en": _description(self.asked),
         }  # fmt: skip
 
-    async def _around(self) -> dict[str, object]:
+    async def _around(self, links: Found | None) -> dict[str, object]:
         """What is said after them, of all pages the same."""
         page, relation = self.page, self.page.relation
         if page.shape not in ("arrays", "objects"):
             return {}
         clause, values = where(page.conditions)
-        number, results = await self._counted(clause, values)
+        if links is not None:
+            is_counted = self.asked.text(NOCOUNT.name) is None
+            number, results = links.number if is_counted else None, dict[str, object]()
+        else:
+            number, results = await self._counted(clause, values)
         return {
             "truncated": False,
             "filtered_table_rows_count": number,
@@ -156,7 +165,7 @@ class _Sheets:
             "query": {"sql": f"SELECT * FROM {relation.name} {clause}".strip(),
                       "params": [shapes.json_value(value) for value in values]},
             "facet_results": results,
-            "suggested_facets": await self._suggested(clause, values),
+            "suggested_facets": [] if links else await self._suggested(clause, values),
             "private": False,
             "allow_execute_sql": True,
         }  # fmt: skip
@@ -229,7 +238,7 @@ class _Sheets:
         self, sql: str, values: list[Bound], ask: Callable[[], Awaitable[Kept]]
     ) -> Kept:
         """What was found before for another page of the same rows, or is found now."""
-        key = (self.stamp.snapshot.id, sql, repr(values))
+        key = (self.stamp.snapshot.mark, sql, repr(values))
         return self.asked.work.cache.get(key) or await self.asked.work.once.answer(key, ask)
 
 

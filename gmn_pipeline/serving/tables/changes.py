@@ -36,8 +36,8 @@ async def _answer(asked: Asked) -> Response:
         raise bad_request(f"since ({since}) is later than the state asked ({stamp.snapshot.id}).")
     one = FORMATS[asked.text("suffix") or ""]
     return await exported(
-        asked, stamp, one, changes_sql(since), [], f"changes since state {since}", _MEANING,
-        TRAJECTORIES.fields,
+        asked, stamp, one, changes_sql(since, is_recent=True), [],
+        f"changes since state {since}", _MEANING, TRAJECTORIES.fields,
     )  # fmt: skip
 
 

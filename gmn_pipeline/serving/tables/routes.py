@@ -12,6 +12,7 @@ from gmn_pipeline.serving.routes import Answers, Asked, Route
 from gmn_pipeline.serving.tables import (
     answer,
     changes,
+    directory,
     exports,
     page,
     questions,
@@ -86,5 +87,6 @@ ROUTES = (
     changes.ROUTE,
     *(route for relation in RELATIONS for route in _routes(relation)),
     *questions.routes(),
+    *directory.ROUTES,
     *sql.routes(),
 )

@@ -4,8 +4,13 @@ What belongs here: `/<store>/<relation>/<key>.json`. What does not: pages (`page
 is written (`order.py`).
 """
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
+from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.schemas.fields import Field
+from gmn_pipeline.serving.by_key.rows import ROWS, line
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import answered
 from gmn_pipeline.serving.problems import Problem
@@ -14,8 +19,10 @@ from gmn_pipeline.serving.tables import order, shapes
 from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.filters import Condition, where
+from gmn_pipeline.serving.tables.order import Term
 from gmn_pipeline.serving.tables.page import COL, NOCOL, chosen
 from gmn_pipeline.serving.tables.relations import Relation
+from gmn_pipeline.serving.tables.values import Bound
 
 _SHAPE = Parameter(
     "_shape", "arrays or objects: the row in a list, with what is said of it; array: only the list",
@@ -58,6 +65,32 @@ def route_of(relation: Relation) -> Route:
     )  # fmt: skip
 
 
+async def _lines(
+    asked: Asked,
+    snapshot: Snapshot,
+    relation: Relation,
+    terms: Sequence[Term],
+    values: Sequence[Bound],
+    fields: Sequence[Field],
+    shape: str,
+) -> list[str]:
+    """The row as JSON; none if there is no such row."""
+    if relation.name in ROWS and isinstance(identifier := values[0], str):
+        row = await asked.work.by_key.row(snapshot, relation.name, identifier)
+        if row is not None:
+            return [line(fields, row, shape)]
+    clause, bound = where(
+        [
+            Condition(f"{term.sql} IS NULL") if value is None
+            else Condition(f"{term.sql} = ?", (value,))
+            for term, value in zip(terms, values, strict=True)
+        ]
+    )  # fmt: skip
+    sql = f"SELECT {shapes.line_sql(fields, shape)} AS line FROM {relation.name} {clause} LIMIT 1"
+    found = await asked.work.fetch(asked.request, snapshot, sql, bound)
+    return list(found.column("line").to_pylist())
+
+
 async def _answer(asked: Asked, relation: Relation) -> Response:
     stamp = await state(asked)
 
@@ -65,19 +98,9 @@ async def _answer(asked: Asked, relation: Relation) -> Response:
         text = asked.text("row") or ""
         terms = order.order_of(relation, None)
         values = order.read(terms, text)
-        clause, bound = where(
-            [
-                Condition(f"{term.sql} IS NULL") if value is None
-                else Condition(f"{term.sql} = ?", (value,))
-                for term, value in zip(terms, values, strict=True)
-            ]
-        )  # fmt: skip
         shape = asked.text(_SHAPE.name) or ""
         fields = chosen(asked, relation)
-        line = shapes.line_sql(fields, shape)
-        sql = f"SELECT {line} AS line FROM {relation.name} {clause} LIMIT 1"
-        found = await asked.work.fetch(asked.request, stamp.snapshot, sql, bound)
-        lines = found.column("line").to_pylist()
+        lines = await _lines(asked, stamp.snapshot, relation, terms, values, fields, shape)
         if not lines:
             raise Problem(404, "not-found", f"There is no row {text[:100]!r} in {relation.name}.")
         if shape == "array":

@@ -20,14 +20,15 @@ SHAPES = ("arrays", "objects", "array", "arrayfirst", "object")
 def line_sql(fields: Sequence[Field], shape: str) -> str:
     """A row as one text of JSON, which DuckDB writes: ten times as fast as writing it here."""
     if shape == "arrayfirst":
-        return f"to_json({_shown(fields[0])})::VARCHAR"
+        return f"to_json({value_sql(fields[0])})::VARCHAR"
     if shape == "arrays":
-        return f"json_array({', '.join(_shown(field) for field in fields)})::VARCHAR"
-    members = ", ".join(f"{sql_text(field.name)}, {_shown(field)}" for field in fields)
+        return f"json_array({', '.join(value_sql(field) for field in fields)})::VARCHAR"
+    members = ", ".join(f"{sql_text(field.name)}, {value_sql(field)}" for field in fields)
     return f"json_object({members})::VARCHAR"
 
 
-def _shown(field: Field) -> str:
+def value_sql(field: Field) -> str:
+    """A value as it is to be shown."""
     match field.kind:
         case Kind.TIMESTAMP:
             return f"strftime({field.name}, '%Y-%m-%dT%H:%M:%S.%fZ')"

@@ -152,17 +152,22 @@ _PAGE_ANSWERS = (
     Answers("application/json", "Up to as many rows as a page has", _SCHEMA),
     Answers(NDJSON, "Rows, with _shape=array and _nl=on"),
 )
+_FOR_BROWSERS = Answers("text/html", "A page of the portal, for who accepts one")
 _PARAMETERS = (_SQL, _SHAPE, NL, AS_OF)
 
 
 def routes() -> Iterator[Route]:
     for store in STORE.choices:
-        for path, name in ((f"/{store}.json", f"{store}_sql"), (f"/{store}", f"{store}_sql_bare")):
-            yield Route(
-                path, name, "The answer to a query in SQL, as a page of JSON", _page,
-                _PAGE_ANSWERS, _PARAMETERS, more_parameters_are_passed_over=True,
-                problems=PROBLEMS,
-            )  # fmt: skip
+        yield Route(
+            f"/{store}.json", f"{store}_sql", "The answer to a query in SQL, as a page of JSON",
+            _page, _PAGE_ANSWERS, _PARAMETERS, more_parameters_are_passed_over=True,
+            problems=PROBLEMS,
+        )  # fmt: skip
+        yield Route(
+            f"/{store}", f"{store}_sql_bare", "The answer to a query in SQL, as a page of JSON; "
+            "for a browser, which tables there are", _page, (*_PAGE_ANSWERS, _FOR_BROWSERS),
+            _PARAMETERS, more_parameters_are_passed_over=True, problems=PROBLEMS, has_page=True,
+        )  # fmt: skip
         yield Route(
             f"/{store}.{{suffix}}", f"{store}_sql_export",
             "The whole answer to a query in SQL, in a format", _export, in_formats(_SUFFIXES),

@@ -59,10 +59,7 @@ async def _answer(asked: Asked) -> Response:
 
 async def _ask(asked: Asked, snapshot: Snapshot) -> Kept:
     identifier = asked.text("trajectory") or ""
-    found = await asked.work.fetch(asked.request, snapshot, _ALL, [identifier])
-    rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _ORDER}
-    for one in found.to_pylist():
-        rows[one["kind"]].append(json.loads(one["line"]))
+    rows = await _rows(asked, snapshot, identifier)
     for kind, names in _ORDER.items():
         rows[kind].sort(key=itemgetter(*names))
     states = rows[_STATES]
@@ -82,6 +79,19 @@ async def _ask(asked: Asked, snapshot: Snapshot) -> Kept:
     }
     body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
     return Kept(body, "application/json", {})
+
+
+async def _rows(
+    asked: Asked, snapshot: Snapshot, identifier: str
+) -> dict[str, list[dict[str, Any]]]:
+    kept = await asked.work.by_key.history(snapshot, identifier)
+    if kept is not None:
+        return {_STATES: kept.states, _FILES: kept.source_files, _STATIONS: kept.stations}
+    found = await asked.work.fetch(asked.request, snapshot, _ALL, [identifier])
+    rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _ORDER}
+    for one in found.to_pylist():
+        rows[one["kind"]].append(json.loads(one["line"]))
+    return rows
 
 
 def _revisions(states: list[dict[str, Any]]) -> list[dict[str, object]]:

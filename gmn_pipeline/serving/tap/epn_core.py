@@ -1,4 +1,4 @@
-"""`gmn.epn_core`: each trajectory as a granule of EPN-TAP 2.0, which VESPA and other portals ask.
+"""`gmn_epn.epn_core`: each trajectory as a granule of EPN-TAP 2.0, which VESPA and others ask.
 
 What belongs here: what of a trajectory each column of EPNCore is; nothing else derives it. What
 does not: the trajectories (`schemas/fields.py`).
@@ -20,9 +20,10 @@ says nothing of a meteor is there and null, as the standard wants it. Of its tex
 from dataclasses import dataclass
 
 from gmn_pipeline.schemas.fields import Field, Kind, Null
-from gmn_pipeline.serving.tap.relations import OURS, Relation
+from gmn_pipeline.serving.tap.relations import Relation
 
-NAME = "epn_core"
+SCHEMA, NAME = "gmn_epn", "epn_core"
+"""A schema with nothing else in it, as the standard wants it."""
 UTYPE = "ivo://ivoa.net/std/epntap#table-2.0"
 _FIREBALL_MAGNITUDE = -4
 _EQUATOR_KM, _FLATTENING = 6_378.137, 1 / 298.257223563
@@ -207,7 +208,7 @@ FROM main.trajectories"""
 _COLUMNS = (*MANDATORY, *OPTIONAL)
 
 RELATION = Relation(
-    OURS,
+    SCHEMA,
     NAME,
     "meteor trajectories as EPN-TAP 2.0 has them: where and when, radiant, orbit, shower",
     tuple(column.field for column in _COLUMNS),

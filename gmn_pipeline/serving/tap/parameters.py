@@ -11,7 +11,7 @@ from gmn_pipeline.serving.tap.questions import LANGUAGES
 
 _FORMAT_NAMES = ", ".join(one.name for one in TAP_FORMATS)
 _QUERY = Parameter(
-    "QUERY", "the query, in ADQL", is_required=True, example="SELECT TOP 10 * FROM gmn.epn_core"
+    "QUERY", "the query, in ADQL", is_required=True, example="SELECT TOP 10 * FROM gmn_epn.epn_core"
 )
 PARAMETERS = (
     _QUERY,

@@ -49,15 +49,16 @@ class Relation:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Tables by schema and name, both in lower case."""
+    """Tables by schema and name, both in lower case; `former`: by names that are not shown."""
 
     relations: tuple[Relation, ...]
+    former: Mapping[tuple[str, str], Relation] = field(default_factory=dict)
 
     @cached_property
     def _found(self) -> Mapping[tuple[str, str], Relation]:
         # A name alone is the network's table before it is one of the protocol's.
         alone = {("", one.name): one for one in reversed(self.relations)}
-        return alone | {(one.schema, one.name): one for one in self.relations}
+        return alone | dict(self.former) | {(one.schema, one.name): one for one in self.relations}
 
     def find(self, schema: str, name: str) -> Relation | None:
         return self._found.get((schema.lower(), name.lower()))

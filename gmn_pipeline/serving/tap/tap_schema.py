@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.serving.formats.votable import TYPES
+from gmn_pipeline.serving.tap.epn_core import SCHEMA as EPN
 from gmn_pipeline.serving.tap.relations import OURS, Relation
 
 NAME = "tap_schema"
@@ -33,12 +34,13 @@ _WORDS_OF_ADQL = frozenset({"SIZE"})
 SCHEMAS: Mapping[str, str] = MappingProxyType(
     {
         OURS: "Meteor trajectories and orbits of the Global Meteor Network (CC BY 4.0)",
+        EPN: "the trajectories as EPN-TAP 2.0 has them",
         NAME: "what there is to ask: schemas, tables, columns and keys",
     }
 )
 UTYPES: Mapping[str, str] = MappingProxyType(
     {
-        OURS: "ivo://vopdc.obspm/std/epncore#schema-2.0",
+        EPN: "ivo://vopdc.obspm/std/epncore#schema-2.0",
     }
 )
 
@@ -50,7 +52,7 @@ KEYS = (
         "the shower"),
     Key(_METEOR_OF, f"{OURS}.meteor", (("meteor_id", "id"),), "the meteor"),
     Key(_METEOR_OF, f"{OURS}.station", (("station_id", "id"),), "the station"),
-    Key(f"{OURS}.epn_core", f"{OURS}.trajectories", (("granule_uid", "trajectory_identifier"),),
+    Key(f"{EPN}.epn_core", f"{OURS}.trajectories", (("granule_uid", "trajectory_identifier"),),
         "the trajectory that a granule is"),
     Key(f"{NAME}.tables", f"{NAME}.schemas", (("schema_name",) * 2,), "the schema"),
     Key(f"{NAME}.columns", f"{NAME}.tables", (("table_name",) * 2,), "the table"),

@@ -205,7 +205,7 @@ EXAMPLES = (
      "SELECT beginning_utc_time, peak_absolute_magnitude, rageo_deg, decgeo_deg\n"
      "FROM gmn.trajectories\nWHERE iau_shower_code = 'PER' AND peak_absolute_magnitude < -4"),
     ("Radiants near a place in the sky",
-     "SELECT TOP 100 granule_uid, ra, dec, alt_target_name\nFROM gmn.epn_core\n"
+     "SELECT TOP 100 granule_uid, ra, dec, alt_target_name\nFROM gmn_epn.epn_core\n"
      "WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', 48, 58, 3))"),
     ("Showers by the number of their meteors",
      "SELECT TOP 20 s.iau_shower_name, COUNT(*) AS meteors, AVG(t.vgeo_km_s) AS vgeo_km_s\n"
@@ -217,7 +217,7 @@ EXAMPLES = (
      "JOIN gmn.trajectory_stations AS b ON a.trajectory_identifier = b.trajectory_identifier\n"
      "WHERE a.station_code < b.station_code AND a.station_code LIKE 'UK%'"),
     ("Meteors over an area, as EPN-TAP portals ask",
-     "SELECT TOP 100 *\nFROM gmn.epn_core\nWHERE c1min >= 10 AND c1max <= 20 AND c2min >= 44 "
+     "SELECT TOP 100 *\nFROM gmn_epn.epn_core\nWHERE c1min >= 10 AND c1max <= 20 AND c2min >= 44 "
      "AND c2max <= 48\nAND ivo_hashlist_has(event_type, 'meteor_shower') = 1"),
     ("Velocities in another unit",
      "SELECT TOP 10 trajectory_identifier, IN_UNIT(vgeo_km_s, 'm/s') AS vgeo_m_s\n"

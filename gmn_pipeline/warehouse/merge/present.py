@@ -48,7 +48,7 @@ class Present(Statements):
             f"{KEY}, {BIN}, beginning_utc_time, solar_longitude_deg, {IS_NAMED} AS is_named, "
             f"{IS_INSIDE} AS is_inside, "
             f"list_contains(quality_flags, '{MADE_HERE}') AS is_made_here, "
-            "summary_generated_at_utc, source_file_sha256, revision"
+            "summary_generated_at_utc, source_file_sha256, revision, valid_from_utc"
         )
         # Scans, each of which DuckLake can confine to the files it needs.
         scans = []
@@ -103,13 +103,13 @@ class Present(Statements):
             SELECT n.*, c.{KEY} IS NOT NULL AS is_claimed,
               CASE WHEN c.{KEY} IS NOT NULL THEN c.generated_at_utc
                 WHEN n.is_named THEN greatest(d.generated_at_utc, m.generated_at_utc, CASE
-                WHEN h.{KEY} IS NULL OR n.source_file_sha256 NOT IN ({history_files})
+                WHEN n.source_file_sha256 NOT IN ({history_files})
                 THEN n.summary_generated_at_utc END) END AS named_at_utc,
               greatest(n.summary_generated_at_utc, h.generated_at_utc, m.generated_at_utc,
                 CASE WHEN n.is_named THEN d.generated_at_utc END) AS generated_at_utc
             FROM beside n
             LEFT JOIN (FROM spoken WHERE is_daily) d USING ({BIN})
-            LEFT JOIN ({spoken_of("beside")}) h ON n.{KEY} = h.{KEY}
+            LEFT JOIN ({spoken_of("beside", since="t.valid_from_utc")}) h ON n.{KEY} = h.{KEY}
             LEFT JOIN claim c ON n.{KEY} = c.{KEY} AND n.bin_date = c.bin_date
               AND n.bin_solar_longitude_deg = c.bin_solar_longitude_deg
             LEFT JOIN confirmed m ON n.{KEY} = m.{KEY} AND n.revision = m.revision

@@ -85,12 +85,14 @@ def covers(speaker: str, at_utc: str, place: str) -> str:
           AND {speaker}.bin_solar_longitude_deg = {place}.bin_solar_longitude_deg)))"""
 
 
-def spoken_of(table: str) -> str:
-    """The newest history file loaded before that speaks of each row of a table."""
+def spoken_of(table: str, since: str = "TIMESTAMP '-infinity'") -> str:
+    """The newest history file loaded before, but after `since`, that speaks of each row of a
+    table."""
     return f"""
         SELECT t.{KEY}, max(s.generated_at_utc) AS generated_at_utc,
           arg_max(s.loaded_at_utc, s.generated_at_utc) AS loaded_at_utc
         FROM {table} t JOIN spoken s ON NOT s.is_daily AND {covers("s", "t.at_utc", "t")}
+          AND s.loaded_at_utc > {since}
         GROUP BY 1"""
 
 

@@ -85,18 +85,22 @@ class Warehouse:
         with self.connection.writing() as connection:
             ddl.create(connection)
 
-    def loaded_files(self, days: Sequence[date]) -> set[tuple[str, date, int]]:
-        """(sha256, bin date, bin solar longitude) of files that are the newest of their bin."""
+    def loaded_files(self, days: Sequence[date], definition: str) -> set[tuple[str, date, int]]:
+        """(sha256, bin date, bin solar longitude) of files that are the newest of their bin, and
+        were validated under this definition when they were loaded."""
         if not days:
             return set()
         rows = read_rows(
             self.connection,
+            # Of a warehouse that was made before the column was there, it is null.
             "SELECT source_file_sha256, bin_date, bin_solar_longitude_deg "
-            "FROM source_files WHERE bin_date BETWEEN ? AND ? "
+            "FROM (FROM source_files UNION ALL BY NAME SELECT NULL AS definition WHERE false) "
+            "WHERE bin_date BETWEEN ? AND ? "
             "AND outcome = 'loaded' QUALIFY row_number() OVER (PARTITION BY bin_date, "
             "bin_solar_longitude_deg, covers_from_utc, covers_until_utc "
-            "ORDER BY summary_generated_at_utc DESC, loaded_at_utc DESC) = 1",
-            [min(days), max(days)],
+            "ORDER BY summary_generated_at_utc DESC, loaded_at_utc DESC) = 1 "
+            "AND coalesce(definition = ?, true)",
+            [min(days), max(days), definition],
         )
         return {(sha256, day, degree) for sha256, day, degree in rows}
 
@@ -176,7 +180,7 @@ class _FileLoad:
                 (
                     s.slice.bin_date, s.slice.bin_solar_longitude_deg,
                     s.generated_at_utc, s.slice.source_file_sha256, s.source_path,
-                    s.slice.covers_from_utc, s.slice.covers_until_utc, LOADED,
+                    s.slice.covers_from_utc, s.slice.covers_until_utc, s.slice.definition, LOADED,
                     s.slice.rows_read, s.slice.rows_accepted, s.slice.rows_rejected,
                 )
                 for s in self._slices

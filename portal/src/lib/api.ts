@@ -20,15 +20,19 @@ export interface Answer {
   /** Where the rows came from, without what comes after the dot. */
   base: string;
   parameters: Parameters;
+  /** Where the next page of a table is. */
+  next?: string;
 }
 
-export type Parameters = Record<string, string | number | undefined>;
+export type Parameters = Record<string, string | number | readonly string[] | undefined>;
 
 /** What the server said of a request that failed. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** After so many seconds it may go better, as far as the server says. */
+    readonly retryAfterS: number | null = null,
   ) {
     super(message);
   }
@@ -36,7 +40,11 @@ export class Problem extends Error {
 
 export function address(base: string, suffix: string, parameters: Parameters): string {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== "");
-  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  const query = new URLSearchParams(
+    given.flatMap(([name, value]) =>
+      typeof value === "object" ? value.map((one) => [name, one]) : [[name, String(value)]],
+    ),
+  );
   return `${base}.${suffix}${given.length ? `?${query}` : ""}`;
 }
 
@@ -46,7 +54,9 @@ export async function get(path: string, signal?: AbortSignal): Promise<[unknown,
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const said = (body ?? {}) as { detail?: string; title?: string };
-    throw new Problem(response.status, said.detail ?? said.title ?? `Status ${response.status}`);
+    const after = Number(response.headers.get("Retry-After") ?? NaN);
+    const detail = said.detail ?? said.title ?? `Status ${response.status}`;
+    throw new Problem(response.status, detail, Number.isFinite(after) ? after : null);
   }
   return [body, response];
 }
@@ -70,14 +80,41 @@ export async function table(
   signal?: AbortSignal,
 ): Promise<Answer> {
   const base = `/gmn/${name}`;
-  const asked = { _shape: "objects", _nocount: "on", ...parameters };
-  const [body, response] = await get(address(base, "json", asked), signal);
-  const told = body as { rows: Row[]; columns: string[]; units: Record<string, string> };
+  const asked = { _shape: "objects", _nocount: "on", _nosuggest: "on", ...parameters };
+  return page(address(base, "json", asked), base, parameters, signal);
+}
+
+/** Rows of a table or view, page after page of one state, up to about so many. Raises Problem. */
+export async function rowsOf(name: string, parameters: Parameters, most: number): Promise<Answer> {
+  const first = await table(name, { _size: 1000, ...parameters });
+  const rows = [...first.rows];
+  let { next } = first;
+  while (next !== undefined && rows.length < most) {
+    const following = await page(next, first.base, parameters);
+    rows.push(...following.rows);
+    next = following.next;
+  }
+  const whole = { ...first, rows, parameters };
+  if (next === undefined) delete whole.next;
+  return whole;
+}
+
+async function page(
+  path: string,
+  base: string,
+  parameters: Parameters,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const [body, response] = await get(path, signal);
+  const told = body as {
+    rows: Row[]; columns: string[]; units: Record<string, string>; next_url?: string | null;
+  };
   const columns = told.columns.map((column) => {
     const unit = told.units[column];
     return unit === undefined ? { name: column } : { name: column, unit };
   });
-  return answer(told.rows, columns, response, base, parameters);
+  const found = answer(told.rows, columns, response, base, parameters);
+  return told.next_url ? { ...found, next: told.next_url } : found;
 }
 
 function answer(

@@ -61,7 +61,9 @@ const WORDS: Record<string, string> = {
   end_in_fov: "end in the field of view", peak_absolute_magnitude: "magnitude",
   iau_shower_code: "shower", trajectory_identifier: "trajectory", station_code: "station",
   beginning_utc_time: "beginning (UTC)", bin_date: "date", d_sh: "D (SH)", d_d: "D (D)", d_j: "D (J)",
-  of_the_networks: "ratio to the network's",
+  of_the_networks: "ratio to the network's", ra: "right ascension", dec: "declination",
+  ra_error: "its error", dec_error: "its error", vgeo_error: "its error",
+  ra_drift: "drift in right ascension", dec_drift: "drift in declination",
 };
 
 /** The unit of a column: as the server says, or as its name ends. */

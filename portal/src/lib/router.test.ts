@@ -18,3 +18,20 @@ test("what is none leads nowhere", () => {
     expect(place(path).page).toBe("nowhere");
   }
 });
+
+test("tables, rows and questions have pages beside their data, under both names of the store", () => {
+  expect(place("/gmn").page).toBe("tables");
+  expect(place("/gmn_data_store")).toMatchObject({ page: "tables" });
+  expect(place(to.table("trajectories"))).toEqual({ page: "table", of: "trajectories" });
+  expect(place("/gmn_data_store/stations")).toEqual({ page: "table", of: "stations" });
+  expect(place(to.table("stations"))).toEqual({ page: "table", of: "stations" });
+  expect(place(to.row("source_files", "2022-03-04,$null,x~2Ey"))).toEqual({
+    page: "row", of: "source_files", key: "2022-03-04,$null,x~2Ey",
+  });
+  expect(place("/gmn_data_store/trajectories/20220304220741_yrPTs").page).toBe("trajectory");
+  expect(place(to.question("shower_activity"))).toEqual({ page: "question", of: "shower_activity" });
+  expect(place("/sql").page).toBe("sql");
+  for (const path of ["/gmn/trajectories.csv", "/gmn/iau_showers/7.json", "/gmn_rest_api", "/gmn/a/b/c"]) {
+    expect(place(path).page, path).toBe("nowhere");
+  }
+});

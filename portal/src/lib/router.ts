@@ -3,11 +3,17 @@ import { isDate } from "./dates";
 /** Addresses of the portal. The server sends the same page for each of them. */
 
 export interface Place {
-  page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station" | "seen"
-    | "explore" | "data" | "nowhere";
-  /** What the page is of: a date, an identifier or a code. */
+  page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
+    | "countries" | "country" | "seen" | "explore" | "data" | "tables" | "table" | "row"
+    | "question" | "sql" | "nowhere";
+  /** What the page is of: a date, an identifier, a code, or the name of a table or ready question. */
   of: string;
+  /** Of a row: its key, as the address has it. */
+  key?: string;
 }
+
+/** Tables have two names of their store: ours, and that of the old platform. */
+const STORE = "\\/(?:gmn|gmn_data_store)";
 
 const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/$/, "home"],
@@ -18,8 +24,16 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/gmn\/stations$/, "stations"],
   [/^\/gmn\/stations\/([^/.]+)$/, "station"],
   [/^\/explore$/, "explore"],
+  [/^\/gmn\/countries$/, "countries"],
+  [/^\/gmn\/countries\/([^/.]+)$/, "country"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
+  [/^\/sql$/, "sql"],
+  [new RegExp(`^${STORE}(?:\\/queries)?$`), "tables"],
+  [new RegExp(`^${STORE}\\/queries\\/([a-z_]+)$`), "question"],
+  [/^\/gmn_data_store\/trajectories\/([^/.]+)$/, "trajectory"],
+  [new RegExp(`^${STORE}\\/([a-z_]+)$`), "table"],
+  [new RegExp(`^${STORE}\\/(?!nights\\/|showers\\/)([a-z_]+)\\/([^/.]+)$`), "row"],
 ];
 
 export function place(path: string): Place {
@@ -29,6 +43,7 @@ export function place(path: string): Place {
       try {
         const of = decodeURIComponent(found[1] ?? "");
         if (page === "night" && !isDate(of)) break;
+        if (page === "row") return { page, of, key: decodeURIComponent(found[2] ?? "") };
         return { page, of };
       } catch {
         break; // a % that codes nothing
@@ -43,4 +58,10 @@ export const to = {
   trajectory: (identifier: string) => `/gmn/trajectories/${encodeURIComponent(identifier)}`,
   shower: (code: string) => `/gmn/showers/${encodeURIComponent(code)}`,
   station: (code: string) => `/gmn/stations/${encodeURIComponent(code)}`,
+  /** Where the portal has a page of that name of its own, the table is at the old platform's address. */
+  table: (name: string) => `/${name === "stations" ? "gmn_data_store" : "gmn"}/${encodeURIComponent(name)}`,
+  row: (name: string, key: string) => `${to.table(name)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
+  question: (name: string) => `/gmn/queries/${encodeURIComponent(name)}`,
+  sql: (sql: string) => `/sql?${new URLSearchParams({ sql })}`,
+  country: (code: string) => `/gmn/countries/${encodeURIComponent(code)}`,
 };

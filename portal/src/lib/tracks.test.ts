@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nearest, tracksOf } from "./tracks";
+import { nearest, sitesOf, tracksOf } from "./tracks";
 
 const row = {
   trajectory_identifier: "20220304220741_yrPTs", beginning_utc_time: "2022-03-04T22:07:41.1Z",
@@ -12,6 +12,16 @@ test("a row is a track, one without a place is none", () => {
   expect(track?.begin).toEqual([10, 50]);
   expect(track?.says).toBe("2022-03-04 22:07:41 UTC, sporadic, magnitude -1.5");
   expect(tracksOf([{ ...row, begin_longitude_deg: null }])).toEqual([]);
+});
+
+test("an estimated place says how wide it is", () => {
+  const place = { station_code: "UK0051", trajectories: 12, latitude_deg: 52, longitude_deg: -2 };
+  const [site] = sitesOf([{ ...place, nine_tenths_within_km: 140 }], (code) => `/x/${code}`);
+  expect(site).toEqual({
+    name: "UK0051", at: [-2, 52], withinKm: 140, says: "UK0051, within some 140 km: 12 trajectories", href: "/x/UK0051",
+  });
+  expect(sitesOf([place], String)[0]?.withinKm).toBeUndefined();
+  expect(sitesOf([{ ...place, latitude_deg: null }], String)).toEqual([]);
 });
 
 test("the nearest is within reach", () => {

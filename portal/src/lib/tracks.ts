@@ -13,6 +13,31 @@ export interface Track {
   says: string;
 }
 
+/** A place on a map, such as where a station may be. */
+export interface Site {
+  name: string;
+  /** Longitude and latitude, deg. */
+  at: [number, number];
+  /** How far it may be off, km. */
+  withinKm?: number;
+  says: string;
+  href?: string;
+}
+
+/** Estimated places of stations, from rows of station_places. */
+export function sitesOf(rows: readonly Row[], href: (code: string) => string): Site[] {
+  return rows.flatMap((row) => {
+    const [lat, lon] = [numeric(row["latitude_deg"]), numeric(row["longitude_deg"])];
+    const withinKm = numeric(row["nine_tenths_within_km"]);
+    if (lat === null || lon === null) return [];
+    const name = text(row["station_code"]);
+    const far = withinKm === null ? "" : `, within some ${withinKm} km`;
+    const says = `${name}${far}: ${text(row["trajectories"])} trajectories`;
+    const site: Site = { name, at: [lon, lat], says, href: href(name) };
+    return [withinKm === null ? site : { ...site, withinKm }];
+  });
+}
+
 /** Rows without a place are left out. */
 export function tracksOf(rows: readonly Row[]): Track[] {
   return rows.flatMap((row) => {

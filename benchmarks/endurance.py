@@ -1,0 +1,272 @@
+"""The server over an hour of mixed requests with loads going on: is memory flat, does all go well?
+
+What belongs here: requests of all kinds at a low rate, loads now and then, looking at memory.
+What does not: how fast it is (`serving_bench.py`).
+
+Memory is that of the server and of its processes for clients' SQL, resident, once in ten seconds.
+It is called flat if its median over the last quarter of the time is at most a tenth, and at most
+50 MB, above that over the second one: the first is left out, in which caches fill. Nothing may
+fail: each answer is 200 or 304, and loads and maintenance come to their end.
+
+    python -m benchmarks.endurance --minutes 60
+    python -m benchmarks.endurance --minutes 20 --data-dir data
+"""
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.serving_bench import identifiers_of, loaded
+from gmn_pipeline.database.ledger import open_ledger
+from gmn_pipeline.flows.maintenance import maintain
+from gmn_pipeline.flows.trajectory_days import load_days
+from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline_tests.support.archive import FIRST_DATE, LAST_DATE
+from gmn_pipeline_tests.support.server import Server, serving
+
+_LOOKS_S = 10.0
+_LOAD_S = 60.0
+_MAINTENANCE_EACH = 10
+"""Loads after which the warehouse is put in order."""
+_FLAT_SHARE, _FLAT_MB = 1.1, 50.0
+_GOOD = (200, 304)
+_console = Console()
+
+
+@dataclass
+class Seen:
+    """What came of it."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds since the beginning, and memory then."""
+    loads: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fail(self, what: str) -> None:
+        with self.lock:
+            self.failed.append(what)
+
+    def medians_mb(self) -> list[float]:
+        """Of the four quarters of the time."""
+        size = max(1, len(self.memory_mb) // 4)
+        values = [mb for _, mb in self.memory_mb]
+        quarters = [values[at * size : (at + 1) * size] for at in range(3)]
+        return [statistics.median(some) for some in (*quarters, values[3 * size :]) if some]
+
+    @property
+    def is_flat(self) -> bool:
+        medians = self.medians_mb()
+        if len(medians) < 4:
+            return False
+        second, last = medians[1], medians[3]
+        return last <= min(second * _FLAT_SHARE, second + _FLAT_MB)
+
+
+def endure(
+    minutes: Annotated[float, typer.Option(help="How long.")] = 60.0,
+    rows: Annotated[int, typer.Option(help="Rows of the archive.")] = 100_000,
+    data_dir: Annotated[Path | None, typer.Option(help="A data folder of such a bench.")] = None,
+    rate: Annotated[float, typer.Option(help="Requests a second.")] = 8.0,
+) -> None:
+    """Ask, load and look; ends with 1 if something failed or memory grew."""
+    with ExitStack() as opened:
+        if data_dir is None:
+            folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="gmn-bench-")))
+            settings = loaded(folder, rows)
+        else:
+            source = data_dir.parent / "source"
+            settings = load_settings(data_dir=data_dir, source_url=str(source), history="all")
+        server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
+        first, seen, ends = server.snapshot, Seen(), time.monotonic() + minutes * 60
+        work: list[Callable[[], None]] = [
+            lambda: _ask(server, settings, seen, ends, rate / 2, 1),
+            lambda: _ask(server, settings, seen, ends, rate / 2, 2),
+            lambda: _listen(server, seen, ends),
+            lambda: _load(settings, seen, ends),
+            lambda: _look(server, seen, ends),
+        ]
+        threads = [threading.Thread(target=one) for one in work]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _console.print(f"States {first} to {server.snapshot} were served.")
+    _tell(seen, minutes)
+    if seen.failed or not seen.is_flat:
+        sys.exit(1)
+
+
+def _ask(
+    server: Server, settings: Settings, seen: Seen, ends: float, rate: float, seed: int
+) -> None:
+    """Requests of all kinds in turns of chance; one in five is asked again, as it is known."""
+    chance = random.Random(seed)
+    requests = _requests(settings, chance)
+    tag = path = ""
+    while time.monotonic() < ends:
+        begun = time.monotonic()
+        headers = {}
+        if tag and chance.random() < 0.2:
+            kind, headers = "known", {"If-None-Match": tag}
+        else:
+            kind, path = next(requests)
+        try:
+            reply = server.get(path, headers=headers)
+            tag = reply.headers.get("ETag", "")
+            if reply.status not in _GOOD:
+                seen.fail(f"{reply.status} {path}: {reply.body[:300]!r}")
+        except OSError as error:
+            seen.fail(f"{error!r} {path}")
+        with seen.lock:
+            seen.answers[kind] += 1
+        time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
+
+
+def _requests(settings: Settings, chance: random.Random) -> Iterator[tuple[str, str]]:
+    identifiers = identifiers_of(settings)
+    days = (LAST_DATE - FIRST_DATE).days
+
+    def night() -> dict[str, object]:
+        first = FIRST_DATE + timedelta(days=chance.randrange(days))
+        return {"beginning_utc_time__gte": first, "beginning_utc_time__lt": _after(first)}
+
+    def one() -> str:
+        return chance.choice(identifiers)
+
+    kinds: dict[str, Callable[[], str]] = {
+        "first page": lambda: "/gmn/trajectories.json",
+        "page": lambda: f"/gmn/trajectories.json?{urlencode({'_next': one()})}",
+        "night": lambda: f"/gmn/trajectories.json?{urlencode(night())}",
+        "trajectory": lambda: f"/gmn/trajectories/{one()}.json",
+        "row": lambda: f"/gmn_data_store/meteor/{one()}.json",
+        "links": lambda: "/gmn/participating_station.json?"
+        f"{urlencode({'station_id': chance.randint(1, 300)})}",
+        "facets": lambda: "/gmn/trajectories.json?_size=0&_facet=iau_shower_code&"
+        f"{urlencode(night())}",
+        "rest": lambda: f"/gmn_rest_api/meteor_summary?page={chance.randint(1, 20)}",
+        "sql": lambda: "/gmn.json?"
+        + urlencode({"sql": f"SELECT count(*) FROM meteor WHERE id > '{one()}'"}),
+        "tap": lambda: "/tap/sync?"
+        + urlencode({
+            "LANG": "ADQL", "REQUEST": "doQuery",
+            "QUERY": f"SELECT TOP 10 * FROM trajectories WHERE trajectory_identifier > '{one()}'",
+        }),
+        "export": lambda: f"/gmn/trajectories.{chance.choice(('csv', 'parquet', 'summary.txt'))}?"
+        f"{urlencode(night())}",
+        "feed": lambda: f"/gmn/feeds/fireballs.atom?magnitude=-{chance.randint(0, 3)}",
+    }  # fmt: skip
+    while True:
+        kind = chance.choice(list(kinds))
+        yield kind, kinds[kind]()
+
+
+def _after(day: date) -> date:
+    return day + timedelta(days=1)
+
+
+def _listen(server: Server, seen: Seen, ends: float) -> None:
+    """Somebody who follows live events, for half a minute at a time."""
+    while (left := ends - time.monotonic()) > 0:
+        reply = server.get(f"/gmn/events?_seconds={int(min(left, 30)) + 1}")
+        if reply.status not in _GOOD:
+            seen.fail(f"{reply.status} events")
+        with seen.lock:
+            seen.answers["events"] += 1
+
+
+def _load(settings: Settings, seen: Seen, ends: float) -> None:
+    """A day whose file says something else each time; the warehouse is put in order at times."""
+    files = sorted((Path(settings.source_url) / "daily").glob("*.txt"))
+    chance = random.Random(3)
+    ledger = open_ledger(settings)
+    while time.monotonic() < ends:
+        begun = time.monotonic()
+        file = chance.choice(files)
+        day = date.fromisoformat(f"{file.name[13:17]}-{file.name[17:19]}-{file.name[19:21]}")
+        try:
+            _solve_again(file, seen.loads)
+            report = load_days([day], settings)
+            for failed in report.failed:
+                seen.fail(f"load of {day}: {failed.error}")
+            seen.loads += 1
+            if seen.loads % _MAINTENANCE_EACH == 0:
+                maintain(settings, ledger)
+        except Exception as error:
+            seen.fail(f"load of {day}: {error!r}")
+        while time.monotonic() < min(ends, begun + _LOAD_S):
+            time.sleep(0.5)
+
+
+def _solve_again(file: Path, number: int) -> None:
+    """The rows once more, generated later; every tenth one is left out."""
+    lines = file.read_bytes().split(b"\n")
+    stamp = f"# Summary generated on 2030-01-{number // 1440 + 1:02d} {number // 60 % 24:02d}:"
+    lines[0] = f"{stamp}{number % 60:02d}:00 UTC".encode()
+    begin = next(at for at, line in enumerate(lines) if line.strip() and line.strip()[:1].isdigit())
+    kept = [line for at, line in enumerate(lines[begin:]) if (at + number) % 10 or len(lines) < 30]
+    file.write_bytes(b"\n".join([*lines[:begin], *kept]))
+
+
+def _look(server: Server, seen: Seen, ends: float) -> None:
+    begun = time.monotonic()
+    while (now := time.monotonic()) < ends:
+        mb = _memory_mb(server)
+        seen.memory_mb.append((now - begun, mb))
+        if len(seen.memory_mb) % 12 == 1:
+            answers = seen.answers.total()
+            _console.print(
+                f"  {(now - begun) / 60:5.1f} min {mb:7,.0f} MB {answers:7,} answers "
+                f"{seen.loads:4} loads {len(seen.failed)} failed"
+            )
+        time.sleep(min(_LOOKS_S, max(0.0, ends - time.monotonic())))
+
+
+def _memory_mb(server: Server) -> float:
+    """Resident memory of the process and those that it started."""
+    pages = 0
+    tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")  # of each thread its own
+    started = [int(one) for children in tasks for one in children.read_text().split()]
+    for process in (server.process.pid, *started):
+        try:
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        except FileNotFoundError:
+            continue  # it has ended
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _tell(seen: Seen, minutes: float) -> None:
+    table = Table("answers", "number")
+    for kind, number in seen.answers.most_common():
+        table.add_row(kind, f"{number:,}")
+    _console.print(table)
+    for failed in seen.failed[:20]:
+        _console.print(f"FAILED: {failed}")
+    medians = ", ".join(f"{mb:,.0f}" for mb in seen.medians_mb())
+    most = max(mb for _, mb in seen.memory_mb)
+    _console.print(
+        f"{minutes:g} minutes, {seen.loads} loads, {seen.answers.total():,} answers, "
+        f"{len(seen.failed)} failed. Memory by quarters of the time (medians, MB): {medians}; at "
+        f"most {most:,.0f}: {'flat' if seen.is_flat else 'NOT FLAT'}."
+    )
+
+
+if __name__ == "__main__":
+    typer.run(endure)
