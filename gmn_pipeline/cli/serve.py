@@ -5,11 +5,13 @@ What belongs here: the command itself. What does not: the server (`serving/`).
 
 from typing import Annotated
 
+import duckdb
 import typer
 
 from gmn_pipeline.cli.addresses import must_be_free
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.settings import load_settings
+from gmn_pipeline.errors import GmnError
+from gmn_pipeline.settings import WarehouseSettings, load_settings
 from gmn_pipeline.storage.problems import explaining
 
 
@@ -26,4 +28,19 @@ def serve(
         at = f"http://{host}:{port}"
         where = f"Serving {settings.data_dir}: the portal at {at}/, for programs {at}/docs"
         console.print(where, soft_wrap=True, markup=False)
+        _bring_up_to_date(settings)
         run(settings, host, port)
+
+
+def _bring_up_to_date(settings: WarehouseSettings) -> None:
+    """Add what a warehouse of an earlier version lacks. The server starts all the same if that
+    cannot be: what is broken may be mended while it runs."""
+    from gmn_pipeline.warehouse import ddl
+    from gmn_pipeline.warehouse.connection import WarehouseConnection
+
+    try:
+        with explaining(settings.data_dir):
+            ddl.bring_up_to_date(WarehouseConnection(settings))
+    except (GmnError, duckdb.Error, OSError) as error:
+        say = f"The warehouse cannot be brought up to date: {error}"
+        console.print(say, soft_wrap=True, markup=False)

@@ -21,7 +21,7 @@ from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES, WORKING_TABLES
 from gmn_pipeline.warehouse import statistics, views
 from gmn_pipeline.warehouse.backend import CATALOG
-from gmn_pipeline.warehouse.connection import transaction
+from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
 
 # Measured: docs/decisions/0010-speed-of-the-load.md
 _FILE_OPTIONS = {
@@ -63,6 +63,20 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         views.create_views(connection, CATALOG, with_comments_on_columns=False)
     if added:
         statistics.leave_open(connection, TABLES)
+
+
+def bring_up_to_date(warehouse: WarehouseConnection) -> None:
+    """Add what a warehouse that an earlier version made lacks. Where there is none, none is made.
+
+    Raises WarehouseBusy if another writer keeps it for too long.
+    """
+    if not warehouse.exists:
+        return
+    with warehouse.open(read_only=True) as connection:
+        if is_current(connection):
+            return
+    with warehouse.writing() as connection:
+        create(connection)
 
 
 def is_current(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -147,11 +147,7 @@ def verify(warehouse: WarehouseConnection) -> list[str]:
     """
     if not warehouse.exists:
         return []
-    with warehouse.open(read_only=True) as connection:
-        is_current = ddl.is_current(connection)
-    if not is_current:
-        with warehouse.writing() as connection:
-            ddl.create(connection)
+    ddl.bring_up_to_date(warehouse)
     with warehouse.open(read_only=True) as connection:
         connection.execute("BEGIN")
         problems = [p for rule in RULES if (p := _broken(connection, rule))]

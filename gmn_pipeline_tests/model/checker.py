@@ -36,6 +36,7 @@ from gmn_pipeline_tests.model.comparison import (
 from gmn_pipeline_tests.model.killed import load_killed
 from gmn_pipeline_tests.model.lake import Lake
 from gmn_pipeline_tests.model.records import TOPIC, TOPIC_ID, record, speaker
+from gmn_pipeline_tests.model.said import Counts, Speaker
 from gmn_pipeline_tests.model.source import (
     DAYS,
     HISTORY_PATHS,
@@ -44,11 +45,7 @@ from gmn_pipeline_tests.model.source import (
     Source,
     daily_path,
 )
-from gmn_pipeline_tests.model.world import (
-    Counts,
-    Speaker,
-    World,
-)
+from gmn_pipeline_tests.model.world import World
 from gmn_pipeline_tests.support.warehouse import maintain
 
 _MOST_TOLD = 12

@@ -12,8 +12,9 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.model import lake as lakes
 from gmn_pipeline_tests.model.lake import Lake, bin_of, content_of
+from gmn_pipeline_tests.model.said import HISTORY, Counts, Former, Row, Speaker, State
 from gmn_pipeline_tests.model.source import TIMED
-from gmn_pipeline_tests.model.world import HISTORY, Counts, Former, Row, Speaker, State, World
+from gmn_pipeline_tests.model.world import World
 
 
 class Comparison:

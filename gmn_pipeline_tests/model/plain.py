@@ -18,8 +18,8 @@ from gmn_pipeline.schemas.trajectory_tables import REJECTED_ROWS, VALIDATED_TRAJ
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.validated.trajectories.checks import check_rows
 from gmn_pipeline.warehouse.trajectories.files import SliceToLoad, Warehouse
+from gmn_pipeline_tests.model.said import DAILY, HISTORY, Row, Speaker
 from gmn_pipeline_tests.model.source import File, generated_at
-from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker
 from gmn_pipeline_tests.support.sample import read_rows
 
 _numbers = count()

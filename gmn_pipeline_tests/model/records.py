@@ -16,8 +16,8 @@ from gmn_pipeline.schemas.messages import (
     to_message_fields,
 )
 from gmn_pipeline_tests.model import plain
+from gmn_pipeline_tests.model.said import MESSAGE, TOMBSTONE, Speaker
 from gmn_pipeline_tests.model.source import TIMED, generated_at, identifier, row
-from gmn_pipeline_tests.model.world import MESSAGE, TOMBSTONE, Speaker
 
 TOPIC, TOPIC_ID = "trajectory_summary_raw", "the-topic"
 _SENT_FROM = datetime(2019, 6, 1)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from gmn_pipeline.readers.solar_longitude_bins import Bin, TimedBin, bins_between, months_of_name
-from gmn_pipeline_tests.model.world import DAILY, HISTORY, Row, Speaker
+from gmn_pipeline_tests.model.said import DAILY, HISTORY, Row, Speaker
 from gmn_pipeline_tests.support.sample import Summary, sample, when_fields
 
 TIMES: dict[str, datetime] = {

@@ -20,7 +20,7 @@ PICTURES = ROOT / "docs" / "portal"
 FIRST, LAST = date(2026, 8, 1), date(2026, 8, 14)
 ROWS = 20_000
 WINDOW = ViewportSize(width=960, height=680)
-WIDE = ViewportSize(width=1280, height=960)
+WIDE = ViewportSize(width=1200, height=860)
 _SELECTED = (
     "/explore?_brush=speed:55:62&_brush=time:2026-08-11:2026-08-14&_sky=radiant_equatorial"
     "&_compare=_brush%3Dspeed:55:62%26_brush%3Dtime:2026-08-06:2026-08-09"

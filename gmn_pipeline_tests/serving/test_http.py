@@ -304,7 +304,7 @@ def test_the_lines_of_the_page_for_clients_work(server: Server) -> None:
     assert len(lines) >= 8
     begins = (b'{"ok": true', b"unique_trajectory_identifier,", b'{"database": "gmn"',
               b"trajectory_identifier,", b'{"trajectory_identifier":', b"# Summary",
-              b'{"queries":', b"solar_longitude", b"<?xml", b"retry: ",
+              b'{"queries":', b'{"views":', b"solar_longitude", b"<?xml", b"retry: ",
               b'{"change":"inserted"')  # fmt: skip
     for line in lines:
         done = subprocess.run([*shlex.split(line), "--silent", "--fail-with-body"],

@@ -15,6 +15,7 @@ import pytest
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.server import Server, serving
 from gmn_pipeline_tests.support.warehouse import maintain
@@ -258,3 +259,15 @@ def count(server: Server) -> int | None:
 
 def hide(file: Path) -> None:
     file.rename(file.with_name(f"{file.name}.hidden"))
+
+
+def test_a_warehouse_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, run_retries=0)
+    load(bench, 5, "2022-03-16 17:49:26.0")
+    with WarehouseConnection(bench.settings).writing() as connection:
+        connection.execute("ALTER TABLE source_files DROP COLUMN definition")
+    with serving(bench.settings) as running:
+        assert (
+            running.get("/gmn/source_files.json?_shape=objects").json["rows"][0]["definition"]
+            is None
+        )

@@ -65,6 +65,7 @@ test("a selection is a filter of the table", () => {
   expect(filters("vgeo_km_s__gte=40&_brush=speed:30:50")).toEqual({
     vgeo_km_s__gte: "40", vgeo_km_s__lt: "50", _where: "vgeo_km_s >= 30",
   });
+  expect(filters("vgeo_km_s__gt=40&vgeo_km_s__gt=50")).toEqual({ vgeo_km_s__gt: "40", _where: "vgeo_km_s > '50'" });
   expect(filters("iau_shower_code__in=GEM&_brush=shower:O'R")["_where"]).toBe("iau_shower_code IN ('O''R')");
 });
 

@@ -132,7 +132,7 @@ export function tableFilters(of: Selection, views: readonly View[]): Record<stri
   const filters: Record<string, string> = {};
   const wheres: string[] = [];
   for (const [name, value] of of.filters) {
-    if (name in filters) wheres.push("false"); // never made by the page; two of a kind cannot be told
+    if (name in filters) wheres.push(again(name, value));
     else filters[name] = value;
   }
   const put = (name: string, value: string, where: string): void => {
@@ -169,6 +169,15 @@ export function tableFilters(of: Selection, views: readonly View[]): Record<stri
   }
   if (wheres.length) filters["_where"] = wheres.join(" AND ");
   return filters;
+}
+
+const SIGNS: Record<string, string> = { exact: "=", not: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" };
+
+/** A filter that is there already, with another value: rather nothing than too much where SQL has no sign for it. */
+function again(name: string, value: string): string {
+  const [column = "", operator = "exact"] = name.split("__");
+  const sign = SIGNS[operator];
+  return sign ? `${column} ${sign} '${value.replaceAll("'", "''")}'` : "false";
 }
 
 /** The same a year earlier: dates by the calendar, so that what is compared is the same season. */
