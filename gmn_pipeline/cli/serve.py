@@ -5,14 +5,12 @@ What belongs here: the command itself. What does not: the server (`serving/`).
 
 from typing import Annotated
 
-import duckdb
 import typer
 
 from gmn_pipeline.cli.addresses import must_be_free
 from gmn_pipeline.cli.console import console
-from gmn_pipeline.errors import GmnError
 from gmn_pipeline.settings import WarehouseSettings, load_settings
-from gmn_pipeline.storage.problems import explaining
+from gmn_pipeline.storage.problems import explaining, sentence
 
 
 def serve(
@@ -39,8 +37,8 @@ def _bring_up_to_date(settings: WarehouseSettings) -> None:
     from gmn_pipeline.warehouse.connection import WarehouseConnection
 
     try:
-        with explaining(settings.data_dir):
-            ddl.bring_up_to_date(WarehouseConnection(settings))
-    except (GmnError, duckdb.Error, OSError) as error:
-        say = f"The warehouse cannot be brought up to date: {error}"
+        ddl.bring_up_to_date(WarehouseConnection(settings))
+    except Exception as error:
+        why = sentence(error, settings.data_dir)
+        say = f"The warehouse cannot be brought up to date: {why}"
         console.print(say, soft_wrap=True, markup=False)
