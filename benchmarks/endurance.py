@@ -32,18 +32,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.reloading import Reloading
 from benchmarks.serving_bench import identifiers_of, loaded
-from gmn_pipeline.database.ledger import open_ledger
-from gmn_pipeline.flows.maintenance import maintain
-from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.support.archive import FIRST_DATE, LAST_DATE
 from gmn_pipeline_tests.support.server import Server, serving
 
 _LOOKS_S = 10.0
 _LOAD_S = 60.0
-_MAINTENANCE_EACH = 10
-"""Loads after which the warehouse is put in order."""
 _FLAT_SHARE, _FLAT_MB = 1.1, 50.0
 _GOOD = (200, 304)
 _console = Console()
@@ -194,35 +190,16 @@ def _listen(server: Server, seen: Seen, ends: float) -> None:
 
 def _load(settings: Settings, seen: Seen, ends: float) -> None:
     """A day whose file says something else each time; the warehouse is put in order at times."""
-    files = sorted((Path(settings.source_url) / "daily").glob("*.txt"))
-    chance = random.Random(3)
-    ledger = open_ledger(settings)
+    reloading = Reloading(settings)
     while time.monotonic() < ends:
         begun = time.monotonic()
-        file = chance.choice(files)
-        day = date.fromisoformat(f"{file.name[13:17]}-{file.name[17:19]}-{file.name[19:21]}")
         try:
-            _solve_again(file, seen.loads)
-            report = load_days([day], settings)
-            for failed in report.failed:
-                seen.fail(f"load of {day}: {failed.error}")
-            seen.loads += 1
-            if seen.loads % _MAINTENANCE_EACH == 0:
-                maintain(settings, ledger)
+            reloading.load()
         except Exception as error:
-            seen.fail(f"load of {day}: {error!r}")
+            seen.fail(f"load: {error!r}")
+        seen.loads = reloading.loads
         while time.monotonic() < min(ends, begun + _LOAD_S):
             time.sleep(0.5)
-
-
-def _solve_again(file: Path, number: int) -> None:
-    """The rows once more, generated later; every tenth one is left out."""
-    lines = file.read_bytes().split(b"\n")
-    stamp = f"# Summary generated on 2030-01-{number // 1440 + 1:02d} {number // 60 % 24:02d}:"
-    lines[0] = f"{stamp}{number % 60:02d}:00 UTC".encode()
-    begin = next(at for at, line in enumerate(lines) if line.strip() and line.strip()[:1].isdigit())
-    kept = [line for at, line in enumerate(lines[begin:]) if (at + number) % 10 or len(lines) < 30]
-    file.write_bytes(b"\n".join([*lines[:begin], *kept]))
 
 
 def _look(server: Server, seen: Seen, ends: float) -> None:
