@@ -46,6 +46,8 @@ _MOST_MOVED = 100_000
 """Rows that are changed one by one; to write all anew is no slower for more."""
 _RESTS = 4
 """So many times as long as it took to move on."""
+_BEGINS_S = 2.0
+"""After the server: the first who ask have the machine to themselves."""
 _LOOKS_S = 5.0
 _AGAIN_S = 60.0
 """After something went wrong."""
@@ -92,6 +94,7 @@ class Keeper:
         self.reading.close()
 
     def _keep(self) -> None:
+        self._rest(_BEGINS_S)
         while not self._is_ended:
             self._news.wait(_LOOKS_S)
             self._news.clear()
