@@ -86,17 +86,17 @@ def test_it_is_as_the_lake_whatever_is_loaded_and_put_in_order(
         patch.object(Keeper, "_write", counted(ways, "written", Keeper._write)),
         patch.object(Keeper, "_move", counted(ways, "moved", Keeper._move)),
     ):
-        for number in range(4):
+        for number in range(3):
             rows = chance.sample(range(60), chance.randint(20, 40))
             load(bench, rows, vgeo_km_s=f"  {number + 20:2d}.50000")
-            if number == 2:
+            if number == 1:
                 maintain(bench.settings)
             if number != 1:
                 newest(lake)
                 assert keeper.follow()
                 assert not keeper.follow()
                 assert_as_the_lake(lake, keeper)
-    assert ways == ["written", "moved", "moved"]
+    assert ways == ["written", "moved"]
     # A state that is not kept any more is nothing to move on from.
     load(bench, range(3, 44))
     maintain(bench.settings, utc_now() + timedelta(days=30))
@@ -265,7 +265,7 @@ def test_one_server_writes_it_and_others_read(bench: Bench, lake: Lake, keeper: 
         load(bench, range(42), vgeo_km_s="  34.00000")
         newest(lake)
         assert other.follow()
-        assert_as_the_lake(lake, other)
+        assert history(other, newest(lake), one)
 
 
 def test_where_nothing_can_be_written_the_lake_answers(bench: Bench, lake: Lake) -> None:
