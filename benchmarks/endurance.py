@@ -3,10 +3,11 @@
 What belongs here: requests of all kinds at a low rate, loads now and then, looking at memory.
 What does not: how fast it is (`serving_bench.py`).
 
-Memory is that of the server and of its processes for clients' SQL, resident, once in ten seconds.
-It is called flat if its median over the last quarter of the time is at most a tenth, and at most
-50 MB, above that over the second one: the first is left out, in which caches fill. Nothing may
-fail: each answer is 200 or 304, and loads and maintenance come to their end.
+Memory is that of the server's process, resident, once in ten seconds; beside it that of its
+processes for clients' SQL, which come and go. The former is called flat if its median over the last
+quarter of the time is at most a tenth, and at most 50 MB, above that over the second one: the first
+is left out, in which caches fill. Nothing may fail: each answer is 200 or 304, and loads and
+maintenance come to their end.
 
     python -m benchmarks.endurance --minutes 60
     python -m benchmarks.endurance --minutes 20 --data-dir data
@@ -32,18 +33,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.reloading import Reloading
 from benchmarks.serving_bench import identifiers_of, loaded
-from gmn_pipeline.database.ledger import open_ledger
-from gmn_pipeline.flows.maintenance import maintain
-from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.support.archive import FIRST_DATE, LAST_DATE
 from gmn_pipeline_tests.support.server import Server, serving
 
 _LOOKS_S = 10.0
 _LOAD_S = 60.0
-_MAINTENANCE_EACH = 10
-"""Loads after which the warehouse is put in order."""
 _FLAT_SHARE, _FLAT_MB = 1.1, 50.0
 _GOOD = (200, 304)
 _console = Console()
@@ -55,8 +52,8 @@ class Seen:
 
     answers: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
-    memory_mb: list[tuple[float, float]] = field(default_factory=list)
-    """Seconds since the beginning, and memory then."""
+    memory_mb: list[float] = field(default_factory=list)
+    with_processes_mb: list[float] = field(default_factory=list)
     loads: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,7 +64,7 @@ class Seen:
     def medians_mb(self) -> list[float]:
         """Of the four quarters of the time."""
         size = max(1, len(self.memory_mb) // 4)
-        values = [mb for _, mb in self.memory_mb]
+        values = self.memory_mb
         quarters = [values[at * size : (at + 1) * size] for at in range(3)]
         return [statistics.median(some) for some in (*quarters, values[3 * size :]) if some]
 
@@ -194,62 +191,46 @@ def _listen(server: Server, seen: Seen, ends: float) -> None:
 
 def _load(settings: Settings, seen: Seen, ends: float) -> None:
     """A day whose file says something else each time; the warehouse is put in order at times."""
-    files = sorted((Path(settings.source_url) / "daily").glob("*.txt"))
-    chance = random.Random(3)
-    ledger = open_ledger(settings)
+    reloading = Reloading(settings)
     while time.monotonic() < ends:
         begun = time.monotonic()
-        file = chance.choice(files)
-        day = date.fromisoformat(f"{file.name[13:17]}-{file.name[17:19]}-{file.name[19:21]}")
         try:
-            _solve_again(file, seen.loads)
-            report = load_days([day], settings)
-            for failed in report.failed:
-                seen.fail(f"load of {day}: {failed.error}")
-            seen.loads += 1
-            if seen.loads % _MAINTENANCE_EACH == 0:
-                maintain(settings, ledger)
+            reloading.load()
         except Exception as error:
-            seen.fail(f"load of {day}: {error!r}")
+            seen.fail(f"load: {error!r}")
+        seen.loads = reloading.loads
         while time.monotonic() < min(ends, begun + _LOAD_S):
             time.sleep(0.5)
-
-
-def _solve_again(file: Path, number: int) -> None:
-    """The rows once more, generated later; every tenth one is left out."""
-    lines = file.read_bytes().split(b"\n")
-    stamp = f"# Summary generated on 2030-01-{number // 1440 + 1:02d} {number // 60 % 24:02d}:"
-    lines[0] = f"{stamp}{number % 60:02d}:00 UTC".encode()
-    begin = next(at for at, line in enumerate(lines) if line.strip() and line.strip()[:1].isdigit())
-    kept = [line for at, line in enumerate(lines[begin:]) if (at + number) % 10 or len(lines) < 30]
-    file.write_bytes(b"\n".join([*lines[:begin], *kept]))
 
 
 def _look(server: Server, seen: Seen, ends: float) -> None:
     begun = time.monotonic()
     while (now := time.monotonic()) < ends:
-        mb = _memory_mb(server)
-        seen.memory_mb.append((now - begun, mb))
+        mb, with_processes_mb = _memory_mb(server)
+        seen.memory_mb.append(mb)
+        seen.with_processes_mb.append(with_processes_mb)
         if len(seen.memory_mb) % 12 == 1:
             answers = seen.answers.total()
             _console.print(
-                f"  {(now - begun) / 60:5.1f} min {mb:7,.0f} MB {answers:7,} answers "
+                f"  {(now - begun) / 60:5.1f} min {mb:7,.0f} MB, with processes "
+                f"{with_processes_mb:,.0f}, {answers:7,} answers "
                 f"{seen.loads:4} loads {len(seen.failed)} failed"
             )
         time.sleep(min(_LOOKS_S, max(0.0, ends - time.monotonic())))
 
 
-def _memory_mb(server: Server) -> float:
-    """Resident memory of the process and those that it started."""
-    pages = 0
+def _memory_mb(server: Server) -> tuple[float, float]:
+    """Resident memory of the process, and with those that it started."""
+    pages: list[int] = []
     tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")  # of each thread its own
     started = [int(one) for children in tasks for one in children.read_text().split()]
     for process in (server.process.pid, *started):
         try:
-            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            pages.append(int(Path(f"/proc/{process}/statm").read_text().split()[1]))
         except FileNotFoundError:
             continue  # it has ended
-    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    page_mb = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    return pages[0] * page_mb, sum(pages) * page_mb
 
 
 def _tell(seen: Seen, minutes: float) -> None:
@@ -260,11 +241,11 @@ def _tell(seen: Seen, minutes: float) -> None:
     for failed in seen.failed[:20]:
         _console.print(f"FAILED: {failed}")
     medians = ", ".join(f"{mb:,.0f}" for mb in seen.medians_mb())
-    most = max(mb for _, mb in seen.memory_mb)
     _console.print(
         f"{minutes:g} minutes, {seen.loads} loads, {seen.answers.total():,} answers, "
         f"{len(seen.failed)} failed. Memory by quarters of the time (medians, MB): {medians}; at "
-        f"most {most:,.0f}: {'flat' if seen.is_flat else 'NOT FLAT'}."
+        f"most {max(seen.memory_mb):,.0f}, with processes {max(seen.with_processes_mb):,.0f}: "
+        f"{'flat' if seen.is_flat else 'NOT FLAT'}."
     )
 
 

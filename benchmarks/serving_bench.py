@@ -10,6 +10,7 @@ at once; the client's own function over all rows. What does not: comparisons wit
 import json
 import os
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from datetime import timedelta
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.http_load import CELLS, load
+from benchmarks.reloading import Reloading
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.sources import iau_showers
@@ -36,6 +38,7 @@ _TURNING = "table, pages in turn"
 _MOST_ASKED = 20_000
 _CONNECTIONS = (1, 8, 64)
 _CLIENT_WITHIN_S = 3_600.0
+_LOAD_S = 20.0
 _console = Console()
 
 
@@ -67,7 +70,7 @@ def bench(
                 table.add_row(name, str(connections), f"{cpu_ms:,.1f}", *taken.cells())
         _console.print(table)
         if client:
-            _read_everything(server)
+            _read_everything(server, settings)
 
 
 def loaded(folder: Path, rows: int) -> Settings:
@@ -97,6 +100,17 @@ def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
             f"{_SUMMARY}?{urlencode({'page': 1, 'snapshot': tag, 'after': _key(date)})}"
             for date in day
         ],
+        "a row by key": [f"/gmn_data_store/meteor/{one}.json" for one in identifiers],
+        "links of a station": [
+            f"/gmn/participating_station.json?station_id={number}&_size={size}"
+            for size in range(100, 120)
+            for number in range(1, 301)
+        ],
+        "a night, by its address": [
+            f"{_TABLE}.json?{urlencode({'bin_date': one, '_size': 100, '_nocount': 'on'})}"
+            for one in day
+        ],
+        "a night, by TAP": [f"/tap/sync?{urlencode({**_TAP, 'QUERY': _adql(one)})}" for one in day],
         "where": [f"{_SUMMARY}?{urlencode({'where': _of(date)})}" for date in day],
         "sql": [
             f"/gmn_rest_api?{urlencode({'sql': f'SELECT count(*) FROM meteor WHERE {_of(date)}'})}"
@@ -115,6 +129,16 @@ def identifiers_of(settings: Settings) -> list[str]:
     return [identifier for (identifier,) in found]
 
 
+_TAP = {"LANG": "ADQL", "REQUEST": "doQuery"}
+
+
+def _adql(date: str) -> str:
+    return (
+        f"SELECT TOP 100 * FROM gmn.trajectories WHERE bin_date = '{date}' "
+        "ORDER BY trajectory_identifier"
+    )
+
+
 def _of(date: str) -> str:
     return f"date(beginning_utc_time) = '{date}' AND vgeo_km_s > 60"
 
@@ -130,21 +154,43 @@ def cpu_s(server: Server) -> float:
     return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _read_everything(server: Server) -> None:
-    """The network's own client, from the first page to the last."""
-    begun = time.monotonic()
+def _read_everything(server: Server, settings: Settings) -> None:
+    """The network's own client, from the first page to the last, while loads go on."""
+    begun, first = time.monotonic(), server.snapshot
+    reloading, ended = Reloading(settings), threading.Event()
+
+    def reload() -> None:
+        while not ended.is_set():
+            reloading.load()
+            ended.wait(_LOAD_S)
+
+    loads = threading.Thread(target=reload)
+    loads.start()
     script = (
         "names = [row['unique_trajectory_identifier'] for page in "
         "api.get_meteor_summary_data_iter() for row in page]\n"
         "print(json.dumps([len(names), len(set(names))]))"
     )
-    rows, different = client_says(server, script, within_s=_CLIENT_WITHIN_S)
+    try:
+        rows, different = client_says(server, script, within_s=_CLIENT_WITHIN_S)
+    finally:
+        ended.set()
+        loads.join()
     took = time.monotonic() - begun
-    there = json.loads(server.sql("SELECT count(*) AS n FROM meteor").body)["rows"][0]["n"]
+    asked = "SELECT count(*) AS n FROM meteor"
+    counts = {
+        json.loads(reply.body)["rows"][0]["n"]
+        for state in range(first, server.snapshot + 1)
+        if (reply := server.sql(asked, snapshot=state)).status == 200
+    }
+    is_all = rows == different and rows in counts
     _console.print(
-        f"The network's client read {rows:,} rows, {different:,} of them different, of {there:,} "
-        f"in {took:,.0f} s ({rows / took:,.0f} rows/s)."
+        f"The network's client read {rows:,} rows, {different:,} of them different, in {took:,.0f} "
+        f"s ({rows / took:,.0f} rows/s) beside {reloading.loads} loads: "
+        f"{'each row of one state once' if is_all else f'WRONG, there were {counts}'}."
     )
+    if not is_all:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

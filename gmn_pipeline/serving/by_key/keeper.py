@@ -6,12 +6,12 @@ what is written (`file.py`, `moving.py`).
 - One server of a data folder writes it, by a lock that goes with its process; others read it.
 - It is moved on if the lake has the state on which it stands, by its mark and not only its number;
   else, or where too much came, it is written anew beside it and takes its place at once.
-- Nobody waits for it: it works in one thread that gives way to all others, rests after each move
-  for longer than that took, and asks the lake as exports do, so maintenance ends its query.
+- Nobody waits for it: it works in one thread, half of the time, rests after each move for longer
+  than that took, and asks the lake as exports do, so maintenance ends its query. The thread is no
+  nicer than others: on a busy machine it would hold Python's lock while it has to wait.
 """
 
 import logging
-import os
 import shutil
 import sqlite3
 import threading
@@ -44,9 +44,10 @@ _log = logging.getLogger(__name__)
 _FOLDER, _NAME = "served", "by_key.sqlite"
 _MOST_MOVED = 100_000
 """Rows that are changed one by one; to write all anew is no slower for more."""
-_NICE = 10
 _RESTS = 4
 """So many times as long as it took to move on."""
+_BEGINS_S = 2.0
+"""After the server: the first who ask have the machine to themselves."""
 _LOOKS_S = 5.0
 _AGAIN_S = 60.0
 """After something went wrong."""
@@ -93,8 +94,7 @@ class Keeper:
         self.reading.close()
 
     def _keep(self) -> None:
-        with suppress(OSError, AttributeError):  # of this thread, on Linux
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        self._rest(_BEGINS_S)
         while not self._is_ended:
             self._news.wait(_LOOKS_S)
             self._news.clear()
@@ -233,5 +233,8 @@ class Keeper:
             with self._lake.run_long(
                 snapshot, sql, (), limits=limits, cancellation=self._cancellation
             ) as answer:
+                begun = time.monotonic()
                 for batch in answer:
                     yield from rows_of(batch)
+                    self._rest(time.monotonic() - begun)
+                    begun = time.monotonic()

@@ -6,14 +6,16 @@ What belongs here: what a request may say, and what stands around the rows. What
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlencode
 
+import pyarrow as pa
 from starlette.responses import Response
 
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
-from gmn_pipeline.serving.conditional import Stamp, answered
+from gmn_pipeline.serving.conditional import Stamp, answered, key_of
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.rest_api import body
 from gmn_pipeline.serving.rest_api.meteor_summary import COLUMNS, Key, Page, page_sql
@@ -22,6 +24,11 @@ from gmn_pipeline.serving.routes import SNAPSHOT, Answers, Asked, Parameter, Rou
 _SUMMARY = "/gmn_rest_api/meteor_summary"
 _KEY = re.compile(r"(\d{1,17})_([0-9A-Za-z_]{1,40})", re.ASCII)
 _MOST_PAGES = 1_000_000
+_SHEETS = 4
+"""Pages that are read at once for who goes on. At a million rows one takes 118 ms of processor
+time, four of them 136."""
+_LAST = ("time_us", "id")
+"""Columns of the query that name a row."""
 _JSON_TYPE = "application/json"
 _CSV_TYPE = "text/plain; charset=utf-8"
 """Not text/csv: the old platform's was shown by browsers."""
@@ -65,18 +72,37 @@ async def _answered(asked: Asked, ask: Callable[[Asked, Snapshot], Awaitable[Kep
 
 
 async def _summary_page(asked: Asked, snapshot: Snapshot) -> Kept:
+    """A page. Who comes by a link gets it out of a longer stretch of rows, whose other pages are
+    kept for when they are asked for: to find rows takes longer than to write them."""
     page = _page(asked)
-    sql, values = page_sql(page)
+    sheets = _SHEETS if page.after is not None and not page.is_free else 1
+    rows = sheets * page.rows
+    sql, values = page_sql(replace(page, rows=rows))
     if page.is_free:
-        table = (await free_sql.fetch(asked, snapshot, sql, values, rows=page.rows + 1)).table
+        table = (await free_sql.fetch(asked, snapshot, sql, values, rows=rows + 1)).table
     else:
         table = await asked.work.fetch(asked.request, snapshot, sql, values)
-    lines = table.column("line").to_pylist()[: page.rows]
+    first = _sheet(asked, page, snapshot, table, 0)
+    before = first
+    for number in range(1, sheets):
+        if number * page.rows >= table.num_rows:
+            break
+        path, _, query = before.headers["Link"][1:].partition(">")[0].partition("?")
+        before = _sheet(asked, page, snapshot, table, number)
+        asked.work.cache.put(key_of(Stamp(snapshot, is_pinned=True), path, query), before)
+    return first
+
+
+def _sheet(asked: Asked, page: Page, snapshot: Snapshot, table: pa.Table, number: int) -> Kept:
+    """One of the pages that the rows are; `number`: so many of them come before."""
+    begin = number * page.rows
+    lines = table.column("line").slice(begin, page.rows).to_pylist()
     headers = {}
-    if table.num_rows > page.rows:
-        last = {name: table.column(name)[page.rows - 1].as_py() for name in ("time_us", "id")}
+    if table.num_rows > begin + page.rows:
+        last = {name: table.column(name)[begin + page.rows - 1].as_py() for name in _LAST}
         key = Key(last["time_us"], last["id"])
-        headers["Link"] = f'<{_SUMMARY}?{urlencode(_next(asked, page, snapshot, key))}>; rel="next"'
+        following = _next(asked, page, snapshot, key, number + 1)
+        headers["Link"] = f'<{_SUMMARY}?{urlencode(following)}>; rel="next"'
     if page.shape == "csv":
         return Kept(body.csv_of_lines(lines, COLUMNS), _CSV_TYPE, headers)
     more = f'"truncated": false, "snapshot": {snapshot.id}'
@@ -119,15 +145,15 @@ def _key(text: str | None) -> Key | None:
     return Key(int(found[1]), found[2])
 
 
-def _next(asked: Asked, page: Page, snapshot: Snapshot, last: Key) -> dict[str, object]:
-    """The parameters of the next page, on the same state: the old ones as they were documented,
-    with empty ones, then ours."""
+def _next(asked: Asked, page: Page, snapshot: Snapshot, last: Key, pages: int) -> dict[str, object]:
+    """The parameters of the page after so many, on the same state: the old ones as they were
+    documented, with empty ones, then ours."""
     given = {
         name: asked.text(name) or ""
         for name in ("where", "having", "order_by", "data_format", "data_shape")
     }
     after = {} if page.order_by else {"after": f"{last.time_us}_{last.identifier}"}
-    number = (asked.number("page") or 1) + 1
+    number = (asked.number("page") or 1) + pages
     return {"page": number, **given, "snapshot": snapshot.id, **after}
 
 
