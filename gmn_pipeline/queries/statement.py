@@ -20,6 +20,8 @@ from gmn_pipeline.queries.functions import HUNGRY, INFORMATION_SCHEMA, REFUSED, 
 
 _ASK = "Ask with one SELECT; 'SHOW TABLES' lists the tables, 'DESCRIBE trajectories' the columns."
 _LONGEST = 100_000
+EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?=(?:SELECT|WITH|FROM)\b)", re.IGNORECASE | re.ASCII)
+"""What may stand before a query, which is planned then, and not run. ANALYZE would run it."""
 # DuckDB compares names without regard to case in ASCII only: `K` (Kelvin) is not `k` there.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -74,7 +76,8 @@ def one_select(
     *,
     hungry: bool,
 ) -> duckdb.Statement:
-    """The statement, if it is one SELECT that may be run; `hungry`: it may call such functions.
+    """The statement, if it is one SELECT that may be run, or EXPLAIN of such a one, which plans it;
+    `hungry`: it may call such functions.
 
     Raises QueryRefused if it is anything else, QueryFailed if it is no SQL.
     """
@@ -83,7 +86,8 @@ def one_select(
     if "\0" in sql:
         raise QueryRefused("A query cannot hold the character NUL.")
     # First, since it only parses: `extract_statements` runs what a PRAGMA stands for.
-    tree = _tree(connection, sql)
+    explained = EXPLAIN.match(sql)
+    tree = _tree(connection, sql[explained.end() :] if explained else sql)
     if len(tree) != 1:
         what = f"{len(tree)} statements" if tree else "no statement"
         raise QueryRefused(f"The query holds {what}.", remedy=_ASK)
@@ -92,7 +96,8 @@ def one_select(
     except RecursionError as error:
         raise QueryRefused("The query is nested too deeply.") from error
     statements = connection.extract_statements(sql)
-    if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+    kind = duckdb.StatementType.EXPLAIN if explained else duckdb.StatementType.SELECT
+    if [statement.type for statement in statements] != [kind]:
         raise QueryRefused("The query is not one SELECT.", remedy=_ASK)
     return statements[0]
 

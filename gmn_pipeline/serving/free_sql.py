@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gmn_pipeline.errors import QueryFailed
 from gmn_pipeline.queries.session import Parameters
+from gmn_pipeline.queries.statement import EXPLAIN
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
@@ -34,7 +35,15 @@ def query(sql: str) -> str:
     if _SHOW_TABLES.fullmatch(sql):
         # DuckDB's has those as well that nobody may ask here.
         return f"SELECT unnest([{', '.join(map(sql_text, sorted(_FIELDS)))}]) AS name"
-    return habits.query(sql, NAMES)
+    before, asked = parts(sql)
+    return before + habits.query(asked, NAMES)
+
+
+def parts(sql: str) -> tuple[str, str]:
+    """EXPLAIN, if it stands before a query, and the query."""
+    found = EXPLAIN.match(sql)
+    at = found.end() if found else 0
+    return sql[:at], sql[at:]
 
 
 async def fetch(

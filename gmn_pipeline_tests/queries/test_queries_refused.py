@@ -60,6 +60,26 @@ def test_a_select_of_anything_but_the_warehouse_is_refused(
     assert fingerprints(lake) == before
 
 
+def test_explain_makes_nothing_allowed_that_is_not(lake: Settings, session: ReadSession) -> None:
+    before = fingerprints(lake)
+    for sql in (STATEMENTS | SELECTS).values():
+        with pytest.raises((QueryRefused, QueryFailed)):
+            list(session.run(f"EXPLAIN {named(lake, sql)}"))
+    for way in ("EXPLAIN ANALYZE", "EXPLAIN (ANALYZE)", "EXPLAIN EXPLAIN", "EXPLAIN VERBOSE", "x"):
+        with pytest.raises((QueryRefused, QueryFailed)):
+            session.run(f"{way} SELECT 1")
+    assert fingerprints(lake) == before
+
+
+def test_a_plan_is_told_without_running_the_query(lake: Settings, session: ReadSession) -> None:
+    asked = "EXPLAIN SELECT error('run') FROM trajectories WHERE vgeo_km_s > $speed"
+    (batch,) = session.run(asked, {"speed": 60})
+    (plan,) = batch.column("explain_value").to_pylist()
+    assert "trajectories" in plan
+    assert str(lake.data_dir) not in plan
+    assert ".parquet" not in plan
+
+
 @pytest.mark.parametrize("sql", ENDLESS.values(), ids=ENDLESS)
 def test_a_query_ends_at_its_limits_whatever_it_does(lake: Settings, sql: str) -> None:
     before = fingerprints(lake)

@@ -35,6 +35,15 @@ def sql(server: Server, text: str, path: str = "/gmn_data_store.json", **more: o
 # Whole queries ------------------------------------------------------------------------------------
 
 
+def test_a_plan_is_asked_with_values_as_the_query_is(server: Server) -> None:
+    text = "EXPLAIN SELECT [iau_code] FROM meteor_summary WHERE vgeo_km_s > :speed"
+    told = sql(server, text, speed=60).json
+    assert told["columns"] == ["explain_key", "explain_value"]
+    assert "60.0" in told["rows"][0][1]
+    assert server.sql("EXPLAIN SELECT 1").json["rows"][0]["explain_value"] != ""
+    assert sql(server, "EXPLAIN SELECT 1 FROM t WHERE x = :speed", speed=1).status == 400
+
+
 def test_an_answer_has_datasettes_keys_and_our_snapshot(server: Server, lake: Settings) -> None:
     told = sql(server, FAST).json
     assert set(told) == DATASETTE | {"snapshot"}

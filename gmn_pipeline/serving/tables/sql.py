@@ -32,7 +32,8 @@ from gmn_pipeline.serving.tables.page import NDJSON, NL
 from gmn_pipeline.serving.tables.questions import ANY_COLUMNS
 
 _SQL = Parameter(
-    "sql", "one SELECT of the tables and views; further parameters are the values of :name in it",
+    "sql", "one SELECT of the tables and views, or its plan (EXPLAIN SELECT ...); further "
+    "parameters are the values of :name in it",
     is_required=True, example="SELECT code, name FROM iau_shower LIMIT 10",
 )  # fmt: skip
 _SHAPE = Parameter(
@@ -48,9 +49,10 @@ def _query(asked: Asked) -> tuple[str, dict[str, object]]:
     """The text as DuckDB takes it, and the values that the address has for its parameters."""
     given = dict(asked.request.query_params.multi_items())
     given = {name: text for name, text in given.items() if name not in _OWN and "\0" not in text}
-    sql, named = habits.named_parameters(asked.text(_SQL.name) or "", frozenset(given))
+    before, text = free_sql.parts(asked.text(_SQL.name) or "")
+    sql, named = habits.named_parameters(text, frozenset(given))
     values = {name: _value(given[name]) for name in named}
-    return free_sql.query(sql), values
+    return free_sql.query(before + sql), values
 
 
 def _value(text: str) -> object:

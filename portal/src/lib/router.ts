@@ -29,6 +29,10 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
   [/^\/sql$/, "sql"],
+];
+
+/** Tables and what is in them: looked at last, since any name may be that of a table. */
+const OF_TABLES: readonly [RegExp, Place["page"]][] = [
   [new RegExp(`^${STORE}(?:\\/queries)?$`), "tables"],
   [new RegExp(`^${STORE}\\/queries\\/([a-z_]+)$`), "question"],
   [/^\/gmn_data_store\/trajectories\/([^/.]+)$/, "trajectory"],
@@ -37,7 +41,7 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
 ];
 
 export function place(path: string): Place {
-  for (const [pattern, page] of PATTERNS) {
+  for (const [pattern, page] of [...PATTERNS, ...OF_TABLES]) {
     const found = pattern.exec(path);
     if (found) {
       try {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nearest, sitesOf, tracksOf } from "./tracks";
+import { areNear, nearest, sitesOf, tracksOf } from "./tracks";
 
 const row = {
   trajectory_identifier: "20220304220741_yrPTs", beginning_utc_time: "2022-03-04T22:07:41.1Z",
@@ -28,4 +28,10 @@ test("the nearest is within reach", () => {
   const places = [[0, 0], [10, 10]] as const;
   expect(nearest(places, 9, 9, 5)).toBe(1);
   expect(nearest(places, 50, 50, 5)).toBeNull();
+});
+
+test("tracks of one region have a map of their own", () => {
+  const far = { ...row, begin_longitude_deg: 140, end_longitude_deg: 141 };
+  expect(areNear(tracksOf([row, row]))).toBe(true);
+  expect(areNear(tracksOf([row, far]))).toBe(false);
 });

@@ -73,3 +73,12 @@ export function nearest(
   }
   return found;
 }
+
+/** Whether all of them lie within a part of the world that a map is to show alone. */
+export function areNear(tracks: readonly Track[], withinDeg = 60): boolean {
+  const ends = tracks.flatMap(({ begin, end }) => [begin, end]);
+  return [0, 1].every((axis) => {
+    const places = ends.map((end) => end[axis as 0 | 1]);
+    return Math.max(...places) - Math.min(...places) <= withinDeg;
+  });
+}
