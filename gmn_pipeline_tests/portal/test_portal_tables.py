@@ -155,7 +155,8 @@ def test_a_map_is_there_where_the_columns_allow_it(guest: Visitor) -> None:
     for path in ("/gmn/trajectories?_size=5", "/gmn_data_store/meteor_summary?_size=5"):
         guest.open(path)
         guest.page.get_by_text("Map of these 5 tracks").click()
-        expect(guest.page.get_by_role("application", name=re.compile("5 ground tracks"))).to_be_visible()
+        tracks = guest.page.get_by_role("application", name=re.compile("5 ground tracks"))
+        expect(tracks).to_be_visible()
 
 
 # Questions and SQL -------------------------------------------------------------------------------
