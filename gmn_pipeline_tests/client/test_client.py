@@ -323,7 +323,7 @@ def test_the_client_knows_the_names_of_the_server(server: Server) -> None:
     assert said <= operators
     tables = {p.split("/")[2].removesuffix(".json") for p in paths if p.endswith(".json")
               and p.count("/") == 2 and p.startswith("/{store}")}  # fmt: skip
-    assert set(columns.TableName.__args__) == tables - {"queries"}
+    assert set(columns.TableName.__args__) == tables - {"queries", "states", "tables"}
     assert set(columns.QueryName.__args__) == {
         p.split("/")[3].removesuffix(".{suffix}")
         for p in paths

@@ -145,22 +145,10 @@ class World:
         # Who names a place now: also one whose own bin just says that it is gone.
         naming = [o for o in (*known, *coming) if o.is_named and not self._is_denied_early(o)]
         where = self._place_of_unnamed(naming, before)
-        # What is shown goes to where it is still named; other contents without a bin are not kept.
-        still = [o for o in naming if not self._is_dropped(o, speakers)] or naming
-        where_shown = self._place_of_unnamed(still, before)
-        heir = _first(_by_place(still, _named_place))[1] if still else None
-        shown = {before.row.content} if before else set()
-
-        def is_shown(o: Occurrence) -> bool:
-            if o is self.winners.get(x):
-                return True
-            return heir is not None and {o.row.content, heir.row.content} == shown
 
         def denying(o: Occurrence, speakers_: Sequence[Speaker]) -> list[Speaker]:
             if o.is_named or naming:
                 place = o.speaker.bin if o.is_named else where
-                if not o.is_named and is_shown(o):
-                    place = where_shown
                 assert place is not None
                 return [s for s in speakers_ if s.denies(o.row, place)]
             return self._denying_unnamed(o, where or o.row.computed_bin, speakers_)
@@ -220,13 +208,6 @@ class World:
             and s.kind != HISTORY
             and s.denies(o.row, o.speaker.bin or o.row.computed_bin)
             for s in self._said
-        )
-
-    def _is_dropped(self, o: Occurrence, speakers: Sequence[Speaker]) -> bool:
-        """Whether what names a place is out of date there with this load."""
-        return self._is_of_older_slice(o) or any(
-            s.generated_at >= o.speaker.generated_at and s.denies(o.row, _named_place(o))
-            for s in speakers
         )
 
     def _newer(self, o: Occurrence, speakers: Sequence[Speaker]) -> list[Speaker]:

@@ -303,20 +303,6 @@ def test_near_a_limit_the_daily_file_of_the_other_bin_may_be_two_dates_away(
     assert "z" not in present(merge)
 
 
-def test_what_a_newer_history_file_has_goes_to_the_bin_that_still_names_it(merge: Checker) -> None:
-    merge.daily(281, 5, f=1)
-    merge.history("2019-01", 20, f=2)
-    merge.load("monthly", (1,))
-    merge.load(days=(1,))
-    merge.daily(280, 4, f=1)
-    merge.daily(281, 29, j=1)
-    merge.load(days=(1,))
-    assert present(merge)["f"] == (2, 280)
-    merge.history("2019", 12, j=1)
-    merge.load("yearly", (1,))
-    assert present(merge)["f"] == (2, 280)
-
-
 def test_a_history_file_confirms_nothing_that_came_after_it(merge: Checker) -> None:
     merge.history("2019-01", 20, j=1)
     merge.load("monthly", (1,))
@@ -330,15 +316,15 @@ def test_a_history_file_confirms_nothing_that_came_after_it(merge: Checker) -> N
     assert "f" not in present(merge)
 
 
-def test_what_a_history_file_confirmed_stays_when_a_newer_bin_drops_it(merge: Checker) -> None:
-    merge.daily(281, 5, f=2)
-    merge.load(days=(1,))
-    merge.history("2019-01", 20, f=2)
+def test_a_history_file_does_not_confirm_what_takes_over_from_it(merge: Checker) -> None:
+    merge.daily(281, 5, f=1)
+    merge.history("2019-01", 20, f=1)
     merge.load("monthly", (1,))
-    merge.daily(279, 26, f=2)
-    merge.load(days=(0,))
-    merge.daily(279, 28, d=1)
-    merge.load(days=(0,))
+    merge.load(days=(1,))
+    merge.daily(280, 4, f=1)
+    merge.daily(281, 29, j=1)
+    merge.load(days=(1,))
+    assert present(merge)["f"] == (1, 280)
     merge.history("2019", 12, j=1)
     merge.load("yearly", (1,))
-    assert present(merge)["f"] == (2, 281)
+    assert "f" not in present(merge)

@@ -27,27 +27,27 @@ class Decision(Statements):
         super().__init__(connection, standing)
         self._compare_flags = compare_flags
 
-    _lacking = (
-        f"NOT EXISTS (FROM contested a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
-        f"AND p.{KEY} NOT IN (SELECT network_identifier FROM taken_over "
-        "WHERE network_identifier IS NOT NULL)"
-    )
-    """Whether a speaker `s` does not have a row `p`."""
-
     def run(self) -> None:
         """The steps, in their order."""
-        self._find_denying()
-        self._find_namings()
         self._find_dropped()
         self._find_candidates()
         self._choose()
         self._compare_contents()
 
-    def _find_denying(self) -> None:
-        """`denying`: who speaks of a row's place and does not have it; `dropped_claim`: what a
-        newer one does not have."""
+    def _find_dropped(self) -> None:
+        """`denying`: who speaks of a row's place and does not have it; `dropped` and
+        `dropped_claim`: what a newer one does not have; `unnamed`: rows of which only what named
+        their bin is dropped: something newer has them."""
+        lacking = (
+            f"NOT EXISTS (FROM contested a WHERE a.{KEY} = p.{KEY} AND a.cause = s.cause) "
+            f"AND p.{KEY} NOT IN (SELECT network_identifier FROM taken_over "
+            "WHERE network_identifier IS NOT NULL)"
+        )
         here = "p.bin_date = s.bin_date AND p.bin_solar_longitude_deg = s.bin_solar_longitude_deg"
-        lacking = self._lacking
+        # At equal generation the later one counts, as for all that is loaded.
+        newer = "(d.generated_at_utc > p.generated_at_utc"
+        newer += " OR (d.generated_at_utc = p.generated_at_utc AND d.is_coming))"
+        self._find_namings()
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE denying AS
@@ -60,6 +60,34 @@ class Decision(Statements):
             UNION ALL
             SELECT p.{KEY}, g.speaker, g.cause, g.generated_at_utc, false
             FROM present p JOIN gone g ON p.{KEY} = g.{KEY}
+            """
+        )
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE dropped AS
+            SELECT {KEY}, arg_max(speaker, generated_at_utc) AS speaker,
+              arg_max(cause, generated_at_utc) AS cause
+            FROM (
+              SELECT y.{KEY}, y.speaker, y.cause, y.generated_at_utc
+              FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
+              WHERE y.generated_at_utc >= p.generated_at_utc AND (NOT y.is_daily OR (
+                (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
+                AND p.{KEY} NOT IN (FROM renamed)
+                AND {self._neighbour_lacks("p", newer)}))
+              UNION ALL
+              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
+              FROM present p JOIN speaker s ON s.is_daily
+                AND s.bin_solar_longitude_deg = p.neighbour_deg
+                AND s.bin_date BETWEEN p.bin_date - 2 AND p.bin_date + 2
+              WHERE s.generated_at_utc >= p.generated_at_utc AND {lacking}
+                AND p.{KEY} NOT IN (FROM named_elsewhere)
+                AND EXISTS (FROM daily_speaker d WHERE d.bin_date = p.bin_date
+                  AND d.bin_solar_longitude_deg = p.bin_solar_longitude_deg
+                  AND {newer})
+              UNION ALL
+              SELECT {KEY}, speaker, cause, generated_at_utc FROM taken_over
+              WHERE speaker IS NOT NULL
+            ) GROUP BY 1
             """
         )
         self.rows(
@@ -77,15 +105,24 @@ class Decision(Statements):
               WHERE g.generated_at_utc >= p.generated_at_utc)
             """
         )
+        self.rows(
+            f"""
+            CREATE OR REPLACE TEMP TABLE unnamed AS
+            SELECT DISTINCT p.{KEY} FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
+            WHERE p.is_named
+              AND (y.generated_at_utc < p.generated_at_utc
+                OR y.is_daily AND p.{KEY} IN (FROM renamed))
+              AND y.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
+            """
+        )
 
     def _find_namings(self) -> None:
         """`daily_speaker`: the newest daily file of each bin, and whether it is just loaded;
         `naming_anew`: what arrives, names a bin and is not out of date there, as a daily file or
         tombstone that came before may tell; `named_elsewhere`: trajectories that one of these or a
         claim names a bin of;
-        `renamed`: rows whose content names no bin, and whose bin something just loaded names anew,
-        or is named by something else alone from now on: what the daily file of the former bin does
-        not have is not theirs."""
+        `renamed`: rows whose content names no bin, and whose bin something just loaded names anew:
+        what the daily file of the former bin does not have is not theirs."""
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE daily_speaker AS
@@ -115,68 +152,15 @@ class Decision(Statements):
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE renamed AS
-            WITH naming AS (
-              SELECT {KEY}, {BIN}, generated_at_utc, is_inside, true AS is_anew FROM naming_anew
-              UNION ALL
-              SELECT {KEY}, {BIN}, generated_at_utc, is_inside, false
-              FROM claim ANTI JOIN dropped_claim USING ({KEY}, {BIN})
-            )
-            SELECT DISTINCT p.{KEY} FROM present p JOIN naming a USING ({KEY})
+            SELECT DISTINCT p.{KEY} FROM present p JOIN naming_anew a USING ({KEY})
             WHERE p.is_named AND (p.is_claimed OR p.named_at_utc < p.generated_at_utc)
-              AND (EXISTS (FROM denying y WHERE y.{KEY} = p.{KEY} AND y.is_daily
-                  AND y.generated_at_utc >= p.named_at_utc)
-                OR (a.is_anew AND (a.generated_at_utc > p.named_at_utc
-                  OR (a.generated_at_utc = p.named_at_utc AND (a.is_inside > p.is_inside
-                    OR (a.is_inside = p.is_inside AND (a.bin_date < p.bin_date
-                      OR (a.bin_date = p.bin_date
-                        AND a.bin_solar_longitude_deg < p.bin_solar_longitude_deg))))))))
+              AND (a.generated_at_utc > p.named_at_utc
+                OR (a.generated_at_utc = p.named_at_utc AND (a.is_inside > p.is_inside
+                  OR (a.is_inside = p.is_inside AND (a.bin_date < p.bin_date
+                    OR (a.bin_date = p.bin_date
+                      AND a.bin_solar_longitude_deg < p.bin_solar_longitude_deg))))))
               AND (a.bin_date <> p.bin_date
                 OR a.bin_solar_longitude_deg <> p.bin_solar_longitude_deg)
-            """
-        )
-
-    def _find_dropped(self) -> None:
-        """`dropped`: rows that a newer speaker does not have; `unnamed`: rows of which only what
-        named their bin is dropped: something newer has them."""
-        # At equal generation the later one counts, as for all that is loaded.
-        newer = "(d.generated_at_utc > p.generated_at_utc"
-        newer += " OR (d.generated_at_utc = p.generated_at_utc AND d.is_coming))"
-        self.rows(
-            f"""
-            CREATE OR REPLACE TEMP TABLE dropped AS
-            SELECT {KEY}, arg_max(speaker, generated_at_utc) AS speaker,
-              arg_max(cause, generated_at_utc) AS cause
-            FROM (
-              SELECT y.{KEY}, y.speaker, y.cause, y.generated_at_utc
-              FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
-              WHERE y.generated_at_utc >= p.generated_at_utc AND (NOT y.is_daily OR (
-                (p.is_named OR p.{KEY} NOT IN (FROM named_elsewhere))
-                AND p.{KEY} NOT IN (FROM renamed)
-                AND {self._neighbour_lacks("p", newer)}))
-              UNION ALL
-              SELECT p.{KEY}, s.speaker, s.cause, s.generated_at_utc
-              FROM present p JOIN speaker s ON s.is_daily
-                AND s.bin_solar_longitude_deg = p.neighbour_deg
-                AND s.bin_date BETWEEN p.bin_date - 2 AND p.bin_date + 2
-              WHERE s.generated_at_utc >= p.generated_at_utc AND {self._lacking}
-                AND p.{KEY} NOT IN (FROM named_elsewhere)
-                AND EXISTS (FROM daily_speaker d WHERE d.bin_date = p.bin_date
-                  AND d.bin_solar_longitude_deg = p.bin_solar_longitude_deg
-                  AND {newer})
-              UNION ALL
-              SELECT {KEY}, speaker, cause, generated_at_utc FROM taken_over
-              WHERE speaker IS NOT NULL
-            ) GROUP BY 1
-            """
-        )
-        self.rows(
-            f"""
-            CREATE OR REPLACE TEMP TABLE unnamed AS
-            SELECT DISTINCT p.{KEY} FROM present p JOIN denying y ON p.{KEY} = y.{KEY}
-            WHERE p.is_named
-              AND (y.generated_at_utc < p.generated_at_utc
-                OR y.is_daily AND p.{KEY} IN (FROM renamed))
-              AND y.generated_at_utc >= coalesce(p.named_at_utc, TIMESTAMP '-infinity')
             """
         )
 
