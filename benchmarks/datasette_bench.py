@@ -33,6 +33,7 @@ from rich.table import Table
 from benchmarks.http_load import CELLS, Load, load
 from benchmarks.serving_bench import loaded
 from gmn_pipeline.schemas.derive import sql_text
+from gmn_pipeline.serving.by_key.keeper import FOLDER, NAME
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support.server import free_port, serving
@@ -43,6 +44,7 @@ _TIME_LIMIT_MS = 10_000
 _CONNECTIONS = (1, 8, 64)
 _OF_EACH = 8
 _STARTS_WITHIN_S = 120.0
+_WRITTEN_WITHIN_S = 600
 _console = Console()
 
 _TABLES = {
@@ -92,10 +94,21 @@ def bench(
         # What it asks first, it need not wait for; and neither is measured while the other works.
         old = opened.enter_context(_datasette(file))
         ours = opened.enter_context(serving(settings, serve_requests_per_minute=10**9)).port
+        _wait_for(settings.data_dir / FOLDER / NAME)
         for paths in requests.values():
             for port in (old, ours):
                 load(port, paths[:1], 1, 0.1)
         _compare(old, ours, requests, seconds)
+
+
+def _wait_for(file: Path) -> None:
+    """Until the server has written its rows by key."""
+    _console.print("Waiting for rows by key ...")
+    deadline = time.monotonic() + _WRITTEN_WITHIN_S
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{file} was not written in {_WRITTEN_WITHIN_S} s.")
+        time.sleep(0.5)
 
 
 def _compare(old: int, ours: int, requests: dict[str, list[str]], seconds: float) -> None:
@@ -133,14 +146,14 @@ def _requests(settings: Settings) -> dict[str, list[str]]:
         identifiers = [
             identifier
             for (identifier,) in connection.execute(
-                "SELECT id FROM meteor USING SAMPLE reservoir(1000 ROWS) REPEATABLE (1)"
+                "SELECT id FROM meteor USING SAMPLE reservoir(20000 ROWS) REPEATABLE (1)"
             ).fetchall()
         ]
         stations = [
             number
             for (number,) in connection.execute(
                 "SELECT station_id FROM participating_station GROUP BY 1 ORDER BY count(*) DESC, 1 "
-                "LIMIT 300"
+                "LIMIT 2000"
             ).fetchall()
         ]
     nights = [date(2021, 1, 1) + timedelta(days=day) for day in range(1_000)]

@@ -41,7 +41,7 @@ from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.storage.files import exclusive, working_folder
 
 _log = logging.getLogger(__name__)
-_FOLDER, _NAME = "served", "by_key.sqlite"
+FOLDER, NAME = "served", "by_key.sqlite"
 _MOST_MOVED = 100_000
 """Rows that are changed one by one; to write all anew is no slower for more."""
 _RESTS = 4
@@ -65,8 +65,8 @@ class Keeper:
     """`start` it once the lake is looked at, `stop` it before. `reading` answers from the file."""
 
     def __init__(self, data_dir: Path, lake: Lake, most_mb: int) -> None:
-        self._folder = data_dir / _FOLDER
-        self._path = self._folder / _NAME
+        self._folder = data_dir / FOLDER
+        self._path = self._folder / NAME
         self._lake = lake
         self._most_bytes = most_mb << 20
         self._news = threading.Event()
@@ -138,7 +138,7 @@ class Keeper:
         """Whether the file is ours to write: while no other server has it."""
         if not self._is_ours:
             with suppress(OSError):  # TimeoutError: another one has it. Or nobody may write here
-                lock = exclusive(self._folder / f"{_NAME}.lock", timeout_s=0)
+                lock = exclusive(self._folder / f"{NAME}.lock", timeout_s=0)
                 self._held.enter_context(lock)
                 self._is_ours = True
         return self._is_ours
@@ -200,7 +200,7 @@ class Keeper:
         counts = self._counts(newest)
         self._check_place(counts.trajectories + counts.revisions)
         with working_folder(self._folder / ".building") as folder:
-            new = folder / _NAME
+            new = folder / NAME
             written = write_file(new, newest, self._rows(newest, everything()))
             if written != counts:
                 raise NotAsCounted(f"{written} instead of {counts}")
