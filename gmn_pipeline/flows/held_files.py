@@ -4,10 +4,9 @@ What belongs here: which files of a run these are, and noting them at its end. W
 a load of them does (`trajectory_days.py`).
 
 A daily file is held if it is the newest of its bin, and its rows were made under the definition of
-today. A monthly, yearly or all-file speaks of many
-bins, and its merge may find something else when other files or messages have come since: it is
-held as long as none has. The files of a run count as one: to load them all again right after it
-changes nothing.
+today. A monthly, yearly or all-file speaks of many bins, and its merge may find something else when
+other files or messages have come since: it is held as long as none has. The files of a run count as
+one: to load them all again right after it changes nothing.
 """
 
 from collections import Counter, defaultdict

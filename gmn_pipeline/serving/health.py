@@ -5,7 +5,7 @@ What belongs here: `/healthz`, `/readyz`. What does not: the health of pipeline 
 
 from starlette.responses import JSONResponse, Response
 
-from gmn_pipeline.serving.routes import Answers, Asked, Route
+from gmn_pipeline.serving.routes import Answers, Asked, Route, object_schema
 
 _PROBE = "SELECT trajectory_identifier FROM trajectories LIMIT 1"
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -29,25 +29,17 @@ async def readyz(asked: Asked) -> Response:
     return JSONResponse(told, headers=_NO_STORE)
 
 
-def _schema(**properties: str) -> dict[str, object]:
-    return {
-        "type": "object",
-        "required": list(properties),
-        "properties": {name: {"type": kind} for name, kind in properties.items()},
-    }
-
-
 ROUTES = (
     Route(
         "/healthz", "healthz", "The server runs", healthz,
-        (Answers("application/json", "It does", _schema(ok="boolean")),),
+        (Answers("application/json", "It does", object_schema(ok="boolean")),),
         problems=(),
     ),
     Route(
         "/readyz", "readyz", "The newest state of the warehouse can be read", readyz,
         (Answers(
             "application/json", "It can, and this is it",
-            _schema(ok="boolean", snapshot="integer", committed_at_utc="string"),
+            object_schema(ok="boolean", snapshot="integer", committed_at_utc="string"),
         ),),
     ),
 )  # fmt: skip

@@ -201,6 +201,15 @@ class Answers:
     schema: Mapping[str, object] | None = None
 
 
+def object_schema(**properties: str) -> dict[str, object]:
+    """The schema of an object: its properties, all there, and the type of each."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": {name: {"type": kind} for name, kind in properties.items()},
+    }
+
+
 @dataclass(frozen=True)
 class Route:
     """An address and what is there."""

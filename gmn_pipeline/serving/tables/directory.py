@@ -13,7 +13,7 @@ from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.problems import Problem
-from gmn_pipeline.serving.routes import Answers, Asked, Route
+from gmn_pipeline.serving.routes import Answers, Asked, Route, object_schema
 from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.exports import suffixes_of
@@ -113,20 +113,12 @@ async def _states(asked: Asked) -> Response:
     return JSONResponse(body, headers={"Cache-Control": "public, max-age=5"})
 
 
-def _schema(**properties: str) -> dict[str, object]:
-    return {
-        "type": "object",
-        "required": list(properties),
-        "properties": {name: {"type": kind} for name, kind in properties.items()},
-    }
-
-
 ROUTES = (
     Route(
         "/{store}/tables.json", "tables", "The tables and views that there are: columns with kind, "
         "unit and meaning, numbers of rows (null where counting takes long), formats; the "
         "operators of filters, functions for SQL, and how much may be asked for", _tables,
-        (Answers("application/json", "All of them", _schema(
+        (Answers("application/json", "All of them", object_schema(
             tables="array", operators="array", functions="array", limits="object",
             snapshot="integer")),),
         (STORE, NOCOUNT, AS_OF), problems=PROBLEMS,
@@ -134,7 +126,7 @@ ROUTES = (
     Route(
         "/{store}/states.json", "states", "The states of the warehouse that can be asked (_as_of), "
         f"the newest first, {_MOST_STATES:,} at most", _states,
-        (Answers("application/json", "All that are kept", _schema(
+        (Answers("application/json", "All that are kept", object_schema(
             states="array", truncated="boolean")),),
         (STORE,), problems=(404, 503),
     ),

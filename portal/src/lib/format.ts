@@ -26,6 +26,12 @@ export function decimalsOf(value: number): number {
   return fraction.includes("e") ? 6 : fraction.length;
 }
 
+/** The decimals of the longest of some numbers; undefined if there is none. */
+export function mostDecimals(values: readonly unknown[]): number | undefined {
+  const decimals = values.flatMap((value) => (typeof value === "number" ? [decimalsOf(value)] : []));
+  return decimals.length ? decimals.reduce((one, other) => Math.max(one, other)) : undefined;
+}
+
 /** A value of an answer as text. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined || value === "") return "–";

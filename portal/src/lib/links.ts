@@ -11,6 +11,7 @@ const PAGES: Record<string, (value: string) => string> = {
   iau_code: to.shower,
   station_code: to.station,
   partner: to.station,
+  country: to.country,
   bin_date: to.night,
 };
 
