@@ -11,11 +11,17 @@ from pathlib import Path
 
 from gmn_pipeline.cli.client_columns import columns_module
 from gmn_pipeline.queries.canned.catalogue import Parameter, all_queries
+from gmn_pipeline.schemas import station_readings
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.message_schema import schema_file
-from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
+from gmn_pipeline.schemas.tables import (
+    DATASETS,
+    READINGS_TABLES,
+    WAREHOUSE_TABLES,
+    WORKING_TABLES,
+)
 from gmn_pipeline.serving.formats import ground_track, mdc_csv, ufo_csv, ukmon_csv
 from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.tap import epn_core
@@ -64,7 +70,8 @@ def columns_page() -> str:
         _table(("#", "column", "legacy name", "head in the file", "unit", "type", "limits",
                 "null", "meaning"), rows),
     ]  # fmt: skip
-    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, *_validated_tables()):
+    readings = (*READINGS_TABLES, *station_readings.DATASET.working_tables)
+    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, *readings, *_validated_tables()):
         own = [f for f in table.fields if f not in TRAJECTORY_FIELDS]
         has_all = len(own) < len(table.fields)
         parts += [

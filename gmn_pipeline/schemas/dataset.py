@@ -50,7 +50,7 @@ class Dataset:
     names a row of it, and `time_column` says when what it tells of happened. `validated` are the
     tables of rows that were checked and are not in the warehouse yet, where those are others than
     `tables`. `flags` is the column of the names of what is odd about a row, and `messages` is how
-    rows are sent.
+    rows are sent. `lake` is where its tables are.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Dataset:
     validated: tuple[Table, ...] = ()
     working_tables: tuple[Table, ...] = ()
     messages: MessageSchema | None = None
+    lake: str = "warehouse"
 
     def __post_init__(self) -> None:
         """Raises ValueError for a declaration that contradicts itself."""

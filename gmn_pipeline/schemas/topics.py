@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gmn_pipeline.schemas.message_schema import MessageSchema
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
+from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES
 from gmn_pipeline.settings import KafkaSettings
 
 _COMPACTED = {
@@ -50,4 +51,19 @@ def trajectories_topic(settings: KafkaSettings) -> Topic:
         "Stop 'gmn stream' and run 'gmn stream --from-beginning --once': it reads all that the "
         "topic still has, and merging twice changes nothing. Days that the topic has lost come "
         "back by loading their files ('gmn run --from ... --to ...').",
+    )
+
+
+def readings_topic(settings: KafkaSettings) -> Topic:
+    """The topic of station readings: what is in the lake is not kept here for long."""
+    kept_ms = int(settings.kafka_readings_keep_hours * 3_600_000)
+    return Topic(
+        settings.kafka_readings_topic,
+        STATION_READING_MESSAGES,
+        {"cleanup.policy": "delete", "retention.ms": str(kept_ms)},
+        settings.kafka_partitions,
+        settings.kafka_replication,
+        "Readings that expired before they were taken in are lost. 'gmn stations take-in "
+        "--from-beginning --once' reads all that the topic still has; taking in twice changes "
+        "nothing.",
     )

@@ -290,6 +290,15 @@ class KafkaSettings(FolderSettings):
         "trajectory_summary_raw", description="Topic of the trajectories; with '.dlq' after it, "
         "the topic of what could not be read."
     )  # fmt: skip
+    kafka_readings_topic: str = Field(
+        "station_readings", description="Topic of the readings of stations."
+    )
+    kafka_readings_keep_hours: float = Field(
+        168.0,
+        gt=0,
+        description="Hours for which the topic keeps readings: as long, those who take them into "
+        "the lake may be away.",
+    )
     kafka_partitions: int = Field(
         3, ge=1, description="Partitions of the topic when this pipeline makes it."
     )

@@ -29,7 +29,13 @@ from gmn_pipeline.schemas.derive import (
 )
 from gmn_pipeline.schemas.fields import Field, Kind, Null
 from gmn_pipeline.schemas.table_messages import messages_of
-from gmn_pipeline.schemas.tables import DATASETS, WAREHOUSE_TABLES, WORKING_TABLES
+from gmn_pipeline.schemas.tables import (
+    DATASETS,
+    READINGS_TABLES,
+    READINGS_WORKING_TABLES,
+    WAREHOUSE_TABLES,
+    WORKING_TABLES,
+)
 from gmn_pipeline.sources.iau_showers import bundled
 from gmn_pipeline.validated.checks import Checks, FileRows, OnlyOnce
 from gmn_pipeline.validated.flags import Family, QualityFlag, with_flags
@@ -41,14 +47,20 @@ from gmn_pipeline_tests.support.warehouse import count
 
 every_dataset = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
 
+LAKES = {
+    "warehouse": (WAREHOUSE_TABLES, WORKING_TABLES),
+    "readings": (READINGS_TABLES, READINGS_WORKING_TABLES),
+}
+
 
 # --- the declared datasets ---
 
 
 @every_dataset
-def test_the_tables_of_a_dataset_are_in_the_warehouse_and_on_its_page(dataset: Dataset) -> None:
-    assert set(dataset.tables) <= set(WAREHOUSE_TABLES)
-    assert set(dataset.working_tables) <= set(WORKING_TABLES)
+def test_the_tables_of_a_dataset_are_in_its_lake_and_on_its_page(dataset: Dataset) -> None:
+    tables, working_tables = LAKES[dataset.lake]
+    assert set(dataset.tables) <= set(tables)
+    assert set(dataset.working_tables) <= set(working_tables)
     page = columns_page()
     for table in (*dataset.tables, *dataset.working_tables):
         assert page.count(f"\n## `{table.name}`\n") == 1
@@ -85,8 +97,9 @@ def test_the_asset_of_the_showers_is_the_one_declared() -> None:
 
 
 def test_no_two_tables_and_no_two_datasets_have_one_name() -> None:
-    tables = [table.name for table in (*WAREHOUSE_TABLES, *WORKING_TABLES)]
-    assert sorted(set(tables)) == sorted(tables)
+    for lake in LAKES.values():
+        tables = [table.name for some in lake for table in some]
+        assert sorted(set(tables)) == sorted(tables)
     assert len({dataset.name for dataset in DATASETS}) == len(DATASETS)
 
 
@@ -255,7 +268,7 @@ class Package:
         tables = copy / "schemas/tables.py"
         registered = (
             tables.read_text()
-            .replace("import showers, trajectories", "import fireballs, showers, trajectories")
+            .replace("import showers, ", "import fireballs, showers, ")
             .replace("    showers.DATASET,\n", "    showers.DATASET,\n    fireballs.DATASET,\n")
         )
         assert registered.count("fireballs") == 2
