@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
@@ -54,12 +55,19 @@ class QueryPool:
         snapshot: int | None = None,
         cancellation: Cancellation | None = None,
     ) -> Answer:
-        """See `process.ask`."""
-        process = self._take()
-        return process.ask(
-            self._settings, sql, parameters, limits=limits, snapshot=snapshot,
-            hidden=self._hidden, cancellation=cancellation, take_back=self._take_back,
-        )  # fmt: skip
+        """See `process.ask`. A process that answered before may have opened what is not there any
+        more: then another one is asked, a new one in the end."""
+        while True:
+            process = self._take()
+            is_new = not process.answered
+            try:
+                return process.ask(
+                    self._settings, sql, parameters, limits=limits, snapshot=snapshot,
+                    hidden=self._hidden, cancellation=cancellation, take_back=self._take_back,
+                )  # fmt: skip
+            except WarehouseBusy:
+                if is_new:
+                    raise
 
     def _take(self) -> QueryProcess:
         with self._lock:

@@ -125,6 +125,8 @@ def confined(
         _give_up_writing(connection, reach)
     for statement in _confinement(reach, backend.storage.path, limits):
         connection.execute(statement)
+    if is_for_states:  # for days: what DuckDB does not use is given back meanwhile
+        connection.execute("SET allocator_background_threads = true")
     if backend.catalog.attaches_when_closed or not is_for_states:
         connection.execute("SET enable_external_access = false")
     exact = "true" if exact_types else "false"
@@ -234,7 +236,7 @@ class ReadSession:
             return cursor.extract_statements(sql)[0]
         tables = self._catalogue.tables - hidden
         catalogue = replace(self._catalogue, name=catalog, tables=tables)
-        statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
+        statement = one_select(cursor, sql, catalogue, hungry=self._hungry, hidden=hidden)
         if catalog not in sql and not self._hungry:
             if len(self._good) >= _MOST_JUDGED:
                 self._good.clear()  # filters make ever new texts: those in use come back

@@ -26,8 +26,9 @@ from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.by_key.keeper import Keeper
 from gmn_pipeline.serving.cache import Cache, Once
 from gmn_pipeline.serving.events.hub import Hub
-from gmn_pipeline.serving.lake import Lake
+from gmn_pipeline.serving.lake import Lake, again_if_busy
 from gmn_pipeline.serving.limits import Slots
+from gmn_pipeline.serving.memory import Memory
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.streaming import Pieces, Streamed
 from gmn_pipeline.serving.tap.jobs.runner import Runner
@@ -56,6 +57,7 @@ class Work:
 
     def __init__(self, settings: Settings) -> None:
         self.settings: ServingSettings = settings
+        self._memory = Memory()
         self.lake = Lake(settings, settings)
         self.cache = Cache(settings.serve_cache_mb << 20)
         self.once = Once(self.cache)
@@ -74,6 +76,7 @@ class Work:
         self.hub = Hub(self.lake, settings, self._for_all)
 
     def start(self) -> None:
+        self._memory.start()
         self._pool.start()
         self.lake.start()
         self._keeper.start()
@@ -84,6 +87,7 @@ class Work:
         self._pool.close()
         self._keeper.stop()
         self.lake.stop()
+        self._memory.stop()
 
     async def snapshot(self, number: int | None) -> Snapshot:
         """The newest state, or one by its number. See `Lake.snapshot`."""
@@ -142,7 +146,7 @@ class Work:
                 table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
                 return Fetched(table, answer.truncated)
 
-        return await self.in_turn(request, ask)
+        return await self.in_turn(request, lambda one: again_if_busy(lambda: ask(one)))
 
     def ask_free(
         self,
