@@ -22,7 +22,8 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sampl
 
 SLOW_FILES = {
     "answer_formats", "backends", "broker_outage", "by_key", "canned", "canned_parameters", "cli",
-    "client", "cookbook", "cubes", "dagster", "data_folder", "database", "days_as_they_come",
+    "client", "cookbook", "counted_ahead", "cubes", "dagster", "data_folder", "database",
+    "days_as_they_come",
     "deploy", "dev", "distribution", "downloads", "event_log", "events", "events_many",
     "events_websocket", "explore", "exports", "facets", "feeds", "first_loads", "following",
     "held_files", "http", "identifiers_made_here", "listening", "local_broker", "maintenance",
@@ -32,7 +33,7 @@ SLOW_FILES = {
     "row_pages", "secure_broker", "serving_survival", "shower_refresh", "slow_clients", "snapshot",
     "sql", "states", "stream_service", "stream_states", "stream_waits", "streams", "summary_text",
     "survival", "tables", "tap", "tap_clients", "tap_jobs", "undisputed", "unpublished_sensor",
-    "verify", "warehouse",
+    "verify", "waiting", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 

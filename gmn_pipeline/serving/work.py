@@ -25,6 +25,7 @@ from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.by_key.keeper import Keeper
 from gmn_pipeline.serving.cache import Cache, Once
+from gmn_pipeline.serving.cubes.ahead import Ahead
 from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.lake import Lake, again_if_busy
 from gmn_pipeline.serving.limits import Slots
@@ -59,6 +60,7 @@ class Work:
         self.settings: ServingSettings = settings
         self._memory = Memory()
         self.lake = Lake(settings, settings)
+        self.ahead = Ahead(self.lake, settings.serve_count_ahead_rows)
         self.cache = Cache(settings.serve_cache_mb << 20)
         self.once = Once(self.cache)
         waiting, patience_s = settings.serve_queue, settings.serve_queue_s
