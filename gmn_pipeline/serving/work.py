@@ -15,6 +15,7 @@ import anyio.to_thread
 import pyarrow as pa
 from starlette.requests import Request
 
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
@@ -69,6 +70,7 @@ class Work:
         self._exports = Slots(settings.serve_exports, waiting, patience_s)
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
         self.published_dir = settings.snapshot_dir
+        self.ledger = open_ledger(settings)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
