@@ -13,8 +13,10 @@ from typing import Any
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
+from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.warehouse.backend import open_backend
+from gmn_pipeline.warehouse.lakes import READINGS
 
 _MOST_QUERIES = 100
 """So many a process answers: what DuckDB and the allocator keep to themselves goes with it."""
@@ -55,17 +57,20 @@ class QueryPool:
         cancellation: Cancellation | None = None,
     ) -> Answer:
         """See `process.ask`."""
-        process = self._take()
+        process = self._take(is_new=may_ask(sql, READINGS.name))
         return process.ask(
             self._settings, sql, parameters, limits=limits, snapshot=snapshot,
             hidden=self._hidden, cancellation=cancellation, take_back=self._take_back,
         )  # fmt: skip
 
-    def _take(self) -> QueryProcess:
+    def _take(self, *, is_new: bool) -> QueryProcess:
+        """`is_new`: one that has not answered yet, and so is not closed to what else is asked."""
         with self._lock:
             self._at_work += 1
-            while self._ready:
-                process = self._ready.popleft()
+            for process in list(self._ready):
+                if is_new and process.answered:
+                    continue
+                self._ready.remove(process)
                 if process.is_alive:
                     return process
                 process.close()
