@@ -85,3 +85,11 @@ UNREAD_FILES = Table(
     Column("expected", String, nullable=False),
     Column("seen_at_utc", DateTime, nullable=False),
 )
+
+SOURCE_MARKS = Table(
+    "source_marks",
+    METADATA,
+    Column("place", String, primary_key=True),
+    Column("reached", String, nullable=False),
+    Column("reached_at_utc", DateTime, nullable=False),
+)
