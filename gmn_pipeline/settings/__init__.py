@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
+from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
 from gmn_pipeline.settings.tap import TapSettings as TapSettings
@@ -336,7 +337,13 @@ class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings):
 
 
 class Settings(
-    DaySettings, ShowerListSettings, RunSettings, QuerySettings, ServingSettings, TopicSettings
+    DaySettings,
+    ShowerListSettings,
+    RunSettings,
+    QuerySettings,
+    ServingSettings,
+    TopicSettings,
+    AlertSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -355,6 +362,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     TapSettings,
     KafkaSettings,
     StreamSettings,
+    AlertSettings,
 )
 """All groups, in the order in which a reader wants them."""
 

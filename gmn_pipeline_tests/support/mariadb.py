@@ -15,6 +15,7 @@ from typing import Any
 import pymysql
 
 from gmn_pipeline_tests.support.absent import not_run
+from gmn_pipeline_tests.support.ports import free_port
 
 _NOBODY = 65_534
 _STARTS_WITHIN_S = 60.0
@@ -85,7 +86,7 @@ def own_mariadb() -> Iterator[MariaDbServer]:
             _wait(process, place)
             return process
 
-        port = _free_port()
+        port = free_port()
         server = MariaDbServer(port, start, start(port))
         try:
             _make_users(server, place)
@@ -120,10 +121,3 @@ def _wait(process: "subprocess.Popen[bytes]", place: Path) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError((place / "log").read_text(errors="replace")[-2000:])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
