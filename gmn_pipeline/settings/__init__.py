@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
+from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
@@ -331,6 +332,7 @@ class Settings(
     ServingSettings,
     TopicSettings,
     ListenerSettings,
+    AlertSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -350,6 +352,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     KafkaSettings,
     StreamSettings,
     StationSettings,
+    AlertSettings,
 )
 """All groups, in the order in which a reader wants them."""
 
