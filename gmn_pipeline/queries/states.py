@@ -22,7 +22,6 @@ from gmn_pipeline.errors import SnapshotGone, WarehouseBusy
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import Parameters, ReadSession, confined, finding, gone
-from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import (
@@ -31,6 +30,7 @@ from gmn_pipeline.warehouse.connection import (
     WarehouseConnection,
     retry_while_busy,
 )
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _TRIES = 3
 _WORN_AFTER = 16
@@ -78,16 +78,18 @@ class _Attached:
 
 
 @contextmanager
-def states_of(settings: WarehouseSettings, limits: Limits, kept: int) -> Iterator["States"]:
-    """Open the lake to serve states of it; `kept`: so many stay open that nobody uses just now.
+def states_of(
+    settings: WarehouseSettings, limits: Limits, kept: int, lake: Lake = WAREHOUSE
+) -> Iterator["States"]:
+    """Open a lake to serve states of it; `kept`: so many stay open that nobody uses just now.
 
     Raises what says that it cannot be read: DataDamaged, DatabaseUnavailable, NotPermitted ...
     """
-    with WarehouseConnection(settings).standing() as standing:
+    with WarehouseConnection(settings, lake).standing() as standing:
         with standing.reading():
             standing.attach()
             session = confined(standing, limits, data_dir=settings.data_dir, is_for_states=True)
-        yield States(settings, standing, session, limits, kept)
+        yield States(settings, standing, session, limits, kept, lake)
 
 
 class States:
@@ -100,6 +102,7 @@ class States:
         session: ReadSession,
         limits: Limits,
         kept: int,
+        lake: Lake,
     ) -> None:
         self._data_dir = settings.data_dir
         self._standing = standing
@@ -113,7 +116,7 @@ class States:
         self._numbers = count()
         self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
-        self._first, self._lake = self._with_tables()
+        self._first, self._lake = self._with_tables(lake)
         found = self._snapshots("ORDER BY snapshot_id DESC LIMIT 1")
         if not found:
             raise WarehouseBusy("The warehouse has no state.")
@@ -189,12 +192,12 @@ class States:
         )
         return [snapshot for snapshot, _ in found]
 
-    def _with_tables(self) -> tuple[int, str]:
+    def _with_tables(self, lake: Lake) -> tuple[int, str]:
         """The first state that has what is asked for, since a new lake is made in several commits;
         and what no other lake has, but its copies."""
         sql = (
             "SELECT coalesce(min(begin_snapshot), 0), min(table_uuid)::VARCHAR "
-            f"FROM {METADATA}.ducklake_table WHERE table_name = '{TRAJECTORIES.name}'"
+            f"FROM {METADATA}.ducklake_table WHERE table_name = '{lake.main_table}'"
         )
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
             row = retry_while_busy(lambda: cursor.execute(sql).fetchone())

@@ -27,10 +27,12 @@ from gmn_pipeline.queries.sandbox import (
     limit_memory,
     limit_processor,
 )
-from gmn_pipeline.queries.session import ReadSession, confined, finding
+from gmn_pipeline.queries.session import ReadSession, confined, finding, readings_of
+from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS
 
 
 def main() -> None:
@@ -74,8 +76,9 @@ class _Queries:
         limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
         more = False
         try:
-            with self._standing.reading(), explaining(self._settings.data_dir):
-                truncated = self._answer(self._opened(request), request)
+            readings = self._readings(request)
+            with self._standing.reading(readings), explaining(self._settings.data_dir):
+                truncated = self._answer(self._opened(request, readings), request)
             more = self._may_go_on(request)
             self._frames.send(DONE, json.dumps({"truncated": truncated, "more": more}).encode())
         except (QueryRefused, QueryFailed, NotPermitted) as error:
@@ -88,19 +91,28 @@ class _Queries:
             self._frames.error(request.limits.memory_reached())
         return more
 
-    def _may_go_on(self, request: Request) -> bool:
-        """Not if so much is not given back that the next query could not have all of its memory."""
-        kept_mb = (address_space() - self._space) >> 20
-        return request.more_may_come and kept_mb < BESIDE_MB
+    def _readings(self, request: Request) -> WarehouseConnection | None:
+        """The lake of readings, if the query may be about it."""
+        return readings_of(self._settings) if may_ask(request.sql, READINGS.name) else None
 
-    def _opened(self, request: Request) -> ReadSession:
+    def _may_go_on(self, request: Request) -> bool:
+        """Not if so much is not given back that the next query could not have all of its memory;
+        nor with readings attached, which change by the second and cannot be attached anew here:
+        their catalogue's log may be another file by then."""
+        kept_mb = (address_space() - self._space) >> 20
+        has_readings = self._standing.beside is not None
+        return request.more_may_come and not has_readings and kept_mb < BESIDE_MB
+
+    def _opened(self, request: Request, readings: WarehouseConnection | None) -> ReadSession:
         """The session, with the lake as it is asked for. What is allowed to be opened, and how much
         memory there is, is settled by the first query."""
         if self._session is None:
             with finding(request.snapshot):
                 self._standing.attach(snapshot=request.snapshot)
-                reach = self._standing.backend.reach(self._standing.connection)
-                self._written = {path: _identity(path) for path in reach.written}
+                if readings is not None:
+                    self._standing.attach_beside(readings)
+                written = self._standing.reach().written
+                self._written = {path: _identity(path) for path in written}
                 self._session = confined(
                     self._standing, request.limits, data_dir=self._settings.data_dir,
                     alone=True, exact_types=request.exact_types,

@@ -77,6 +77,15 @@ STATION_READINGS = Table(
 )
 
 
+_SUMMED_UP = (
+    Field("minimum", "the least, in the quantity's unit"),
+    Field("maximum", "the greatest"),
+    Field("mean", "their mean"),
+    Field("last", "the value of the latest of them; of several at one time the greatest"),
+    utc("last_measured_at_utc", "when that was measured"),
+)
+
+
 def _rollup(span: str) -> Table:
     return Table(
         f"station_readings_by_{span}",
@@ -87,17 +96,19 @@ def _rollup(span: str) -> Table:
             _QUANTITY,
             utc("begin_utc", f"when the {span} begins"),
             _count("reading_count", "how many readings"),
-            Field("minimum", "the least, in the quantity's unit"),
-            Field("maximum", "the greatest"),
-            Field("mean", "their mean"),
-            Field("last", "the value of the latest of them"),
-            utc("last_measured_at_utc", "when that was measured"),
+            *_SUMMED_UP,
         ),
     )
 
 
 ROLLUPS = {span: _rollup(span) for span in ("minute", "hour", "day")}
 """The tables of what was summed up, by their span."""
+
+LATEST_VALUES = Table(
+    "latest_values",
+    "what each sensor measured of each quantity until now, and what it measured last",
+    (_STATION, _SENSOR, _QUANTITY, _count("reading_count", "how many readings"), *_SUMMED_UP),
+)
 
 SENSORS = Table(
     "sensors",
@@ -129,10 +140,15 @@ STATION_PLACES = Table(
     ),
 )
 
-READINGS_ROLLED_UP = Table(
-    "readings_rolled_up",
-    "up to which commit readings are in the rollups; one row",
-    (utc("rolled_up_to_utc", "the taken_in_at_utc of the last readings that are in the rollups"),),
+READINGS_TO_ROLL_UP = Table(
+    "readings_to_roll_up",
+    "commits whose readings are not in the rollups yet",
+    (
+        utc("taken_in_at_utc", "the commit"),
+        _count("reading_count", "how many readings came in it"),
+        utc("first_measured_at_utc", "the earliest of them"),
+        utc("last_measured_at_utc", "the latest of them"),
+    ),
 )
 
 STATION_READING_MESSAGES = messages_of(
@@ -141,11 +157,11 @@ STATION_READING_MESSAGES = messages_of(
 
 DATASET = Dataset(
     "station_readings",
-    tables=(STATION_READINGS, *ROLLUPS.values(), SENSORS, STATION_PLACES),
+    tables=(STATION_READINGS, *ROLLUPS.values(), LATEST_VALUES, SENSORS, STATION_PLACES),
     key=("station_code", "sensor_id", "measured_at_utc"),
     time_column="measured_at_utc",
     validated=(Table("sent_readings", STATION_READINGS.meaning, SENT_FIELDS),),
-    working_tables=(READINGS_ROLLED_UP,),
+    working_tables=(READINGS_TO_ROLL_UP,),
     messages=STATION_READING_MESSAGES,
     lake="readings",
 )

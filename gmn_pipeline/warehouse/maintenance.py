@@ -55,11 +55,11 @@ def maintain_lake(
     Raises WarehouseBusy if a writer or a reader keeps the warehouse for too long.
     """
     with warehouse.writing() as connection:
-        ddl.create(connection)
+        ddl.create(connection, warehouse.lake)
         files_before = _file_count(connection)
         with warehouse.without_readers(_PATIENCE_S):
             rows_flushed = _put_together(connection)
-        exact = statistics.taken_for_exact(connection, ddl.TABLES)
+        exact = statistics.taken_for_exact(connection, ddl.content(warehouse.lake).tables)
         wrong = [table for table in exact if statistics.wrong_columns(connection, table)]
         statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
