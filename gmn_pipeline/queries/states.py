@@ -33,7 +33,7 @@ from gmn_pipeline.warehouse.connection import (
 from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _TRIES = 3
-_WORN_AFTER = 16
+_WORN_AFTER = 8
 """States that were opened."""
 _MARK_DIGITS = 16
 MARK_SHOWN = 8
