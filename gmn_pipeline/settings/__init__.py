@@ -169,7 +169,8 @@ class WarehouseSettings(FolderSettings):
     warehouse_catalog_url: str | None = Field(
         None,
         description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
-        "password; it gets a schema gmn_warehouse there, and gmn_readings for readings. Unset: a SQLite file in the data folder.",
+        "password; it gets a schema gmn_warehouse there, and gmn_readings for "
+        "readings. Unset: a SQLite file in the data folder.",
     )
     warehouse_catalog_password: SecretStr | None = Field(
         None, description="Password of that address."

@@ -92,9 +92,7 @@ def _gather(connection: duckdb.DuckDBPyConnection, commits: list[tuple]) -> None
         f"WHERE {TAKEN_IN_AT.name} BETWEEN TIMESTAMP '{first}' AND TIMESTAMP '{last}' "
         f"AND measured_at_utc BETWEEN TIMESTAMP '{earliest}' AND TIMESTAMP '{latest}'"
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rolling_value AS {values_of('rolling')}"
-    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE rolling_value AS {values_of('rolling')}")
 
 
 def _add(connection: duckdb.DuckDBPyConnection, table: Table, span: str | None) -> None:
