@@ -17,7 +17,7 @@ from gmn_pipeline.streams.consumer import consumer_lock
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.streams.station_readings import STATION_READINGS, checked
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
-from gmn_pipeline_tests.support.kafka import RunningBroker, admin
+from gmn_pipeline_tests.support.kafka import RunningBroker, admin, need_kafka, own_broker
 from gmn_pipeline_tests.support.readings import NIGHT, ReadingsBench, frame, night, reading, values
 
 
@@ -62,7 +62,7 @@ def test_a_topic_is_taken_in_once_and_read_again_it_changes_nothing(bench: Readi
     assert bench.consume().counts.read == 0
     StreamService(STATION_READINGS, bench.settings).run(once=True, from_beginning=True)
     assert (bench.count(), bench.count("dead_letters")) == (300, 2)
-    assert bench.lake.ask("SELECT sum(reading_count) FROM station_readings_by_day") == [(600,)]
+    assert bench.lake.ask("SELECT sum(reading_count) FROM station_readings_by_day") == [(300,)]
     assert bench.count("readings_to_roll_up") == 0
 
 
@@ -141,9 +141,24 @@ def test_a_service_that_is_killed_again_and_again_loses_and_doubles_nothing(
     bench.send_readings(night(700, first=500))
     StreamService(STATION_READINGS, bench.settings).run(once=True)
     assert bench.count() == 1200
-    assert bench.lake.ask("SELECT sum(reading_count) FROM station_readings_by_hour") == [(2400,)]
+    assert bench.lake.ask("SELECT sum(reading_count) FROM station_readings_by_hour") == [(1200,)]
     assert bench.lake.ask(
         "SELECT count(*) FROM (SELECT DISTINCT station_code, measured_at_utc FROM station_readings)"
     ) == [(1200,)]
     stored = bench.lake.ask("SELECT sum(next_offset) FROM stream_offsets")
     assert stored == [(1300,)]
+
+
+def test_a_broker_that_is_killed_is_waited_for(tmp_path: Path) -> None:
+    need_kafka()
+    with own_broker(tmp_path / "one") as broker:
+        bench = ReadingsBench(tmp_path, broker, "readings")
+        bench.send_readings(night(200))
+        service = Service(bench)
+        until(lambda: bench.lake.warehouse.exists and bench.count() >= 40)
+        broker.kill()
+    with own_broker(tmp_path / "one", broker.port):
+        bench.send_readings(night(200, first=100))
+        until(lambda: bench.count() == 300)
+        service.kill()
+    assert bench.lake.ask("SELECT sum(next_offset) FROM stream_offsets") == [(400,)]

@@ -60,7 +60,7 @@ def _once(warehouse: WarehouseConnection) -> RolledUp:
             f"SELECT {TAKEN_IN_AT.name}, reading_count, first_measured_at_utc, "
             f"last_measured_at_utc FROM {READINGS_TO_ROLL_UP.name} ORDER BY 1"
         ).fetchall()
-        taken = []
+        taken: list[tuple] = []  # type: ignore[type-arg]
         for row in waiting:
             if taken and sum(r[1] for r in taken) + row[1] > _MOST_READINGS:
                 break
