@@ -28,6 +28,7 @@ _COMMANDS = {
     "serve": ("serve", "serve"),
     "dev": ("dev", "dev"),
     "kafka": ("kafka", "app"),
+    "stations": ("stations", "app"),
 }
 """Command -> (module here, function, or what has its own commands)."""
 

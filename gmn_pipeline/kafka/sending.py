@@ -18,8 +18,8 @@ from gmn_pipeline.settings import KafkaSettings
 # The producer gives a message up one second after the timeout (`client.producer`).
 _GIVEN_UP_AFTER_S = 2.0
 Headers = list[tuple[str, bytes]]
-Message = tuple[bytes, bytes | None, Headers]
-"""Key, value (None for a tombstone) and headers."""
+Message = tuple[bytes | None, bytes | None, Headers]
+"""Key (None: any partition), value (None for a tombstone) and headers."""
 
 
 class Acknowledged(NamedTuple):

@@ -5,7 +5,7 @@ not: definitions (`fields.py`, `dataset.py`), anything that reads data, and the 
 that take long to import: Pandera's (`hard_limits.py`), Dagster's (`orchestration/metadata.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 import pyarrow as arrow
@@ -65,6 +65,20 @@ def polars_schema(fields: Iterable[Field]) -> pl.Schema:
 def polars_type(field: Field) -> pl.DataType:
     """The type of a column in a data frame."""
     return _POLARS[field.kind]
+
+
+def polars_frame(
+    fields: Iterable[Field], columns: Mapping[str, pl.Series], height: int
+) -> pl.DataFrame:
+    """A frame of the fields, in order; what no column is given for is null."""
+    return pl.DataFrame(
+        {
+            name: columns[name]
+            if name in columns
+            else pl.repeat(None, height, dtype=kind, eager=True)
+            for name, kind in polars_schema(fields).items()
+        }
+    )
 
 
 def polars_within_limits(table: Table) -> pl.Expr:

@@ -13,9 +13,12 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
+from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
+from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
+from gmn_pipeline.settings.stations import StationSettings as StationSettings
 from gmn_pipeline.settings.tap import TapSettings as TapSettings
 
 History = Literal["daily", "monthly", "yearly", "all"]
@@ -219,24 +222,6 @@ class WarehouseSettings(FolderSettings):
         return url or None
 
 
-class QuerySettings(SettingsGroup):
-    """Queries: what one query may take."""
-
-    query_timeout_s: float = Field(
-        120.0, gt=0, description="Seconds that a query ('gmn sql') may work."
-    )
-    query_memory_mb: int = Field(2_000, ge=64, description="Memory (MB) that a query may take.")
-    query_disk_mb: int = Field(
-        2_000, ge=0, description="Temporary files (MB), under the data folder, that a query may "
-        "write while it sorts or joins more than its memory holds; 0 for none."
-    )  # fmt: skip
-    query_max_rows: int = Field(
-        5_000_000,
-        ge=1,
-        description="Rows of a query's answer; more are cut off, and it says so.",
-    )
-
-
 class KafkaSettings(FolderSettings):
     """Kafka: the cluster, its topic, the schema registry."""
 
@@ -338,8 +323,19 @@ class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings, ReadingsSe
     """Way of a topic, from the warehouse to Kafka and back: the groups that it needs."""
 
 
+class ListenerSettings(KafkaSettings, StationSettings):
+    """Way of readings, from their senders to Kafka: the groups that it needs."""
+
+
 class Settings(
-    DaySettings, ShowerListSettings, RunSettings, QuerySettings, ServingSettings, TopicSettings
+    DaySettings,
+    ShowerListSettings,
+    RunSettings,
+    QuerySettings,
+    ServingSettings,
+    TopicSettings,
+    ListenerSettings,
+    AlertSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -358,7 +354,9 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     TapSettings,
     KafkaSettings,
     StreamSettings,
+    StationSettings,
     ReadingsSettings,
+    AlertSettings,
 )
 """All groups, in the order in which a reader wants them."""
 

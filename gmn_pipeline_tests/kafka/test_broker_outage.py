@@ -17,7 +17,7 @@ from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline.warehouse.trajectories.publications import record_publications
 from gmn_pipeline_tests.support import archive, stream_bench
-from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_broker
+from gmn_pipeline_tests.support.kafka import MortalBroker, need_kafka
 from gmn_pipeline_tests.support.stream_bench import StreamBench, same_content, serving
 from gmn_pipeline_tests.support.warehouse import count
 
@@ -25,33 +25,10 @@ DAYS = [date(2025, 8, 1) + timedelta(days=n) for n in range(8)]
 ROWS, BATCH = 320, 90
 
 
-class Broker:
-    """A broker that dies and comes back on the same port, with the same data."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._opened: Any = None
-        self.start()
-
-    def start(self) -> None:
-        self._opened = own_broker(self._folder, self.running.port if self._opened else None)
-        self.running: RunningBroker = self._opened.__enter__()
-
-    def kill(self) -> None:
-        self.running.kill()
-
-    def restart(self) -> None:
-        self.running.stop()
-        self.start()
-
-    def end(self) -> None:
-        self.running.stop()
-
-
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MortalBroker]:
     need_kafka()
-    made = Broker(tmp_path_factory.mktemp("kafka"))
+    made = MortalBroker(tmp_path_factory.mktemp("kafka"))
     yield made
     made.end()
 
@@ -64,7 +41,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, broker: Broker, source: Path) -> StreamBench:
+def bench(tmp_path: Path, broker: MortalBroker, source: Path) -> StreamBench:
     made = StreamBench(tmp_path / "one", broker.running, source_url=str(source))
     assert not load_days(DAYS, made.settings).failed
     return made
@@ -91,7 +68,7 @@ def contents(bench: StreamBench) -> tuple[int, int]:
 
 
 def test_a_broker_that_dies_while_publishing_is_caught_up_later(
-    bench: StreamBench, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    bench: StreamBench, broker: MortalBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.set(kafka_timeout_s=3.0, publish_batch=BATCH)
     with monkeypatch.context() as patch:
@@ -112,7 +89,7 @@ def test_a_broker_that_dies_while_publishing_is_caught_up_later(
 
 
 def test_a_restart_of_the_broker_while_publishing_is_not_noticed(
-    bench: StreamBench, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    bench: StreamBench, broker: MortalBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.set(kafka_timeout_s=60.0, publish_batch=BATCH)
     on_call(monkeypatch, record_publications, publishing, 2, broker.restart)
@@ -121,7 +98,7 @@ def test_a_restart_of_the_broker_while_publishing_is_not_noticed(
 
 
 def test_a_broker_that_dies_while_it_is_read_is_read_on_later(
-    bench: StreamBench, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    bench: StreamBench, broker: MortalBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.publish()
     bench.send((b"nothing", b"x"))
@@ -143,7 +120,9 @@ def test_a_broker_that_dies_while_it_is_read_is_read_on_later(
     assert other.changes() == []
 
 
-def test_a_service_outlives_a_restart_of_the_broker(bench: StreamBench, broker: Broker) -> None:
+def test_a_service_outlives_a_restart_of_the_broker(
+    bench: StreamBench, broker: MortalBroker
+) -> None:
     half = len(DAYS) // 2
     publish(bench.settings, DAYS[0], DAYS[half - 1])
     other = bench.beside("two", kafka_timeout_s=5.0)

@@ -74,9 +74,33 @@ def own_broker(folder: Path, port: int | None = None) -> Any:
     return brokers.own_broker(folder, port, libs_dir=LIBS)
 
 
+class MortalBroker:
+    """A broker that dies and comes back on the same port, with the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._opened: Any = None
+        self.start()
+
+    def start(self) -> None:
+        self._opened = own_broker(self._folder, self.running.port if self._opened else None)
+        self.running: RunningBroker = self._opened.__enter__()
+
+    def kill(self) -> None:
+        self.running.kill()
+
+    def restart(self) -> None:
+        self.running.stop()
+        self.start()
+
+    def end(self) -> None:
+        self.running.stop()
+
+
 __all__ = [
     "LIBS",
     "PROJECT",
+    "MortalBroker",
     "RunningBroker",
     "admin",
     "need_kafka",

@@ -1,0 +1,152 @@
+"""`gmn stations`: readings of stations, from their senders to the topic.
+
+What belongs here: commands and sentences. What does not: what they do (`flows/station_listener.py`,
+`sources/simulated_stations.py`).
+"""
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from gmn_pipeline.cli.console import console
+from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, Way, statuses
+from gmn_pipeline.flows.station_simulation import simulate as send_simulated
+from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
+from gmn_pipeline.readers.station_readings.received import Transport
+from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.sources.datagrams import DatagramSource
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Readings of stations, as they come."
+)
+
+
+@app.command()
+def listen(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="UDP port of NDJSON records.")] = 20_001,
+) -> None:
+    """Take readings from datagrams to the topic; ends on Ctrl-C or SIGTERM."""
+    settings = load_settings()
+    source = _datagrams(settings, host, port)
+    listener = StationListener(
+        settings, f"listen-{source.port}", [Way(Transport.UDP, source, read_ndjson)]
+    )
+    _run(listener, f"Listening at {host}, UDP port {source.port}.")
+
+
+def _datagrams(settings: Settings, host: str, port: int) -> DatagramSource:
+    return DatagramSource(
+        host,
+        port,
+        buffer_mb=settings.stations_receive_buffer_mb,
+        queue_mb=settings.stations_queue_mb,
+        sender_per_s=settings.stations_sender_per_s,
+    )
+
+
+def _run(listener: StationListener, said: str) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with _signals(listener.stop):
+        counts = listener.run(lambda: console.print(said, highlight=False))
+    console.print(f"Stopped. {_sentence(counts)}", highlight=False)
+
+
+@contextmanager
+def _signals(ends: Callable[[], None]) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C call something."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        ends()
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _sentence(counts: RecordCounts) -> str:
+    return (
+        f"{counts.read:,} records: {counts.sent:,} sent, {counts.spooled:,} put on disk, "
+        f"{counts.dropped:,} dropped, {counts.refused.total():,} refused."
+    )
+
+
+@app.command()
+def simulate(
+    stations: Annotated[int, typer.Option(help="How many.", min=1)] = 500,
+    rate: Annotated[float, typer.Option(help="Readings a second of each.", min=1e-6)] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same number, the same network.", min=0)] = 1,
+    to: Annotated[str, typer.Option(help="host:port to send to.")] = "127.0.0.1:20001",
+    seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
+) -> None:
+    """Send what simulated stations measure, as datagrams, until Ctrl-C."""
+    host, _, port = to.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsError(f"{to!r} is no host:port.", remedy="Write --to 127.0.0.1:20001.")
+    stopped = threading.Event()
+    console.print(f"{stations} stations send to {to}.", highlight=False)
+    with _signals(stopped.set):
+        sent = send_simulated(
+            (host.strip("[]"), int(port)),
+            stations=stations,
+            per_s=rate,
+            seed=seed,
+            stopped=stopped,
+            until_s=seconds,
+        )
+    console.print(
+        f"Sent {sent.whole:,} readings and {sent.broken:,} broken datagrams.", highlight=False
+    )
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Tell what came in, and what became of it."""
+    found = statuses(load_settings().data_dir)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    elif not found:
+        console.print("No listener has run on this data folder.")
+    else:
+        for one in found:
+            _print(one)
+
+
+def _print(one: Any) -> None:
+    """A listener, a line for each of its parts."""
+    state = f"runs (pid {one['pid']})" if one["is_running"] else f"ended {one['told_at_utc']}"
+    records, spool = one["records"], one["spool"]
+    refused = ", ".join(f"{cause} {count:,}" for cause, count in records["refused"].items())
+    lines = [
+        f"{one['name']}: {state}; {one['records_per_s']:,} records/s; Kafka: {one['kafka']}",
+        f"  records: read {records['read']:,} = sent {records['sent']:,} + spooled "
+        f"{records['spooled']:,} + dropped {records['dropped']:,} + refused "
+        f"{sum(records['refused'].values()):,}" + (f" ({refused})" if refused else ""),
+        f"  spool: {spool['bytes']:,} bytes; {spool['readings_put']:,} readings put, "
+        f"{spool['readings_sent']:,} sent on; dead letters kept: {records['dead_letters']:,}",
+    ]
+    for transport, source in one["sources"].items():
+        said = ", ".join(
+            f"{name} {count:,}" for name, count in source.items() if isinstance(count, int)
+        )
+        lines.append(f"  {transport}: {said}")
+    for sender, causes in one["refused_of_senders"].items():
+        said = ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
+        lines.append(f"  refused of {sender}: {said}")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

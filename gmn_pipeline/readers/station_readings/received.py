@@ -1,0 +1,66 @@
+"""What came from a sender, and what is refused of it.
+
+What belongs here: the two, and the causes. What does not: formats.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import polars as pl
+
+
+class Cause(StrEnum):
+    """Why something that came is not on the topic."""
+
+    UNREADABLE = "unreadable"
+    OUT_OF_LIMITS = "out_of_limits"
+    BAD_SIGNATURE = "bad_signature"
+    REPLAY = "replay"
+
+
+class Transport(StrEnum):
+    """How a reading came."""
+
+    UDP = "udp"
+    MQTT = "mqtt"
+    LINE_PROTOCOL = "line_protocol"
+
+
+class Received(NamedTuple):
+    """A payload as it came: a datagram, or a message.
+
+    `station_code` is that of records which name none, where the way they came says it.
+    """
+
+    payload: bytes
+    sender: str
+    received_at_us: int
+    station_code: str | None = None
+
+
+class Refused(NamedTuple):
+    """A record, or a payload whose records cannot be told apart, and why it is not a reading."""
+
+    payload: bytes
+    sender: str
+    received_at_us: int
+    cause: Cause
+    reason: str
+
+
+class NotAReading(Exception):
+    """A record says something that a reading cannot; the text says what."""
+
+
+@dataclass(frozen=True)
+class ReadBatch:
+    """What was read: rows of the fields that are sent, and what is none of them."""
+
+    rows: pl.DataFrame
+    refused: list[Refused]
+
+    @property
+    def records(self) -> int:
+        """How many records came, readings or not."""
+        return self.rows.height + len(self.refused)
