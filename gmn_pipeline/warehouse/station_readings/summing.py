@@ -63,6 +63,13 @@ def sums_of(values: str, span: str | None) -> str:
 FROM {values} GROUP BY {groups}"""
 
 
+def longer(sums: str, span: str | None) -> str:
+    """Sums (a relation) of shorter spans as parts of those of longer ones."""
+    if span is None:
+        return sums
+    return f"(SELECT * REPLACE (date_trunc('{span}', begin_utc) AS begin_utc) FROM {sums})"
+
+
 def sums_together(sums: str, span: str | None) -> str:
     """Sums (a relation, with several rows of a group) as one row of each group."""
     groups = ", ".join([*KEY, *(["begin_utc"] if span else [])])
