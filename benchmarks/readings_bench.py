@@ -22,6 +22,7 @@ import polars as pl
 import typer
 
 from gmn_pipeline.clock import utc_now
+from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.kafka.client import producer
 from gmn_pipeline.kafka.framing import single_object_framing
 from gmn_pipeline.kafka.topics import ensure_topics
@@ -232,15 +233,23 @@ def _watch(settings: Settings, ended: threading.Event) -> list[float]:
     seen = datetime.min
     with warehouse.session():
         while not ended.wait(0.02):
-            with warehouse.open(read_only=True) as connection:
-                steps = connection.execute(
-                    "SELECT DISTINCT received_at_utc FROM station_readings WHERE "
-                    f"received_at_utc > TIMESTAMP '{max(seen, datetime(2000, 1, 1))}' ORDER BY 1"
-                ).fetchall()
+            try:
+                steps = _newer(warehouse, max(seen, datetime(2000, 1, 1)))
+            except WarehouseBusy:  # put in order since it was attached
+                warehouse.renew()
+                continue
             now = utc_now()
             ages += [(now - when).total_seconds() for (when,) in steps]
             seen = steps[-1][0] if steps else seen
     return ages
+
+
+def _newer(warehouse: WarehouseConnection, seen: datetime) -> list[tuple[datetime]]:
+    with warehouse.open(read_only=True) as connection:
+        return connection.execute(
+            "SELECT DISTINCT received_at_utc FROM station_readings "
+            f"WHERE received_at_utc > TIMESTAMP '{seen}' ORDER BY 1"
+        ).fetchall()
 
 
 if __name__ == "__main__":

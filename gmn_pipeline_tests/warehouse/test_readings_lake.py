@@ -179,6 +179,22 @@ def assert_same(one: list[tuple[object, ...]], other: list[tuple[object, ...]]) 
         )
 
 
+def test_the_platforms_clock_may_run_backwards(
+    lake: ReadingsLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = "gmn_pipeline.warehouse.station_readings.messages.utc_now"
+    for commit, seconds in enumerate((5, 1, 9)):
+        when = NIGHT + timedelta(seconds=seconds)
+        monkeypatch.setattr(clock, lambda at=when: at)
+        lake.take_in(night(10, first=10 * commit))
+        if not commit:
+            roll_up(lake.warehouse)
+    for _ in range(2):
+        asked = "SELECT sum(reading_count) FROM station_readings_by_day_now"
+        assert lake.ask(asked) == [(30,)]
+        roll_up(lake.warehouse)
+
+
 # --- sensors and places --------------------------------------------------------------------------
 
 

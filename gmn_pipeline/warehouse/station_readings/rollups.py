@@ -19,13 +19,13 @@ from gmn_pipeline.schemas.station_readings import (
     READINGS_TO_ROLL_UP,
     ROLLUPS,
     SENSORS,
-    STATION_READINGS,
     TAKEN_IN_AT,
 )
 from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
 from gmn_pipeline.warehouse.station_readings.places import note_places
 from gmn_pipeline.warehouse.station_readings.summing import (
     KEY,
+    NOT_ROLLED_UP,
     OF_A_SENSOR,
     longer,
     sums_of,
@@ -85,13 +85,14 @@ def _once(warehouse: WarehouseConnection) -> RolledUp:
 def _gather(connection: duckdb.DuckDBPyConnection, commits: list[tuple]) -> None:  # type: ignore[type-arg]
     """`rolling`: the readings of these commits; `by_minute`: their values' sums.
 
-    Conditions are written out, so that files are left out by what the catalogue says of them."""
+    Conditions are written out too, so that files are left out by what the catalogue says of them.
+    They alone would not do: a clock may have run backwards."""
     first, last = commits[0][0], commits[-1][0]
     earliest, latest = min(c[2] for c in commits), max(c[3] for c in commits)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rolling AS FROM {STATION_READINGS.name} "
-        f"WHERE {TAKEN_IN_AT.name} BETWEEN TIMESTAMP '{first}' AND TIMESTAMP '{last}' "
-        f"AND measured_at_utc BETWEEN TIMESTAMP '{earliest}' AND TIMESTAMP '{latest}'"
+        f"CREATE OR REPLACE TEMP TABLE rolling AS {NOT_ROLLED_UP} "
+        f"WHERE r.{TAKEN_IN_AT.name} BETWEEN TIMESTAMP '{first}' AND TIMESTAMP '{last}' "
+        f"AND r.measured_at_utc BETWEEN TIMESTAMP '{earliest}' AND TIMESTAMP '{latest}'"
     )
     values = f"({values_of('rolling')})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE by_minute AS {sums_of(values, 'minute')}")
