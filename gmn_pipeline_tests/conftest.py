@@ -31,8 +31,8 @@ SLOW_FILES = {
     "queries_refused", "questions", "reader", "refusals", "registry", "reloading", "rest_api",
     "row_pages", "secure_broker", "serving_survival", "shower_refresh", "slow_clients", "snapshot",
     "sql", "states", "station_listener", "station_mqtt", "stream_service", "stream_states",
-    "stream_waits", "streams", "summary_text", "survival", "tables", "tap", "tap_clients", "tap_jobs",
-    "undisputed", "unpublished_sensor", "verify", "warehouse",
+    "stream_waits", "streams", "summary_text", "survival", "tables", "tap", "tap_clients",
+    "tap_jobs", "undisputed", "unpublished_sensor", "verify", "warehouse",
 }  # fmt: skip
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
 

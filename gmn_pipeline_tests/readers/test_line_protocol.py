@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from gmn_pipeline.readers.station_readings.line_protocol import read_line_protocol
@@ -111,6 +111,7 @@ def written(value: object) -> str:
     return str(value)
 
 
+@settings(max_examples=60, deadline=None)
 @given(some.dictionaries(names.filter(lambda n: n[0].isalpha()), values, min_size=1, max_size=5))
 def test_what_was_told_comes_out_as_it_was(told: dict[str, object]) -> None:
     fields = {f"x{name.strip()}": value for name, value in told.items()}
@@ -118,6 +119,7 @@ def test_what_was_told_comes_out_as_it_was(told: dict[str, object]) -> None:
     assert json.loads(row_of(line + " 0")["other_quantities"]) == fields
 
 
+@settings(max_examples=60, deadline=None)
 @given(some.lists(some.binary() | some.text(alphabet='m,= \\"1ft-.e\n').map(str.encode)))
 def test_garbage_never_raises_and_is_never_lost_count_of(payloads: list[bytes]) -> None:
     batch = read_line_protocol([came(payload) for payload in payloads])

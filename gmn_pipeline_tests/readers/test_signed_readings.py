@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from gmn_pipeline.errors import SettingsError
@@ -76,6 +76,7 @@ def test_whether_others_are_taken_is_a_setting() -> None:
     assert refused(signed(), lenient)[0] is Cause.BAD_SIGNATURE
 
 
+@settings(max_examples=60, deadline=None)
 @given(some.lists(some.binary() | some.binary().map(lambda rest: b"GMN1 one " + rest)))
 def test_garbage_never_raises_and_is_never_lost_count_of(payloads: list[bytes]) -> None:
     good, bad = opened([came(payload) for payload in payloads], RULES)

@@ -15,12 +15,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gmn_pipeline.readers.station_readings.gathering import (
-    PLACE_NAMES,
-    WHO_AND_WHEN_NAMES,
-    Gathering,
-)
+from gmn_pipeline.readers.station_readings.gathering import Gathering
 from gmn_pipeline.readers.station_readings.instants import within_calendar
+from gmn_pipeline.readers.station_readings.names import NO_QUANTITIES, PLACE
 from gmn_pipeline.readers.station_readings.ndjson import MOST_BYTES, lines_of
 from gmn_pipeline.readers.station_readings.received import (
     NotAReading,
@@ -131,7 +128,7 @@ def _who(measurement: str, tags: dict[str, str]) -> dict[str, str]:
     sensors = [tags.pop(name) for name in _SENSOR if name in tags]
     if len(stations) > 1 or len(sensors) > 1:
         raise NotAReading("it names its station or its sensor twice")
-    others = sorted(item for item in tags.items() if item[0] not in PLACE_NAMES)
+    others = sorted(item for item in tags.items() if item[0] not in PLACE)
     series = ",".join([measurement, *(f"{name}={value}" for name, value in others)])
     who = {"sensor_id": sensors[0] if sensors else series}
     if stations or host:
@@ -142,7 +139,7 @@ def _who(measurement: str, tags: dict[str, str]) -> dict[str, str]:
 def _places(tags: dict[str, str]) -> dict[str, float]:
     """Tags are texts, also those of a place."""
     try:
-        return {name: float(tags[name]) for name in tags.keys() & PLACE_NAMES}
+        return {name: float(tags[name]) for name in tags.keys() & PLACE.keys()}
     except ValueError:
         raise NotAReading("its place is no number") from None
 
@@ -150,8 +147,7 @@ def _places(tags: dict[str, str]) -> dict[str, float]:
 def _told(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields, which tell what was measured and never by whom or when."""
     return {
-        f"field.{name}" if name in WHO_AND_WHEN_NAMES else name: value
-        for name, value in fields.items()
+        f"field.{name}" if name in NO_QUANTITIES else name: value for name, value in fields.items()
     }
 
 
