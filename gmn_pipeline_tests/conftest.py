@@ -29,8 +29,8 @@ SLOW_FILES = frozenset(
     mirrors model model_cases model_message_cases notebooks pages_for_clients portal
     portal_for_everyone portal_tables postgres_catalog publications queries queries_refused
     questions reader readings_assets readings_lake refusals registry reloading rest_api
-    row_pages secure_broker serving_survival shower_refresh slow_clients snapshot sql
-    states station_database station_listener station_readings stream_service stream_states
+    row_pages secure_broker serving_survival shower_refresh slow_clients snapshot sql states
+    station_database station_listener station_mqtt station_readings stream_service stream_states
     stream_waits streams summary_text survival tables tap tap_clients tap_jobs undisputed
     unpublished_sensor verify warehouse
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
