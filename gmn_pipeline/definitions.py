@@ -13,6 +13,10 @@ from gmn_pipeline.orchestration.assets.snapshot import (
     snapshot_opens_with_all_rows,
     warehouse_snapshot,
 )
+from gmn_pipeline.orchestration.assets.station_database import (
+    publish_station_database,
+    publish_station_database_days,
+)
 from gmn_pipeline.orchestration.assets.streams import streams_trajectories
 from gmn_pipeline.orchestration.assets.trajectories import load_trajectory_days
 from gmn_pipeline.orchestration.assets.verification import warehouse_is_sound
@@ -31,6 +35,8 @@ ASSETS = [
     warehouse_maintenance,
     publish_trajectories,
     streams_trajectories,
+    publish_station_database,
+    publish_station_database_days,
 ]
 
 

@@ -2,3 +2,4 @@
 
 WAREHOUSE_WRITER = "gmn_warehouse_writer"
 PUBLISHER = "gmn_publisher"
+STATION_DATABASE = "gmn_station_database"

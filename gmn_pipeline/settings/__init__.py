@@ -17,6 +17,9 @@ from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
+from gmn_pipeline.settings.station_database import (
+    StationDatabaseSettings as StationDatabaseSettings,
+)
 from gmn_pipeline.settings.stations import StationSettings as StationSettings
 from gmn_pipeline.settings.tap import TapSettings as TapSettings
 
@@ -332,6 +335,7 @@ class Settings(
     ServingSettings,
     TopicSettings,
     ListenerSettings,
+    StationDatabaseSettings,
     AlertSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
@@ -352,6 +356,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     KafkaSettings,
     StreamSettings,
     StationSettings,
+    StationDatabaseSettings,
     AlertSettings,
 )
 """All groups, in the order in which a reader wants them."""

@@ -17,6 +17,8 @@ WAREHOUSE_TRAJECTORIES = key_of("warehouse", trajectories.DATASET)
 PUBLICATIONS_TRAJECTORIES = key_of("publications", trajectories.DATASET)
 STREAMS_TRAJECTORIES = key_of("streams", trajectories.DATASET)
 WAREHOUSE_IAU_SHOWERS = key_of("warehouse", showers.DATASET)
+PUBLICATIONS_STATION_DATABASE = AssetKey(["publications", "station_database"])
+PUBLICATIONS_STATION_DATABASE_DAYS = AssetKey(["publications", "station_database_days"])
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])
 

@@ -25,6 +25,7 @@ class Transport(StrEnum):
     UDP = "udp"
     MQTT = "mqtt"
     LINE_PROTOCOL = "line_protocol"
+    DATABASE = "database"
 
 
 class Received(NamedTuple):
