@@ -104,7 +104,7 @@ def opened_database(settings: StationDatabaseSettings) -> Iterator[StationDataba
         raise SettingsError(
             "No database of a station is set.",
             remedy="Describe its table in a file and name that in GMN_STATION_DATABASE "
-            "(docs/stations.md).",
+            "(docs/station-databases.md).",
         )
     secret = settings.station_database_password
     with station_database(

@@ -16,7 +16,7 @@ class StationDatabaseSettings(SettingsGroup):
 
     station_database: Path | None = Field(
         None, description="File (TOML) that describes the table: its address, key and columns "
-        "(see stations.md)."
+        "(see station-databases.md)."
     )  # fmt: skip
     station_database_password: SecretStr | None = Field(
         None, description="Password of the user that the file names."

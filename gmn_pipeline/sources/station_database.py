@@ -92,7 +92,7 @@ def station_table(path: Path) -> StationTable:
 def _wrong(path: Path, why: str) -> SettingsError:
     return SettingsError(
         f"{path} does not describe a table of readings: {why}.",
-        remedy="docs/stations.md has an example.",
+        remedy="docs/station-databases.md has an example.",
     )
 
 
