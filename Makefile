@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,13 +95,19 @@ dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
 serve: setup  ## serve the warehouse over HTTP on 127.0.0.1:8001 (PORT=8001)
 	@$(BIN)/gmn serve --port $(or $(PORT),8001)
 
+stations: setup  ## see readings of simulated stations move, on 127.0.0.1:8001 (PORT=8001 STATIONS=100)
+	@$(BIN)/gmn stations all --port $(or $(PORT),8001) --stations $(or $(STATIONS),100)
+
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 	@$(BIN)/gmn kafka start --port $(or $(PORT),9092)
 
 kafka-stop: setup  ## stop it
 	@$(BIN)/gmn kafka stop
 
-bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
+bench-stations: setup  ## see readings of simulated stations move, on 127.0.0.1:8001 (PORT=8001 STATIONS=100)
+	@$(BIN)/gmn stations all --port $(or $(PORT),8001) --stations $(or $(STATIONS),100)
+
+kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
 
 bench-formats: setup  ## measure exports against DuckDB's COPY (EXPORTED=100000)

@@ -17,6 +17,7 @@ import typer
 
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.cli.stations_alert import alert
+from gmn_pipeline.cli.stations_all import all_parts
 from gmn_pipeline.cli.stations_database import database
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, Way, statuses
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(database)
 app.command()(alert)
+app.command("all")(all_parts)
 
 
 @app.command()
