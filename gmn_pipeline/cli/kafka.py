@@ -52,3 +52,25 @@ def show_broker(data_dir: DataDir = Path("data")) -> None:
         typer.echo("Kafka does not run.")
         raise typer.Exit(1)
     typer.echo(f"Kafka runs at {broker.bootstrap_servers} (pid {broker.pid}).")
+
+
+@app.command("http")
+def serve_topics(
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8082,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Topics over HTTP, to write and to read, as of Confluent's REST Proxy v2."""
+    from gmn_pipeline.cli.addresses import must_be_free
+    from gmn_pipeline.errors import SettingsError
+    from gmn_pipeline.serving.topics.app import run
+    from gmn_pipeline.settings import load_settings
+
+    settings = load_settings()
+    if settings.topics_token is None:
+        raise SettingsError(
+            "Topics are not to be had over HTTP: no token is set.",
+            remedy="Set GMN_TOPICS_TOKEN to a long secret that clients are to name.",
+        )
+    must_be_free(host, port)
+    typer.echo(f"Topics at http://{host}:{port}/topics")
+    run(settings, settings.topics_token.get_secret_value(), host, port)

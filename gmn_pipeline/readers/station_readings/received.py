@@ -26,6 +26,7 @@ class Transport(StrEnum):
     MQTT = "mqtt"
     LINE_PROTOCOL = "line_protocol"
     DATABASE = "database"
+    HTTP = "http"
 
 
 class Received(NamedTuple):
