@@ -104,10 +104,7 @@ kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 kafka-stop: setup  ## stop it
 	@$(BIN)/gmn kafka stop
 
-bench-stations: setup  ## see readings of simulated stations move, on 127.0.0.1:8001 (PORT=8001 STATIONS=100)
-	@$(BIN)/gmn stations all --port $(or $(PORT),8001) --stations $(or $(STATIONS),100)
-
-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
+bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
 
 bench-formats: setup  ## measure exports against DuckDB's COPY (EXPORTED=100000)
