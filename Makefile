@@ -35,10 +35,11 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@touch $@
 
 # apt-get is Debian's own client; only root may install.
-system-packages:  ## install what the tests need and only Debian packages (STILTS, Chromium, MariaDB)
-	@command -v stilts >/dev/null && command -v mariadbd >/dev/null && command -v chromium >/dev/null || { \
+system-packages:  ## install what the tests need and only Debian packages (STILTS, Chromium, mosquitto, MariaDB)
+	@PATH="$$PATH:/usr/sbin"; for needed in stilts chromium mosquitto mariadbd; do command -v $$needed >/dev/null || missing=1; done; \
+	test -z "$$missing" || { \
 	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts chromium mariadb-server; }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts chromium mosquitto mariadb-server; }
 
 # Of Node, the system may have none or an old one: it comes from a wheel, like all else.
 $(VENV)/node/.ready: $(VENV)/.ready requirements/node.txt

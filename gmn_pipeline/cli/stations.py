@@ -9,7 +9,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Annotated, Any
 
@@ -20,12 +20,11 @@ from gmn_pipeline.cli.stations_alert import alert
 from gmn_pipeline.cli.stations_all import all_parts
 from gmn_pipeline.cli.stations_database import database
 from gmn_pipeline.errors import SettingsError
-from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, Way, statuses
+from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, statuses
 from gmn_pipeline.flows.station_simulation import simulate as send_simulated
-from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
+from gmn_pipeline.flows.station_ways import datagram_way, mqtt_way
 from gmn_pipeline.readers.station_readings.received import Transport
-from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.sources.datagrams import DatagramSource
+from gmn_pipeline.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Readings of stations, as they come."
@@ -39,24 +38,31 @@ app.command("all")(all_parts)
 def listen(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="UDP port of NDJSON records.")] = 20_001,
+    line_protocol_port: Annotated[
+        int | None, typer.Option(help="UDP port of InfluxDB's line protocol.")
+    ] = None,
 ) -> None:
     """Take readings from datagrams to the topic; ends on Ctrl-C or SIGTERM."""
     settings = load_settings()
-    source = _datagrams(settings, host, port)
-    listener = StationListener(
-        settings, f"listen-{source.port}", [Way(Transport.UDP, source, read_ndjson)]
+    with ExitStack() as opened:
+        ways = [datagram_way(settings, host, port)]
+        opened.callback(ways[0].source.close)
+        if line_protocol_port is not None:
+            ways.append(datagram_way(settings, host, line_protocol_port, Transport.LINE_PROTOCOL))
+        opened.pop_all()  # they are the listener's from here on
+    ports = " and ".join(f"{way.source.status()['port']} ({way.transport})" for way in ways)
+    _run(
+        StationListener(settings, f"listen-{ways[0].source.status()['port']}", ways),
+        f"Listening at {host}, UDP port {ports}.",
     )
-    _run(listener, f"Listening at {host}, UDP port {source.port}.")
 
 
-def _datagrams(settings: Settings, host: str, port: int) -> DatagramSource:
-    return DatagramSource(
-        host,
-        port,
-        buffer_mb=settings.stations_receive_buffer_mb,
-        queue_mb=settings.stations_queue_mb,
-        sender_per_s=settings.stations_sender_per_s,
-    )
+@app.command()
+def mqtt() -> None:
+    """Take readings from an MQTT broker's topics to the topic; ends on Ctrl-C or SIGTERM."""
+    settings = load_settings()
+    said = f"Subscribing to {settings.mqtt_topic} of {settings.mqtt_host}:{settings.mqtt_port}."
+    _run(StationListener(settings, "mqtt", [mqtt_way(settings)]), said)
 
 
 def _run(listener: StationListener, said: str) -> None:
@@ -148,7 +154,9 @@ def _print(one: Any) -> None:
     ]
     for transport, source in one["sources"].items():
         said = ", ".join(
-            f"{name} {count:,}" for name, count in source.items() if isinstance(count, int)
+            f"{name} {count:,}" if isinstance(count, int) else f"{name} {count}"
+            for name, count in source.items()
+            if not isinstance(count, dict)
         )
         lines.append(f"  {transport}: {said}")
     for sender, causes in one["refused_of_senders"].items():

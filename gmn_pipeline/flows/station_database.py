@@ -9,7 +9,6 @@ What belongs here: this order, and what is counted. What does not: asking the da
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,11 +16,10 @@ from datetime import datetime
 from typing import Any
 
 from gmn_pipeline.database.source_marks import SourceMarks
-from gmn_pipeline.errors import BrokerUnavailable, CountMismatch, SettingsError
-from gmn_pipeline.flows.station_listener import folder_of
-from gmn_pipeline.publications.station_readings import ReadingsPublication
+from gmn_pipeline.errors import CountMismatch, SettingsError
+from gmn_pipeline.flows import acknowledged_readings
 from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
-from gmn_pipeline.readers.station_readings.received import Received, Transport
+from gmn_pipeline.readers.station_readings.received import Transport
 from gmn_pipeline.settings import KafkaSettings, StationDatabaseSettings
 from gmn_pipeline.sources.station_database import (
     Page,
@@ -29,7 +27,6 @@ from gmn_pipeline.sources.station_database import (
     station_database,
     station_table,
 )
-from gmn_pipeline.storage.spool import Spool
 
 
 @dataclass
@@ -118,28 +115,11 @@ def opened_database(settings: StationDatabaseSettings) -> Iterator[StationDataba
 
 @contextmanager
 def publishing(settings: KafkaSettings, sender: str) -> Iterator[Publish]:
-    """Send records to the topic; what Kafka does not acknowledge is not taken: the database keeps
-    it anyway, so nothing is put on disk here."""
-    nothing_on_disk = Spool(folder_of(settings.data_dir) / "database", 0)
-    publication = ReadingsPublication(settings, nothing_on_disk)
-    publication.start()
+    """Send records to the topic."""
+    with acknowledged_readings.publishing(settings, Transport.DATABASE, read_ndjson) as publish:
 
-    def publish(records: Sequence[bytes]) -> tuple[int, int]:
-        now_us = time.time_ns() // 1_000
-        batch = read_ndjson(
-            [Received(record, sender, now_us) for record in records], Transport.DATABASE
-        )
-        published = publication.publish(batch.rows)
-        letters = publication.publish_refused(batch.refused, Transport.DATABASE)
-        lost = published.dropped + len(batch.refused) - letters
-        if lost:
-            raise BrokerUnavailable(
-                f"Kafka did not take {lost} of {len(records)} rows.",
-                remedy="The mark was not moved: the next run sends them.",
-            )
-        return published.sent, len(batch.refused)
+        def send(records: Sequence[bytes]) -> tuple[int, int]:
+            became = publish(records, sender)
+            return became.published, len(became.refused)
 
-    try:
-        yield publish
-    finally:
-        publication.stop()
+        yield send

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from gmn_pipeline.readers.station_readings.gathering import MOST_OTHERS
@@ -23,18 +23,18 @@ FROM_THE_ISSUE = (
 )
 
 
-def came(payload: bytes, station: str | None = None) -> Received:
-    return Received(payload, "192.0.2.1", NOW, station)
+def came(payload: bytes, *stations: str) -> Received:
+    return Received(payload, "192.0.2.1", NOW, frozenset(stations) or None)
 
 
-def row_of(payload: bytes, station: str | None = None) -> dict[str, Any]:
-    batch = read_ndjson([came(payload, station)])
+def row_of(payload: bytes, *stations: str) -> dict[str, Any]:
+    batch = read_ndjson([came(payload, *stations)])
     assert not batch.refused, batch.refused
     return batch.rows.row(0, named=True)
 
 
-def why_not(payload: bytes, station: str | None = None) -> str:
-    batch = read_ndjson([came(payload, station)])
+def why_not(payload: bytes, *stations: str) -> str:
+    batch = read_ndjson([came(payload, *stations)])
     assert batch.rows.is_empty()
     assert [one.payload for one in batch.refused] == [payload]
     return batch.refused[0].reason
@@ -148,8 +148,9 @@ def test_sensors_have_names_or_numbers() -> None:
 def test_a_station_is_named_by_the_record_or_by_the_way_it_came() -> None:
     assert row_of(telling(station="HR0001"))["station_code"] == "HR0001"
     assert row_of(telling(), "HR0002")["station_code"] == "HR0002"
-    assert row_of(telling(station="HR0002"), "HR0002")["station_code"] == "HR0002"
-    assert "came as of HR0002" in why_not(telling(station="HR0001"), "HR0002")
+    assert row_of(telling(station="HR0002"), "HR0002", "HR0003")["station_code"] == "HR0002"
+    assert "may not speak for 'HR0001'" in why_not(telling(station="HR0001"), "HR0002")
+    assert "may not speak for 'sensor_1'" in why_not(telling(), "HR0002", "HR0003")
 
 
 def test_what_no_column_is_for_is_kept_as_it_came() -> None:
@@ -204,6 +205,7 @@ records = some.dictionaries(names | some.text(), anything | some.integers(0, 100
 )
 
 
+@settings(max_examples=50)
 @given(some.lists(some.binary() | records | some.just(FROM_THE_ISSUE)))
 def test_garbage_never_raises_and_is_never_lost_count_of(payloads: list[bytes]) -> None:
     batch = read_ndjson([came(payload) for payload in payloads])

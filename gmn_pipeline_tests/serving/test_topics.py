@@ -1,6 +1,7 @@
 """Topics over HTTP, against a real Kafka, as a client of REST Proxy v2 asks."""
 
 import base64
+import gzip
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,6 +154,28 @@ def test_who_has_no_token_gets_nothing_and_what_is_wrong_is_said(asked: Asked) -
     assert asked.produce("no base64!", headers=BINARY).json()["offsets"][0]["error_code"] == 42203
     assert post("/consumers/g", {"format": "xml"}).status_code == 422
     assert post("/consumers/g", {"name": "../x"}).status_code == 422
+
+
+def test_telegraf_writes_as_to_influxdb(asked: Asked) -> None:
+    lines = (
+        b"weather,station=HR0001,sensor=1 temperature=20.9,humidity=59 1705831564095931000\n"
+        b"weather,station=HR0001,sensor=1 temperature=21 1705831565000000000\n"
+    )
+    token, path = {"Authorization": "Token s3cret"}, "/api/v2/write?org=o&bucket=b&precision=ns"
+    zipped = {**token, "Content-Encoding": "gzip"}
+    post = asked.client.post
+    assert post(path, content=gzip.compress(lines), headers=zipped).status_code == 204
+    partly = post("/write?db=b", content=lines[:20] + b"\n" + lines, headers=token)
+    assert (partly.status_code, partly.json()["code"]) == (400, "invalid")
+    assert "1 lines were refused, all others taken" in partly.json()["message"]
+    told = asked.records(asked.consumer(), 4)
+    assert [r["value"]["temperature_deg_c"] for r in told] == [20.9, 21, 20.9, 21]
+    assert {r["key"] for r in told} == {"HR0001/1"}
+    bomb = gzip.compress(b" " * (8 << 20))
+    assert post(path, content=bomb, headers=zipped).status_code == 413
+    assert post(path, content=b"no gzip", headers=zipped).status_code == 400
+    assert post(path.replace("ns", "ms"), content=lines, headers=token).status_code == 400
+    assert post(path, content=lines, headers={"Authorization": "Token x"}).status_code == 401
 
 
 class Reader:

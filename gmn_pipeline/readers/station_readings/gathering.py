@@ -51,6 +51,10 @@ _COLUMN_OF = {
     **dict.fromkeys(("sensor_id", "sensor"), _SENSOR),
     "location": _LOCATION,
 }
+PLACE_NAMES = frozenset(_PLACE)
+WHO_AND_WHEN_NAMES = frozenset(
+    name for name, column in _COLUMN_OF.items() if column in (_TIME, _STATION, _SENSOR)
+) | {_LOCATION}
 _NUMBERS = {f.name for f in SENT_FIELDS if f.kind is Kind.NUMBER}
 _TABLE = DATASET.checked[0]
 
@@ -71,12 +75,18 @@ class Gathering:
         self._others: list[str] = []
         self._refused: list[Refused] = []
 
-    def add(self, record: Mapping[str, Any], line: bytes, came: Received) -> None:
-        """Take in a record, or refuse it."""
+    def add(
+        self,
+        record: Mapping[str, Any],
+        line: bytes,
+        came: Received,
+        measured_us: int | None = None,
+    ) -> None:
+        """Take in a record, or refuse it. Its time is a value of it, or given by itself."""
         try:
-            self._add(record, line, came)
+            self._add(record, line, came, measured_us)
         except NotAReading as error:
-            self.refuse(line, came, str(error))
+            self.refuse(line, came, str(error), error.cause)
 
     def refuse(
         self, line: bytes, came: Received, reason: str, cause: Cause = Cause.UNREADABLE
@@ -84,7 +94,9 @@ class Gathering:
         """Note a record that is none."""
         self._refused.append(Refused(line, came.sender, came.received_at_us, cause, reason))
 
-    def _add(self, record: Mapping[str, Any], line: bytes, came: Received) -> None:
+    def _add(
+        self, record: Mapping[str, Any], line: bytes, came: Received, measured_us: int | None
+    ) -> None:
         numbers: list[tuple[str, float]] = []
         named: dict[str, Any] = {}
         others: dict[str, Any] = {}
@@ -103,9 +115,8 @@ class Gathering:
         if _LOCATION in named:
             numbers += _place(named[_LOCATION])
         station, sensor = _who(named, came)
-        if _TIME not in named:
-            raise NotAReading("it tells no timestamp")
-        measured_us = measured_at_us(named[_TIME])
+        if measured_us is None:
+            measured_us = _when(named)
         told = _others(others) if others else None
         row = len(self._stations)
         if told is not None:
@@ -208,11 +219,19 @@ def _who(named: Mapping[str, Any], came: Received) -> tuple[str, str]:
     if not sensor:
         raise NotAReading("it names no sensor_id")
     station = _code(named.get(_STATION), _STATION)
-    if came.station_code is None:
-        return station or STATION_OF_SENSOR + sensor, sensor
-    if station and station != came.station_code:
-        raise NotAReading(f"it is of {_short(station)}, and came as of {came.station_code}")
-    return came.station_code, sensor
+    if not station and came.stations is not None and len(came.stations) == 1:
+        (station,) = came.stations
+    station = station or STATION_OF_SENSOR + sensor
+    if came.stations is not None and station not in came.stations:
+        reason = f"its sender may not speak for {_short(station)}"
+        raise NotAReading(reason, Cause.NOT_ITS_STATION)
+    return station, sensor
+
+
+def _when(named: Mapping[str, Any]) -> int:
+    if _TIME not in named:
+        raise NotAReading("it tells no timestamp")
+    return measured_at_us(named[_TIME])
 
 
 def _code(value: object, what: str) -> str:

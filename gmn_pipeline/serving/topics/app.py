@@ -37,6 +37,7 @@ from gmn_pipeline.serving.topics.errors import (
     RETRIABLE,
     ProxyError,
 )
+from gmn_pipeline.serving.topics.line_protocol import LineProtocol
 from gmn_pipeline.serving.topics.records import FORMATS, Readable, Records, Refused, words_of
 from gmn_pipeline.settings import TopicsSettings
 
@@ -65,6 +66,7 @@ class Proxy:
             for name, topic in self._topics.items()
         }
         self.instances = Instances(settings.topics_idle_s)
+        self._lines = LineProtocol(settings)
 
     def app(self) -> Starlette:
         """All addresses."""
@@ -73,6 +75,7 @@ class Proxy:
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             yield
             await anyio.to_thread.run_sync(self.instances.close)
+            await anyio.to_thread.run_sync(self._lines.close)
 
         instance = "/consumers/{group}/instances/{instance}"
         routes = [
@@ -86,6 +89,8 @@ class Proxy:
             self._route(f"{instance}/records", "GET", self._consume),
             self._route(f"{instance}/offsets", "POST", self._commit),
             self._route(f"{instance}/offsets", "GET", self._committed),
+            self._route("/api/v2/write", "POST", self._lines.write),
+            self._route("/write", "POST", self._lines.write),
         ]
         return Starlette(routes=routes, lifespan=lifespan)
 
@@ -106,7 +111,8 @@ class Proxy:
     def _check_token(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         is_known = hmac.compare_digest(token.strip().encode(), self._token.encode())
-        if scheme.lower() != "bearer" or not is_known:
+        # InfluxDB's clients call it Token.
+        if scheme.lower() not in ("bearer", "token") or not is_known:
             raise ProxyError(401, "Authorization is 'Bearer' and the token of this proxy.")
 
     # --- topics --------------------------------------------------------------------------------
