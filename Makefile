@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ stations: setup  ## see readings of simulated stations move, on 127.0.0.1:8001 (
 
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 	@$(BIN)/gmn kafka start --port $(or $(PORT),9092)
+
+connect: setup  ## write every change of a station's database to a topic (Debezium)
+	@$(BIN)/gmn kafka connect
 
 kafka-stop: setup  ## stop it
 	@$(BIN)/gmn kafka stop
