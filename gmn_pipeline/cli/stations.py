@@ -16,6 +16,9 @@ from typing import Annotated, Any
 import typer
 
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.stations_alert import alert
+from gmn_pipeline.cli.stations_all import all_parts
+from gmn_pipeline.cli.stations_database import database
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, statuses
 from gmn_pipeline.flows.station_simulation import simulate as send_simulated
@@ -26,6 +29,9 @@ from gmn_pipeline.settings import load_settings
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Readings of stations, as they come."
 )
+app.command()(database)
+app.command()(alert)
+app.command("all")(all_parts)
 
 
 @app.command()
