@@ -5,7 +5,6 @@ What belongs here: the command, and opening what it works with. What does not: r
 """
 
 import logging
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from gmn_pipeline.alerts.channels import channels_of, in_words
 from gmn_pipeline.alerts.rules import Rule, read_rules
 from gmn_pipeline.alerts.watch import Ask, Watch
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.database.alerts import AlertStore
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.errors import ServiceRunning, SettingsError
@@ -46,8 +46,7 @@ def alert(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    with _alone(settings), _asking(settings) as ask:
+    with on_signals(stopped.set), _alone(settings), _asking(settings) as ask:
         if not once:
             watch.run(ask, settings.alert_every_s, stopped)
             return

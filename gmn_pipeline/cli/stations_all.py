@@ -4,14 +4,12 @@ What belongs here: which processes it is made of, and that they begin and end to
 not: what each of them does (its own command).
 """
 
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import IO, Annotated
 
 import typer
@@ -19,8 +17,10 @@ import typer
 from gmn_pipeline.cli.addresses import must_be_free
 from gmn_pipeline.cli.cluster import cluster_for
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.errors import PermanentError
 from gmn_pipeline.settings import load_settings
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 _ENDS_WITHIN_S = 30
 _LOOK_S = 0.2
@@ -62,11 +62,13 @@ def all_parts(
                                "--rate", str(rate), "--to", f"127.0.0.1:{udp_port}"))
         )  # fmt: skip
     stopped = threading.Event()
-    with _stopping(stopped), cluster_for(settings) as cluster:
+    with on_signals(stopped.set), cluster_for(settings) as cluster:
         if cluster.servers is None:
             raise PermanentError(cluster.note, remedy="Set KAFKA_BOOTSTRAP_SERVERS, or see there.")
+        with WarehouseConnection(settings).open():
+            pass  # an empty one, where there is none: the server stands on it
         with ExitStack() as started:
-            running = [started.enter_context(_running(part)) for part in parts]
+            running = [started.enter_context(_running(part, stopped)) for part in parts]
             console.print(
                 f"Readings of stations at http://127.0.0.1:{port}/live; send yours to 127.0.0.1, "
                 f"UDP port {udp_port}. Ctrl-C ends all.", soft_wrap=True,
@@ -89,8 +91,9 @@ def _wait(
 
 
 @contextmanager
-def _running(part: _Part) -> Iterator["subprocess.Popen[str]"]:
-    """A process, and what it says with its name before it; ended as a signal would."""
+def _running(part: _Part, stopped: threading.Event) -> Iterator["subprocess.Popen[str]"]:
+    """A process, once it has said that it is ready, and what it says with its name before it;
+    ended as a signal would."""
     process = subprocess.Popen(  # noqa: S603 - our own command, no shell
         [*_GMN, *part.arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True,
@@ -98,9 +101,12 @@ def _running(part: _Part) -> Iterator["subprocess.Popen[str]"]:
         start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
-    telling = threading.Thread(target=_tell, args=(part.name, process.stdout), daemon=True)
+    said = threading.Event()
+    telling = threading.Thread(target=_tell, args=(part.name, process.stdout, said), daemon=True)
     telling.start()
     try:
+        while not said.wait(_LOOK_S) and process.poll() is None and not stopped.is_set():
+            pass
         yield process
     finally:
         process.terminate()
@@ -113,21 +119,7 @@ def _running(part: _Part) -> Iterator["subprocess.Popen[str]"]:
         process.stdout.close()
 
 
-def _tell(name: str, output: IO[str]) -> None:
+def _tell(name: str, output: IO[str], said: threading.Event) -> None:
     for line in output:
+        said.set()
         console.print(f"{name:9} {line.rstrip()}", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _stopping(stopped: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C set an event."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

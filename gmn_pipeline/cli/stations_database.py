@@ -4,7 +4,6 @@ What belongs here: the command and its sentences. What does not: what it does
 (`flows/station_database.py`).
 """
 
-import signal
 import threading
 from datetime import datetime
 from typing import Annotated
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gmn_pipeline.cli.console import console, errors
+from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import RetryableError, SettingsError
@@ -51,18 +51,18 @@ def database(
         ):
             _say(take_between(opened, begin, end, publish))
         return
+    if every is None:
+        _take(settings)
+        return
     stopped = threading.Event()
-    if every is not None:
-        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    while True:
-        try:
-            _take(settings)
-        except RetryableError as error:
-            if every is None:
-                raise
-            errors.print(str(error), markup=False, soft_wrap=True)
-        if every is None or stopped.wait(every):
-            return
+    with on_signals(stopped.set):
+        while True:
+            try:
+                _take(settings)
+            except RetryableError as error:
+                errors.print(str(error), markup=False, soft_wrap=True)
+            if stopped.wait(every):
+                return
 
 
 def _take(settings: Settings) -> None:
