@@ -247,8 +247,6 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ReadingsSettings,
     AlertSettings,
     StationDatabaseSettings,
-    AlertSettings,
-    ReadingsSettings,
 )
 """All groups, in the order in which a reader wants them."""
 
