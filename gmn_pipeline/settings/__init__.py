@@ -247,6 +247,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ReadingsSettings,
     AlertSettings,
     StationDatabaseSettings,
+    TopicsOverHttpSettings,
 )
 """All groups, in the order in which a reader wants them."""
 
