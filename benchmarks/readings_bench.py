@@ -8,11 +8,12 @@ bare DuckDB over the same files; and the way of readings from Kafka to a query. 
 datagrams (the listener's own benchmark).
 """
 
+import multiprocessing
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Annotated
@@ -30,7 +31,7 @@ from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.topics import readings_topic
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.service import StreamService, stopping_on_signals
 from gmn_pipeline.streams.station_readings import STATION_READINGS
 from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection
 from gmn_pipeline.warehouse.lakes import READINGS
@@ -42,6 +43,7 @@ from gmn_pipeline_tests.support.readings import SENT
 
 _BEGIN = datetime(2026, 8, 1)
 _TIMES = 9
+_PROCESSES = multiprocessing.get_context("spawn")
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -175,16 +177,15 @@ def latency(
             readings_rollup_s=rollup_s,
         )  # fmt: skip
         ensure_topics(settings, readings_topic(settings))
-        service, ready = StreamService(STATION_READINGS, settings), threading.Event()
-        working = threading.Thread(target=lambda: service.run(on_ready=ready.set))
-        working.start()
+        ready = _PROCESSES.Event()
+        service = _PROCESSES.Process(target=_serve, args=(settings, ready))
+        service.start()
         ready.wait()
-        ended = threading.Event()
-        sending = threading.Thread(target=_send, args=(settings, rate, seconds, ended))
-        sending.start()
-        ages = _watch(settings, ended)
-        service.stop()
-        working.join()
+        sender = _PROCESSES.Process(target=_send, args=(settings, rate, seconds))
+        sender.start()
+        ages = _watch(settings, sender.is_alive)
+        service.terminate()
+        service.join()
         with WarehouseConnection(settings, READINGS).open(read_only=True) as connection:
             count = connection.execute("SELECT count(*) FROM station_readings").fetchone()
     cuts = quantiles(ages, n=100)
@@ -194,7 +195,13 @@ def latency(
     )
 
 
-def _send(settings: Settings, rate: int, seconds: int, ended: threading.Event) -> None:
+def _serve(settings: Settings, ready: Event) -> None:
+    service = StreamService(STATION_READINGS, settings)
+    with stopping_on_signals(service):
+        service.run(on_ready=ready.set)
+
+
+def _send(settings: Settings, rate: int, seconds: int) -> None:
     framing = single_object_framing(STATION_READING_MESSAGES)
     topic = readings_topic(settings).name
     steps_a_second = 10
@@ -206,7 +213,6 @@ def _send(settings: Settings, rate: int, seconds: int, ended: threading.Event) -
                 kafka.send(topic, value=value)
         kafka.flush()
     time.sleep(3)
-    ended.set()
 
 
 def _readings(count: int) -> pl.DataFrame:
@@ -226,13 +232,14 @@ def _readings(count: int) -> pl.DataFrame:
     return to_fields(typed, STATION_READING_MESSAGES)
 
 
-def _watch(settings: Settings, ended: threading.Event) -> list[float]:
+def _watch(settings: Settings, goes_on: Callable[[], bool]) -> list[float]:
     """How old each step's readings were when a query first had them."""
     warehouse = WarehouseConnection(settings, READINGS)
     ages: list[float] = []
     seen = datetime.min
     with warehouse.session():
-        while not ended.wait(0.02):
+        while goes_on():
+            time.sleep(0.02)
             try:
                 steps = _newer(warehouse, max(seen, datetime(2000, 1, 1)))
             except WarehouseBusy:  # put in order since it was attached
