@@ -26,8 +26,11 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.kafka.client import producer
 from gmn_pipeline.kafka.framing import single_object_framing
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import default_libs_dir
 from gmn_pipeline.kafka.topics import ensure_topics
-from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.station_readings import DATASET, STATION_READING_MESSAGES
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.topics import readings_topic
 from gmn_pipeline.settings import Settings, load_settings
@@ -38,11 +41,11 @@ from gmn_pipeline.warehouse.lakes import READINGS
 from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 from gmn_pipeline.warehouse.station_readings.upkeep import keep_in_order
 from gmn_pipeline.warehouse.stream_session import stream_session
-from gmn_pipeline_tests.support.kafka import own_broker
-from gmn_pipeline_tests.support.readings import SENT
 
 _BEGIN = datetime(2026, 8, 1)
 _TIMES = 9
+_LIBS = default_libs_dir(Path(__file__).parents[1] / "data")
+_SENT = polars_schema(DATASET.validated[0].fields)
 _PROCESSES = multiprocessing.get_context("spawn")
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -171,7 +174,10 @@ def latency(
     rollup_s: Annotated[float, typer.Option(help="Seconds between rollups.")] = 20.0,
 ) -> None:
     """Print how long it takes from the sending of a reading until a query has it."""
-    with tempfile.TemporaryDirectory() as folder, own_broker(Path(folder)) as broker:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        brokers.own_broker(Path(folder), libs_dir=_LIBS) as broker,
+    ):
         settings = load_settings(
             data_dir=Path(folder), kafka_bootstrap_servers=broker.bootstrap_servers,
             readings_rollup_s=rollup_s,
@@ -227,8 +233,8 @@ def _readings(count: int) -> pl.DataFrame:
         pl.lit("127.0.0.1").alias("sender"),
         pl.lit("udp").alias("transport"),
     )
-    missing = [pl.lit(None, kind).alias(n) for n, kind in SENT.items() if n not in rows.columns]
-    typed = rows.with_columns(missing).select(SENT.names()).cast(dict(SENT))  # type: ignore[arg-type]
+    missing = [pl.lit(None, kind).alias(n) for n, kind in _SENT.items() if n not in rows.columns]
+    typed = rows.with_columns(missing).select(_SENT.names()).cast(dict(_SENT))  # type: ignore[arg-type]
     return to_fields(typed, STATION_READING_MESSAGES)
 
 
