@@ -6,75 +6,72 @@ What belongs here: commands and sentences. What does not: what they do (`flows/s
 
 import json
 import logging
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
 
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.signals import on_signals
+from gmn_pipeline.cli.stations_alert import alert
+from gmn_pipeline.cli.stations_all import all_parts
+from gmn_pipeline.cli.stations_database import database
+from gmn_pipeline.cli.stations_take_in import take_in
 from gmn_pipeline.errors import SettingsError
-from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, Way, statuses
+from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, statuses
 from gmn_pipeline.flows.station_simulation import simulate as send_simulated
-from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
+from gmn_pipeline.flows.station_ways import datagram_way, mqtt_way
 from gmn_pipeline.readers.station_readings.received import Transport
-from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.sources.datagrams import DatagramSource
+from gmn_pipeline.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Readings of stations, as they come."
 )
+app.command()(database)
+app.command()(alert)
+app.command("all")(all_parts)
+app.command("take-in")(take_in)
 
 
 @app.command()
 def listen(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="UDP port of NDJSON records.")] = 20_001,
+    line_protocol_port: Annotated[
+        int | None, typer.Option(help="UDP port of InfluxDB's line protocol.")
+    ] = None,
 ) -> None:
     """Take readings from datagrams to the topic; ends on Ctrl-C or SIGTERM."""
     settings = load_settings()
-    source = _datagrams(settings, host, port)
-    listener = StationListener(
-        settings, f"listen-{source.port}", [Way(Transport.UDP, source, read_ndjson)]
+    with ExitStack() as opened:
+        ways = [datagram_way(settings, host, port)]
+        opened.callback(ways[0].source.close)
+        if line_protocol_port is not None:
+            ways.append(datagram_way(settings, host, line_protocol_port, Transport.LINE_PROTOCOL))
+        opened.pop_all()  # they are the listener's from here on
+    ports = " and ".join(f"{way.source.status()['port']} ({way.transport})" for way in ways)
+    _run(
+        StationListener(settings, f"listen-{ways[0].source.status()['port']}", ways),
+        f"Listening at {host}, UDP port {ports}.",
     )
-    _run(listener, f"Listening at {host}, UDP port {source.port}.")
 
 
-def _datagrams(settings: Settings, host: str, port: int) -> DatagramSource:
-    return DatagramSource(
-        host,
-        port,
-        buffer_mb=settings.stations_receive_buffer_mb,
-        queue_mb=settings.stations_queue_mb,
-        sender_per_s=settings.stations_sender_per_s,
-    )
+@app.command()
+def mqtt() -> None:
+    """Take readings from an MQTT broker's topics to the topic; ends on Ctrl-C or SIGTERM."""
+    settings = load_settings()
+    said = f"Subscribing to {settings.mqtt_topic} of {settings.mqtt_host}:{settings.mqtt_port}."
+    _run(StationListener(settings, "mqtt", [mqtt_way(settings)]), said)
 
 
 def _run(listener: StationListener, said: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with _signals(listener.stop):
+    with on_signals(listener.stop):
         counts = listener.run(lambda: console.print(said, highlight=False))
     console.print(f"Stopped. {_sentence(counts)}", highlight=False)
-
-
-@contextmanager
-def _signals(ends: Callable[[], None]) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C call something."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        ends()
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _sentence(counts: RecordCounts) -> str:
@@ -98,7 +95,7 @@ def simulate(
         raise SettingsError(f"{to!r} is no host:port.", remedy="Write --to 127.0.0.1:20001.")
     stopped = threading.Event()
     console.print(f"{stations} stations send to {to}.", highlight=False)
-    with _signals(stopped.set):
+    with on_signals(stopped.set):
         sent = send_simulated(
             (host.strip("[]"), int(port)),
             stations=stations,
@@ -142,7 +139,9 @@ def _print(one: Any) -> None:
     ]
     for transport, source in one["sources"].items():
         said = ", ".join(
-            f"{name} {count:,}" for name, count in source.items() if isinstance(count, int)
+            f"{name} {count:,}" if isinstance(count, int) else f"{name} {count}"
+            for name, count in source.items()
+            if not isinstance(count, dict)
         )
         lines.append(f"  {transport}: {said}")
     for sender, causes in one["refused_of_senders"].items():

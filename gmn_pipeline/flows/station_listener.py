@@ -35,7 +35,6 @@ from gmn_pipeline.storage.spool import Spool
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 4_000
-_GATHER_S = 0.05
 _STATUS_S = 1.0
 _SHOWN_SENDERS = 50
 _MOST_SENDERS = 10_000
@@ -71,11 +70,12 @@ Reader = Callable[[Sequence[Received]], ReadBatch]
 
 @dataclass(frozen=True)
 class Way:
-    """A source, and the reader of what comes from it."""
+    """A source, the reader of what comes from it, and how long it is gathered."""
 
     transport: Transport
     source: Source
     read: Reader
+    gather_s: float
 
 
 @dataclass
@@ -183,13 +183,14 @@ class StationListener:
                 self._publish(way, payloads, batch)
 
     def _batches(self) -> Generator[tuple[Way, int, ReadBatch], None, None]:
+        gather_s = min(way.gather_s for way in self._ways)
         while not self._stopped.is_set():
             found = False
             for batch in self._taken():
                 found = True
                 yield batch
             if not found:
-                self._stopped.wait(_GATHER_S)
+                self._stopped.wait(gather_s)
         self._publication.wait_no_more()
         for way in self._ways:
             way.source.stop()

@@ -7,9 +7,9 @@ are sent, and what becomes of those that Kafka does not take (`publications/`).
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import confluent_kafka
@@ -43,6 +43,7 @@ class FastProducer:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self._failed: Counter[tuple[bytes | None, bytes | None]] = Counter()
         options = connection_options(settings)
         timeout_ms = int(settings.kafka_timeout_s * 1000)
         quiet = logging.getLogger("confluent_kafka")
@@ -55,6 +56,7 @@ class FastProducer:
                 "linger.ms": _LINGER_MS,
                 # Of each message that is given up it tells, and so of all others too.
                 "delivery.report.only.error": True,
+                "on_delivery": self._on_delivery,
                 "message.timeout.ms": timeout_ms,
                 "message.max.bytes": MAX_MESSAGE_BYTES,
                 "queue.buffering.max.messages": 2 * _AT_ONCE,
@@ -80,20 +82,32 @@ class FastProducer:
         return lost
 
     def _send(self, topic: str, messages: Sequence[Message], begin: int) -> list[int]:
-        lost: list[int] = []
+        self._failed.clear()
         produce = self._kafka.produce
-
-        def failed(at: int, _error: Any, _message: Any) -> None:
-            lost.append(at)
-
-        for at, (key, value, headers) in enumerate(messages[begin : begin + _AT_ONCE], begin):
+        chunk = messages[begin : begin + _AT_ONCE]
+        for key, value, headers in chunk:
             try:
-                produce(topic, value, key, on_delivery=partial(failed, at), headers=headers)
+                if headers:
+                    produce(topic, value, key, headers=headers)
+                else:  # by far the most, and an argument takes its time
+                    produce(topic, value, key)
             except (BufferError, confluent_kafka.KafkaException) as error:
                 _log.debug("Not sent: %s", error)
-                lost.append(at)
+                self._failed[key, value] += 1
         self._wait()
-        return sorted(lost)
+        return [begin + at for at in self._places_of_failed(chunk)]
+
+    def _places_of_failed(self, chunk: Sequence[Message]) -> Iterator[int]:
+        """By what they say: of two that are equal it does not matter which one is sent again."""
+        failed = self._failed
+        for at, (key, value, _) in enumerate(chunk) if failed else ():
+            if failed[key, value] > 0:
+                failed[key, value] -= 1
+                yield at
+
+    def _on_delivery(self, error: Any, message: Any) -> None:
+        if error is not None:
+            self._failed[message.key(), message.value()] += 1
 
     def _wait(self) -> None:
         """Wait until none is under way, but not for a broker that is not there: then those under

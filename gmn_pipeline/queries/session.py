@@ -137,6 +137,8 @@ def confined(
         _give_up_writing(connection, reach)
     for statement in _confinement(reach, standing.data, limits):
         connection.execute(statement)
+    if is_for_states:  # for days: what DuckDB does not use is given back meanwhile
+        connection.execute("SET allocator_background_threads = true")
     if backend.catalog.attaches_when_closed or not is_for_states:
         connection.execute("SET enable_external_access = false")
     exact = "true" if exact_types else "false"
@@ -245,7 +247,7 @@ class ReadSession:
         if sql in self._good:
             return cursor.extract_statements(sql)[0]
         catalogue = replace(self._catalogue.without(hidden), name=catalog)
-        statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
+        statement = one_select(cursor, sql, catalogue, hungry=self._hungry, hidden=hidden)
         if catalog not in sql and not self._hungry:
             if len(self._good) >= _MOST_JUDGED:
                 self._good.clear()  # filters make ever new texts: those in use come back

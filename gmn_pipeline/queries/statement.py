@@ -17,6 +17,7 @@ import duckdb
 
 from gmn_pipeline.errors import QueryFailed, QueryRefused
 from gmn_pipeline.queries.functions import HUNGRY, INFORMATION_SCHEMA, REFUSED, TABLE_FUNCTIONS
+from gmn_pipeline.queries.hiding import rewritten
 
 _ASK = "Ask with one SELECT; 'SHOW TABLES' lists the tables, 'DESCRIBE trajectories' the columns."
 _LONGEST = 100_000
@@ -92,9 +93,10 @@ def one_select(
     catalogue: Catalogue,
     *,
     hungry: bool,
+    hidden: frozenset[str] = frozenset(),
 ) -> duckdb.Statement:
     """The statement, if it is one SELECT that may be run, or EXPLAIN of such a one, which plans it;
-    `hungry`: it may call such functions.
+    `hungry`: it may call such functions. `hidden`: tables that lists of tables do not name.
 
     Raises QueryRefused if it is anything else, QueryFailed if it is no SQL.
     """
@@ -112,6 +114,8 @@ def one_select(
         _Walk(catalogue, hungry=hungry).query(tree[0]["node"], frozenset())
     except RecursionError as error:
         raise QueryRefused("The query is nested too deeply.") from error
+    if hidden and (text := rewritten(connection, tree[0], hidden)) is not None:
+        sql = f"EXPLAIN {text}" if explained else text
     statements = connection.extract_statements(sql)
     kind = duckdb.StatementType.EXPLAIN if explained else duckdb.StatementType.SELECT
     if [statement.type for statement in statements] != [kind]:

@@ -33,7 +33,11 @@ from gmn_pipeline.warehouse.connection import (
 from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _TRIES = 3
+_WORN_AFTER = 16
+"""States that were opened."""
 _MARK_DIGITS = 16
+MARK_SHOWN = 8
+"""So many digits of a mark tell states of one number apart where nobody means harm."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,17 @@ class Snapshot:
     id: int
     committed_at_utc: datetime
     mark: str
+
+    @property
+    def name(self) -> str:
+        """As links have it: the number, and enough of the mark to tell."""
+        return f"{self.id}-{self.mark[:MARK_SHOWN]}"
+
+    def must_have(self, mark: str) -> None:
+        """Raises SnapshotGone if a link was made for another state of this number, such as one that
+        the lake had before it was restored from a backup."""
+        if not self.mark.startswith(mark):
+            raise SnapshotGone(f"State {self.id} is not the one that was meant, which is gone.")
 
 
 @dataclass
@@ -96,6 +111,8 @@ class States:
         self._kept = kept
         self._lock = threading.Lock()
         self._attached: dict[int, _Attached] = {}
+        self._attached_in_all = 0
+        self._retired_users = 0
         self._numbers = count()
         self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
@@ -122,6 +139,18 @@ class States:
                     self._put_in_order = snapshot.id
             self.newest, _ = found[-1]
             return self.newest
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it is time to open the lake anew: DuckDB and DuckLake keep some of what they knew
+        of a state after it is given up, 1 to 16 MB, and some kB of each query, until they end."""
+        return self._attached_in_all >= _WORN_AFTER
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a query is under way."""
+        with self._lock:
+            return any(one.users for one in self._attached.values()) or self._retired_users > 0
 
     @property
     def is_awaited(self) -> bool:
@@ -269,6 +298,7 @@ class States:
 
     def _attach(self, snapshot: Snapshot, newest: int) -> _Attached:
         name = f"state_{next(self._numbers)}"
+        self._attached_in_all += 1
         self._standing.attach(name, snapshot.id)
         return _Attached(name, snapshot.id, newest)
 
@@ -276,6 +306,7 @@ class States:
         with self._lock:
             attached.users -= 1
             if attached.is_retired:
+                self._retired_users -= 1
                 self._drop(attached)
 
     def _retire(self, number: int) -> None:
@@ -286,7 +317,9 @@ class States:
 
     def _drop(self, attached: _Attached) -> None:
         """Close it, once its last query is over."""
-        attached.is_retired = True
+        if not attached.is_retired:
+            attached.is_retired = True
+            self._retired_users += attached.users
         if not attached.users:
             with self._standing.connection.cursor() as cursor:
                 cursor.execute(f"DETACH {attached.name}")

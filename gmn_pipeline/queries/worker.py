@@ -12,11 +12,13 @@ import select
 import struct
 import sys
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused
+from gmn_pipeline.errors import GmnError, NotPermitted, QueryFailed, QueryRefused, WarehouseBusy
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.sandbox import (
@@ -66,6 +68,7 @@ class _Queries:
         self._standing = standing
         self._frames = frames
         self._session: ReadSession | None = None
+        self._written: Mapping[Path, object] = {}
         self._space = 0
 
     def answer(self, request: Request) -> bool:
@@ -78,7 +81,10 @@ class _Queries:
                 truncated = self._answer(self._opened(request, readings), request)
             more = self._may_go_on(request)
             self._frames.send(DONE, json.dumps({"truncated": truncated, "more": more}).encode())
-        except (QueryRefused, QueryFailed) as error:
+        except (QueryRefused, QueryFailed, NotPermitted) as error:
+            self._must_be_in_reach()
+            if isinstance(error, NotPermitted):
+                raise
             more = self._may_go_on(request)
             self._frames.error(error, more=more)
         except MemoryError:
@@ -105,6 +111,8 @@ class _Queries:
                 self._standing.attach(snapshot=request.snapshot)
                 if readings is not None:
                     self._standing.attach_beside(readings)
+                written = self._standing.reach().written
+                self._written = {path: _identity(path) for path in written}
                 self._session = confined(
                     self._standing, request.limits, data_dir=self._settings.data_dir,
                     alone=True, exact_types=request.exact_types,
@@ -113,9 +121,19 @@ class _Queries:
             self._space = address_space()
             limit_memory(request.limits.memory_mb)
         else:
+            self._must_be_in_reach()
             with finding(request.snapshot):
                 self._standing.attach_instead(request.snapshot)
         return self._session
+
+    def _must_be_in_reach(self) -> None:
+        """The files that readers of the catalogue write are those that this process may write.
+
+        A writer that closes it while nobody reads removes them, and the next one makes them anew:
+        what is allowed is allowed of a file, not of its name.
+        """
+        if any(_identity(path) != known for path, known in self._written.items()):
+            raise WarehouseBusy("The catalogue was closed by all since it was opened here.")
 
     def _answer(self, session: ReadSession, request: Request) -> bool:
         """Send all of an answer but its end; whether it is cut off."""
@@ -130,6 +148,14 @@ class _Queries:
                     self._frames.flush()
             self._frames.flush()
             return answer.truncated
+
+
+def _identity(path: Path) -> object:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _end_with_parent() -> None:

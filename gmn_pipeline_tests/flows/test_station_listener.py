@@ -4,12 +4,14 @@ import json
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gmn_pipeline.flows.station_listener import statuses
+from gmn_pipeline.readers.station_readings.signed import signature_line
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.kafka import MortalBroker, RunningBroker, need_kafka
@@ -59,6 +61,32 @@ def test_readings_are_on_the_topic_and_what_is_none_is_among_the_dead_letters(
     assert status["records"]["sent"] == 300
     assert status["sources"]["udp"]["received"] == 203
     assert not status["is_running"]
+
+
+def test_what_is_signed_or_in_line_protocol_comes_the_same_way(
+    kafka: RunningBroker, tmp_path: Path
+) -> None:
+    keys, secret = tmp_path / "keys", b"0123456789abcdef"
+    keys.write_text(f"one {secret.decode()} HR0001\n")
+    settings = settings_of(
+        tmp_path, kafka.bootstrap_servers, stations_keys_file=keys, stations_signed_only=True
+    )
+    now = time.time()
+
+    def signed(payload: bytes, at_s: float = now) -> bytes:
+        return signature_line("one", secret, at_s, payload) + payload
+
+    first, second, third = numbered(0, 3, station_code="HR0001")
+    with listening(settings) as at:
+        send(at.port, signed(first), second, signed(second, now - 1000), signed(third) + b"x")
+        at.wait_until_read(4)
+        send(
+            at.line_protocol_port, signed(b"m,station=HR0001 temp=1 3000000000\nm,station=A temp=2")
+        )
+        at.wait_until_read(6)
+    assert at.listener.counts.refused == {"bad_signature": 2, "replay": 1, "not_its_station": 1}
+    assert numbers(readings(settings)) == [0, 3]
+    assert len(dead_letters(settings)) == 4
 
 
 def test_a_flood_of_garbage_is_counted_and_not_all_of_it_kept(

@@ -5,8 +5,9 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from gmn_pipeline.readers.station_readings.gathering import MOST_OTHERS
@@ -23,18 +24,18 @@ FROM_THE_ISSUE = (
 )
 
 
-def came(payload: bytes, station: str | None = None) -> Received:
-    return Received(payload, "192.0.2.1", NOW, station)
+def came(payload: bytes, *stations: str) -> Received:
+    return Received(payload, "192.0.2.1", NOW, frozenset(stations) or None)
 
 
-def row_of(payload: bytes, station: str | None = None) -> dict[str, Any]:
-    batch = read_ndjson([came(payload, station)])
+def row_of(payload: bytes, *stations: str) -> dict[str, Any]:
+    batch = read_ndjson([came(payload, *stations)])
     assert not batch.refused, batch.refused
     return batch.rows.row(0, named=True)
 
 
-def why_not(payload: bytes, station: str | None = None) -> str:
-    batch = read_ndjson([came(payload, station)])
+def why_not(payload: bytes, *stations: str) -> str:
+    batch = read_ndjson([came(payload, *stations)])
     assert batch.rows.is_empty()
     assert [one.payload for one in batch.refused] == [payload]
     return batch.refused[0].reason
@@ -148,8 +149,9 @@ def test_sensors_have_names_or_numbers() -> None:
 def test_a_station_is_named_by_the_record_or_by_the_way_it_came() -> None:
     assert row_of(telling(station="HR0001"))["station_code"] == "HR0001"
     assert row_of(telling(), "HR0002")["station_code"] == "HR0002"
-    assert row_of(telling(station="HR0002"), "HR0002")["station_code"] == "HR0002"
-    assert "came as of HR0002" in why_not(telling(station="HR0001"), "HR0002")
+    assert row_of(telling(station="HR0002"), "HR0002", "HR0003")["station_code"] == "HR0002"
+    assert "may not speak for 'HR0001'" in why_not(telling(station="HR0001"), "HR0002")
+    assert "may not speak for 'sensor_1'" in why_not(telling(), "HR0002", "HR0003")
 
 
 def test_what_no_column_is_for_is_kept_as_it_came() -> None:
@@ -172,6 +174,7 @@ zones = some.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=30))])
 times = some.datetimes(timezones=zones, min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1))
 
 
+@settings(max_examples=60, deadline=None)
 @given(some.lists(some.tuples(codes, codes, times, some.dictionaries(
     some.sampled_from(QUANTITIES), some.floats(0, 1), max_size=4))))  # fmt: skip
 def test_what_was_measured_comes_out_as_it_was(measured: list[Any]) -> None:
@@ -204,6 +207,7 @@ records = some.dictionaries(names | some.text(), anything | some.integers(0, 100
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(some.lists(some.binary() | records | some.just(FROM_THE_ISSUE)))
 def test_garbage_never_raises_and_is_never_lost_count_of(payloads: list[bytes]) -> None:
     batch = read_ndjson([came(payload) for payload in payloads])
@@ -211,3 +215,29 @@ def test_garbage_never_raises_and_is_never_lost_count_of(payloads: list[bytes]) 
     assert batch.rows.height >= payloads.count(FROM_THE_ISSUE)
     within = polars_within_limits(DATASET.checked[0])
     assert batch.rows.select(within.all()).item()
+
+
+usual = some.fixed_dictionaries({
+    "timestamp": times.map(lambda at: str(at.replace(tzinfo=None))) | some.integers(0, 10**10)
+    | some.sampled_from(["2024-02-30 00:00:00", "2024-01-01T10:00:00.5", "2024-01-01 24:00:00",
+                         "2024-1-1 1:1:1", "2024-01-01 10:00:60", "0001-01-01 00:00:00"]),
+    "sensor_id": some.integers(0, 3) | some.sampled_from(["a", " b ", "", "\x01"]),
+    "temperature": some.floats(-150, 160) | some.integers(0, 50) | some.none() | some.booleans(),
+    "location": some.fixed_dictionaries({"lat": some.floats(-95, 95) | some.none(),
+                                         "lon": some.floats(-180, 180)}),
+})  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.lists(usual, min_size=8, max_size=12), some.booleans())
+def test_many_records_of_one_shape_are_read_as_each_by_itself(
+    records: list[dict[str, Any]], is_plain: bool
+) -> None:
+    if is_plain:  # mostly one of them is odd, and all go the long way
+        records = [{**record, "timestamp": "2024-01-01T10:00:00.5", "sensor_id": n % 3,
+                    "temperature": n} for n, record in enumerate(records)]  # fmt: skip
+    payloads = [json.dumps(record).encode() for record in records]
+    at_once = read_ndjson([came(payload) for payload in payloads])
+    each = [read_ndjson([came(payload)]) for payload in payloads]
+    assert at_once.rows.equals(pl.concat([one.rows for one in each]))
+    assert sorted(at_once.refused) == sorted(refused for one in each for refused in one.refused)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from gmn_pipeline.storage.spool import Frame, Spool, Taken
@@ -75,6 +75,7 @@ def test_a_full_disk_leaves_no_half_frame(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(all_of(waiting)) == [b"a", b"b"]
 
 
+@settings(max_examples=60, deadline=None)
 @given(cut=some.integers(0, 200), frames=some.lists(some.binary(max_size=20), max_size=6))
 def test_a_frame_that_was_not_finished_is_none(
     tmp_path_factory: pytest.TempPathFactory, cut: int, frames: list[bytes]

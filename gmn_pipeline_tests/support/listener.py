@@ -10,18 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from gmn_pipeline.flows.station_listener import StationListener, Way
+from gmn_pipeline.flows.station_listener import StationListener
+from gmn_pipeline.flows.station_ways import datagram_way
 from gmn_pipeline.kafka.framing import unframe
-from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
 from gmn_pipeline.readers.station_readings.received import Transport
 from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES, STATION_READINGS
 from gmn_pipeline.schemas.table_messages import to_rows
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.sources.datagrams import DatagramSource
 from gmn_pipeline_tests.support.kafka import records
 
 
-def wait_for(is_true: Callable[[], object], within_s: float = 60) -> None:
+def wait_for(is_true: Callable[[], object], within_s: float = 30) -> None:
     """Wait until something is so; not for ever."""
     deadline = time.monotonic() + within_s
     while not is_true():
@@ -34,11 +33,8 @@ class Listening:
     """A listener at work."""
 
     listener: StationListener
-    source: DatagramSource
-
-    @property
-    def port(self) -> int:
-        return self.source.port
+    port: int
+    line_protocol_port: int
 
     def wait_until_read(self, records: int) -> None:
         wait_for(lambda: self.listener.counts.read == records)
@@ -47,11 +43,17 @@ class Listening:
 @contextmanager
 def listening(settings: Settings) -> Iterator[Listening]:
     """Listen to datagrams for as long as the block runs, and end cleanly."""
-    source = DatagramSource(
-        "127.0.0.1", 0, buffer_mb=4, queue_mb=settings.stations_queue_mb,
-        sender_per_s=settings.stations_sender_per_s,
-    )  # fmt: skip
-    listener = StationListener(settings, "listen", [Way(Transport.UDP, source, read_ndjson)])
+    udp = datagram_way(settings, "127.0.0.1", 0)
+    line_protocol = datagram_way(settings, "127.0.0.1", 0, Transport.LINE_PROTOCOL)
+    with running(StationListener(settings, "listen", [udp, line_protocol])) as listener:
+        yield Listening(
+            listener, udp.source.status()["port"], line_protocol.source.status()["port"]
+        )
+
+
+@contextmanager
+def running(listener: StationListener) -> Iterator[StationListener]:
+    """Let it work for as long as the block runs, and end cleanly."""
     ready, failed = threading.Event(), []
 
     def run() -> None:
@@ -65,7 +67,7 @@ def listening(settings: Settings) -> Iterator[Listening]:
     thread.start()
     ready.wait(60)
     try:
-        yield Listening(listener, source)
+        yield listener
     finally:
         listener.stop()
         thread.join()

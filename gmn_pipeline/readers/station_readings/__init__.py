@@ -9,5 +9,7 @@ somebody sent, and nothing is left out in silence: records = rows + refused.
     line_protocol.py  InfluxDB's line protocol
     signed.py         either of them under a signature
     instants.py       times as senders write them
+    names.py          names that senders have
     gathering.py      records into a frame, within the hard limits
+    shapes.py         the same for many records of one shape, by columns
 """

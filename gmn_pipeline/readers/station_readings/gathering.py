@@ -3,13 +3,13 @@
 What belongs here: names and their spellings, types, hard limits, and what is said of a record that
 has not what it needs. What does not: bytes.
 
-A record is looked at by itself, since each sender tells what it has; all that can be done with
-columns at once is done with columns: a thread reads some 100,000 records a second.
+A record is looked at by itself, since each sender tells what it has, unless there are many of one
+shape (`shapes.py`); all that can be done with columns at once is done with columns.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,15 @@ import orjson
 import polars as pl
 
 from gmn_pipeline.readers.station_readings.instants import measured_at_us
+from gmn_pipeline.readers.station_readings.names import (
+    COLUMN_OF,
+    LOCATION,
+    NUMBERS,
+    PLACE,
+    SENSOR,
+    STATION,
+    TIME,
+)
 from gmn_pipeline.readers.station_readings.received import (
     Cause,
     NotAReading,
@@ -25,9 +34,9 @@ from gmn_pipeline.readers.station_readings.received import (
     Refused,
     Transport,
 )
+from gmn_pipeline.readers.station_readings.shapes import Columns
 from gmn_pipeline.schemas.derive import field_range, polars_frame, polars_within_limits
 from gmn_pipeline.schemas.fields import Field, Kind
-from gmn_pipeline.schemas.quantities import NAME_OF_SPELLING
 from gmn_pipeline.schemas.station_readings import DATASET, SENT_FIELDS, STATION_OF_SENSOR
 
 MOST_OTHERS = 100
@@ -37,21 +46,6 @@ MOST_OTHER_BYTES = 8_192
 """Size of them together, as JSON."""
 
 _DEEPEST = 4
-_TIME, _STATION, _SENSOR, _LOCATION = "time", "station", "sensor", "location"
-_PLACE = {
-    **dict.fromkeys(("lat", "latitude", "latitude_deg"), "latitude_deg"),
-    **dict.fromkeys(("lon", "lng", "longitude", "longitude_deg"), "longitude_deg"),
-    **dict.fromkeys(("height", "altitude", "alt", "elevation", "height_m"), "height_m"),
-}
-_COLUMN_OF = {
-    **NAME_OF_SPELLING,
-    **_PLACE,
-    **dict.fromkeys(("timestamp", "time", "measured_at", "measured_at_utc"), _TIME),
-    **dict.fromkeys(("station_code", "station"), _STATION),
-    **dict.fromkeys(("sensor_id", "sensor"), _SENSOR),
-    "location": _LOCATION,
-}
-_NUMBERS = {f.name for f in SENT_FIELDS if f.kind is Kind.NUMBER}
 _TABLE = DATASET.checked[0]
 
 
@@ -65,18 +59,26 @@ class Gathering:
         self._measured_us: list[int] = []
         self._from: list[Received] = []
         self._lines: list[bytes] = []
-        self._rows_of: dict[str, list[int]] = {name: [] for name in _NUMBERS}
-        self._values_of: dict[str, list[float]] = {name: [] for name in _NUMBERS}
+        self._places: list[int] = []
+        self._rows_of: dict[str, list[int]] = {name: [] for name in NUMBERS}
+        self._values_of: dict[str, list[float]] = {name: [] for name in NUMBERS}
         self._other_rows: list[int] = []
         self._others: list[str] = []
         self._refused: list[Refused] = []
 
-    def add(self, record: Mapping[str, Any], line: bytes, came: Received) -> None:
-        """Take in a record, or refuse it."""
+    def add(
+        self,
+        record: Mapping[str, Any],
+        line: bytes,
+        came: Received,
+        measured_us: int | None = None,
+        place: int | None = None,
+    ) -> None:
+        """Take in a record, or refuse it. Its time is a value of it, or given by itself."""
         try:
-            self._add(record, line, came)
+            self._add(record, line, came, measured_us, place)
         except NotAReading as error:
-            self.refuse(line, came, str(error))
+            self.refuse(line, came, str(error), error.cause)
 
     def refuse(
         self, line: bytes, came: Received, reason: str, cause: Cause = Cause.UNREADABLE
@@ -84,28 +86,34 @@ class Gathering:
         """Note a record that is none."""
         self._refused.append(Refused(line, came.sender, came.received_at_us, cause, reason))
 
-    def _add(self, record: Mapping[str, Any], line: bytes, came: Received) -> None:
+    def _add(
+        self,
+        record: Mapping[str, Any],
+        line: bytes,
+        came: Received,
+        measured_us: int | None,
+        place: int | None,
+    ) -> None:
         numbers: list[tuple[str, float]] = []
         named: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for name, value in record.items():
-            column = _COLUMN_OF.get(name)
+            column = COLUMN_OF.get(name)
             if value is None:
                 continue
             if column is None:
                 others[name] = value
-            elif column in _NUMBERS:
+            elif column in NUMBERS:
                 numbers.append((column, _number(name, value)))
             elif column in named:
                 raise NotAReading(f"it tells its {column} twice")
             else:
                 named[column] = value
-        if _LOCATION in named:
-            numbers += _place(named[_LOCATION])
+        if LOCATION in named:
+            numbers += _place(named[LOCATION])
         station, sensor = _who(named, came)
-        if _TIME not in named:
-            raise NotAReading("it tells no timestamp")
-        measured_us = measured_at_us(named[_TIME])
+        if measured_us is None:
+            measured_us = _when(named)
         told = _others(others) if others else None
         row = len(self._stations)
         if told is not None:
@@ -116,28 +124,56 @@ class Gathering:
         self._measured_us.append(measured_us)
         self._from.append(came)
         self._lines.append(line)
+        self._places.append(row if place is None else place)
         for column, number in numbers:
             self._rows_of[column].append(row)
             self._values_of[column].append(number)
+
+    def add_columns(
+        self,
+        columns: Columns,
+        lines: Sequence[bytes],
+        came: Sequence[Received],
+        places: Sequence[int],
+    ) -> None:
+        """Take in records that are as usual; `places` are theirs among all that came."""
+        row, height = len(self._stations), len(lines)
+        self._stations += columns.stations
+        self._sensors += columns.sensors
+        self._measured_us += columns.measured_us
+        self._lines += lines
+        self._places += places
+        self._from += came
+        for column, numbers in columns.numbers.items():
+            if None in numbers:
+                told = [(at, n) for at, n in enumerate(numbers, row) if n is not None]
+                self._rows_of[column] += [at for at, _ in told]
+                self._values_of[column] += [number for _, number in told]
+            else:
+                self._rows_of[column] += range(row, row + height)
+                self._values_of[column] += numbers  # type: ignore[arg-type]
 
     def read(self) -> ReadBatch:
         """The rows within the hard limits, and all that is refused."""
         height = len(self._stations)
         wrong: dict[int, tuple[Cause, str]] = {}
-        numbers = {name: self._column(name, height, wrong) for name in _NUMBERS}
+        numbers = {name: self._column(name, height, wrong) for name in NUMBERS}
         rows = self._frame(height, numbers)
         is_good = rows.select(polars_within_limits(_TABLE)).to_series()
         for row in np.flatnonzero(~is_good.to_numpy()).tolist():
             wrong.setdefault(row, (Cause.OUT_OF_LIMITS, _beyond(rows.row(row, named=True))))
         self._check_places(rows, wrong)
-        if not wrong:
-            return ReadBatch(rows, self._refused)
         for row in sorted(wrong):
             cause, reason = wrong[row]
             self.refuse(self._lines[row], self._from[row], reason, cause)
         kept = np.ones(height, dtype=bool)
         kept[list(wrong)] = False
-        return ReadBatch(rows.filter(pl.Series(kept)), self._refused)
+        places = np.array(self._places, dtype=np.int64)[kept]
+        if wrong:
+            rows = rows.filter(pl.Series(kept))
+        if (np.diff(places) < 0).any():
+            rows = rows[np.argsort(places, kind="stable")]
+        return ReadBatch(rows, self._refused)
 
     def _column(
         self, name: str, height: int, wrong: dict[int, tuple[Cause, str]]
@@ -196,23 +232,31 @@ def _place(location: object) -> list[tuple[str, float]]:
     if not isinstance(location, dict):
         raise NotAReading(f"its location is {_short(location)}, not an object with lon and lat")
     return [
-        (_PLACE[name], _number(name, value))
+        (PLACE[name], _number(name, value))
         for name, value in location.items()
-        if name in _PLACE and value is not None
+        if name in PLACE and value is not None
     ]
 
 
 def _who(named: Mapping[str, Any], came: Received) -> tuple[str, str]:
     """Codes of the station and of its sensor."""
-    sensor = _code(named.get(_SENSOR), _SENSOR)
+    sensor = _code(named.get(SENSOR), SENSOR)
     if not sensor:
         raise NotAReading("it names no sensor_id")
-    station = _code(named.get(_STATION), _STATION)
-    if came.station_code is None:
-        return station or STATION_OF_SENSOR + sensor, sensor
-    if station and station != came.station_code:
-        raise NotAReading(f"it is of {_short(station)}, and came as of {came.station_code}")
-    return came.station_code, sensor
+    station = _code(named.get(STATION), STATION)
+    if not station and came.stations is not None and len(came.stations) == 1:
+        (station,) = came.stations
+    station = station or STATION_OF_SENSOR + sensor
+    if came.stations is not None and station not in came.stations:
+        reason = f"its sender may not speak for {_short(station)}"
+        raise NotAReading(reason, Cause.NOT_ITS_STATION)
+    return station, sensor
+
+
+def _when(named: Mapping[str, Any]) -> int:
+    if TIME not in named:
+        raise NotAReading("it tells no timestamp")
+    return measured_at_us(named[TIME])
 
 
 def _code(value: object, what: str) -> str:

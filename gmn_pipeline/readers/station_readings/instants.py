@@ -20,9 +20,9 @@ def measured_at_us(value: object) -> int:
     if type(value) is str:
         return _of_text(value)
     if type(value) is int:
-        return _within_calendar(_of_integer(value), value)
+        return within_calendar(_of_integer(value), value)
     if type(value) is float:
-        return _within_calendar(_of_float(value), value)
+        return within_calendar(_of_float(value), value)
     raise NotAReading(f"its time is {_short(value)}, neither a text nor a number")
 
 
@@ -35,7 +35,7 @@ def _of_text(text: str) -> int:
         return (found - _EPOCH) // _MICROSECOND
     offset = found.utcoffset() or timedelta(0)
     us = (found.replace(tzinfo=None) - _EPOCH - offset) // _MICROSECOND
-    return _within_calendar(us, text)
+    return within_calendar(us, text)
 
 
 def _of_integer(value: int) -> int:
@@ -58,7 +58,8 @@ def _of_float(value: float) -> int:
     return round(value) if size < _US_BELOW else round(value / 1e3)
 
 
-def _within_calendar(us: int, value: object) -> int:
+def within_calendar(us: int, value: object) -> int:
+    """The time, if there is a date for it. Raises NotAReading."""
     if not _FIRST_US <= us <= _LAST_US:
         raise NotAReading(f"its time {_short(value)} is in no year from 1 to 9999")
     return us

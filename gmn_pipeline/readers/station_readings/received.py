@@ -17,6 +17,7 @@ class Cause(StrEnum):
     OUT_OF_LIMITS = "out_of_limits"
     BAD_SIGNATURE = "bad_signature"
     REPLAY = "replay"
+    NOT_ITS_STATION = "not_its_station"
 
 
 class Transport(StrEnum):
@@ -25,18 +26,21 @@ class Transport(StrEnum):
     UDP = "udp"
     MQTT = "mqtt"
     LINE_PROTOCOL = "line_protocol"
+    DATABASE = "database"
+    HTTP = "http"
 
 
 class Received(NamedTuple):
     """A payload as it came: a datagram, or a message.
 
-    `station_code` is that of records which name none, where the way they came says it.
+    `stations` are those that its sender may speak for, where the way it came or its signature says
+    it; if it is one, that is the station of records which name none.
     """
 
     payload: bytes
     sender: str
     received_at_us: int
-    station_code: str | None = None
+    stations: frozenset[str] | None = None
 
 
 class Refused(NamedTuple):
@@ -51,6 +55,10 @@ class Refused(NamedTuple):
 
 class NotAReading(Exception):
     """A record says something that a reading cannot; the text says what."""
+
+    def __init__(self, reason: str, cause: Cause = Cause.UNREADABLE) -> None:
+        super().__init__(reason)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
