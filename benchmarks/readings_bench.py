@@ -22,6 +22,7 @@ import duckdb
 import polars as pl
 import typer
 
+from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.kafka.client import producer
@@ -34,7 +35,7 @@ from gmn_pipeline.schemas.station_readings import DATASET, STATION_READING_MESSA
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.topics import readings_topic
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.streams.service import StreamService, stopping_on_signals
+from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.streams.station_readings import STATION_READINGS
 from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection
 from gmn_pipeline.warehouse.lakes import READINGS
@@ -203,7 +204,7 @@ def latency(
 
 def _serve(settings: Settings, ready: Event) -> None:
     service = StreamService(STATION_READINGS, settings)
-    with stopping_on_signals(service):
+    with on_signals(service.interrupt):
         service.run(on_ready=ready.set)
 
 
