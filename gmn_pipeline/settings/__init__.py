@@ -247,8 +247,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ReadingsSettings,
     AlertSettings,
     StationDatabaseSettings,
-    AlertSettings,
-    ReadingsSettings,
+    TopicsOverHttpSettings,
 )
 """All groups, in the order in which a reader wants them."""
 
