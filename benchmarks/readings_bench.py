@@ -8,11 +8,12 @@ bare DuckDB over the same files; and the way of readings from Kafka to a query. 
 datagrams (the listener's own benchmark).
 """
 
+import multiprocessing
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Annotated
@@ -21,12 +22,16 @@ import duckdb
 import polars as pl
 import typer
 
+from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.kafka.client import producer
 from gmn_pipeline.kafka.framing import single_object_framing
+from gmn_pipeline.kafka.local_broker import process as brokers
+from gmn_pipeline.kafka.local_broker.install import default_libs_dir
 from gmn_pipeline.kafka.topics import ensure_topics
-from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES
+from gmn_pipeline.schemas.derive import polars_schema
+from gmn_pipeline.schemas.station_readings import DATASET, STATION_READING_MESSAGES
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.topics import readings_topic
 from gmn_pipeline.settings import Settings, load_settings
@@ -37,11 +42,12 @@ from gmn_pipeline.warehouse.lakes import READINGS
 from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 from gmn_pipeline.warehouse.station_readings.upkeep import keep_in_order
 from gmn_pipeline.warehouse.stream_session import stream_session
-from gmn_pipeline_tests.support.kafka import own_broker
-from gmn_pipeline_tests.support.readings import SENT
 
 _BEGIN = datetime(2026, 8, 1)
 _TIMES = 9
+_LIBS = default_libs_dir(Path(__file__).parents[1] / "data")
+_SENT = polars_schema(DATASET.validated[0].fields)
+_PROCESSES = multiprocessing.get_context("spawn")
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -169,22 +175,24 @@ def latency(
     rollup_s: Annotated[float, typer.Option(help="Seconds between rollups.")] = 20.0,
 ) -> None:
     """Print how long it takes from the sending of a reading until a query has it."""
-    with tempfile.TemporaryDirectory() as folder, own_broker(Path(folder)) as broker:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        brokers.own_broker(Path(folder), libs_dir=_LIBS) as broker,
+    ):
         settings = load_settings(
             data_dir=Path(folder), kafka_bootstrap_servers=broker.bootstrap_servers,
             readings_rollup_s=rollup_s,
         )  # fmt: skip
         ensure_topics(settings, readings_topic(settings))
-        service, ready = StreamService(STATION_READINGS, settings), threading.Event()
-        working = threading.Thread(target=lambda: service.run(on_ready=ready.set))
-        working.start()
+        ready = _PROCESSES.Event()
+        service = _PROCESSES.Process(target=_serve, args=(settings, ready))
+        service.start()
         ready.wait()
-        ended = threading.Event()
-        sending = threading.Thread(target=_send, args=(settings, rate, seconds, ended))
-        sending.start()
-        ages = _watch(settings, ended)
-        service.stop()
-        working.join()
+        sender = _PROCESSES.Process(target=_send, args=(settings, rate, seconds))
+        sender.start()
+        ages = _watch(settings, sender.is_alive)
+        service.terminate()
+        service.join()
         with WarehouseConnection(settings, READINGS).open(read_only=True) as connection:
             count = connection.execute("SELECT count(*) FROM station_readings").fetchone()
     cuts = quantiles(ages, n=100)
@@ -194,7 +202,13 @@ def latency(
     )
 
 
-def _send(settings: Settings, rate: int, seconds: int, ended: threading.Event) -> None:
+def _serve(settings: Settings, ready: Event) -> None:
+    service = StreamService(STATION_READINGS, settings)
+    with on_signals(service.interrupt):
+        service.run(on_ready=ready.set)
+
+
+def _send(settings: Settings, rate: int, seconds: int) -> None:
     framing = single_object_framing(STATION_READING_MESSAGES)
     topic = readings_topic(settings).name
     steps_a_second = 10
@@ -206,7 +220,6 @@ def _send(settings: Settings, rate: int, seconds: int, ended: threading.Event) -
                 kafka.send(topic, value=value)
         kafka.flush()
     time.sleep(3)
-    ended.set()
 
 
 def _readings(count: int) -> pl.DataFrame:
@@ -221,18 +234,19 @@ def _readings(count: int) -> pl.DataFrame:
         pl.lit("127.0.0.1").alias("sender"),
         pl.lit("udp").alias("transport"),
     )
-    missing = [pl.lit(None, kind).alias(n) for n, kind in SENT.items() if n not in rows.columns]
-    typed = rows.with_columns(missing).select(SENT.names()).cast(dict(SENT))  # type: ignore[arg-type]
+    missing = [pl.lit(None, kind).alias(n) for n, kind in _SENT.items() if n not in rows.columns]
+    typed = rows.with_columns(missing).select(_SENT.names()).cast(dict(_SENT))  # type: ignore[arg-type]
     return to_fields(typed, STATION_READING_MESSAGES)
 
 
-def _watch(settings: Settings, ended: threading.Event) -> list[float]:
+def _watch(settings: Settings, goes_on: Callable[[], bool]) -> list[float]:
     """How old each step's readings were when a query first had them."""
     warehouse = WarehouseConnection(settings, READINGS)
     ages: list[float] = []
     seen = datetime.min
     with warehouse.session():
-        while not ended.wait(0.02):
+        while goes_on():
+            time.sleep(0.02)
             try:
                 steps = _newer(warehouse, max(seen, datetime(2000, 1, 1)))
             except WarehouseBusy:  # put in order since it was attached

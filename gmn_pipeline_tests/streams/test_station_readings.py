@@ -127,7 +127,7 @@ def until(condition: Callable[[], bool], timeout_s: float = 90) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.2)  # each look takes a part of what is looked at
 
 
 def test_a_service_that_is_killed_again_and_again_loses_and_doubles_nothing(

@@ -1,6 +1,8 @@
 """Two lakes beside each other: the warehouse and the readings."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +63,17 @@ def test_a_query_reads_both_lakes_once_there_are_readings(settings: Settings) ->
     assert asked(settings, "SELECT count(*) AS n FROM Readings.main.latest_readings") == [{"n": 0}]
     with read_session(settings, LIMITS) as session, session.run(BOTH) as answer:
         assert [batch.to_pylist() for batch in answer] == [[{"trajectories": 20, "readings": 3}]]
+
+
+def test_the_questions_of_the_page_on_readings_can_be_asked(settings: Settings) -> None:
+    with_readings(settings, 3)
+    page = (Path(__file__).parents[2] / "docs" / "readings.md").read_text("utf-8")
+    questions = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert len(questions) == 3
+    with read_session(settings, LIMITS) as session:
+        for sql in questions:
+            with session.run(sql) as answer:
+                list(answer)
 
 
 def test_processes_that_are_kept_ready_answer_about_readings_too(settings: Settings) -> None:

@@ -35,6 +35,7 @@ MEASURED = tuple(name for name in STATION_READINGS.columns if name not in WHO_AN
 """In these two readings are equal that are one."""
 
 _GAP = timedelta(minutes=1)
+_NEVER_DELETED = timedelta(days=1)
 _MOST_SPANS = 30
 """Late readings lie apart from the others: the lake is looked into at so many places for them."""
 
@@ -94,14 +95,21 @@ def _take_in(connection: duckdb.DuckDBPyConnection, batch: ReadingBatch) -> Read
         read=batch.rows.height + batch.dead_letters.height, dead=batch.dead_letters.height
     )
     if batch.rows.height:
-        since = deleted_before(connection)
-        current = batch.rows.filter(pl.col("measured_at_utc") >= since) if since else batch.rows
+        current = _current(connection, batch.rows)
         counts.outdated = batch.rows.height - current.height
         if current.height:
             counts.inserted = _insert(connection, current)
             counts.duplicate = current.height - counts.inserted
     _assert_adds_up(batch, counts)
     return counts
+
+
+def _current(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> pl.DataFrame:
+    """Readings of a time of which none were deleted by age. Of the last day none ever are: then
+    the lake is not asked, which takes a fifth of a commit."""
+    old = pl.col("measured_at_utc") < utc_now() - _NEVER_DELETED
+    since = deleted_before(connection) if rows.select(old.any()).item() else None
+    return rows.filter(pl.col("measured_at_utc") >= since) if since else rows
 
 
 def deleted_before(connection: duckdb.DuckDBPyConnection) -> datetime | None:

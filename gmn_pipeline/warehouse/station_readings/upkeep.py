@@ -12,19 +12,23 @@ import logging
 import time
 from datetime import timedelta
 
+import duckdb
+
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import WarehouseBusy
-from gmn_pipeline.schemas.station_readings import ROLLUPS, STATION_READINGS
 from gmn_pipeline.settings import ReadingsSettings
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS
 from gmn_pipeline.warehouse.maintenance import call, older_than
 from gmn_pipeline.warehouse.station_readings.retention import delete_old
 from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 
 _log = logging.getLogger(__name__)
 
-_TABLES = (STATION_READINGS.name, *(table.name for table in ROLLUPS.values()))
+_TABLES = tuple(table.name for table in ddl.content(READINGS).tables)
+_DELETED_SHARE = 0.5
+"""A file of which so much is deleted is written anew: a rollup replaces what it adds to."""
 _SMALL_BYTES = 8 << 20
 """Files below are put together between commits; larger ones by maintenance, once a day: else what
 came this morning would be written anew each minute."""
@@ -78,11 +82,18 @@ def put_together(warehouse: WarehouseConnection, patience_s: float = _PATIENCE_S
     with warehouse.writing() as connection, warehouse.without_readers(patience_s):
         call(connection, "flush_inlined_data")
         for table in _TABLES:
+            _rewrite(connection, table, _DELETED_SHARE)
             call(
                 connection, "merge_adjacent_files", f"'{table}'",
                 f"max_file_size => {_SMALL_BYTES}",
             )  # fmt: skip
         warehouse.renew()
+
+
+def _rewrite(connection: duckdb.DuckDBPyConnection, table: str, deleted_share: float) -> None:
+    call(
+        connection, "rewrite_data_files", f"'{table}'", f"delete_threshold => {deleted_share}"
+    )  # fmt: skip
 
 
 def let_go(warehouse: WarehouseConnection, settings: ReadingsSettings) -> None:
