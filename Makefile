@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve kafka kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +35,11 @@ $(VENV)/.ready: requirements/uv.txt requirements/lock.txt requirements/no-deps.t
 	@touch $@
 
 # apt-get is Debian's own client; only root may install.
-system-packages:  ## install what the tests need and only Debian packages (STILTS, Chromium, mosquitto)
-	@command -v stilts >/dev/null && command -v chromium >/dev/null && PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null || { \
+system-packages:  ## install what the tests need and only Debian packages (STILTS, Chromium, mosquitto, MariaDB)
+	@PATH="$$PATH:/usr/sbin"; for needed in stilts chromium mosquitto mariadbd; do command -v $$needed >/dev/null || missing=1; done; \
+	test -z "$$missing" || { \
 	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts chromium mosquitto; }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends stilts chromium mosquitto mariadb-server; }
 
 # Of Node, the system may have none or an old one: it comes from a wheel, like all else.
 $(VENV)/node/.ready: $(VENV)/.ready requirements/node.txt
@@ -95,8 +96,14 @@ dev: setup  ## the Dagster UI on 127.0.0.1:3000; takes in code as it changes
 serve: setup  ## serve the warehouse over HTTP on 127.0.0.1:8001 (PORT=8001)
 	@$(BIN)/gmn serve --port $(or $(PORT),8001)
 
+stations: setup  ## see readings of simulated stations move, on 127.0.0.1:8001 (PORT=8001 STATIONS=100)
+	@$(BIN)/gmn stations all --port $(or $(PORT),8001) --stations $(or $(STATIONS),100)
+
 kafka: setup  ## start a Kafka broker of the data folder (PORT=9092)
 	@$(BIN)/gmn kafka start --port $(or $(PORT),9092)
+
+connect: setup  ## write every change of a station's database to a topic (Debezium)
+	@$(BIN)/gmn kafka connect
 
 kafka-stop: setup  ## stop it
 	@$(BIN)/gmn kafka stop

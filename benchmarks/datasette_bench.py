@@ -36,7 +36,8 @@ from gmn_pipeline.schemas.derive import sql_text
 from gmn_pipeline.serving.by_key.keeper import FOLDER, NAME
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline_tests.support.server import free_port, serving
+from gmn_pipeline_tests.support.ports import free_port
+from gmn_pipeline_tests.support.server import serving
 
 _DATASETTE = Path(sys.prefix) / "datasette"
 _STORE = "/gmn_data_store"

@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -222,8 +222,10 @@ def _look(server: Server, seen: Seen, ends: float) -> None:
 def _memory_mb(server: Server) -> tuple[float, float]:
     """Resident memory of the process, and with those that it started."""
     pages: list[int] = []
-    tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")  # of each thread its own
-    started = [int(one) for children in tasks for one in children.read_text().split()]
+    started: list[int] = []
+    for children in Path(f"/proc/{server.process.pid}/task").glob("*/children"):  # of each thread
+        with suppress(FileNotFoundError):  # which has ended
+            started += map(int, children.read_text().split())
     for process in (server.process.pid, *started):
         try:
             pages.append(int(Path(f"/proc/{process}/statm").read_text().split()[1]))

@@ -95,6 +95,10 @@ def _requests(server: Server, settings: Settings) -> dict[str, list[str]]:
         "table, first page, kept": [f"{_TABLE}.json"],
         "table, page of its own": pages,
         _TURNING: pages[::-1],
+        "table, first page of a filter": [
+            f"{_TABLE}.json?{urlencode({'vgeo_km_s__gt': 20 + at / 100, 'mass_kg__lt': 0.01})}"
+            for at in range(4_000)
+        ],
         "trajectory of its own": [f"{_TABLE}/{one}.json" for one in identifiers],
         "page of its own": [
             f"{_SUMMARY}?{urlencode({'page': 1, 'snapshot': tag, 'after': _key(date)})}"

@@ -85,3 +85,43 @@ UNREAD_FILES = Table(
     Column("expected", String, nullable=False),
     Column("seen_at_utc", DateTime, nullable=False),
 )
+
+SOURCE_MARKS = Table(
+    "source_marks",
+    METADATA,
+    Column("place", String, primary_key=True),
+    Column("reached", String, nullable=False),
+    Column("reached_at_utc", DateTime, nullable=False),
+)
+
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("rule", String, primary_key=True),
+    Column("station_code", String, primary_key=True),
+    Column("sensor_id", String, primary_key=True),
+    Column("since_utc", DateTime, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("raised_at_utc", DateTime),
+)
+
+ALERT_NOTICES = Table(
+    "alert_notices",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),
+    Column("rule", String, nullable=False),
+    Column("station_code", String, nullable=False),
+    Column("sensor_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("since_utc", DateTime, nullable=False),
+    Column("at_utc", DateTime, nullable=False),
+)
+
+ALERT_DELIVERIES = Table(
+    "alert_deliveries",
+    METADATA,
+    Column("channel", String, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("sent_at_utc", DateTime),
+)

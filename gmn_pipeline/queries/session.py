@@ -40,6 +40,7 @@ from gmn_pipeline.settings import WarehouseSettings, variable
 from gmn_pipeline.storage.problems import explained, explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Reach
 from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """Values of `?` or `$1` in order, or of `$name` by name."""
@@ -63,7 +64,8 @@ def read_session(
     snapshot: int | None = None,
     standing: Standing | None = None,
 ) -> Iterator["ReadSession"]:
-    """A session for queries of any number of threads.
+    """A session for queries of any number of threads. Readings are there too, if there are any:
+    as `readings.<table>`, in their newest state.
 
     `alone`: the process runs nothing else, and is ended from outside. Then it gives up its right
     to write files, and functions that take much are allowed.
@@ -73,13 +75,22 @@ def read_session(
     with ExitStack() as opened, explaining(settings.data_dir):
         if standing is None:
             standing = opened.enter_context(WarehouseConnection(settings).standing())
-        opened.enter_context(standing.reading())
+        readings = readings_of(settings)
+        opened.enter_context(standing.reading(readings))
         with finding(snapshot):
             standing.attach(snapshot=snapshot)
+            if readings is not None:
+                standing.attach_beside(readings)
             session = confined(
                 standing, limits, data_dir=settings.data_dir, alone=alone, exact_types=exact_types
             )
         yield session
+
+
+def readings_of(settings: WarehouseSettings) -> WarehouseConnection | None:
+    """The lake of readings; None where there is none yet."""
+    readings = WarehouseConnection(settings, READINGS)
+    return readings if readings.exists else None
 
 
 @contextmanager
@@ -119,12 +130,15 @@ def confined(
     """
     connection, backend = standing.connection, standing.backend
     standing.use()
-    catalogue = Catalogue.of(connection, CATALOG)
-    reach = backend.reach(connection)
+    beside = [standing.beside.lake.name] if standing.beside else []
+    catalogue = Catalogue.of(connection, CATALOG, beside)
+    reach = standing.reach()
     if alone:
         _give_up_writing(connection, reach)
-    for statement in _confinement(reach, backend.storage.path, limits):
+    for statement in _confinement(reach, standing.data, limits):
         connection.execute(statement)
+    if is_for_states:  # for days: what DuckDB does not use is given back meanwhile
+        connection.execute("SET allocator_background_threads = true")
     if backend.catalog.attaches_when_closed or not is_for_states:
         connection.execute("SET enable_external_access = false")
     exact = "true" if exact_types else "false"
@@ -133,7 +147,7 @@ def confined(
     return ReadSession(connection, catalogue, limits, hungry=alone, data_dir=data_dir)
 
 
-def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
+def _confinement(reach: Reach, data: Sequence[str], limits: Limits) -> Iterator[str]:
     yield "SET GLOBAL TimeZone = 'UTC'"  # that of a session is not its cursors'
     yield f"SET memory_limit = '{limits.memory_mb}MB'"
     if limits.threads is not None:
@@ -147,8 +161,8 @@ def _confinement(reach: Reach, data: str, limits: Limits) -> Iterator[str]:
     yield "SET autoload_known_extensions = false"
     yield "SET allow_community_extensions = false"
     yield "SET allow_unredacted_secrets = false"
-    # Folders in this list may be written to as well: only the lake's own is there.
-    yield f"SET allowed_directories = [{sql_text(data)}]"
+    # Folders in this list may be written to as well: only the lakes' own are there.
+    yield f"SET allowed_directories = [{', '.join(map(sql_text, data))}]"
     yield f"SET allowed_paths = [{', '.join(map(sql_text, reach.files))}]"
 
 
@@ -232,9 +246,8 @@ class ReadSession:
         have the same text each time, and that takes 10 ms where there are many columns."""
         if sql in self._good:
             return cursor.extract_statements(sql)[0]
-        tables = self._catalogue.tables - hidden
-        catalogue = replace(self._catalogue, name=catalog, tables=tables)
-        statement = one_select(cursor, sql, catalogue, hungry=self._hungry)
+        catalogue = replace(self._catalogue.without(hidden), name=catalog)
+        statement = one_select(cursor, sql, catalogue, hungry=self._hungry, hidden=hidden)
         if catalog not in sql and not self._hungry:
             if len(self._good) >= _MOST_JUDGED:
                 self._good.clear()  # filters make ever new texts: those in use come back

@@ -9,7 +9,7 @@ import json
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,7 @@ import duckdb
 
 from gmn_pipeline.errors import QueryFailed, QueryRefused
 from gmn_pipeline.queries.functions import HUNGRY, INFORMATION_SCHEMA, REFUSED, TABLE_FUNCTIONS
+from gmn_pipeline.queries.hiding import rewritten
 
 _ASK = "Ask with one SELECT; 'SHOW TABLES' lists the tables, 'DESCRIBE trajectories' the columns."
 _LONGEST = 100_000
@@ -42,14 +43,20 @@ _SHOWN = {"DESCRIBE", "SUMMARY"}
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is to ask: names in lower case."""
+    """What there is to ask: names in lower case. `beside` has the tables of other lakes, which
+    are asked as `<lake>.<table>`."""
 
     name: str
     tables: frozenset[str]
     table_macros: frozenset[str]
+    beside: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, name: str) -> "Catalogue":
+    def of(
+        cls, connection: duckdb.DuckDBPyConnection, name: str, beside: Sequence[str] = ()
+    ) -> "Catalogue":
+        """What a session has to ask, of its own lake and of others."""
+        others = {other: cls.of(connection, other).tables for other in beside}
         rows = connection.execute(
             "SELECT 'table', table_name FROM duckdb_tables() WHERE database_name = $name "
             "UNION ALL SELECT 'table', view_name FROM duckdb_views() WHERE database_name = $name "
@@ -61,7 +68,18 @@ class Catalogue:
             name,
             frozenset(lower(found) for kind, found in rows if kind == "table"),
             frozenset(lower(found) for kind, found in rows if kind == "table_macro"),
+            others,
         )
+
+    def without(self, hidden: frozenset[str]) -> "Catalogue":
+        """The same but for some tables."""
+        beside = {name: tables - hidden for name, tables in self.beside.items()}
+        return replace(self, tables=self.tables - hidden, beside=beside)
+
+
+def may_ask(sql: str, lake: str) -> bool:
+    """Whether a query may be about the tables of a lake beside its own: it would name it."""
+    return lake in lower(sql)
 
 
 def lower(name: str) -> str:
@@ -75,9 +93,10 @@ def one_select(
     catalogue: Catalogue,
     *,
     hungry: bool,
+    hidden: frozenset[str] = frozenset(),
 ) -> duckdb.Statement:
     """The statement, if it is one SELECT that may be run, or EXPLAIN of such a one, which plans it;
-    `hungry`: it may call such functions.
+    `hungry`: it may call such functions. `hidden`: tables that lists of tables do not name.
 
     Raises QueryRefused if it is anything else, QueryFailed if it is no SQL.
     """
@@ -95,6 +114,8 @@ def one_select(
         _Walk(catalogue, hungry=hungry).query(tree[0]["node"], frozenset())
     except RecursionError as error:
         raise QueryRefused("The query is nested too deeply.") from error
+    if hidden and (text := rewritten(connection, tree[0], hidden)) is not None:
+        sql = f"EXPLAIN {text}" if explained else text
     statements = connection.extract_statements(sql)
     kind = duckdb.StatementType.EXPLAIN if explained else duckdb.StatementType.SELECT
     if [statement.type for statement in statements] != [kind]:
@@ -199,12 +220,20 @@ class _Walk:
         if (catalog, schema) in {("", ""), ("", "main"), ("", ours), (ours, ""), (ours, "main")}:
             if name in self._catalogue.tables:
                 return
-        elif schema == "information_schema" and name in INFORMATION_SCHEMA:
+        elif self._is_beside(catalog, schema, name):
+            return
+        if schema == "information_schema" and name in INFORMATION_SCHEMA:
             return
         raise self._no_table(".".join(part for part in (catalog, schema, name) if part))
 
+    def _is_beside(self, catalog: str, schema: str, name: str) -> bool:
+        lake = catalog or schema
+        is_of_lake = schema == "main" if catalog else True
+        return is_of_lake and name in self._catalogue.beside.get(lake, ())
+
     def _no_table(self, name: str) -> QueryRefused:
-        near = get_close_matches(name, self._catalogue.tables, n=1)
+        others = [f"{lake}.{t}" for lake, tables in self._catalogue.beside.items() for t in tables]
+        near = get_close_matches(name, [*self._catalogue.tables, *others], n=1)
         remedy = f"Did you mean {near[0]}?" if near else "'SHOW TABLES' lists what there is."
         return QueryRefused(f"There is no table {name!r} in the warehouse.", remedy=remedy)
 

@@ -22,7 +22,6 @@ from gmn_pipeline.errors import SnapshotGone, WarehouseBusy
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import Parameters, ReadSession, confined, finding, gone
-from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import (
@@ -31,9 +30,14 @@ from gmn_pipeline.warehouse.connection import (
     WarehouseConnection,
     retry_while_busy,
 )
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _TRIES = 3
+_WORN_AFTER = 16
+"""States that were opened."""
 _MARK_DIGITS = 16
+MARK_SHOWN = 8
+"""So many digits of a mark tell states of one number apart where nobody means harm."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,17 @@ class Snapshot:
     id: int
     committed_at_utc: datetime
     mark: str
+
+    @property
+    def name(self) -> str:
+        """As links have it: the number, and enough of the mark to tell."""
+        return f"{self.id}-{self.mark[:MARK_SHOWN]}"
+
+    def must_have(self, mark: str) -> None:
+        """Raises SnapshotGone if a link was made for another state of this number, such as one that
+        the lake had before it was restored from a backup."""
+        if not self.mark.startswith(mark):
+            raise SnapshotGone(f"State {self.id} is not the one that was meant, which is gone.")
 
 
 @dataclass
@@ -63,16 +78,18 @@ class _Attached:
 
 
 @contextmanager
-def states_of(settings: WarehouseSettings, limits: Limits, kept: int) -> Iterator["States"]:
-    """Open the lake to serve states of it; `kept`: so many stay open that nobody uses just now.
+def states_of(
+    settings: WarehouseSettings, limits: Limits, kept: int, lake: Lake = WAREHOUSE
+) -> Iterator["States"]:
+    """Open a lake to serve states of it; `kept`: so many stay open that nobody uses just now.
 
     Raises what says that it cannot be read: DataDamaged, DatabaseUnavailable, NotPermitted ...
     """
-    with WarehouseConnection(settings).standing() as standing:
+    with WarehouseConnection(settings, lake).standing() as standing:
         with standing.reading():
             standing.attach()
             session = confined(standing, limits, data_dir=settings.data_dir, is_for_states=True)
-        yield States(settings, standing, session, limits, kept)
+        yield States(settings, standing, session, limits, kept, lake)
 
 
 class States:
@@ -85,6 +102,7 @@ class States:
         session: ReadSession,
         limits: Limits,
         kept: int,
+        lake: Lake,
     ) -> None:
         self._data_dir = settings.data_dir
         self._standing = standing
@@ -93,10 +111,12 @@ class States:
         self._kept = kept
         self._lock = threading.Lock()
         self._attached: dict[int, _Attached] = {}
+        self._attached_in_all = 0
+        self._retired_users = 0
         self._numbers = count()
         self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
-        self._first, self._lake = self._with_tables()
+        self._first, self._lake = self._with_tables(lake)
         found = self._snapshots("ORDER BY snapshot_id DESC LIMIT 1")
         if not found:
             raise WarehouseBusy("The warehouse has no state.")
@@ -119,6 +139,18 @@ class States:
                     self._put_in_order = snapshot.id
             self.newest, _ = found[-1]
             return self.newest
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it is time to open the lake anew: DuckDB and DuckLake keep some of what they knew
+        of a state after it is given up, 1 to 16 MB, and some kB of each query, until they end."""
+        return self._attached_in_all >= _WORN_AFTER
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a query is under way."""
+        with self._lock:
+            return any(one.users for one in self._attached.values()) or self._retired_users > 0
 
     @property
     def is_awaited(self) -> bool:
@@ -160,12 +192,12 @@ class States:
         )
         return [snapshot for snapshot, _ in found]
 
-    def _with_tables(self) -> tuple[int, str]:
+    def _with_tables(self, lake: Lake) -> tuple[int, str]:
         """The first state that has what is asked for, since a new lake is made in several commits;
         and what no other lake has, but its copies."""
         sql = (
             "SELECT coalesce(min(begin_snapshot), 0), min(table_uuid)::VARCHAR "
-            f"FROM {METADATA}.ducklake_table WHERE table_name = '{TRAJECTORIES.name}'"
+            f"FROM {METADATA}.ducklake_table WHERE table_name = '{lake.main_table}'"
         )
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
             row = retry_while_busy(lambda: cursor.execute(sql).fetchone())
@@ -266,6 +298,7 @@ class States:
 
     def _attach(self, snapshot: Snapshot, newest: int) -> _Attached:
         name = f"state_{next(self._numbers)}"
+        self._attached_in_all += 1
         self._standing.attach(name, snapshot.id)
         return _Attached(name, snapshot.id, newest)
 
@@ -273,6 +306,7 @@ class States:
         with self._lock:
             attached.users -= 1
             if attached.is_retired:
+                self._retired_users -= 1
                 self._drop(attached)
 
     def _retire(self, number: int) -> None:
@@ -283,7 +317,9 @@ class States:
 
     def _drop(self, attached: _Attached) -> None:
         """Close it, once its last query is over."""
-        attached.is_retired = True
+        if not attached.is_retired:
+            attached.is_retired = True
+            self._retired_users += attached.users
         if not attached.users:
             with self._standing.connection.cursor() as cursor:
                 cursor.execute(f"DETACH {attached.name}")

@@ -12,11 +12,13 @@ import select
 import struct
 import sys
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused
+from gmn_pipeline.errors import GmnError, NotPermitted, QueryFailed, QueryRefused, WarehouseBusy
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.sandbox import (
@@ -25,10 +27,12 @@ from gmn_pipeline.queries.sandbox import (
     limit_memory,
     limit_processor,
 )
-from gmn_pipeline.queries.session import ReadSession, confined, finding
+from gmn_pipeline.queries.session import ReadSession, confined, finding, readings_of
+from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS
 
 
 def main() -> None:
@@ -64,6 +68,7 @@ class _Queries:
         self._standing = standing
         self._frames = frames
         self._session: ReadSession | None = None
+        self._written: Mapping[Path, object] = {}
         self._space = 0
 
     def answer(self, request: Request) -> bool:
@@ -71,28 +76,43 @@ class _Queries:
         limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
         more = False
         try:
-            with self._standing.reading(), explaining(self._settings.data_dir):
-                truncated = self._answer(self._opened(request), request)
+            readings = self._readings(request)
+            with self._standing.reading(readings), explaining(self._settings.data_dir):
+                truncated = self._answer(self._opened(request, readings), request)
             more = self._may_go_on(request)
             self._frames.send(DONE, json.dumps({"truncated": truncated, "more": more}).encode())
-        except (QueryRefused, QueryFailed) as error:
+        except (QueryRefused, QueryFailed, NotPermitted) as error:
+            self._must_be_in_reach()
+            if isinstance(error, NotPermitted):
+                raise
             more = self._may_go_on(request)
             self._frames.error(error, more=more)
         except MemoryError:
             self._frames.error(request.limits.memory_reached())
         return more
 
-    def _may_go_on(self, request: Request) -> bool:
-        """Not if so much is not given back that the next query could not have all of its memory."""
-        kept_mb = (address_space() - self._space) >> 20
-        return request.more_may_come and kept_mb < BESIDE_MB
+    def _readings(self, request: Request) -> WarehouseConnection | None:
+        """The lake of readings, if the query may be about it."""
+        return readings_of(self._settings) if may_ask(request.sql, READINGS.name) else None
 
-    def _opened(self, request: Request) -> ReadSession:
+    def _may_go_on(self, request: Request) -> bool:
+        """Not if so much is not given back that the next query could not have all of its memory;
+        nor with readings attached, which change by the second and cannot be attached anew here:
+        their catalogue's log may be another file by then."""
+        kept_mb = (address_space() - self._space) >> 20
+        has_readings = self._standing.beside is not None
+        return request.more_may_come and not has_readings and kept_mb < BESIDE_MB
+
+    def _opened(self, request: Request, readings: WarehouseConnection | None) -> ReadSession:
         """The session, with the lake as it is asked for. What is allowed to be opened, and how much
         memory there is, is settled by the first query."""
         if self._session is None:
             with finding(request.snapshot):
                 self._standing.attach(snapshot=request.snapshot)
+                if readings is not None:
+                    self._standing.attach_beside(readings)
+                written = self._standing.reach().written
+                self._written = {path: _identity(path) for path in written}
                 self._session = confined(
                     self._standing, request.limits, data_dir=self._settings.data_dir,
                     alone=True, exact_types=request.exact_types,
@@ -101,9 +121,19 @@ class _Queries:
             self._space = address_space()
             limit_memory(request.limits.memory_mb)
         else:
+            self._must_be_in_reach()
             with finding(request.snapshot):
                 self._standing.attach_instead(request.snapshot)
         return self._session
+
+    def _must_be_in_reach(self) -> None:
+        """The files that readers of the catalogue write are those that this process may write.
+
+        A writer that closes it while nobody reads removes them, and the next one makes them anew:
+        what is allowed is allowed of a file, not of its name.
+        """
+        if any(_identity(path) != known for path, known in self._written.items()):
+            raise WarehouseBusy("The catalogue was closed by all since it was opened here.")
 
     def _answer(self, session: ReadSession, request: Request) -> bool:
         """Send all of an answer but its end; whether it is cut off."""
@@ -118,6 +148,14 @@ class _Queries:
                     self._frames.flush()
             self._frames.flush()
             return answer.truncated
+
+
+def _identity(path: Path) -> object:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,9 @@ it told. Two readings that are equal in everything but who sent them, how and wh
 are one: datagrams are doubled on their way. Any other is a row of its own.
 """
 
+from dataclasses import replace
+from datetime import datetime
+
 from gmn_pipeline.schemas.dataset import Dataset, Table, text, utc
 from gmn_pipeline.schemas.fields import Field, Kind, Null
 from gmn_pipeline.schemas.quantities import QUANTITIES
@@ -53,15 +56,26 @@ TAKEN_IN_AT = utc(
     "when it came into the lake: the same for all of a commit, and later for each next one",
 )
 
+EARLIEST, LATEST = datetime(1970, 1, 1), datetime(2200, 1, 1)
+"""Of clocks, however wrong: what a calendar can be kept for."""
+
 SENT_FIELDS = (
     _STATION,
     _SENSOR,
-    utc("measured_at_utc", "when it was measured, by the station's clock"),
+    replace(
+        utc("measured_at_utc", "when it was measured, by the station's clock"),
+        earliest=EARLIEST,
+        latest=LATEST,
+    ),
     *PLACE_FIELDS,
     *(quantity.field for quantity in QUANTITIES),
     text("other_quantities", "what else the sensor told, name to value, as a JSON object",
          Null.UNDEFINED),
-    utc("received_at_utc", "when it came to the platform, by the platform's clock"),
+    replace(
+        utc("received_at_utc", "when it came to the platform, by the platform's clock"),
+        earliest=EARLIEST,
+        latest=LATEST,
+    ),
     text("sender", "who sent it: address of a datagram, name of a client, or name of a source"),
     text("transport", "how it came: udp, mqtt, line_protocol, database"),
 )  # fmt: skip
@@ -77,6 +91,15 @@ STATION_READINGS = Table(
 )
 
 
+_SUMMED_UP = (
+    Field("minimum", "the least, in the quantity's unit"),
+    Field("maximum", "the greatest"),
+    Field("mean", "their mean"),
+    Field("last", "the value of the latest of them; of several at one time the greatest"),
+    utc("last_measured_at_utc", "when that was measured"),
+)
+
+
 def _rollup(span: str) -> Table:
     return Table(
         f"station_readings_by_{span}",
@@ -87,17 +110,19 @@ def _rollup(span: str) -> Table:
             _QUANTITY,
             utc("begin_utc", f"when the {span} begins"),
             _count("reading_count", "how many readings"),
-            Field("minimum", "the least, in the quantity's unit"),
-            Field("maximum", "the greatest"),
-            Field("mean", "their mean"),
-            Field("last", "the value of the latest of them"),
-            utc("last_measured_at_utc", "when that was measured"),
+            *_SUMMED_UP,
         ),
     )
 
 
 ROLLUPS = {span: _rollup(span) for span in ("minute", "hour", "day")}
 """The tables of what was summed up, by their span."""
+
+LATEST_VALUES = Table(
+    "latest_values",
+    "what each sensor measured of each quantity until now, and what it measured last",
+    (_STATION, _SENSOR, _QUANTITY, _count("reading_count", "how many readings"), *_SUMMED_UP),
+)
 
 SENSORS = Table(
     "sensors",
@@ -129,10 +154,25 @@ STATION_PLACES = Table(
     ),
 )
 
-READINGS_ROLLED_UP = Table(
-    "readings_rolled_up",
-    "up to which commit readings are in the rollups; one row",
-    (utc("rolled_up_to_utc", "the taken_in_at_utc of the last readings that are in the rollups"),),
+READINGS_TO_ROLL_UP = Table(
+    "readings_to_roll_up",
+    "commits whose readings are not in the rollups yet",
+    (
+        utc("taken_in_at_utc", "the commit"),
+        _count("reading_count", "how many readings came in it"),
+        utc("first_measured_at_utc", "the earliest of them"),
+        utc("last_measured_at_utc", "the latest of them"),
+    ),
+)
+
+READINGS_DELETED = Table(
+    "readings_deleted",
+    "up to which time of measuring readings have been deleted by age; their rollups stay",
+    (
+        utc("deleted_before_utc", "readings measured before are deleted and not taken in any more"),
+        _count("reading_count", "how many were deleted then"),
+        utc("deleted_at_utc", "when"),
+    ),
 )
 
 STATION_READING_MESSAGES = messages_of(
@@ -141,11 +181,11 @@ STATION_READING_MESSAGES = messages_of(
 
 DATASET = Dataset(
     "station_readings",
-    tables=(STATION_READINGS, *ROLLUPS.values(), SENSORS, STATION_PLACES),
+    tables=(STATION_READINGS, *ROLLUPS.values(), LATEST_VALUES, SENSORS, STATION_PLACES),
     key=("station_code", "sensor_id", "measured_at_utc"),
     time_column="measured_at_utc",
     validated=(Table("sent_readings", STATION_READINGS.meaning, SENT_FIELDS),),
-    working_tables=(READINGS_ROLLED_UP,),
+    working_tables=(READINGS_TO_ROLL_UP, READINGS_DELETED),
     messages=STATION_READING_MESSAGES,
     lake="readings",
 )

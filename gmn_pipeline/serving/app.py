@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import anyio
 import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
@@ -65,7 +66,10 @@ def build_app(settings: Settings) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work.hub.open()
         await anyio.to_thread.run_sync(work.start)
-        yield
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work.ahead.run, cubes.counting(work))
+            yield
+            work.ahead.end()
         work.hub.close()
         await anyio.to_thread.run_sync(work.stop)
 

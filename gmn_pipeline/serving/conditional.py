@@ -24,6 +24,7 @@ from gmn_pipeline.serving.problems import is_legacy
 from gmn_pipeline.serving.routes import Asked
 
 SNAPSHOT_HEADER = "GMN-Snapshot"
+STATE_HEADER = "GMN-State"
 _VERSION = version("gmn-pipeline")
 _EPOCH = datetime(1970, 1, 1)
 _NEWEST = "public, no-cache"
@@ -46,6 +47,7 @@ class Stamp:
         when = self.snapshot.committed_at_utc
         return {
             SNAPSHOT_HEADER: str(self.snapshot.id),
+            STATE_HEADER: self.snapshot.name,
             "ETag": self._etag(request),
             "Last-Modified": _nanoseconds(when)
             if is_legacy(request.url.path)

@@ -15,8 +15,8 @@ _ALWAYS = {
     "Access-Control-Allow-Headers": "Authorization, If-None-Match, If-Modified-Since, "
     "Last-Event-ID, Range, If-Range",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, Retry-After, "
-    "Accept-Ranges, Content-Range, Content-Length",
+    "Access-Control-Expose-Headers": "Link, ETag, Last-Modified, GMN-Snapshot, GMN-State, "
+    "Retry-After, Accept-Ranges, Content-Range, Content-Length",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "

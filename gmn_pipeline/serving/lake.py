@@ -12,8 +12,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -34,12 +35,24 @@ from gmn_pipeline.serving.problems import Problem, unavailable
 from gmn_pipeline.settings import ServingSettings, WarehouseSettings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 _TRIES = 3
 _GIVES_WAY_AFTER_S = 5.0
 """Maintenance waits ten seconds, and new queries wait for it."""
+_FORMER_S = 5.0
+"""Who has just taken it to ask it has begun by then."""
 # Rows are the caller's to limit: a page asks for its own, an export for all.
 _ALL_ROWS = 1 << 62
+
+
+def again_if_busy(ask: Callable[[], T]) -> T:
+    """An answer that is read whole: once more if the lake was put in order just as it was read."""
+    for _ in range(_TRIES - 1):
+        with suppress(WarehouseBusy):
+            return ask()
+    return ask()
 
 
 class Lake:
@@ -55,6 +68,8 @@ class Lake:
         )  # fmt: skip
         self._opened: AbstractContextManager[States] | None = None
         self._states: States | None = None
+        self._former: tuple[AbstractContextManager[States], States, float] | None = None
+        """What was open before, for queries under way."""
         self._why = "The server is starting."
         self._is_suspect = False
         self._adding = threading.Lock()
@@ -78,6 +93,8 @@ class Lake:
         self._ended.set()
         self._thread.join()
         self._close()
+        if self._former is not None:
+            self._former[0].__exit__(None, None, None)
 
     def _watch(self) -> None:
         while not self._ended.wait(self._poll_s):
@@ -97,6 +114,7 @@ class Lake:
             else:
                 self._states.look()
                 self._give_way(self._states)
+                self._renew(self._states)
         except Exception as error:
             self._unreadable(error)
 
@@ -120,6 +138,19 @@ class Lake:
         opened = states_of(self._settings, self.limits, self._kept)
         states = opened.__enter__()
         self._opened, self._states, self._is_suspect = opened, states, False
+
+    def _renew(self, states: States) -> None:
+        """Open it anew once it was used for long, and close what was open when nobody uses it."""
+        now = time.monotonic()
+        if self._former is not None:
+            former, worn, since_s = self._former
+            if now - since_s >= _FORMER_S and not worn.is_used:
+                self._former = None
+                former.__exit__(None, None, None)
+        elif states.is_worn:
+            assert self._opened is not None
+            self._former = self._opened, states, now
+            self._open()
 
     def _unreadable(self, error: Exception) -> None:
         why = error.message if isinstance(error, SettingsError) else "It cannot be read just now."
@@ -210,19 +241,17 @@ class Lake:
         cancellation: Cancellation | None = None,
     ) -> pa.Table:
         """All of an answer that is small, such as a page."""
-        for attempt in range(_TRIES):
-            try:
-                with (
-                    self._noticing(cancellation),
-                    self.run(
-                        snapshot, sql, parameters, limits=limits, cancellation=cancellation
-                    ) as answer,
-                ):
-                    return pa.Table.from_batches(list(answer), answer.schema)
-            except WarehouseBusy:  # put in order just as it was read
-                if attempt == _TRIES - 1:
-                    raise
-        raise AssertionError("unreachable")
+
+        def fetch() -> pa.Table:
+            with (
+                self._noticing(cancellation),
+                self.run(
+                    snapshot, sql, parameters, limits=limits, cancellation=cancellation
+                ) as answer,
+            ):
+                return pa.Table.from_batches(list(answer), answer.schema)
+
+        return again_if_busy(fetch)
 
     @contextmanager
     def _noticing(self, cancellation: Cancellation | None = None) -> Iterator[None]:

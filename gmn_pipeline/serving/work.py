@@ -15,6 +15,7 @@ import anyio.to_thread
 import pyarrow as pa
 from starlette.requests import Request
 
+from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
@@ -25,9 +26,11 @@ from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.by_key.keeper import Keeper
 from gmn_pipeline.serving.cache import Cache, Once
+from gmn_pipeline.serving.cubes.ahead import Ahead
 from gmn_pipeline.serving.events.hub import Hub
-from gmn_pipeline.serving.lake import Lake
+from gmn_pipeline.serving.lake import Lake, again_if_busy
 from gmn_pipeline.serving.limits import Slots
+from gmn_pipeline.serving.memory import Memory
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.streaming import Pieces, Streamed
 from gmn_pipeline.serving.tap.jobs.runner import Runner
@@ -56,7 +59,9 @@ class Work:
 
     def __init__(self, settings: Settings) -> None:
         self.settings: ServingSettings = settings
+        self._memory = Memory()
         self.lake = Lake(settings, settings)
+        self.ahead = Ahead(self.lake, settings.serve_count_ahead_rows)
         self.cache = Cache(settings.serve_cache_mb << 20)
         self.once = Once(self.cache)
         waiting, patience_s = settings.serve_queue, settings.serve_queue_s
@@ -65,6 +70,7 @@ class Work:
         self._exports = Slots(settings.serve_exports, waiting, patience_s)
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
         self.published_dir = settings.snapshot_dir
+        self.ledger = open_ledger(settings)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
@@ -74,6 +80,7 @@ class Work:
         self.hub = Hub(self.lake, settings, self._for_all)
 
     def start(self) -> None:
+        self._memory.start()
         self._pool.start()
         self.lake.start()
         self._keeper.start()
@@ -84,6 +91,7 @@ class Work:
         self._pool.close()
         self._keeper.stop()
         self.lake.stop()
+        self._memory.stop()
 
     async def snapshot(self, number: int | None) -> Snapshot:
         """The newest state, or one by its number. See `Lake.snapshot`."""
@@ -142,7 +150,7 @@ class Work:
                 table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
                 return Fetched(table, answer.truncated)
 
-        return await self.in_turn(request, ask)
+        return await self.in_turn(request, lambda one: again_if_busy(lambda: ask(one)))
 
     def ask_free(
         self,

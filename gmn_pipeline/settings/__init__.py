@@ -13,8 +13,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
+from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
+from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
 from gmn_pipeline.settings.stations import StationSettings as StationSettings
 from gmn_pipeline.settings.tap import TapSettings as TapSettings
@@ -170,7 +172,8 @@ class WarehouseSettings(FolderSettings):
     warehouse_catalog_url: str | None = Field(
         None,
         description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
-        "password; it gets a schema gmn_warehouse there. Unset: a SQLite file in the data folder.",
+        "password; it gets a schema gmn_warehouse there, and gmn_readings for "
+        "readings. Unset: a SQLite file in the data folder.",
     )
     warehouse_catalog_password: SecretStr | None = Field(
         None, description="Password of that address."
@@ -178,7 +181,8 @@ class WarehouseSettings(FolderSettings):
     warehouse_storage_url: str | None = Field(
         None,
         description="Data files of the warehouse: s3://bucket/prefix, or a folder (one that every "
-        "machine has under the same path). Unset: in the data folder.",
+        "machine has under the same path); those of readings lie beside it, in a prefix that "
+        "ends in -readings. Unset: in the data folder.",
     )
     s3_endpoint_url: str | None = Field(
         None,
@@ -315,8 +319,8 @@ class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSetti
     """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
 
 
-class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings):
-    """Way of the topic, from the warehouse to Kafka and back: the groups that it needs."""
+class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings, ReadingsSettings):
+    """Way of a topic, from the warehouse to Kafka and back: the groups that it needs."""
 
 
 class ListenerSettings(KafkaSettings, StationSettings):
@@ -331,6 +335,7 @@ class Settings(
     ServingSettings,
     TopicSettings,
     ListenerSettings,
+    AlertSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -350,6 +355,8 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     KafkaSettings,
     StreamSettings,
     StationSettings,
+    ReadingsSettings,
+    AlertSettings,
 )
 """All groups, in the order in which a reader wants them."""
 

@@ -75,6 +75,10 @@ class ServingSettings(TapSettings):
         64, ge=0, description="Memory (MB) for answers that are kept for the next one who asks the "
         "same of the same state."
     )  # fmt: skip
+    serve_count_ahead_rows: int = Field(
+        100_000, ge=0, description="Trajectories from which on the first view of the portal's "
+        "linked views is counted after a commit, before somebody asks for it."
+    )  # fmt: skip
     serve_by_key_mb: int = Field(
         8_000, ge=0, description="Most disk space (MB) for a file beside the lake by which single "
         "trajectories and links of stations are found at once, some 600 MB for a million; 0: none."

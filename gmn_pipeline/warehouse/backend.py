@@ -15,9 +15,10 @@ import duckdb
 
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.warehouse.data_storage import DataStorage, open_storage
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 CATALOG = "warehouse"
-"""The lake's name in a session."""
+"""The name, in a session, of the lake that it is for."""
 
 Attach: TypeAlias = Callable[[duckdb.DuckDBPyConnection], None]
 """Attach a lake that is being made as `CATALOG`, to write."""
@@ -64,8 +65,8 @@ class Catalog(Protocol):
     def identity(self) -> object:
         """Differs once another catalogue is in its place (a folder restored from a copy)."""
 
-    def reach(self, connection: duckdb.DuckDBPyConnection) -> Reach:
-        """What a session needs in which it is attached as `CATALOG` to be read."""
+    def reach(self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG) -> Reach:
+        """What a session needs in which it is attached under a name to be read."""
 
     def writing(self, timeout_s: float) -> AbstractContextManager[None]:
         """The turn of a writer. Raises TimeoutError."""
@@ -95,26 +96,27 @@ class Backend:
         """DuckDB's extensions to load, in order."""
         return (*self.catalog.extensions, *self.storage.extensions, "ducklake")
 
-    def reach(self, connection: duckdb.DuckDBPyConnection) -> Reach:
+    def reach(self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG) -> Reach:
         """See Catalog; with the data."""
-        of_catalog = self.catalog.reach(connection)
+        of_catalog = self.catalog.reach(connection, name)
         ports = (*of_catalog.ports, *self.storage.ports)
         return Reach(of_catalog.files, of_catalog.written, ports)
 
 
-def open_backend(settings: WarehouseSettings) -> Backend:
-    """The place that the settings name; nothing is opened or made yet."""
+def open_backend(settings: WarehouseSettings, lake: Lake = WAREHOUSE) -> Backend:
+    """The place of a lake that the settings name; nothing is opened or made yet."""
     from gmn_pipeline.warehouse.postgres_catalog import PostgresCatalog
     from gmn_pipeline.warehouse.sqlite_catalog import SqliteCatalog
 
-    storage = open_storage(settings)
+    storage = open_storage(settings, lake)
     url = settings.warehouse_catalog_url
     if url is None:
-        place = str(settings.warehouse_dir)
+        folder = lake.folder(settings)
+        place = str(folder)
         if settings.warehouse_storage_url is not None:
             place += f" (data in {storage.path})"
-        return Backend(SqliteCatalog(settings.warehouse_dir, storage), storage, place)
-    catalog = PostgresCatalog(url, settings.warehouse_catalog_password, storage)
+        return Backend(SqliteCatalog(folder, storage), storage, place)
+    catalog = PostgresCatalog(url, settings.warehouse_catalog_password, storage, lake)
     return Backend(catalog, storage, f"{catalog.place}, data in {storage.path}")
 
 

@@ -1,4 +1,4 @@
-"""Open the warehouse: DuckDB with the DuckLake attached as `warehouse`.
+"""Open a lake: DuckDB with the DuckLake attached as `warehouse`, whichever of them it is.
 
 What belongs here: extensions, session settings, who may write and read when. What does not: where
 catalogue and data are (`backend.py`), tables (`ddl.py`) and rows (`trajectories/files.py`).
@@ -8,7 +8,7 @@ import importlib.util
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +19,8 @@ from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import place_for_temporary_files, working_folder
 from gmn_pipeline.storage.problems import explaining
-from gmn_pipeline.warehouse.backend import CATALOG, Attach, Backend, open_backend
+from gmn_pipeline.warehouse.backend import CATALOG, Attach, Backend, Reach, open_backend
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
@@ -33,12 +34,13 @@ T = TypeVar("T")
 
 
 class WarehouseConnection:
-    """Connections to one warehouse. Many readers may work while one writer does."""
+    """Connections to one lake. Many readers may work while one writer does."""
 
-    def __init__(self, settings: WarehouseSettings) -> None:
+    def __init__(self, settings: WarehouseSettings, lake: Lake = WAREHOUSE) -> None:
+        self.lake = lake
         self._data_dir = settings.data_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
-        self.backend = open_backend(settings)
+        self.backend = open_backend(settings, lake)
         self._kept: duckdb.DuckDBPyConnection | None = None
         self.small_commits = 0
         """So many were made here, by whom counts them."""
@@ -90,13 +92,17 @@ class WarehouseConnection:
     @contextmanager
     def standing(self) -> Iterator["Standing"]:
         """A DuckDB to read in, to which the lake is attached when it is wanted: now or as it was
-        at a snapshot, under one name or several."""
+        at a snapshot, under one name or several; and another lake beside it."""
         with explaining(self._data_dir), self._session() as (connection, folder):
 
             def attach(name: str, snapshot: int | None) -> None:
                 self._attach(connection, folder, read_only=True, name=name, snapshot=snapshot)
 
-            yield Standing(connection, self.backend, attach)
+            def attach_beside(other: WarehouseConnection) -> None:
+                other.backend.storage.admit(connection)
+                other._attach(connection, folder, read_only=True, name=other.lake.name)
+
+            yield Standing(connection, self.backend, attach, attach_beside)
 
     def _attach(
         self,
@@ -123,7 +129,7 @@ class WarehouseConnection:
             with self._session() as (connection, _):
                 retry_while_busy(lambda: attach(connection))
                 _use(connection)
-                ddl.create(connection)
+                ddl.create(connection, self.lake)
 
         self.backend.storage.prepare()
         self.backend.catalog.make(fill)
@@ -202,10 +208,13 @@ class Standing:
         connection: duckdb.DuckDBPyConnection,
         backend: Backend,
         attach: Callable[[str, int | None], None],
+        attach_beside: Callable[[WarehouseConnection], None],
     ) -> None:
         self.connection = connection
         self.backend = backend
         self._attach = attach
+        self._attach_beside = attach_beside
+        self.beside: WarehouseConnection | None = None
 
     def attach(self, name: str = CATALOG, snapshot: int | None = None) -> None:
         """Attach the lake under a name, as it is or as it was at a snapshot."""
@@ -217,13 +226,38 @@ class Standing:
         self.connection.execute(f"DETACH DATABASE IF EXISTS {CATALOG}")
         self.attach(snapshot=snapshot)
 
+    def attach_beside(self, other: WarehouseConnection) -> None:
+        """Attach another lake, which is there, as it is, under its own name. It is to be of the
+        same settings, so that no other extension is wanted."""
+        self._attach_beside(other)
+        self.beside = other
+
+    def reach(self) -> Reach:
+        """What the session needs of what is attached."""
+        own = self.backend.reach(self.connection)
+        if self.beside is None:
+            return own
+        other = self.beside.backend.reach(self.connection, self.beside.lake.name)
+        return Reach(own.files + other.files, own.written + other.written, own.ports + other.ports)
+
+    @property
+    def data(self) -> list[str]:
+        """Where the data files of what is attached lie."""
+        backends = [self.backend] + ([self.beside.backend] if self.beside else [])
+        return [backend.storage.path for backend in backends]
+
     def use(self) -> None:
         """Let names in SQL be those of the lake as it is."""
         _use(self.connection)
 
-    def reading(self) -> AbstractContextManager[None]:
-        """The presence of a reader."""
-        return self.backend.catalog.reading()
+    @contextmanager
+    def reading(self, beside: WarehouseConnection | None = None) -> Iterator[None]:
+        """The presence of a reader; of another lake too."""
+        with (
+            self.backend.catalog.reading(),
+            beside.backend.catalog.reading() if beside else nullcontext(),
+        ):
+            yield
 
 
 def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:

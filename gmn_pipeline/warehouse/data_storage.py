@@ -13,6 +13,7 @@ import duckdb
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.settings import WarehouseSettings
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _HTTPS_PORT, _HTTP_PORT = 443, 80
 
@@ -37,19 +38,34 @@ class DataStorage(Protocol):
         """Of all data files there, known to the catalogue or not."""
 
 
-def open_storage(settings: WarehouseSettings) -> DataStorage:
-    """The storage that the settings name."""
+def open_storage(settings: WarehouseSettings, lake: Lake = WAREHOUSE) -> DataStorage:
+    """The storage of a lake that the settings name."""
     url = settings.warehouse_storage_url
     if url is None:
-        return Folder(settings.warehouse_dir / "data", in_catalog="data/")
+        return Folder(lake.folder(settings) / "data", in_catalog="data/")
+    if lake != WAREHOUSE:
+        url = _beside(url, lake)
     if url.startswith("s3://"):
-        return ObjectStorage(url, settings)
+        return ObjectStorage(url, settings, lake)
     if "://" in url:
         raise SettingsError(
             f"The warehouse's data cannot be kept in {urlsplit(url).scheme}://.",
             remedy="GMN_WAREHOUSE_STORAGE_URL is a folder or s3://bucket/prefix.",
         )
     return Folder(Path(url).expanduser().absolute(), in_catalog=None)
+
+
+def _beside(url: str, lake: Lake) -> str:
+    """The place of another lake's data. Not below the warehouse's, whose maintenance removes what
+    its catalogue does not know."""
+    bucket = url.startswith("s3://") and not urlsplit(url).path.strip("/")
+    if bucket:
+        raise SettingsError(
+            f"The data of {lake.name} cannot be put beside those of the warehouse: {url} is all of "
+            "a bucket.",
+            remedy="Let GMN_WAREHOUSE_STORAGE_URL be s3://bucket/prefix.",
+        )
+    return f"{url.rstrip('/')}-{lake.name}"
 
 
 class Folder:
@@ -82,8 +98,9 @@ class ObjectStorage:
     in_catalog: str | None = None
     extensions: tuple[str, ...] = ("httpfs",)
 
-    def __init__(self, url: str, settings: WarehouseSettings) -> None:
+    def __init__(self, url: str, settings: WarehouseSettings, lake: Lake = WAREHOUSE) -> None:
         self.path = url.rstrip("/") + "/"
+        self._secret = f"storage_of_{lake.name}"
         self._settings = settings
         endpoint = urlsplit(settings.s3_endpoint_url or "https://")
         self._is_https = endpoint.scheme != "http"
@@ -113,7 +130,7 @@ class ObjectStorage:
             if secret is not None:
                 options[option] = sql_text(secret.get_secret_value())
         given = ", ".join(f"{name} {value}" for name, value in options.items())
-        connection.execute(f"CREATE TEMPORARY SECRET storage (TYPE s3, {given})")
+        connection.execute(f"CREATE TEMPORARY SECRET {self._secret} (TYPE s3, {given})")
 
     def size_bytes(self, connection: duckdb.DuckDBPyConnection) -> int:
         """See DataStorage: as the listing says; nothing is read."""

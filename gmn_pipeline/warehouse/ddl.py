@@ -7,6 +7,7 @@ the same statements.
 """
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -18,10 +19,20 @@ from gmn_pipeline.schemas.derive import (
     duckdb_create_table,
 )
 from gmn_pipeline.schemas.fields import Field
-from gmn_pipeline.schemas.tables import STREAM_TABLES, WAREHOUSE_TABLES, WORKING_TABLES
+from gmn_pipeline.schemas.stream_tables import DEAD_LETTERS, STREAM_OFFSETS
+from gmn_pipeline.schemas.tables import (
+    READINGS_TABLES,
+    READINGS_WORKING_TABLES,
+    STREAM_TABLES,
+    WAREHOUSE_TABLES,
+    WORKING_TABLES,
+)
 from gmn_pipeline.warehouse import statistics, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
+from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE, Lake
+from gmn_pipeline.warehouse.station_readings.layout import LAYOUT
+from gmn_pipeline.warehouse.station_readings.views import READINGS_VIEWS
 
 # Measured: docs/decisions/0010-speed-of-the-load.md
 _FILE_OPTIONS = {
@@ -37,16 +48,49 @@ _INLINED_ROWS = 100
 
 
 TABLES = (*WAREHOUSE_TABLES, *WORKING_TABLES)
-"""All that the lake holds."""
+"""All tables of the warehouse."""
 
 
-def create(connection: duckdb.DuckDBPyConnection) -> None:
+@dataclass(frozen=True)
+class Content:
+    """What a lake consists of."""
+
+    asked: tuple[Table, ...]
+    """Tables for those who ask it; the others are the pipeline's own."""
+    working: tuple[Table, ...]
+    stream: tuple[Table, ...]
+    """Those of the work with Kafka."""
+    definitions: views.Definitions
+    layout: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """How the files of a table are cut and sorted, by its name: what follows ALTER TABLE."""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All of them."""
+        return (*self.asked, *self.working)
+
+
+def content(lake: Lake) -> Content:
+    """What a lake consists of."""
+    if lake == READINGS:
+        return Content(
+            READINGS_TABLES,
+            READINGS_WORKING_TABLES,
+            (STREAM_OFFSETS, DEAD_LETTERS),
+            views.Definitions(READINGS_VIEWS),
+            LAYOUT,
+        )
+    return Content(WAREHOUSE_TABLES, WORKING_TABLES, STREAM_TABLES, views.of_warehouse())
+
+
+def create(connection: duckdb.DuckDBPyConnection, lake: Lake = WAREHOUSE) -> None:
     """Create everything that is not there yet or is defined otherwise: tables, columns of
-    warehouses made before, views and macros."""
+    lakes made before, views and macros."""
+    wanted = content(lake)
     present = _columns(connection)
-    missing = [t for t in TABLES if t.name not in present]
-    added = _missing_columns(present)
-    if not missing and not added and views.are_current(connection, CATALOG):
+    missing = [t for t in wanted.tables if t.name not in present]
+    added = _missing_columns(wanted.tables, present)
+    if not missing and not added and views.are_current(connection, CATALOG, wanted.definitions):
         return
     if not present:
         # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
@@ -57,12 +101,14 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     with transaction(connection):
         for table in missing:
             statistics.put_in_place(connection, table)
+            for clause in wanted.layout.get(table.name, ()):
+                connection.execute(f"ALTER TABLE {CATALOG}.{table.name} {clause}")
         for table, field in added:
             connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
             connection.execute(duckdb_comment(table, field, catalog=CATALOG))
-        views.create_views(connection, CATALOG, with_comments_on_columns=False)
+        views.create_views(connection, CATALOG, wanted.definitions, with_comments_on_columns=False)
     if added:
-        statistics.leave_open(connection, TABLES)
+        statistics.leave_open(connection, wanted.tables)
 
 
 def bring_up_to_date(warehouse: WarehouseConnection) -> None:
@@ -73,35 +119,38 @@ def bring_up_to_date(warehouse: WarehouseConnection) -> None:
     if not warehouse.exists:
         return
     with warehouse.open(read_only=True) as connection:
-        if is_current(connection):
+        if is_current(connection, warehouse.lake):
             return
     with warehouse.writing() as connection:
-        create(connection)
+        create(connection, warehouse.lake)
 
 
-def is_current(connection: duckdb.DuckDBPyConnection) -> bool:
+def is_current(connection: duckdb.DuckDBPyConnection, lake: Lake = WAREHOUSE) -> bool:
     """Whether there is nothing that `create` would have to do."""
+    wanted = content(lake)
     present = _columns(connection)
     return (
-        present.keys() >= {table.name for table in TABLES}
-        and not _missing_columns(present)
-        and views.are_current(connection, CATALOG)
+        present.keys() >= {table.name for table in wanted.tables}
+        and not _missing_columns(wanted.tables, present)
+        and views.are_current(connection, CATALOG, wanted.definitions)
     )
 
 
-def _missing_columns(present: Mapping[str, Set[str]]) -> list[tuple[Table, Field]]:
+def _missing_columns(
+    tables: Sequence[Table], present: Mapping[str, Set[str]]
+) -> list[tuple[Table, Field]]:
     """Columns that tables of an earlier version lack."""
     return [
         (table, field)
-        for table in TABLES
+        for table in tables
         for field in table.fields
         if table.name in present and field.name not in present[table.name]
     ]
 
 
-def is_created(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether all tables that loads of files write are there."""
-    return _columns(connection).keys() >= {table.name for table in WAREHOUSE_TABLES}
+def is_created(connection: duckdb.DuckDBPyConnection, lake: Lake = WAREHOUSE) -> bool:
+    """Whether all tables for those who ask are there."""
+    return _columns(connection).keys() >= {table.name for table in content(lake).asked}
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
@@ -120,9 +169,9 @@ def has_all_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     return _columns(connection).keys() >= {table.name for table in TABLES}
 
 
-def has_stream_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+def has_stream_tables(connection: duckdb.DuckDBPyConnection, lake: Lake = WAREHOUSE) -> bool:
     """Whether the tables of the work with Kafka are there: they came later than the others."""
-    return _columns(connection).keys() >= {table.name for table in STREAM_TABLES}
+    return _columns(connection).keys() >= {table.name for table in content(lake).stream}
 
 
 def create_tables(

@@ -29,7 +29,7 @@ def stored_offsets(warehouse: WarehouseConnection, topic: str) -> dict[int, Stor
 def forget_offsets(warehouse: WarehouseConnection, topic: str) -> None:
     """Let the topic be read from its beginning again. Merging it twice changes nothing."""
     with warehouse.writing() as connection:
-        ddl.create(connection)
+        ddl.create(connection, warehouse.lake)
         with transaction(connection):
             connection.execute("DELETE FROM stream_offsets WHERE topic = ?", [topic])
 

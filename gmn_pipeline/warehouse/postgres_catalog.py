@@ -20,16 +20,16 @@ from gmn_pipeline.database.postgres import connect, keywords, ports
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.warehouse.backend import CATALOG, Attach, Reach, attach_sql
 from gmn_pipeline.warehouse.data_storage import DataStorage
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-SCHEMA = "gmn_warehouse"
-_MAKING = "gmn_warehouse_making"
 _SECRET = "catalog"  # noqa: S105 - its name
-# Numbers of locks: of this program, and of what each is for.
+# Numbers of locks: of this program, and of what each is for, in each lake.
 _OURS = 0x676D6E
 _MAKER, _WRITER, _READERS = 1, 2, 3
+_LOCKS_OF_A_LAKE = 10
 # So that the locks of a machine that is gone are free in a minute, not after hours.
 _KEEPALIVE = {"idle": 30, "interval": 10, "count": 3}
 
@@ -40,7 +40,16 @@ class PostgresCatalog:
     extensions: tuple[str, ...] = ("postgres_scanner",)
     attaches_when_closed = False
 
-    def __init__(self, url: str, password: SecretStr | None, storage: DataStorage) -> None:
+    def __init__(
+        self,
+        url: str,
+        password: SecretStr | None,
+        storage: DataStorage,
+        lake: Lake = WAREHOUSE,
+    ) -> None:
+        self._schema = f"gmn_{lake.name}"
+        self._making = f"{self._schema}_making"
+        self._first_lock = lake.number * _LOCKS_OF_A_LAKE
         self._url = url
         self._password = password.get_secret_value() if password else None
         self._storage = storage
@@ -52,27 +61,27 @@ class PostgresCatalog:
         """See Catalog: once its schema has its name."""
         if not self._is_there:
             with self._connected() as connection:
-                self._is_there = _is_made(connection)
+                self._is_there = _is_made(connection, self._schema)
         return self._is_there
 
     def make(self, fill: Callable[[Attach], None]) -> None:
         """See Catalog."""
         with self._locked(_MAKER) as connection:
-            if _is_made(connection):
+            if _is_made(connection, self._schema):
                 return
-            connection.execute(f"DROP SCHEMA IF EXISTS {_MAKING} CASCADE")  # a killed maker's
-            connection.execute(f"CREATE SCHEMA {_MAKING}")
-            fill(lambda session: self._attach(session, CATALOG, _MAKING, read_only=False))
+            connection.execute(f"DROP SCHEMA IF EXISTS {self._making} CASCADE")  # a killed maker's
+            connection.execute(f"CREATE SCHEMA {self._making}")
+            fill(lambda session: self._attach(session, CATALOG, self._making, read_only=False))
             with connection.transaction():
                 if self._storage.in_catalog is not None:
                     connection.execute(
-                        f"UPDATE {_MAKING}.ducklake_metadata SET value = %s "
+                        f"UPDATE {self._making}.ducklake_metadata SET value = %s "
                         "WHERE key = 'data_path'",
                         [self._storage.in_catalog],
                     )
                 # Somebody may have made an empty one, as DuckLake's manual says.
-                connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}")
-                connection.execute(f"ALTER SCHEMA {_MAKING} RENAME TO {SCHEMA}")
+                connection.execute(f"DROP SCHEMA IF EXISTS {self._schema}")
+                connection.execute(f"ALTER SCHEMA {self._making} RENAME TO {self._schema}")
 
     def identity(self) -> object:
         """See Catalog: a schema is not put in another's place unseen."""
@@ -89,7 +98,7 @@ class PostgresCatalog:
     ) -> None:
         """See Catalog."""
         del folder
-        self._attach(connection, name, SCHEMA, read_only=read_only, snapshot=snapshot)
+        self._attach(connection, name, self._schema, read_only=read_only, snapshot=snapshot)
 
     def _attach(
         self,
@@ -128,9 +137,9 @@ class PostgresCatalog:
         finally:
             connection.execute(f"DROP SECRET {_SECRET}")
 
-    def reach(self, connection: duckdb.DuckDBPyConnection) -> Reach:
+    def reach(self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG) -> Reach:
         """See Catalog: DuckDB opens further connections as it needs them."""
-        del connection
+        del connection, name
         return Reach(ports=tuple(ports(self._url)))
 
     @contextmanager
@@ -155,10 +164,11 @@ class PostgresCatalog:
     @property
     def is_awaited(self) -> bool:
         """See Catalog."""
+        lock = self._first_lock + _READERS
         with self._connected() as connection:
             row = connection.execute(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = "
-                f"'ExclusiveLock' AND (classid, objid, objsubid) = ({_OURS}, {_READERS}, 2)"
+                f"'ExclusiveLock' AND (classid, objid, objsubid) = ({_OURS}, {lock}, 2)"
             ).fetchone()
         assert row is not None
         return bool(row[0])
@@ -184,15 +194,17 @@ class PostgresCatalog:
             timeout_ms = 0 if timeout_s is None else max(1, round(timeout_s * 1000))
             connection.execute(f"SET lock_timeout = {timeout_ms}")
             try:
-                connection.execute(f"SELECT pg_advisory_lock{how}({_OURS}, {what})")
+                connection.execute(
+                    f"SELECT pg_advisory_lock{how}({_OURS}, {self._first_lock + what})"
+                )
             except LockNotAvailable as error:
                 raise TimeoutError from error
             yield connection
 
 
-def _is_made(connection: "Connection") -> bool:
+def _is_made(connection: "Connection", schema: str) -> bool:
     row = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.ducklake_metadata"]
+        "SELECT to_regclass(%s) IS NOT NULL", [f"{schema}.ducklake_metadata"]
     ).fetchone()
     assert row is not None
     return bool(row[0])

@@ -14,10 +14,10 @@ from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_b
 def read_rows(
     warehouse: WarehouseConnection, sql: str, values: Sequence[object] = ()
 ) -> list[tuple[Any, ...]]:
-    """Rows of a query; none as long as there is no warehouse."""
+    """Rows of a query; none as long as there is no such lake."""
     if not warehouse.exists:
         return []
     with warehouse.open(read_only=True) as connection:
-        if not ddl.is_created(connection):
+        if not ddl.is_created(connection, warehouse.lake):
             return []
         return retry_while_busy(lambda: connection.execute(sql, list(values)).fetchall())

@@ -120,14 +120,14 @@ class SqliteCatalog:
         """The file, or a copy of it: SQLite writes beside a file even to read it."""
         if is_writable(self._folder) and is_writable(self._path):
             return self._path
-        copy = folder / self._path.name
+        copy = folder / f"{self._folder.name}.sqlite"
         sqlite.copy(self._path, copy)
         return copy
 
-    def reach(self, connection: duckdb.DuckDBPyConnection) -> Reach:
+    def reach(self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG) -> Reach:
         """See Catalog: the file that is attached; readers write beside it that they read."""
         row = connection.execute(
-            "SELECT path FROM duckdb_databases() WHERE database_name = ?", [CATALOG]
+            "SELECT path FROM duckdb_databases() WHERE database_name = ?", [name]
         ).fetchone()
         assert row is not None
         path = str(row[0]).removeprefix("sqlite:")

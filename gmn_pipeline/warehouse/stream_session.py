@@ -17,7 +17,7 @@ def stream_session(warehouse: WarehouseConnection) -> Iterator[None]:
     """
     with warehouse.session():
         with warehouse.writing() as connection:
-            ddl.create(connection)
+            ddl.create(connection, warehouse.lake)
         yield
 
 
@@ -30,4 +30,4 @@ def reading_stream_tables(
         yield None
         return
     with warehouse.open(read_only=True) as connection:
-        yield connection if ddl.has_stream_tables(connection) else None
+        yield connection if ddl.has_stream_tables(connection, warehouse.lake) else None

@@ -22,7 +22,7 @@ from gmn_pipeline.schemas.trajectory_tables import (
     TRAJECTORY_STATIONS,
 )
 from gmn_pipeline.validated.trajectories.quality import QUALITY_FLAGS
-from gmn_pipeline.warehouse.macros import MACROS
+from gmn_pipeline.warehouse.macros import MACROS, Macro
 
 LEGACY_SCHEMA_VERSION = "2.0"
 """The `schema_version` that the old platform's rows and messages carry."""
@@ -40,7 +40,27 @@ class View:
     fields: tuple[Field, ...]
 
 
-def are_current(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:
+@dataclass(frozen=True)
+class Definitions:
+    """The views and macros of a lake."""
+
+    views: tuple[View, ...]
+    macros: tuple[Macro, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """What tells one set of definitions from another."""
+        return hashlib.sha256("\n".join(_statements(self, "catalog")).encode()).hexdigest()
+
+
+def of_warehouse() -> Definitions:
+    """Those of the warehouse."""
+    return Definitions(VIEWS, MACROS)
+
+
+def are_current(
+    connection: duckdb.DuckDBPyConnection, catalog: str, definitions: Definitions | None = None
+) -> bool:
     """Whether the views and macros are there as this version defines them.
 
     They name themselves by a hash of all definitions, so that a warehouse which another version
@@ -50,46 +70,46 @@ def are_current(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:
         row = connection.execute(f"SELECT {catalog}.{_VERSION_MACRO}()").fetchone()
     except duckdb.CatalogException:
         return False
-    return row == (definitions_sha256(),)
-
-
-def definitions_sha256() -> str:
-    """What tells one set of definitions from another."""
-    return hashlib.sha256("\n".join(_statements("catalog")).encode()).hexdigest()
+    return row == ((definitions or of_warehouse()).sha256,)
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, catalog: str, *, with_comments_on_columns: bool
+    connection: duckdb.DuckDBPyConnection,
+    catalog: str,
+    definitions: Definitions | None = None,
+    *,
+    with_comments_on_columns: bool,
 ) -> None:
     """Create or replace all views and macros, whose tables must be there.
 
     DuckLake takes no comment on a column of a view or on a macro; a DuckDB file does. Both have
     the same texts in the views `column_definitions` and `macro_definitions`.
     """
-    for statement in _statements(catalog):
+    definitions = definitions or of_warehouse()
+    for statement in _statements(definitions, catalog):
         connection.execute(statement)
     connection.execute(
-        f"CREATE OR REPLACE MACRO {catalog}.{_VERSION_MACRO}() AS {sql_text(definitions_sha256())}"
+        f"CREATE OR REPLACE MACRO {catalog}.{_VERSION_MACRO}() AS {sql_text(definitions.sha256)}"
     )
     if with_comments_on_columns:
-        for statement in _comments_of_a_file(catalog):
+        for statement in _comments_of_a_file(definitions, catalog):
             connection.execute(statement)
 
 
-def _statements(catalog: str) -> Iterable[str]:
-    for view in VIEWS:
+def _statements(definitions: Definitions, catalog: str) -> Iterable[str]:
+    for view in definitions.views:
         yield f"CREATE OR REPLACE VIEW {catalog}.{view.name} AS {view.query}"
         yield f"COMMENT ON VIEW {catalog}.{view.name} IS {sql_text(view.meaning)}"
-    for macro in MACROS:
+    for macro in definitions.macros:
         yield macro.create(catalog)
 
 
-def _comments_of_a_file(catalog: str) -> Iterable[str]:
-    for view in VIEWS:
+def _comments_of_a_file(definitions: Definitions, catalog: str) -> Iterable[str]:
+    for view in definitions.views:
         for field in view.fields:
             column = f"{catalog}.{view.name}.{field.name}"
             yield f"COMMENT ON COLUMN {column} IS {sql_text(describe(field))}"
-    for macro in MACROS:
+    for macro in definitions.macros:
         kind = "MACRO TABLE" if macro.is_table else "MACRO"
         yield f"COMMENT ON {kind} {catalog}.{macro.name} IS {sql_text(macro.meaning)}"
 

@@ -9,7 +9,8 @@ from gmn_pipeline.errors import RegistryUnavailable, SchemaRefused
 from gmn_pipeline.schemas.message_schema import canonical
 from gmn_pipeline.schemas.messages import CURRENT_VERSION, TRAJECTORY_MESSAGES
 from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka
-from gmn_pipeline_tests.support.registry import FOLDER, Registry, free_port, own_registry
+from gmn_pipeline_tests.support.ports import free_port
+from gmn_pipeline_tests.support.registry import FOLDER, Registry, own_registry
 from gmn_pipeline_tests.support.sample import sample
 from gmn_pipeline_tests.support.stream_bench import (
     ROWS,

@@ -13,7 +13,7 @@ from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import find_java
 from gmn_pipeline_tests.support.kafka import admin, need_kafka, own_broker
-from gmn_pipeline_tests.support.registry import free_port
+from gmn_pipeline_tests.support.ports import free_port
 from gmn_pipeline_tests.support.stream_bench import ROWS, StreamBench
 
 USER, PASSWORD = "gmn", "correct horse"

@@ -66,7 +66,7 @@ def plain_session(settings: Settings) -> Iterator[None]:
             patch.object(WarehouseConnection, "open", open_held),
             patch.object(WarehouseConnection, "exists", True),
             patch.object(WarehouseConnection, "session", lambda _: nullcontext()),
-            patch.object(ddl, "create", lambda _: None),
+            patch.object(ddl, "create", lambda *_: None),
             patch("gmn_pipeline.warehouse.trajectories.messages.flush_small_commits", lambda *_: 0),
             patch("gmn_pipeline.warehouse.statistics.taken_for_exact", lambda *_: {}),
         ):

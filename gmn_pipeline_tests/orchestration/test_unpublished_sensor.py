@@ -16,7 +16,7 @@ from gmn_pipeline.streams.overview import overview
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support import archive
 from gmn_pipeline_tests.support.kafka import RunningBroker, own_broker
-from gmn_pipeline_tests.support.registry import free_port
+from gmn_pipeline_tests.support.ports import free_port
 from gmn_pipeline_tests.support.sample import DAY, sample
 from gmn_pipeline_tests.support.stream_bench import ROWS, StreamBench, same_content
 from gmn_pipeline_tests.support.warehouse import count

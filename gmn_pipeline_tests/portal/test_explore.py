@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from playwright.sync_api import Locator, expect
 
+from gmn_pipeline.serving.cubes.ahead import PATH, QUERIES
 from gmn_pipeline_tests.portal.conftest import ROWS
 from gmn_pipeline_tests.support.browser import Visitor
 from gmn_pipeline_tests.support.server import Server
@@ -194,3 +195,11 @@ def test_a_file_of_ones_own_is_shown_and_never_sent(
 def test_what_cannot_be_shown_is_said(guest: Visitor, query: str, said: str) -> None:
     guest.page.goto(f"{guest.url}/explore{query}")
     expect(guest.page.get_by_text(said)).to_be_visible()
+
+
+def test_the_page_asks_first_for_what_the_server_counts_ahead(
+    guest: Visitor, server: Server
+) -> None:
+    opened(guest)
+    first = [urlsplit(one).query for one in guest.addresses if urlsplit(one).path == PATH]
+    assert first[: len(QUERIES)] == list(QUERIES)

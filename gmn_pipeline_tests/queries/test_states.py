@@ -207,3 +207,47 @@ def test_those_that_wait_end_with_the_pool(lake: Settings) -> None:
     pool.start()
     pool.close()
     assert children() <= before
+
+
+def test_a_process_whose_files_were_made_anew_gives_way_to_a_new_one(bench: Bench) -> None:
+    """Who closes the catalogue last removes the files beside it, and a process that stands ready
+    may write those only that were there when it began."""
+    load(bench, bench.settings, 20, "2022-03-16 00:00:00")
+    beside = bench.settings.data_dir / "warehouse" / "catalog.sqlite-shm"
+    pool = QueryPool(bench.settings, 1)
+    try:
+        assert rows(pool.ask(COUNT, limits=LIMITS))[0]["n"] == 20
+        load(bench, bench.settings, 30, "2022-03-17 00:00:00")
+        assert not beside.exists()
+        assert rows(pool.ask(COUNT, limits=LIMITS))[0]["n"] == 30
+    finally:
+        pool.close()
+
+
+HIDDEN = frozenset({"stream_offsets", "dead_letters"})
+LISTS = (
+    "SELECT table_name AS name FROM duckdb_tables()",
+    "SELECT DISTINCT t.table_name AS name FROM DuckDB_Columns() AS t WHERE t.table_name > $low",
+    "SELECT table_name AS name FROM information_schema.tables",
+    "WITH c AS (FROM Information_Schema.Columns) SELECT DISTINCT table_name AS name FROM c",
+    "SELECT name FROM (SHOW TABLES)",
+    "SHOW TABLES",
+    "SELECT a.table_name AS name FROM duckdb_tables() a "
+    "JOIN information_schema.tables b USING (table_name) "
+    "UNION SELECT table_name FROM information_schema.tables",
+    "SELECT unnest((SELECT list(table_name) FROM duckdb_tables())) AS name",
+)
+
+
+def test_tables_that_are_hidden_are_named_in_no_list(lake: Settings) -> None:
+    pool = QueryPool(lake, 1, HIDDEN)
+    try:
+        for sql in LISTS:
+            given = {"low": ""} if "$low" in sql else ()
+            named = {row["name"] for row in rows(pool.ask(sql, given, limits=LIMITS))}
+            assert {"trajectories", "stations"} <= named, sql
+            assert not named & HIDDEN, sql
+        plan = str(rows(pool.ask("EXPLAIN FROM duckdb_tables()", limits=LIMITS)))
+        assert "FILTER" in plan
+    finally:
+        pool.close()

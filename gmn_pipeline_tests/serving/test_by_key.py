@@ -297,11 +297,22 @@ def test_answers_are_the_same_with_it_and_without(lake_settings: Settings) -> No
             "&_size=5&_next=2022,1",
         ):
             paths.append(f"{stations}={number}{asked}&_nocol=id")
+    for asked in (
+        "", "vgeo_km_s__gt=30", "vgeo_km_s__gt=30&_size=30&_shape=objects&_nosuggest=on",
+        "vgeo_km_s__gt=1000",
+        "vgeo_km_s__lt=31&_nocount=on&_nosuggest=on",
+        "_sort=participating_stations&_size=4&_nosuggest=on",
+        "_sort_desc=mass_kg&_size=5&_col=mass_kg&_nosuggest=on", "_shape=object&_size=2",
+        "_sort_desc=beginning_utc_time&_shape=array&_nl=on", "_facet=iau_shower_code&_nosuggest=on",
+        "iau_shower_code__notblank=1&_nosuggest=on&_size=3",
+    ):  # fmt: skip
+        paths.append(f"/gmn/trajectories.json?{asked}")
+    paths += ["/gmn/meteor.json?_size=7&_nosuggest=on", "/gmn/meteor_summary.json?vgeo__gt=30"]
     without = answers(lake_settings, paths, 0)
     assert answers(lake_settings, paths, MOST_MB) == without
 
 
-def answers(settings: Settings, paths: list[str], most_mb: int) -> list[tuple[int, Any]]:
+def answers(settings: Settings, paths: list[str], most_mb: int) -> list[tuple[int, bytes]]:
     with serving(settings, serve_by_key_mb=most_mb, serve_page_rows=100) as server:
         if most_mb:
             # The view numbers its rows as they come, the file those of a station.
@@ -311,7 +322,7 @@ def answers(settings: Settings, paths: list[str], most_mb: int) -> list[tuple[in
         found = []
         for path in paths:
             for reply in server.pages(path) if "size=3" in path else [server.get(path)]:
-                found.append((reply.status, reply.json))
+                found.append((reply.status, reply.body))
         return found
 
 

@@ -20,7 +20,8 @@ from gmn_pipeline.serving.tap.questions import question
 from gmn_pipeline.serving.tap.results import write
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.commands import Command
-from gmn_pipeline_tests.support.server import Server, free_port, serving
+from gmn_pipeline_tests.support.ports import free_port
+from gmn_pipeline_tests.support.server import Server, serving
 from gmn_pipeline_tests.support.tap import ask, failure, infos, post, rows
 
 ENDLESS = (

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ import psycopg
 from psycopg import sql
 
 from gmn_pipeline_tests.support.absent import not_run
+from gmn_pipeline_tests.support.ports import free_port
 
 _NOBODY = 65_534
 _STARTS_WITHIN_S = 60.0
@@ -67,7 +67,7 @@ def own_postgres() -> Iterator[PostgresServer]:
         binaries = _binaries(place)
         data = place / "data"
         data.mkdir(mode=0o700)
-        server = PostgresServer(_free_port(), f"p'w {secrets.token_urlsafe(8)} %20\\")
+        server = PostgresServer(free_port(), f"p'w {secrets.token_urlsafe(8)} %20\\")
         secret = place / "password"
         secret.write_text(server.password)
         if os.geteuid() == 0:
@@ -127,13 +127,6 @@ def _run(command: list[str]) -> None:
 
 def _as_nobody() -> dict[str, Any]:
     return {"user": _NOBODY, "group": _NOBODY} if os.geteuid() == 0 else {}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_it_answers(

@@ -16,13 +16,13 @@ from gmn_pipeline.warehouse.sqlite_catalog import SqliteCatalog
 
 @contextmanager
 def lakes_copied(folder: Path) -> Iterator[None]:
-    """New lakes are copies of the first, which is put aside in a folder; those that a test defines
-    otherwise are made."""
+    """New lakes are copies of the first of their name, which is put aside in a folder; those that
+    a test defines otherwise are made."""
     make = SqliteCatalog.make
-    template = folder / "empty.sqlite"
     usual = _definition()
 
     def make_quickly(self: SqliteCatalog, fill: Callable[..., None]) -> None:
+        template = folder / f"{self._folder.name}.sqlite"
         is_usual = self._storage.in_catalog == "data/" and _definition() == usual
         if is_usual and template.exists() and not self.exists:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -40,4 +40,7 @@ def lakes_copied(folder: Path) -> Iterator[None]:
 
 def _definition() -> tuple[object, ...]:
     """What a lake is made by; tests of older lakes change it."""
-    return (ddl.create, ddl.TABLES, ddl._INLINED_ROWS, views.VIEWS, views.MACROS)
+    return (
+        ddl.create, ddl._INLINED_ROWS, ddl.TABLES, views.VIEWS, views.MACROS,
+        ddl.READINGS_TABLES, ddl.READINGS_VIEWS,
+    )  # fmt: skip

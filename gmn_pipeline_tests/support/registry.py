@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import subprocess
 import tarfile
 import time
@@ -14,9 +13,9 @@ from typing import Any
 
 import requests
 
-from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import find_java, installed, run_maven
 from gmn_pipeline_tests.support.kafka import LIBS, PROJECT
+from gmn_pipeline_tests.support.ports import free_port
 
 _POM = PROJECT / "deploy" / "registry" / "pom.xml"
 FOLDER = LIBS.with_name(f"registry-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]}")
@@ -87,11 +86,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], registry: Registry, log:
             assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < deadline, log.read_text()[-2000:]
             time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A port of the loopback that nothing listens on."""
-    with socket.socket() as free:
-        free.bind((brokers.HOST, 0))
-        port: int = free.getsockname()[1]
-        return port

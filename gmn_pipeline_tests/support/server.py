@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.commands import Command
+from gmn_pipeline_tests.support.ports import free_port
 
 _CLIENT = Path(sys.prefix) / "gmn-client"
 _STARTS_WITHIN_S = 60.0
@@ -129,12 +129,6 @@ def _answers(server: Server) -> bool:
         return server.get("/healthz").status == 200
     except OSError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def client_says(server: Server, script: str, *, within_s: float = 120) -> Any:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,6 +83,26 @@ class Reading:
     ) -> Mapping[str, str] | None:
         """A row of one of `rows.ROWS`, each value as JSON."""
         return await self._ask(snapshot, lambda db: row_of(db, relation, identifier))
+
+    async def stands_on(self, snapshot: Snapshot) -> bool:
+        """Whether it answers for this state just now."""
+        return await self._ask(snapshot, lambda _: True) or False
+
+    async def lines(
+        self,
+        snapshot: Snapshot,
+        relation: str,
+        identifiers: Sequence[str],
+        line: Callable[[Mapping[str, str]], str],
+    ) -> list[str] | None:
+        """Rows of one of `rows.ROWS`, each as it is to be written; None if one is not there."""
+
+        def find(db: sqlite3.Connection) -> list[str] | None:
+            found = [row_of(db, relation, identifier) for identifier in identifiers]
+            lines = [line(row) for row in found if row is not None]
+            return lines if len(lines) == len(identifiers) else None
+
+        return await self._ask(snapshot, find)
 
     async def links(
         self, snapshot: Snapshot, station_number: int, after: str | None, most: int

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.compression import PLAIN_ARROW
 from gmn_pipeline.serving.conditional import Stamp, answered
+from gmn_pipeline.serving.cubes.ahead import COUNTED, MOST_BEHIND_S
 from gmn_pipeline.serving.cubes.basis import Basis, basis_of
 from gmn_pipeline.serving.cubes.query import Binned, Cube, binned
 from gmn_pipeline.serving.cubes.selection import brushes, written, zooms
@@ -55,7 +56,12 @@ ZOOM = Parameter(
     "_zoom", "part of a view's domain that its bins are laid over, as for _brush; what lies beyond "
     "is counted as outside", is_repeated=True, example="time:2025-08-01:2025-09-01",
 )  # fmt: skip
-PARAMETERS = (VIEW, ACTIVE, PIXELS, CELLS, BRUSH, ZOOM, AS_OF)
+_COUNTED = Parameter(
+    COUNTED, "without _as_of: of the newest state of which the first view is counted already, if "
+    f"no other has been the newest for more than {MOST_BEHIND_S / 60:g} minutes",
+    choices=("on", "1", "true"),
+)  # fmt: skip
+PARAMETERS = (VIEW, ACTIVE, PIXELS, CELLS, BRUSH, ZOOM, AS_OF, _COUNTED)
 
 
 async def views(asked: Asked) -> Response:
@@ -69,7 +75,13 @@ async def views(asked: Asked) -> Response:
 
 async def cube(asked: Asked, relation: Relation, filters: Conditions) -> Response:
     """The counts."""
-    stamp = await state(asked)
+    if asked.text(COUNTED) is not None and asked.text(AS_OF.name) is None:
+        return await counts(asked, Stamp(asked.work.ahead.state(), False), relation, filters)
+    return await counts(asked, await state(asked), relation, filters)
+
+
+async def counts(asked: Asked, stamp: Stamp, relation: Relation, filters: Conditions) -> Response:
+    """The same of a state."""
 
     async def ask() -> Kept:
         counted, basis = await _cube(asked, stamp, relation, filters)

@@ -158,7 +158,7 @@ def _feed(asked: Asked, subject: Subject, stamp: Stamp, page: Page, base: str) -
     kept = [pair for pair in given if pair[0] not in (_NEXT.name, AS_OF.name)]
     path = f"{base}{url.path}"
     # All pages of a sequence stand on one state; who comes again is led to the newest.
-    pinned = [*kept, (AS_OF.name, str(stamp.snapshot.id))]
+    pinned = [*kept, (AS_OF.name, stamp.snapshot.name)]
     links = {"self": f"{path}?{url.query}" if url.query else path}
     if page.following is not None or asked.text(_NEXT.name) is not None:
         links["first"] = f"{path}?{urlencode(pinned)}"

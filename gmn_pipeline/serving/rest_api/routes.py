@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pyarrow as pa
 from starlette.responses import Response
 
-from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.queries.states import MARK_SHOWN, Snapshot
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered, key_of
@@ -41,6 +41,10 @@ _PAGE = Parameter("page", "number of the page, from 1", 1, minimum=1)
 _AFTER = Parameter(
     "after", "row after which the page begins; links have it", pattern=f"^({_KEY.pattern})?$"
 )
+_MARK = Parameter(
+    "mark", "tells the state of that number from one that another warehouse had; links have it",
+    pattern=f"^([0-9a-f]{{{MARK_SHOWN}}})?$",
+)  # fmt: skip
 _WHERE = Parameter(
     "where", "condition in SQL, with the columns of the answer and those of meteor, iau_shower, "
     "station and participating_station", example="iau_code = 'PER'",
@@ -68,6 +72,7 @@ async def sql_query(asked: Asked) -> Response:
 async def _answered(asked: Asked, ask: Callable[[Asked, Snapshot], Awaitable[Kept]]) -> Response:
     number = asked.number("snapshot")
     snapshot = await asked.work.snapshot(number)
+    snapshot.must_have(asked.text(_MARK.name) or "")
     return await answered(asked, Stamp(snapshot, number is not None), lambda: ask(asked, snapshot))
 
 
@@ -154,7 +159,8 @@ def _next(asked: Asked, page: Page, snapshot: Snapshot, last: Key, pages: int) -
     }
     after = {} if page.order_by else {"after": f"{last.time_us}_{last.identifier}"}
     number = (asked.number("page") or 1) + pages
-    return {"page": number, **given, "snapshot": snapshot.id, **after}
+    state = {"snapshot": snapshot.id, _MARK.name: snapshot.mark[:MARK_SHOWN]}
+    return {"page": number, **given, **state, **after}
 
 
 def _rows_schema(row: dict[str, object]) -> dict[str, object]:
@@ -183,7 +189,7 @@ ROUTES = (
             ),
             _CSV_ANSWER,
         ),
-        (_PAGE, _WHERE, _HAVING, _ORDER_BY, _SHAPE, _FORMAT, SNAPSHOT, _AFTER),
+        (_PAGE, _WHERE, _HAVING, _ORDER_BY, _SHAPE, _FORMAT, SNAPSHOT, _MARK, _AFTER),
         more_parameters_are_passed_over=True, problems=(410, 503),
     ),
     Route(
@@ -195,7 +201,7 @@ ROUTES = (
             ),
             _CSV_ANSWER,
         ),
-        (_SQL, _SHAPE, _FORMAT, SNAPSHOT),
+        (_SQL, _SHAPE, _FORMAT, SNAPSHOT, _MARK),
         more_parameters_are_passed_over=True, problems=(410, 503),
     ),
 )  # fmt: skip

@@ -39,7 +39,8 @@ from gmn_pipeline.serving.tables.page import (
     page_of,
 )
 from gmn_pipeline.serving.tables.relations import Relation
-from gmn_pipeline.serving.tables.station_links import Found, station_links
+from gmn_pipeline.serving.tables.rows_by_key import rows_by_key
+from gmn_pipeline.serving.tables.station_links import station_links
 from gmn_pipeline.serving.tables.values import Bound
 
 _JSON = "application/json"
@@ -73,13 +74,8 @@ class _Sheets:
         # Links of facets have the page's own address in them.
         goes_on = self.page.after is not None and size > 0 and not self.page.facets
         sheets = max(1, _AHEAD_ROWS // size) if goes_on else 1
-        links = await station_links(self.asked, self.page, self.stamp.snapshot, sheets * size + 1)
-        if links is not None:
-            rows = links.rows
-        else:
-            sql, values = self.page.sql(sheets * size)
-            rows = await self._rows(sql, values, sheets * size + 1)
-        around = await self._around(links)
+        rows, number, suggests = await self._found(sheets * size + 1)
+        around = await self._around(number, rows if suggests else None)
         first = self._sheet(rows, 0, around)
         before = first
         for number in range(1, sheets):
@@ -89,6 +85,19 @@ class _Sheets:
             before = self._sheet(rows, number * size, around)
             self.asked.work.cache.put(key_of(self.stamp, path, query), before)
         return first
+
+    async def _found(self, most: int) -> tuple[pa.Table, int | None, bool]:
+        """So many rows, how many there are in all if that was found with them, and whether facets
+        are to be suggested beside them: of the links of a station, all but the meteors is the same.
+        """
+        links = await station_links(self.asked, self.page, self.stamp.snapshot, most)
+        if links is not None:
+            return links.rows, links.number, False
+        found = await rows_by_key(self.asked, self.page, self.stamp.snapshot, most)
+        if found is not None:
+            return found.rows, found.number, True
+        sql, values = self.page.sql(most - 1)
+        return await self._rows(sql, values, most), None, True
 
     async def _rows(self, sql: str, values: list[Bound], rows: int) -> pa.Table:
         """All rows of a query that has so many at most."""
@@ -132,7 +141,7 @@ class _Sheets:
             for pair in self.asked.request.query_params.multi_items()
             if pair[0] not in (NEXT.name, AS_OF.name)
         ]
-        pinned = [*given, (AS_OF.name, self.stamp.snapshot.id), (NEXT.name, following)]
+        pinned = [*given, (AS_OF.name, self.stamp.snapshot.name), (NEXT.name, following)]
         return f"{self.path}?{urlencode(pinned)}"
 
     def _before(self) -> dict[str, object]:
@@ -143,17 +152,14 @@ class _Sheets:
             "is_view": relation.is_view, "human_description_en": _description(self.asked),
         }  # fmt: skip
 
-    async def _around(self, links: Found | None) -> dict[str, object]:
-        """What is said after them, of all pages the same."""
+    async def _around(self, number: int | None, rows: pa.Table | None) -> dict[str, object]:
+        """What is said after them, of all pages the same. `number`: of rows, if it is known;
+        `rows`: for which facets are to be suggested."""
         page, relation = self.page, self.page.relation
         if page.shape not in ("arrays", "objects"):
             return {}
         clause, values = where(page.conditions)
-        if links is not None:
-            is_counted = self.asked.text(NOCOUNT.name) is None
-            number, results = links.number if is_counted else None, dict[str, object]()
-        else:
-            number, results = await self._counted(clause, values)
+        number, results = await self._counted(clause, values, number)
         return {
             "truncated": False,
             "filtered_table_rows_count": number,
@@ -165,20 +171,20 @@ class _Sheets:
             "query": {"sql": f"SELECT * FROM {relation.name} {clause}".strip(),
                       "params": [shapes.json_value(value) for value in values]},
             "facet_results": results,
-            "suggested_facets": [] if links else await self._suggested(clause, values),
+            "suggested_facets": [] if rows is None else await self._suggested(clause, values, rows),
             "private": False,
             "allow_execute_sql": True,
         }  # fmt: skip
 
     async def _counted(
-        self, clause: str, values: list[Bound]
+        self, clause: str, values: list[Bound], number: int | None
     ) -> tuple[int | None, dict[str, object]]:
-        """How many rows the filters let through, and the facets' values."""
+        """How many rows the filters let through, unless that is known, and the facets' values."""
         page = self.page
         is_counted = self.asked.text(NOCOUNT.name) is None
         counting = facets.Counting(tuple(one for one in page.facets if one.kind != "array"))
         if not counting.facets:
-            number = await self._number(clause, values) if is_counted else None
+            number = await self._number(clause, values, number) if is_counted else None
             found: dict[str, list[tuple[object, int]]] = {}
         else:
             sql = counting.sql(page.relation, clause, page.facet_size)
@@ -196,18 +202,23 @@ class _Sheets:
         }
         return number if is_counted else None, results
 
-    async def _number(self, clause: str, values: list[Bound]) -> int:
-        """How many rows the filters let through."""
+    async def _number(self, clause: str, values: list[Bound], known: int | None) -> int:
+        """How many rows the filters let through: kept for the pages after this one."""
         sql = f"SELECT count(*) AS n FROM {self.page.relation.name} {clause}"
 
         async def count() -> Kept:
+            if known is not None:
+                return Kept(str(known).encode(), _JSON, {})
             found = await self._rows(sql, values, 1)
             return Kept(str(found.column("n")[0].as_py()).encode(), _JSON, {})
 
         return int((await self._kept(sql, values, count)).body)
 
-    async def _suggested(self, clause: str, values: list[Bound]) -> list[dict[str, object]]:
-        """Facets that might be of use: on the first page only, as in Datasette."""
+    async def _suggested(
+        self, clause: str, values: list[Bound], rows: pa.Table
+    ) -> list[dict[str, object]]:
+        """Facets that might be of use: on the first page only, as in Datasette. The rows of the
+        page say which, where they are enough."""
         asked, relation = self.asked, self.page.relation
         if (
             self.page.after is not None
@@ -225,8 +236,13 @@ class _Sheets:
             (counts,) = found.to_pylist()
             return Kept(json.dumps(counts).encode(), _JSON, {})
 
+        lines = rows.column("line").slice(0, self.page.size).to_pylist()
+        counts = facets.counts_of(
+            relation, self.page.fields, lines, is_all=rows.num_rows <= self.page.size
+        )
         try:
-            counts = json.loads((await self._kept(sql, values, look)).body)
+            if counts is None:
+                counts = json.loads((await self._kept(sql, values, look)).body)
         except Problem as problem:
             if problem.status != 503:
                 raise

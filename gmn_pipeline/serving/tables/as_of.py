@@ -3,8 +3,10 @@
 What belongs here: reading `_as_of`. What does not: finding states (`queries/states.py`).
 """
 
+import re
+
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.queries.states import Snapshot
+from gmn_pipeline.queries.states import MARK_SHOWN, Snapshot
 from gmn_pipeline.serving.conditional import Stamp
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Asked, Parameter
@@ -12,10 +14,11 @@ from gmn_pipeline.serving.tables.values import utc
 
 AS_OF = Parameter(
     "_as_of",
-    "a time (UTC) or the number of a state: the answer as it was then. Without it as it is now",
+    "a time (UTC), the number of a state, or its name as links have it (header GMN-State): the "
+    "answer as it was then. Without it as it is now",
     example="2026-09-01T12:00:00Z",
 )
-_MOST_DIGITS = 15
+_NUMBERED = re.compile(rf"([0-9]{{1,15}})(?:-([0-9a-f]{{{MARK_SHOWN}}}))?")
 
 
 async def state(asked: Asked) -> Stamp:
@@ -29,8 +32,11 @@ async def state(asked: Asked) -> Stamp:
 
 async def named(asked: Asked, text: str, name: str) -> tuple[Snapshot, bool]:
     """The state that a number or a time stands for, and whether it always will."""
-    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
-        return await asked.work.snapshot(int(text)), True
+    if (numbered := _NUMBERED.fullmatch(text)) is not None:
+        number, mark = numbered.groups(default="")
+        snapshot = await asked.work.snapshot(int(number))
+        snapshot.must_have(mark)
+        return snapshot, True
     try:
         when = utc(text.strip())
     except (ValueError, OverflowError):

@@ -104,6 +104,7 @@ async def _states(asked: Asked) -> Response:
     told = [
         {
             "snapshot": one.id,
+            "state": one.name,
             "committed_at_utc": one.committed_at_utc.isoformat(timespec="microseconds") + "Z",
         }
         for one in kept[:_MOST_STATES]

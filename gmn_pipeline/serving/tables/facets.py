@@ -3,6 +3,7 @@
 What belongs here: their queries and their part of the body. What does not: filters.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -19,7 +20,8 @@ MOST = 10
 MOST_VALUES = 10_000
 """Of `_facet_size=max`."""
 _SAMPLE_ROWS = 1_000
-"""So many rows are looked at to suggest facets."""
+"""So many rows are looked at to suggest facets, if those of the page are not enough."""
+_ENOUGH_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,31 @@ def suggestions_sql(relation: Relation, where: str) -> str:
         f"SELECT {counts} FROM (SELECT {', '.join(names)} FROM {relation.name} {where} "
         f"LIMIT {_SAMPLE_ROWS})"
     )
+
+
+def counts_of(
+    relation: Relation, fields: Sequence[Field], lines: Sequence[str], *, is_all: bool
+) -> dict[str, int] | None:
+    """The same of the rows of a page, as they are written: `is_all` of them, or some.
+
+    None if they are too few to go by, or have not all columns.
+    """
+    places = {field.name: place for place, field in enumerate(fields)}
+    of = _candidates(relation)
+    if not (is_all or len(lines) >= _ENOUGH_ROWS) or any(o.field.name not in places for o in of):
+        return None
+    rows = [json.loads(line) for line in lines]
+    counts: dict[str, int] = {}
+    for at, one in enumerate(of):
+        name = one.field.name
+        written = [row[name] if isinstance(row, dict) else row[places[name]] for row in rows]
+        values = [_of_date(one, value) for value in written if value is not None]
+        counts |= {f"d{at}": len(set(values)), f"n{at}": len(values)}
+    return counts
+
+
+def _of_date(one: Facet, value: object) -> str:
+    return str(value)[: len("2026-01-01")] if one.kind == "date" else str(value)
 
 
 def suggested(

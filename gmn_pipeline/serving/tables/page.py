@@ -161,18 +161,38 @@ class Page:
 
     def sql(self, rows: int) -> tuple[str, list[Bound]]:
         """The query of so many rows and one more, from where it begins, and its values."""
+        names = dict.fromkeys(field.name for field in self.fields)
+        some_rows, values = self._rows_sql([*names, self._terms], rows + 1)
+        line = shapes.line_sql(self.fields, self.shape)
+        return f"SELECT {line} AS line, {', '.join(self.keys)} FROM ({some_rows})", values
+
+    def keys_sql(self, rows: int) -> tuple[str, list[Bound]]:
+        """The query of the keys alone of so many rows."""
+        return self._rows_sql([self._terms], rows)
+
+    def first_keys_sql(self, rows: int) -> tuple[str, list[Bound]]:
+        """The query of the first keys, `keys`, of a relation that has one column of them, and of
+        how many there are, `n`, in one reading. Without any row `keys` is null."""
+        clause, values = where(self.conditions)
+        (term,) = self.terms
+        return (
+            f"SELECT count(*) AS n, min({term.sql}, {rows:d}) AS keys "
+            f"FROM {self.relation.name} {clause}"
+        ), values
+
+    def _rows_sql(self, columns: list[str], rows: int) -> tuple[str, list[Bound]]:
         some = list(self.conditions)
         if self.after is not None:
             some.append(order.after(self.terms, self.after))
         clause, values = where(some)
-        names = dict.fromkeys(field.name for field in self.fields)
-        terms = ", ".join(f"{t.sql} AS {k}" for t, k in zip(self.terms, self.keys, strict=True))
-        some_rows = (
-            f"SELECT {', '.join(names)}, {terms} FROM {self.relation.name} {clause} "
-            f"ORDER BY {order.order_by(self.terms)} LIMIT {rows + 1:d}"
-        )
-        line = shapes.line_sql(self.fields, self.shape)
-        return f"SELECT {line} AS line, {', '.join(self.keys)} FROM ({some_rows})", values
+        return (
+            f"SELECT {', '.join(columns)} FROM {self.relation.name} {clause} "
+            f"ORDER BY {order.order_by(self.terms)} LIMIT {rows:d}"
+        ), values
+
+    @property
+    def _terms(self) -> str:
+        return ", ".join(f"{t.sql} AS {k}" for t, k in zip(self.terms, self.keys, strict=True))
 
 
 def page_of(asked: Asked, relation: Relation, filters: Conditions) -> Page:

@@ -19,6 +19,7 @@ from gmn_pipeline.serving.tables import (
     row,
     sql,
     trajectory,
+    waiting,
 )
 from gmn_pipeline.serving.tables.addresses import (
     EXPORT_PROBLEMS,
@@ -88,5 +89,6 @@ ROUTES = (
     *(route for relation in RELATIONS for route in _routes(relation)),
     *questions.routes(),
     *directory.ROUTES,
+    *waiting.ROUTES,
     *sql.routes(),
 )

@@ -20,13 +20,10 @@ _VIEW, _STATION = "participating_station", "station_id"
 
 @dataclass(frozen=True)
 class Found:
-    """Rows as the page's query has them, and how many the filter lets through.
-
-    No facets are to be suggested beside them: but for the meteors, all of them are the same.
-    """
+    """Rows as the page's query has them, and how many the filter lets through, if that is known."""
 
     rows: pa.Table
-    number: int
+    number: int | None
 
 
 async def station_links(asked: Asked, page: Page, snapshot: Snapshot, rows: int) -> Found | None:

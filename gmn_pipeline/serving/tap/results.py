@@ -20,6 +20,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.fields import Field
 from gmn_pipeline.serving.formats.export import About, Export
+from gmn_pipeline.serving.lake import again_if_busy
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.tap.adql.places import with_place
 from gmn_pipeline.serving.tap.adql.translate import Translation, translated
@@ -56,9 +57,15 @@ def write(
     """Raises QueryRefused, QueryFailed, QueryLimit, and what says that the lake cannot be read."""
     one = translated(question.adql, CATALOGUE, question.most_rows)
     limits = replace(limits, rows=question.most_rows)
-    try:
+
+    def from_its_beginning() -> Written:
+        target.seek(0)
+        target.truncate()
         with ask(snapshot, one.sql, one.parameters, limits, cancellation) as answer:
             return _written(question, one, snapshot, answer, target, most_bytes)
+
+    try:
+        return again_if_busy(from_its_beginning)
     except (QueryFailed, QueryRefused) as error:
         if cancellation.cancelled:
             raise

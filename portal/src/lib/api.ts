@@ -13,7 +13,7 @@ export interface Column {
 export interface Answer {
   rows: Row[];
   columns: Column[];
-  /** Number of the state that was asked. */
+  /** Name of the state that was asked: its number, and what tells it from another one of that number. */
   snapshot: string;
   /** When that state was committed (an HTTP date), as far as the server said. */
   committed: string | null;
@@ -124,8 +124,12 @@ function answer(
   base: string,
   parameters: Parameters,
 ): Answer {
-  const snapshot = response.headers.get("GMN-Snapshot") ?? "";
+  const snapshot = stateOf(response);
   return { rows, columns, snapshot, committed: response.headers.get("Last-Modified"), base, parameters };
+}
+
+export function stateOf(response: Response): string {
+  return response.headers.get("GMN-State") ?? response.headers.get("GMN-Snapshot") ?? "";
 }
 
 /** A value that is a number, or none. */

@@ -3,7 +3,9 @@
 import { numeric, text, type Row } from "./api";
 import { dayNumber } from "./dates";
 
-export const STATES = ["loaded", "revised", "with rejected rows", "missing", "no bin"] as const;
+export const STATES = [
+  "loaded", "revised", "with rejected rows", "failed", "landed, not loaded", "missing", "no bin",
+] as const;
 export type DateState = (typeof STATES)[number];
 
 export interface Cell {
@@ -46,6 +48,22 @@ export function months(year: number): { name: string; week: number }[] {
     const name = new Date(Date.UTC(year, n, 1)).toLocaleString("en", { month: "short", timeZone: "UTC" });
     return { name, week: Math.floor((day - first + weekdayOf(first)) / 7) };
   });
+}
+
+/** A date of which something was landed that is not in the warehouse. */
+export interface Waiting {
+  bin_date: string;
+  state: "failed" | "landed";
+  stage: string | null;
+}
+
+/** What became of each date, whatever came of it before: that a newer file waits or failed is told first. */
+export function withWaiting(rows: readonly Row[], waiting: readonly Waiting[]): Row[] {
+  const all = new Map(rows.map((row) => [text(row["bin_date"]), row]));
+  for (const { bin_date: date, state } of waiting) {
+    all.set(date, { ...all.get(date), bin_date: date, state: state === "failed" ? state : "landed, not loaded" });
+  }
+  return [...all].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
 }
 
 export function counted(rows: readonly Row[]): Map<DateState, number> {

@@ -1,6 +1,6 @@
 /** The answer to a query in SQL. */
 
-import { get, type Column, type Row, type Value } from "./api";
+import { get, stateOf, type Column, type Row, type Value } from "./api";
 import { OF_DRAWING } from "./drawing_address";
 
 export interface SqlAnswer {
@@ -26,13 +26,13 @@ export function queryOf(sql: string, values: Record<string, string>, asOf: strin
 /** Raises Problem. */
 export async function answerTo(query: string, signal: AbortSignal): Promise<SqlAnswer> {
   const [body, response] = await get(`/gmn.json?${query}`, signal);
-  const told = body as { columns: string[]; rows: Value[][]; truncated: boolean; snapshot: number };
+  const told = body as { columns: string[]; rows: Value[][]; truncated: boolean };
   const names = distinct(told.columns);
   return {
     columns: names.map((name) => ({ name })),
     rows: told.rows.map((row) => Object.fromEntries(names.map((name, n) => [name, flat(row[n] ?? null)]))),
     truncated: told.truncated,
-    snapshot: String(told.snapshot),
+    snapshot: stateOf(response),
     committed: response.headers.get("Last-Modified"),
   };
 }

@@ -1,6 +1,6 @@
 /** A page of a table as the server answers it. */
 
-import { get, type Row } from "./api";
+import { get, stateOf, type Row } from "./api";
 import type { Facet } from "./selection";
 
 export interface FacetResult {
@@ -31,7 +31,6 @@ interface Told {
   facet_results: Record<string, FacetResult>;
   suggested_facets: { name: string; type?: "array" | "date" }[];
   query: { sql: string; params: unknown[] };
-  snapshot: number;
 }
 
 /** `address`: of the data, without how rows are written. Raises Problem. */
@@ -46,7 +45,7 @@ export async function sheet(address: string, signal: AbortSignal): Promise<Sheet
     facets: Object.values(told.facet_results),
     suggested: told.suggested_facets.map(({ name, type }) => ({ kind: type ?? "column", column: name })),
     query: told.query,
-    snapshot: String(told.snapshot),
+    snapshot: stateOf(response),
     committed: response.headers.get("Last-Modified"),
   };
 }

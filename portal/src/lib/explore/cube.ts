@@ -1,7 +1,7 @@
 /** Cubes of the server, and what any brush selects, by differences of sums. */
 
 import { tableFromIPC } from "@uwdata/flechette";
-import { Problem } from "../api";
+import { Problem, stateOf } from "../api";
 import { seconds, type Axis, type Brush, type View } from "./state";
 
 /** Counts of each view; the last two bins of one are what lies outside of its domain, and null. */
@@ -53,7 +53,7 @@ export async function fetchCube(query: URLSearchParams, signal?: AbortSignal): P
   };
   return new Cube(
     { ...told, active: told.active && view(told.active), views: told.views.map(view) },
-    cells, response.headers.get("Last-Modified"),
+    cells, response.headers.get("Last-Modified"), stateOf(response),
   );
 }
 
@@ -73,6 +73,8 @@ export class Cube {
     readonly told: Told,
     cells: Cells,
     readonly committed: string | null = null,
+    /** Name of the state that was counted. */
+    readonly state = "",
   ) {
     const total: View = { name: "all", title: "", kind: "interval", axes: [], bins: 1, labels: [] };
     const views = [total, ...told.views];

@@ -68,6 +68,7 @@ export class Explorer {
   private warmed = "";
   private asking: AbortController | null = null;
   private warming: AbortController | null = null;
+  private wantsNewest = false;
   private frame = 0;
   private hover: ReturnType<typeof setTimeout> | undefined;
 
@@ -146,6 +147,7 @@ export class Explorer {
   /** The newest state of the warehouse. */
   renew(): void {
     this.snapshot = "";
+    this.wantsNewest = true;
     this.hand = null;
     void this.refresh();
   }
@@ -273,6 +275,8 @@ export class Explorer {
       const query = this.query(of);
       query.set("_cells", String(CELLS_AT_REST));
       for (const name of names) query.append("_view", name);
+      // The server has counted these before, maybe of the state before the newest one.
+      if (!query.has("_as_of") && !this.wantsNewest) query.set("_counted", "on");
       const cube = fetchCube(query, signal);
       cube.catch(() => undefined); // they are awaited one after the other
       return cube;
@@ -282,7 +286,7 @@ export class Explorer {
   private take(cube: Cube): void {
     this.rows = cube.told.rows;
     this.selected = cube.all.get("all")?.[0] ?? 0;
-    this.snapshot = String(cube.told.snapshot);
+    this.snapshot = cube.state;
     this.committed = cube.committed;
   }
 

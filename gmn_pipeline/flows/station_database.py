@@ -1,0 +1,77 @@
+"""A table of readings of a station's own database, onto the topic of readings.
+
+First whole, then only what came since: page by page, and the mark up to where the table was taken
+is moved once a page is acknowledged. A run that is killed anywhere sends a page again at most, and
+readings that are there already change nothing.
+
+What belongs here: this order, and what is counted. What does not: asking the database
+(`sources/station_database.py`), reading records (`readers/station_readings/`) and sending them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gmn_pipeline.database.source_marks import SourceMarks
+from gmn_pipeline.errors import CountMismatch
+from gmn_pipeline.sources.station_database import Page, StationDatabase
+
+
+@dataclass
+class Taken:
+    """What became of the rows of a table; `out_of_reach` have nothing in the column that grows."""
+
+    read: int = 0
+    published: int = 0
+    refused: int = 0
+    out_of_reach: int = 0
+
+
+Publish = Callable[[Sequence[bytes]], tuple[int, int]]
+"""Send records, each a JSON object; return when all are acknowledged: how many were published, and
+how many refused."""
+
+
+def take_what_is_new(
+    database: StationDatabase, marks: SourceMarks, publish: Publish, *,
+    on_page: Callable[[Taken], None] = lambda _: None,
+) -> Taken:  # fmt: skip
+    """Send what came since the last time, or the whole table the first time."""
+    place = database.table.place
+    reached: Any = marks.reached(place)
+    taken = Taken(out_of_reach=database.out_of_reach())
+    highest = database.highest()
+    if highest is None:
+        return taken
+    for page in database.after(reached, highest):
+        _send(page, publish, taken)
+        if reached is None or page.last > reached:  # what is read again lies below
+            reached = page.last
+            marks.move(place, reached)
+        on_page(taken)
+    return taken
+
+
+def take_between(
+    database: StationDatabase, begin_utc: datetime, end_utc: datetime, publish: Publish
+) -> Taken:
+    """Send what was measured in a span (UTC), once more where it was sent; the mark stays."""
+    taken = Taken()
+    for page in database.between(begin_utc, end_utc):
+        _send(page, publish, taken)
+    return taken
+
+
+def _send(page: Page, publish: Publish, taken: Taken) -> None:
+    records = [json.dumps(record, default=str).encode() for record in page.records]
+    published, refused = publish(records)
+    if published + refused != len(records):
+        raise CountMismatch(
+            f"Of {len(records)} rows {published} were published and {refused} refused.",
+            remedy="The mark was not moved. This is a fault of this program: please report it.",
+        )
+    taken.read += len(records)
+    taken.published += published
+    taken.refused += refused

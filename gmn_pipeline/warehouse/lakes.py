@@ -1,0 +1,29 @@
+"""The lakes that there are: each a DuckLake of its own, beside the others.
+
+What belongs here: what tells one from another. What does not: what is in it (`ddl.py`), and where
+its catalogue and data are (`backend.py`). Opening a lake imports this, so it imports little.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmn_pipeline.settings import FolderSettings
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One lake. `name` is that of its folder in the data folder, and its schema's in a PostgreSQL
+    catalogue ends so; beside another lake its tables are `<name>.<table>`. `number` tells its
+    locks from those of another lake in the same PostgreSQL. `main_table` is never dropped."""
+
+    name: str
+    number: int
+    main_table: str
+
+    def folder(self, settings: FolderSettings) -> Path:
+        """Where it is, if the settings name no other place."""
+        return settings.data_dir / self.name
+
+
+WAREHOUSE = Lake("warehouse", 0, "trajectories")
+READINGS = Lake("readings", 1, "station_readings")

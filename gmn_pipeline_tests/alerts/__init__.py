@@ -1,0 +1,1 @@
+"""Rules, what becomes of them, and who is told."""
