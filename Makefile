@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-stations bench-portal bench-serving bench-datasette bench-endurance lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-stations bench-readings bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,8 +111,12 @@ kafka-stop: setup  ## stop it
 bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
 
-bench-stations: setup  ## measure datagrams into Kafka beside a bare loop (MOST=150000)
+bench-stations: setup  ## measure datagrams into Kafka against a bare loop (MOST=150000)
 	@$(BIN)/python -m benchmarks.stations_bench --most $(or $(MOST),150000)
+
+bench-readings: setup  ## measure the lake of readings, and from sending to a query (READINGS=10000000)
+	@$(BIN)/python -m benchmarks.readings_bench lake --readings $(or $(READINGS),10000000)
+	@$(BIN)/python -m benchmarks.readings_bench latency
 
 bench-formats: setup  ## measure exports against DuckDB's COPY (EXPORTED=100000)
 	@$(BIN)/python -m benchmarks.formats_bench --rows $(or $(EXPORTED),100000)

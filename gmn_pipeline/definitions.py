@@ -13,6 +13,10 @@ from gmn_pipeline.orchestration.assets.snapshot import (
     snapshot_opens_with_all_rows,
     warehouse_snapshot,
 )
+from gmn_pipeline.orchestration.assets.station_database import (
+    publish_station_database,
+    publish_station_database_days,
+)
 from gmn_pipeline.orchestration.assets.station_readings import warehouse_station_readings
 from gmn_pipeline.orchestration.assets.streams import (
     streams_station_readings,
@@ -37,6 +41,8 @@ ASSETS = [
     streams_trajectories,
     streams_station_readings,
     warehouse_station_readings,
+    publish_station_database,
+    publish_station_database_days,
 ]
 
 

@@ -6,16 +6,18 @@ What belongs here: commands and sentences. What does not: what they do (`flows/s
 
 import json
 import logging
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
 
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.signals import on_signals
+from gmn_pipeline.cli.stations_alert import alert
+from gmn_pipeline.cli.stations_all import all_parts
+from gmn_pipeline.cli.stations_database import database
+from gmn_pipeline.cli.stations_take_in import take_in
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.flows.station_listener import RecordCounts, StationListener, statuses
 from gmn_pipeline.flows.station_simulation import simulate as send_simulated
@@ -26,6 +28,10 @@ from gmn_pipeline.settings import load_settings
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Readings of stations, as they come."
 )
+app.command()(database)
+app.command()(alert)
+app.command("all")(all_parts)
+app.command("take-in")(take_in)
 
 
 @app.command()
@@ -63,24 +69,9 @@ def _run(listener: StationListener, said: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with _signals(listener.stop):
+    with on_signals(listener.stop):
         counts = listener.run(lambda: console.print(said, highlight=False))
     console.print(f"Stopped. {_sentence(counts)}", highlight=False)
-
-
-@contextmanager
-def _signals(ends: Callable[[], None]) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C call something."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        ends()
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _sentence(counts: RecordCounts) -> str:
@@ -104,7 +95,7 @@ def simulate(
         raise SettingsError(f"{to!r} is no host:port.", remedy="Write --to 127.0.0.1:20001.")
     stopped = threading.Event()
     console.print(f"{stations} stations send to {to}.", highlight=False)
-    with _signals(stopped.set):
+    with on_signals(stopped.set):
         sent = send_simulated(
             (host.strip("[]"), int(port)),
             stations=stations,

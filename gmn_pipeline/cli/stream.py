@@ -7,12 +7,13 @@ import typer
 from dagster import AssetKey
 
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.settings import load_settings
-from gmn_pipeline.streams.service import StreamService, stopping_on_signals
+from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 
@@ -37,7 +38,7 @@ def run_service(of: Stream, key: AssetKey, *, once: bool, from_beginning: bool) 
     topic = of.topic(settings).name
     with dagster_instance(settings) as instance:
         service = StreamService(of, settings, reporter(instance, key))
-        with stopping_on_signals(service):
+        with on_signals(service.interrupt):
             service.run(
                 once=once,
                 from_beginning=from_beginning,

@@ -9,14 +9,24 @@ What belongs here: this order, and what is counted. What does not: asking the da
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from gmn_pipeline.database.source_marks import SourceMarks
-from gmn_pipeline.errors import CountMismatch
-from gmn_pipeline.sources.station_database import Page, StationDatabase
+from gmn_pipeline.errors import CountMismatch, SettingsError
+from gmn_pipeline.flows import acknowledged_readings
+from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
+from gmn_pipeline.readers.station_readings.received import Transport
+from gmn_pipeline.settings import KafkaSettings, StationDatabaseSettings
+from gmn_pipeline.sources.station_database import (
+    Page,
+    StationDatabase,
+    station_database,
+    station_table,
+)
 
 
 @dataclass
@@ -27,6 +37,10 @@ class Taken:
     published: int = 0
     refused: int = 0
     out_of_reach: int = 0
+
+    def metadata(self) -> dict[str, int]:
+        """The counts by name."""
+        return asdict(self)
 
 
 Publish = Callable[[Sequence[bytes]], tuple[int, int]]
@@ -75,3 +89,37 @@ def _send(page: Page, publish: Publish, taken: Taken) -> None:
     taken.read += len(records)
     taken.published += published
     taken.refused += refused
+
+
+# --- the parts, opened ---------------------------------------------------------------------------
+
+
+@contextmanager
+def opened_database(settings: StationDatabaseSettings) -> Iterator[StationDatabase]:
+    """The table that the settings describe. Raises SettingsError and SourceUnavailable."""
+    if settings.station_database is None:
+        raise SettingsError(
+            "No database of a station is set.",
+            remedy="Describe its table in a file and name that in GMN_STATION_DATABASE "
+            "(docs/station-databases.md).",
+        )
+    secret = settings.station_database_password
+    with station_database(
+        station_table(settings.station_database),
+        secret.get_secret_value() if secret else None,
+        page_rows=settings.station_database_page_rows,
+        timeout_s=settings.station_database_timeout_s,
+    ) as database:
+        yield database
+
+
+@contextmanager
+def publishing(settings: KafkaSettings, sender: str) -> Iterator[Publish]:
+    """Send records to the topic."""
+    with acknowledged_readings.publishing(settings, Transport.DATABASE, read_ndjson) as publish:
+
+        def send(records: Sequence[bytes]) -> tuple[int, int]:
+            became = publish(records, sender)
+            return became.published, len(became.refused)
+
+        yield send

@@ -58,6 +58,11 @@ verification_job = dg.define_asset_job(
     selection=_IS_SOUND,
     description="Asks the whole warehouse whether what it promises holds.",
 )
+station_database_job = dg.define_asset_job(
+    "station_database",
+    selection=dg.AssetSelection.assets(keys.PUBLICATIONS_STATION_DATABASE),
+    description="Takes what is new in a station's own database to the topic of readings.",
+)
 
 JOBS = [
     trajectory_days_job,
@@ -69,4 +74,5 @@ JOBS = [
     snapshot_job,
     maintenance_job,
     verification_job,
+    station_database_job,
 ]

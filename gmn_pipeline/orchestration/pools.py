@@ -3,3 +3,4 @@
 WAREHOUSE_WRITER = "gmn_warehouse_writer"
 READINGS_WRITER = "gmn_readings_writer"
 PUBLISHER = "gmn_publisher"
+STATION_DATABASE = "gmn_station_database"

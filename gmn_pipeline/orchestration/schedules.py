@@ -7,6 +7,7 @@ import dagster as dg
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
     maintenance_job,
+    station_database_job,
     station_reading_days_job,
     trajectory_days_job,
     verification_job,
@@ -77,10 +78,20 @@ def nightly_readings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     )
 
 
+station_database_every_five_minutes = dg.ScheduleDefinition(
+    name="station_database_every_five_minutes",
+    job=station_database_job,
+    cron_schedule="*/5 * * * *",
+    execution_timezone="UTC",
+    description="Takes what is new in a station's own database. Turn it on where there is one.",
+    tags={WHY_TAG: "every five minutes what is new in the station's database"},
+)
+
 SCHEDULES = [
     nightly_refresh,
     monthly_iau_showers,
     daily_maintenance,
     nightly_verification,
     nightly_readings,
+    station_database_every_five_minutes,
 ]

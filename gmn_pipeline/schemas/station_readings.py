@@ -77,7 +77,7 @@ SENT_FIELDS = (
         latest=LATEST,
     ),
     text("sender", "who sent it: address of a datagram, name of a client, or name of a source"),
-    text("transport", "how it came: udp, mqtt, line_protocol, database"),
+    text("transport", "how it came: udp, mqtt, line_protocol, database, http"),
 )  # fmt: skip
 """What a message says of a reading."""
 

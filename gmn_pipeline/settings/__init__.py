@@ -5,7 +5,6 @@ them. What does not: constants of the data format, and reading settings at impor
 made where a resource or a command is made.
 """
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -14,44 +13,21 @@ from gmn_pipeline.addresses import checked_address
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.paths import resolved
 from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
+from gmn_pipeline.settings.folders import FolderSettings as FolderSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
+from gmn_pipeline.settings.kafka import KafkaSettings as KafkaSettings
+from gmn_pipeline.settings.kafka import StreamSettings as StreamSettings
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
+from gmn_pipeline.settings.station_database import (
+    StationDatabaseSettings as StationDatabaseSettings,
+)
 from gmn_pipeline.settings.stations import StationSettings as StationSettings
 from gmn_pipeline.settings.tap import TapSettings as TapSettings
+from gmn_pipeline.settings.topics import TopicsOverHttpSettings as TopicsOverHttpSettings
 
 History = Literal["daily", "monthly", "yearly", "all"]
-
-
-class FolderSettings(SettingsGroup):
-    """Data folder: where everything is kept, and what lies where in it."""
-
-    data_dir: Path = Field(
-        Path("data"),
-        description="Folder of everything this pipeline keeps: landing, validated, warehouse, "
-        "snapshot and Dagster's own storage.",
-    )
-
-    @property
-    def landing_dir(self) -> Path:
-        return self.data_dir / "landing"
-
-    @property
-    def validated_dir(self) -> Path:
-        return self.data_dir / "validated"
-
-    @property
-    def warehouse_dir(self) -> Path:
-        return self.data_dir / "warehouse"
-
-    @property
-    def snapshot_dir(self) -> Path:
-        return self.data_dir / "snapshot"
-
-    @property
-    def dagster_home(self) -> Path:
-        return self.data_dir / "dagster"
 
 
 class HttpSettings(SettingsGroup):
@@ -222,99 +198,6 @@ class WarehouseSettings(FolderSettings):
         return url or None
 
 
-class KafkaSettings(FolderSettings):
-    """Kafka: the cluster, its topic, the schema registry."""
-
-    kafka_bootstrap_servers: str | None = Field(
-        None,
-        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
-        description="Kafka: host:port, separated by commas. Unset: the broker of the data folder "
-        "('make kafka'), if it runs.",
-    )
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT",
-        validation_alias="KAFKA_SECURITY_PROTOCOL",
-        description="How Kafka is talked to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
-    )
-    kafka_sasl_mechanism: str | None = Field(
-        None,
-        validation_alias="KAFKA_SASL_MECHANISM",
-        description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, with a SASL protocol.",
-    )
-    kafka_sasl_username: str | None = Field(
-        None, validation_alias="KAFKA_SASL_USERNAME", description="User name for SASL."
-    )
-    kafka_sasl_password: SecretStr | None = Field(
-        None, validation_alias="KAFKA_SASL_PASSWORD", description="Password for SASL."
-    )
-    kafka_ssl_cafile: Path | None = Field(
-        None,
-        validation_alias="KAFKA_SSL_CAFILE",
-        description="Certificates (PEM) that sign Kafka's own, if the system's do not.",
-    )
-    kafka_ssl_certfile: Path | None = Field(
-        None,
-        validation_alias="KAFKA_SSL_CERTFILE",
-        description="Certificate (PEM) by which this client shows who it is.",
-    )
-    kafka_ssl_keyfile: Path | None = Field(
-        None, validation_alias="KAFKA_SSL_KEYFILE", description="Private key of that certificate."
-    )
-    kafka_ssl_password: SecretStr | None = Field(
-        None, validation_alias="KAFKA_SSL_PASSWORD", description="Password of that private key."
-    )
-    schema_registry_url: str | None = Field(
-        None,
-        validation_alias="SCHEMA_REGISTRY_URL",
-        description="Schema registry with Confluent's API. Unset: messages name their schema by "
-        "its fingerprint (Avro single-object encoding).",
-    )
-    schema_registry_basic_auth: SecretStr | None = Field(
-        None,
-        validation_alias="SCHEMA_REGISTRY_BASIC_AUTH",
-        description="user:password for the schema registry.",
-    )
-    kafka_topic: str = Field(
-        "trajectory_summary_raw", description="Topic of the trajectories; with '.dlq' after it, "
-        "the topic of what could not be read."
-    )  # fmt: skip
-    kafka_readings_topic: str = Field(
-        "station_readings", description="Topic of the readings of stations."
-    )
-    kafka_readings_keep_hours: float = Field(
-        168.0,
-        gt=0,
-        description="Hours for which the topic keeps readings: as long, those who take them into "
-        "the lake may be away.",
-    )
-    kafka_partitions: int = Field(
-        3, ge=1, description="Partitions of the topic when this pipeline makes it."
-    )
-    kafka_replication: int = Field(
-        -1, ge=-1, description="Copies of each partition then; -1 for what the cluster does."
-    )
-    kafka_timeout_s: float = Field(
-        30.0, gt=0, description="Seconds that Kafka may take to answer or acknowledge."
-    )
-    own_kafka: bool = Field(
-        True, description="Whether 'gmn run' may start a broker of its own where none is set."
-    )
-
-
-class StreamSettings(SettingsGroup):
-    """Publications and streams: how much is sent and read at once."""
-
-    publish_batch: int = Field(
-        20_000, ge=1, description="Messages sent before their acknowledgement is recorded."
-    )
-    stream_records: int = Field(
-        50_000, ge=1, description="Most messages that one run takes in at once."
-    )
-    stream_wait_s: float = Field(
-        0.1, ge=0, description="Seconds that 'gmn stream' gathers messages before it merges them."
-    )
-
-
 class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSettings):
     """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
 
@@ -327,6 +210,10 @@ class ListenerSettings(KafkaSettings, StationSettings):
     """Way of readings, from their senders to Kafka: the groups that it needs."""
 
 
+class TopicsSettings(KafkaSettings, TopicsOverHttpSettings):
+    """Way of topics over HTTP: the groups that it needs."""
+
+
 class Settings(
     DaySettings,
     ShowerListSettings,
@@ -335,7 +222,9 @@ class Settings(
     ServingSettings,
     TopicSettings,
     ListenerSettings,
+    StationDatabaseSettings,
     AlertSettings,
+    TopicsSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -357,6 +246,8 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     StationSettings,
     ReadingsSettings,
     AlertSettings,
+    StationDatabaseSettings,
+    TopicsOverHttpSettings,
 )
 """All groups, in the order in which a reader wants them."""
 

@@ -92,7 +92,7 @@ def station_table(path: Path) -> StationTable:
 def _wrong(path: Path, why: str) -> SettingsError:
     return SettingsError(
         f"{path} does not describe a table of readings: {why}.",
-        remedy="docs/stations.md has an example.",
+        remedy="docs/station-databases.md has an example.",
     )
 
 
@@ -107,14 +107,21 @@ def _zone(path: Path | str, name: str) -> ZoneInfo:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class DatabasePlace:
+    """Where a database is, and who asks it."""
+
     host: str
     port: int
     user: str
     database: str
 
 
-def _parts(path: Path | str, address: str) -> _Parts:
+def place_of(table: StationTable) -> DatabasePlace:
+    """The place that the address of a table names. Raises SettingsError."""
+    return _parts(table.place, table.address)
+
+
+def _parts(path: Path | str, address: str) -> DatabasePlace:
     parts = urlsplit(address)
     database = unquote(parts.path.removeprefix("/"))
     if parts.scheme not in ("mysql", "mariadb") or not parts.hostname or not database:
@@ -127,7 +134,9 @@ def _parts(path: Path | str, address: str) -> _Parts:
             f"{path} has a password in it.",
             remedy="Leave it out there, and set GMN_STATION_DATABASE_PASSWORD.",
         )
-    return _Parts(parts.hostname, parts.port or _PORT, unquote(parts.username or ""), database)
+    return DatabasePlace(
+        parts.hostname, parts.port or _PORT, unquote(parts.username or ""), database
+    )
 
 
 @dataclass(frozen=True)
@@ -281,7 +290,7 @@ def station_database(
     Raises SettingsError for what its description has wrong, SourceUnavailable where the database
     does not answer, or not within `timeout_s` for a page.
     """
-    at = _parts(table.place, table.address)
+    at = place_of(table)
     with _errors(table):
         connection = pymysql.connect(
             host=at.host, port=at.port, user=at.user, password=password or "",

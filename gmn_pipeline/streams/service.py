@@ -12,12 +12,10 @@ What belongs here: the loop and signals. What does not: what a message means, an
 """
 
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from types import FrameType
 from typing import Any
 
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, GmnError, RetryableError
@@ -310,18 +308,3 @@ class StreamService:
         with self._waiting_for_kafka():
             ends = end_offsets(self._settings, kafka, self._topic.name, self._next)
         return sum(max(ends[partition] - at, 0) for partition, at in self._next.items())
-
-
-@contextmanager
-def stopping_on_signals(service: StreamService) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C stop the service once the merge under way is done."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        service.interrupt()
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

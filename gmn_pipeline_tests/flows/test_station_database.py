@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,8 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pymysql
 import pytest
+from pydantic import SecretStr
 
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.source_marks import SourceMarks
@@ -22,8 +25,16 @@ from gmn_pipeline.sources.station_database import (
     station_database,
     station_table,
 )
+from gmn_pipeline.streams.consumer import consume
+from gmn_pipeline.streams.station_readings import STATION_READINGS
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS
+from gmn_pipeline.warehouse.station_readings.rollups import roll_up
+from gmn_pipeline_tests.support.commands import Command
+from gmn_pipeline_tests.support.kafka import RunningBroker
 from gmn_pipeline_tests.support.mariadb import MariaDbServer, own_mariadb
 from gmn_pipeline_tests.support.sample import Bench
+from gmn_pipeline_tests.support.stream_bench import StreamBench
 
 TABLE = """
 CREATE TABLE readings (
@@ -261,6 +272,54 @@ def test_a_wrong_password_a_missing_table_and_a_missing_column_say_what_to_do(
         opened(mariadb, replace(table, columns={"timestamp": "when"})),
     ):
         pass
+
+
+def test_dagster_takes_a_database_to_the_topic_and_an_alert_is_told_of_what_came(
+    mariadb: MariaDbServer, table: StationTable, kafka: RunningBroker, tmp_path: Path
+) -> None:
+    road = StreamBench(
+        tmp_path / "road", kafka, kafka_readings_topic=f"readings-{uuid.uuid4().hex[:8]}",
+        station_database=described(mariadb, table, tmp_path / "readings.toml"),
+        station_database_password=SecretStr(mariadb.password),
+    )  # fmt: skip
+    insert(mariadb, *range(20))
+    mariadb.run(
+        "UPDATE readings SET humidity = 99 WHERE sensor = 3",
+        "INSERT INTO readings (sensor, measured) VALUES (99, '0000-00-00 00:00:00')",
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = road.defs().resolve_job_def("station_database")
+        for rows in ({"read": 21, "published": 20, "refused": 1}, {"read": 2, "published": 1}):
+            done = job.execute_in_process(instance=instance)
+            [event] = done.get_asset_materialization_events()
+            metadata = event.materialization.metadata
+            assert {name: metadata[name].value for name in rows} == rows
+    report = consume(STATION_READINGS, road.settings)
+    assert report.counts.as_dict() == {
+        "read": 21, "inserted": 20, "duplicate": 1, "outdated": 0, "dead": 0,
+    }  # fmt: skip
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[[rule]]\nname = "wet"\nwhen = "humidity_percent > 95"\nfresh_s = 1e10\n'
+        '[[rule]]\nname = "silent"\nsilent_for_s = 3600\n'
+    )
+    roll_up(WarehouseConnection(road.settings, READINGS))
+    command = Command(GMN_DATA_DIR=str(road.settings.data_dir))
+    assert "ES0001, sensor 3: wet holds" in command.says(
+        "stations", "alert", "--once", "--rules", str(rules)
+    )
+    assert "holds" not in command.says("stations", "alert", "--once", "--rules", str(rules))
+
+
+def described(mariadb: MariaDbServer, table: StationTable, path: Path) -> Path:
+    """The file that describes a table."""
+    columns = "".join(f'{name} = "{column}"\n' for name, column in table.columns.items())
+    path.write_text(
+        f'address = "{mariadb.address}"\ntable = "{table.name}"\nkey = "{table.key}"\n'
+        f'grows = "{table.grows}"\nreread = {table.reread}\nleft_out = ["changed", "ok"]\n'
+        f"[columns]\n{columns}"
+    )
+    return path
 
 
 GOOD = """

@@ -77,12 +77,13 @@ def own_mariadb() -> Iterator[MariaDbServer]:
         def start(port: int) -> "subprocess.Popen[bytes]":
             with (place / "log").open("ab") as log:
                 process = subprocess.Popen(
-                [daemon, "--no-defaults", f"--datadir={data}", f"--socket={place / 's'}",
-                 f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={place / 'pid'}",
-                 "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2",
-                 "--sql-mode=ALLOW_INVALID_DATES", *_user()],
-                stdout=subprocess.DEVNULL, stderr=log,
-            )  # fmt: skip
+                    [daemon, "--no-defaults", f"--datadir={data}", f"--socket={place / 's'}",
+                     f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={place / 'pid'}",
+                     "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2",
+                     "--sql-mode=ALLOW_INVALID_DATES", "--server-id=1",
+                     f"--log-bin={data / 'log'}", "--binlog-format=ROW", *_user()],
+                    stdout=subprocess.DEVNULL, stderr=log,
+                )  # fmt: skip
             _wait(process, place)
             return process
 
@@ -104,6 +105,7 @@ def _make_users(server: MariaDbServer, place: Path) -> None:
         for user, rights in (("writer", "ALL"), ("reader", "SELECT")):
             cursor.execute(f"CREATE USER {user}@'127.0.0.1' IDENTIFIED BY %s", [server.password])
             cursor.execute(f"GRANT {rights} ON weather.* TO {user}@'127.0.0.1'")
+        cursor.execute("GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO reader@'127.0.0.1'")
 
 
 def _user() -> list[str]:

@@ -19,6 +19,8 @@ STREAMS_TRAJECTORIES = key_of("streams", trajectories.DATASET)
 STREAMS_STATION_READINGS = key_of("streams", station_readings.DATASET)
 WAREHOUSE_STATION_READINGS = key_of("warehouse", station_readings.DATASET)
 WAREHOUSE_IAU_SHOWERS = key_of("warehouse", showers.DATASET)
+PUBLICATIONS_STATION_DATABASE = AssetKey(["publications", "station_database"])
+PUBLICATIONS_STATION_DATABASE_DAYS = AssetKey(["publications", "station_database_days"])
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])
 

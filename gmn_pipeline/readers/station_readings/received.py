@@ -26,6 +26,8 @@ class Transport(StrEnum):
     UDP = "udp"
     MQTT = "mqtt"
     LINE_PROTOCOL = "line_protocol"
+    DATABASE = "database"
+    HTTP = "http"
 
 
 class Received(NamedTuple):
