@@ -111,8 +111,8 @@ kafka-stop: setup  ## stop it
 bench-kafka: setup  ## measure publishing, taking in and latency (MESSAGES=200000)
 	@$(BIN)/python -m benchmarks.kafka_bench --messages $(or $(MESSAGES),200000)
 
-bench-stations: setup  ## measure datagrams into Kafka against a bare loop
-	@$(BIN)/python -m benchmarks.stations_bench
+bench-stations: setup  ## measure datagrams into Kafka against a bare loop (MOST=150000)
+	@$(BIN)/python -m benchmarks.stations_bench --most $(or $(MOST),150000)
 
 bench-readings: setup  ## measure the lake of readings, and from sending to a query (READINGS=10000000)
 	@$(BIN)/python -m benchmarks.readings_bench lake --readings $(or $(READINGS),10000000)

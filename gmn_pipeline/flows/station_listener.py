@@ -132,7 +132,7 @@ class StationListener:
         self._spool = Spool(
             folder_of(settings.data_dir) / "spool", int(settings.stations_spool_mb * 1e6)
         )
-        self._publication = ReadingsPublication(settings, self._spool)
+        self._publication = ReadingsPublication(settings, self._spool, self._stopped.is_set)
         self._started_at = utc_now()
         self._rate = _Rate()
         self.counts = RecordCounts()
@@ -191,7 +191,6 @@ class StationListener:
                 yield batch
             if not found:
                 self._stopped.wait(gather_s)
-        self._publication.wait_no_more()
         for way in self._ways:
             way.source.stop()
         while left := list(self._taken()):

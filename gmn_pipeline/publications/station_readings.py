@@ -12,7 +12,8 @@ What belongs here: rows into messages, and when the spool is used. What does not
 import io
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -79,8 +80,15 @@ class SpoolCounts:
 class ReadingsPublication:
     """The way to the topic, with its spool. One thread publishes; another one sends what waits."""
 
-    def __init__(self, settings: KafkaSettings, spool: Spool) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        spool: Spool,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._settings = settings
+        # Room in the spool is not waited for any longer then.
+        self._is_stopping = is_stopping
         self._topic: Topic = readings_topic(settings)
         self._spool = spool
         self._framing: Framing | None = None
@@ -88,7 +96,7 @@ class ReadingsPublication:
         self._sends_directly = True
         # Held by who finds the spool empty, so that nothing is put in meanwhile and forgotten.
         self._turn = threading.Lock()
-        self._stopping, self._stopped = threading.Event(), threading.Event()
+        self._stopped = threading.Event()
         self._wake = threading.Event()
         self._spool_thread = threading.Thread(target=self._send_spooled, name="spool")
         self.spool_counts = SpoolCounts()
@@ -100,10 +108,6 @@ class ReadingsPublication:
             self._sends_directly = False
             self._wake.set()
         self._spool_thread.start()
-
-    def wait_no_more(self) -> None:
-        """Wait no longer for room in the spool."""
-        self._stopping.set()
 
     def stop(self) -> None:
         """End; what waits stays on disk."""
@@ -126,7 +130,8 @@ class ReadingsPublication:
         if self._sends_directly:
             lost = self._send(self._topic.name, lost)
         spooled = self._to_spool(self._topic.name, lost, len(lost))
-        while waits and lost and not spooled and not self._stopping.wait(_LOOK_S):
+        while waits and lost and not spooled and not self._is_stopping():
+            time.sleep(_LOOK_S)
             spooled = self._to_spool(self._topic.name, lost, len(lost))
         sent = rows.height - len(lost)
         return Published(sent, spooled, len(lost) - spooled)

@@ -75,7 +75,7 @@ def polars_frame(
         {
             name: columns[name]
             if name in columns
-            else pl.repeat(None, height, dtype=kind, eager=True)
+            else pl.Series([None], dtype=kind).new_from_index(0, height)
             for name, kind in polars_schema(fields).items()
         }
     )

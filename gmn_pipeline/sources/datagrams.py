@@ -21,8 +21,8 @@ from typing import Any
 
 from gmn_pipeline.errors import ServiceRunning, SettingsError
 from gmn_pipeline.readers.station_readings.received import Received
+from gmn_pipeline.sources.many_datagrams import Datagrams, receiver
 
-_MOST_BYTES = 65_536
 _WAIT_S = 0.1
 _LAST_S = 1.0
 _MOST_SENDERS = 10_000
@@ -76,10 +76,12 @@ class DatagramSource:
         self._put_bytes = self._taken_bytes = 0
         self._queue: deque[tuple[Received, Sender]] = deque()
         self._socket = _opened(host, port, int(buffer_mb * 1e6))
+        self._receiver = receiver(self._socket)
         self.port: int = self._socket.getsockname()[1]
         # Twice what was asked for, or what the kernel allows.
         self.buffer_bytes = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         self._dropped = 0
+        self._failure: OSError | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"udp-{self.port}")
 
@@ -105,7 +107,10 @@ class DatagramSource:
         self._socket.close()
 
     def take(self, most: int) -> list[Received]:
-        """What waits, the oldest first; without waiting for more."""
+        """What waits, the oldest first; without waiting for more. Raises OSError if nothing can
+        come any more."""
+        if self._failure is not None and not self._queue:
+            raise self._failure
         queue = self._queue
         found: list[Received] = []
         with suppress(IndexError):
@@ -150,44 +155,47 @@ class DatagramSource:
         }
 
     def _run(self) -> None:
-        receive, put, is_stopped = self._socket.recvfrom, self._put, self._stopped.is_set
-        while not is_stopped():
-            with suppress(OSError):  # nothing came for a while
-                while not is_stopped():
-                    payload, address = receive(_MOST_BYTES)
-                    put(payload, address[0])
-        # What came until now is taken, but not all that goes on coming.
-        self._socket.setblocking(False)
-        until = time.monotonic() + _LAST_S
-        with suppress(OSError):
-            while time.monotonic() < until:
-                payload, address = receive(_MOST_BYTES)
-                put(payload, address[0])
+        try:
+            self._receive_all()
+        except OSError as error:
+            self._failure = error
 
-    def _put(self, payload: bytes, address: str) -> None:
+    def _receive_all(self) -> None:
+        receive, put, is_stopped = self._receiver.receive, self._put, self._stopped.is_set
+        while not is_stopped():
+            put(receive())
+        # What came until now is taken, but not all that goes on coming.
+        until = time.monotonic() + _LAST_S
+        while (found := receive(waits=False)) and time.monotonic() < until:
+            put(found)
+        put(found)
+
+    def _put(self, found: Datagrams) -> None:
         counts, now = self.counts, time.time()
-        counts.received += 1
-        sender = counts.senders.get(address) or self._new_sender(address)
-        sender.received += 1
-        if int(now) != sender.second:
-            sender.second, sender.in_second = int(now), 0
-        sender.in_second += 1
-        if sender.in_second > self._most_in_second:
-            counts.over_limit += 1
-            sender.over_limit += 1
-            return
-        weight = len(payload) + _WEIGHT_BYTES
-        if (
-            self._put_bytes - self._taken_bytes + weight > self._most_queue_bytes
-            or 2 * (sender.put_bytes - sender.taken_bytes + weight) > self._most_queue_bytes
-        ):
-            counts.queue_full += 1
-            sender.queue_full += 1
-            return
-        self._put_bytes += weight
-        sender.put_bytes += weight
-        self._queue.append((Received(payload, address, int(now * 1e6)), sender))
-        counts.put += 1
+        second, now_us = int(now), int(now * 1e6)
+        counts.received += len(found)
+        for payload, address in found:
+            sender = counts.senders.get(address) or self._new_sender(address)
+            sender.received += 1
+            if second != sender.second:
+                sender.second, sender.in_second = second, 0
+            sender.in_second += 1
+            if sender.in_second > self._most_in_second:
+                counts.over_limit += 1
+                sender.over_limit += 1
+                continue
+            weight = len(payload) + _WEIGHT_BYTES
+            if (
+                self._put_bytes - self._taken_bytes + weight > self._most_queue_bytes
+                or 2 * (sender.put_bytes - sender.taken_bytes + weight) > self._most_queue_bytes
+            ):
+                counts.queue_full += 1
+                sender.queue_full += 1
+                continue
+            self._put_bytes += weight
+            sender.put_bytes += weight
+            self._queue.append((Received(payload, address, now_us), sender))
+            counts.put += 1
 
     def _new_sender(self, address: str) -> Sender:
         senders = self.counts.senders

@@ -9,7 +9,9 @@ import pytest
 
 from gmn_pipeline.errors import ServiceRunning, SettingsError
 from gmn_pipeline.readers.station_readings.received import Received
+from gmn_pipeline.sources import datagrams
 from gmn_pipeline.sources.datagrams import DatagramSource
+from gmn_pipeline.sources.many_datagrams import OneByOne
 
 
 @contextmanager
@@ -57,6 +59,12 @@ def test_datagrams_come_in_order_with_their_sender_and_time() -> None:
     assert [one.payload for one in found] == payloads
     assert {one.sender for one in found} == {"127.0.0.1"}
     assert all(before <= one.received_at_us <= time.time_ns() // 1000 for one in found)
+
+
+def test_one_by_one_they_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datagrams, "receiver", OneByOne)
+    test_datagrams_come_in_order_with_their_sender_and_time()
+    test_what_had_come_when_it_is_stopped_is_taken()
 
 
 def test_what_had_come_when_it_is_stopped_is_taken() -> None:

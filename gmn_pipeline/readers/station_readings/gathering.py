@@ -46,7 +46,8 @@ MOST_OTHER_BYTES = 8_192
 """Size of them together, as JSON."""
 
 _DEEPEST = 4
-_TABLE = DATASET.checked[0]
+_WITHIN_LIMITS = polars_within_limits(DATASET.checked[0])
+_HALF_A_PLACE = pl.col("latitude_deg").is_null() != pl.col("longitude_deg").is_null()
 
 
 class Gathering:
@@ -159,10 +160,11 @@ class Gathering:
         wrong: dict[int, tuple[Cause, str]] = {}
         numbers = {name: self._column(name, height, wrong) for name in NUMBERS}
         rows = self._frame(height, numbers)
-        is_good = rows.select(polars_within_limits(_TABLE)).to_series()
+        is_good, has_half_a_place = rows.select(good=_WITHIN_LIMITS, half=_HALF_A_PLACE)
         for row in np.flatnonzero(~is_good.to_numpy()).tolist():
             wrong.setdefault(row, (Cause.OUT_OF_LIMITS, _beyond(rows.row(row, named=True))))
-        self._check_places(rows, wrong)
+        for row in np.flatnonzero(has_half_a_place.to_numpy()).tolist():
+            wrong.setdefault(row, (Cause.UNREADABLE, "its place has one coordinate"))
         for row in sorted(wrong):
             cause, reason = wrong[row]
             self.refuse(self._lines[row], self._from[row], reason, cause)
@@ -199,7 +201,7 @@ class Gathering:
             "other_quantities": self._other_column(height),
             "received_at_utc": _instants([came.received_at_us for came in self._from]),
             "sender": pl.Series([came.sender for came in self._from], dtype=pl.String),
-            "transport": pl.repeat(self._transport.value, height, dtype=pl.String, eager=True),
+            "transport": pl.Series([self._transport.value] * height, dtype=pl.String),
             **{name: column for name, column in numbers.items() if column is not None},
         }
         return polars_frame(SENT_FIELDS, told, height)
@@ -209,13 +211,6 @@ class Gathering:
         for row, told in zip(self._other_rows, self._others, strict=True):
             column[row] = told
         return pl.Series(column, dtype=pl.String)
-
-    def _check_places(self, rows: pl.DataFrame, wrong: dict[int, tuple[Cause, str]]) -> None:
-        half = rows.select(
-            pl.col("latitude_deg").is_null() != pl.col("longitude_deg").is_null()
-        ).to_series()
-        for row in np.flatnonzero(half.to_numpy()).tolist():
-            wrong.setdefault(row, (Cause.UNREADABLE, "its place has one coordinate"))
 
 
 def _instants(us: list[int]) -> pl.Series:
@@ -308,6 +303,8 @@ def _beyond(row: Mapping[str, Any]) -> str:
 def _is_within(value: Any, field: Field) -> bool:
     if value is None:
         return field.nullable
+    if field.earliest and field.latest:
+        return bool(field.earliest <= value <= field.latest)
     if field.pattern:
         return re.search(field.pattern, value) is not None
     low = -math.inf if field.minimum is None else field.minimum
@@ -316,6 +313,8 @@ def _is_within(value: Any, field: Field) -> bool:
 
 
 def _allowed(field: Field) -> str:
+    if field.earliest and field.latest:
+        return f"from {field.earliest:%Y-%m-%d} to {field.latest:%Y-%m-%d}"
     return f"like {field.pattern}" if field.pattern else f"within {field_range(field)}"
 
 
