@@ -11,7 +11,7 @@ datagrams (the listener's own benchmark).
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -43,7 +43,7 @@ from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 from gmn_pipeline.warehouse.station_readings.upkeep import keep_in_order
 from gmn_pipeline.warehouse.stream_session import stream_session
 
-_BEGIN = datetime(2026, 8, 1)
+BEGIN = datetime(2026, 8, 1)
 _TIMES = 9
 _LIBS = default_libs_dir(Path(__file__).parents[1] / "data")
 _SENT = polars_schema(DATASET.validated[0].fields)
@@ -63,7 +63,7 @@ def lake(
         warehouse = WarehouseConnection(settings, READINGS)
         with stream_session(warehouse):
             seconds = readings // sensors
-            _timed_once("write", lambda: _write(warehouse, sensors, seconds))
+            _timed_once("write", lambda: write(warehouse, sensors, seconds))
             _timed_once("roll up", lambda: roll_up(warehouse))
             _timed_once("put in order", lambda: keep_in_order(warehouse, settings))
         _print_disk(warehouse, Path(folder), seconds * sensors)
@@ -76,30 +76,39 @@ def _timed_once(what: str, act: Callable[[], object]) -> None:
     print(f"{what}: {time.monotonic() - began:.1f} s")
 
 
-def _write(warehouse: WarehouseConnection, sensors: int, seconds: int) -> None:
-    """A day in one commit."""
+def made_up_readings(sensors: int, begin: int, end: int) -> str:
+    """SQL that gives readings of each second from `begin` until before `end`."""
+    return f"""
+    SELECT format('HR{{:04d}}', s) AS station_code, '1' AS sensor_id,
+      TIMESTAMP '{BEGIN}' + to_seconds(t) AS measured_at_utc,
+      45 + s / 10 AS latitude_deg, 15.0 AS longitude_deg, 100.0 AS height_m,
+      round(12 + 6 * sin(t / 13751) + (hash(s, t) % 100) / 50, 2) AS temperature_deg_c,
+      round(70 + 20 * cos(t / 13751) + (hash(t, s) % 100) / 50, 2) AS humidity_percent,
+      round(1000 + 9 * sin(t / 99000 + s), 2) AS pressure_hpa,
+      measured_at_utc + INTERVAL 20 MILLISECOND AS received_at_utc,
+      '127.0.0.1' AS sender, 'udp' AS transport,
+      TIMESTAMP '{BEGIN + timedelta(seconds=end)}' AS taken_in_at_utc
+    FROM range({begin}, {end}) AS times(t), range({sensors}) AS sensors(s)
+    """
+
+
+def days(seconds: int) -> Iterator[tuple[int, int]]:
+    """From which second until before which each day lasts."""
     for begin in range(0, seconds, 86_400):
-        end = min(begin + 86_400, seconds)
-        taken_in = _BEGIN + timedelta(seconds=end)
+        yield begin, min(begin + 86_400, seconds)
+
+
+def write(warehouse: WarehouseConnection, sensors: int, seconds: int) -> None:
+    """A day in one commit."""
+    for begin, end in days(seconds):
+        taken_in = BEGIN + timedelta(seconds=end)
         with warehouse.writing() as connection:
             connection.execute(
-                f"""
-                INSERT INTO station_readings BY NAME
-                SELECT format('HR{{:04d}}', s) AS station_code, '1' AS sensor_id,
-                  TIMESTAMP '{_BEGIN}' + to_seconds(t) AS measured_at_utc,
-                  45 + s / 10 AS latitude_deg, 15.0 AS longitude_deg, 100.0 AS height_m,
-                  round(12 + 6 * sin(t / 13751) + (hash(s, t) % 100) / 50, 2) AS temperature_deg_c,
-                  round(70 + 20 * cos(t / 13751) + (hash(t, s) % 100) / 50, 2) AS humidity_percent,
-                  round(1000 + 9 * sin(t / 99000 + s), 2) AS pressure_hpa,
-                  measured_at_utc + INTERVAL 20 MILLISECOND AS received_at_utc,
-                  '127.0.0.1' AS sender, 'udp' AS transport,
-                  TIMESTAMP '{taken_in}' AS taken_in_at_utc
-                FROM range({begin}, {end}) AS times(t), range({sensors}) AS sensors(s)
-                """
+                f"INSERT INTO station_readings BY NAME {made_up_readings(sensors, begin, end)}"
             )
             connection.execute(
                 f"INSERT INTO readings_to_roll_up VALUES (TIMESTAMP '{taken_in}', "
-                f"{(end - begin) * sensors}, TIMESTAMP '{_BEGIN + timedelta(seconds=begin)}', "
+                f"{(end - begin) * sensors}, TIMESTAMP '{BEGIN + timedelta(seconds=begin)}', "
                 f"TIMESTAMP '{taken_in}')"
             )
 
@@ -127,9 +136,15 @@ def _files(connection: duckdb.DuckDBPyConnection, data: str, table: str) -> list
     return [f"{data}/{path}" for (path,) in rows]
 
 
-def _ask(warehouse: WarehouseConnection, seconds: int) -> None:
-    day = _BEGIN + timedelta(days=seconds // 86_400 // 2)
-    questions = {
+def middle_day(seconds: int) -> datetime:
+    """A day that lies in the middle."""
+    return BEGIN + timedelta(days=seconds // 86_400 // 2)
+
+
+def questions(seconds: int) -> dict[str, tuple[str, str, str]]:
+    """Each with the view that is asked, SQL, and the table that the view is of."""
+    day = middle_day(seconds)
+    return {
         "a day of one sensor": (
             "station_readings",
             "SELECT measured_at_utc, temperature_deg_c FROM {} WHERE station_code = 'HR0007' AND "
@@ -143,23 +158,22 @@ def _ask(warehouse: WarehouseConnection, seconds: int) -> None:
             "WHERE quantity = 'temperature_deg_c'",
             "station_readings_by_hour",
         ),
-        "the map of last values": (
-            "latest_readings",
-            "SELECT * FROM {}",
-            "latest_values",
-        ),
+        "the map of last values": ("latest_readings", "SELECT * FROM {}", "latest_values"),
     }
+
+
+def _ask(warehouse: WarehouseConnection, seconds: int) -> None:
     plain = duckdb.connect(":memory:")
     with warehouse.session():
-        for name, (relation, sql, table) in questions.items():
+        for name, (relation, sql, table) in questions(seconds).items():
             with warehouse.open(read_only=True) as connection:
-                ours, rows = _median_ms(connection, sql.format(relation))
+                ours, rows = median_ms(connection, sql.format(relation))
                 files = _files(connection, warehouse.backend.storage.path, table)
-            bare, _ = _median_ms(plain, sql.format(f"read_parquet({files!r})"))
+            bare, _ = median_ms(plain, sql.format(f"read_parquet({files!r})"))
             print(f"{name}: {rows:,} rows in {ours:.0f} ms, bare {bare:.0f} ms, {ours / bare:.1f}x")
 
 
-def _median_ms(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[float, int]:
+def median_ms(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[float, int]:
     times, rows = [], 0
     for _ in range(_TIMES):
         began = time.monotonic()

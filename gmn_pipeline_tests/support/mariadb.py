@@ -55,7 +55,7 @@ class MariaDbServer:
 
 
 @contextmanager
-def own_mariadb() -> Iterator[MariaDbServer]:
+def own_mariadb(memory_mb: int = 64) -> Iterator[MariaDbServer]:
     """A server for the time being. Skips the test, saying why, where there is none."""
     daemon, install = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
     if daemon is None or install is None:
@@ -79,7 +79,8 @@ def own_mariadb() -> Iterator[MariaDbServer]:
                 process = subprocess.Popen(
                     [daemon, "--no-defaults", f"--datadir={data}", f"--socket={place / 's'}",
                      f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={place / 'pid'}",
-                     "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2",
+                     f"--innodb-buffer-pool-size={memory_mb}M",
+                     "--innodb-flush-log-at-trx-commit=2",
                      "--sql-mode=ALLOW_INVALID_DATES", "--server-id=1",
                      f"--log-bin={data / 'log'}", "--binlog-format=ROW", *_user()],
                     stdout=subprocess.DEVNULL, stderr=log,
