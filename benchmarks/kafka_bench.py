@@ -39,6 +39,7 @@ from gmn_pipeline.schemas.messages import KEY_FIELD, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.consumer import consume
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
 from gmn_pipeline_tests.support.archive import generate
 
@@ -132,7 +133,7 @@ def consuming(two: Settings) -> dict[str, float]:
     """The topic into an empty warehouse; the machine's speed drifts, so bare before and after."""
     _tell("taking in")
     before = _bare(lambda: bare_consume(two))
-    ours = timed(lambda: consume(two).counts.inserted)
+    ours = timed(lambda: consume(TRAJECTORIES, two).counts.inserted)
     _tell(f"  {ours:,.0f} messages/s")
     return _ratio(ours, [before, _bare(lambda: bare_consume(two))])
 

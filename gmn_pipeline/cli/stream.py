@@ -11,6 +11,7 @@ from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.service import StreamService, stopping_on_signals
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 
 
 def stream(
@@ -26,7 +27,7 @@ def stream(
     # A broker that is away is told of once by the service, and by the client at each try.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with dagster_instance(settings) as instance:
-        service = StreamService(settings, reporter(instance))
+        service = StreamService(TRAJECTORIES, settings, reporter(instance))
         with stopping_on_signals(service):
             service.run(
                 once=once,

@@ -9,6 +9,9 @@ it told. Two readings that are equal in everything but who sent them, how and wh
 are one: datagrams are doubled on their way. Any other is a row of its own.
 """
 
+from dataclasses import replace
+from datetime import datetime
+
 from gmn_pipeline.schemas.dataset import Dataset, Table, text, utc
 from gmn_pipeline.schemas.fields import Field, Kind, Null
 from gmn_pipeline.schemas.quantities import QUANTITIES
@@ -53,15 +56,26 @@ TAKEN_IN_AT = utc(
     "when it came into the lake: the same for all of a commit, and later for each next one",
 )
 
+EARLIEST, LATEST = datetime(1970, 1, 1), datetime(2200, 1, 1)
+"""Of clocks, however wrong: what a calendar can be kept for."""
+
 SENT_FIELDS = (
     _STATION,
     _SENSOR,
-    utc("measured_at_utc", "when it was measured, by the station's clock"),
+    replace(
+        utc("measured_at_utc", "when it was measured, by the station's clock"),
+        earliest=EARLIEST,
+        latest=LATEST,
+    ),
     *PLACE_FIELDS,
     *(quantity.field for quantity in QUANTITIES),
     text("other_quantities", "what else the sensor told, name to value, as a JSON object",
          Null.UNDEFINED),
-    utc("received_at_utc", "when it came to the platform, by the platform's clock"),
+    replace(
+        utc("received_at_utc", "when it came to the platform, by the platform's clock"),
+        earliest=EARLIEST,
+        latest=LATEST,
+    ),
     text("sender", "who sent it: address of a datagram, name of a client, or name of a source"),
     text("transport", "how it came: udp, mqtt, line_protocol, database"),
 )  # fmt: skip
@@ -151,6 +165,16 @@ READINGS_TO_ROLL_UP = Table(
     ),
 )
 
+READINGS_DELETED = Table(
+    "readings_deleted",
+    "up to which time of measuring readings have been deleted by age; their rollups stay",
+    (
+        utc("deleted_before_utc", "readings measured before are deleted, and not taken in any more"),
+        _count("reading_count", "how many were deleted then"),
+        utc("deleted_at_utc", "when"),
+    ),
+)
+
 STATION_READING_MESSAGES = messages_of(
     Table("station_reading", "What one sensor of a station measured at one instant.", SENT_FIELDS)
 )
@@ -161,7 +185,7 @@ DATASET = Dataset(
     key=("station_code", "sensor_id", "measured_at_utc"),
     time_column="measured_at_utc",
     validated=(Table("sent_readings", STATION_READINGS.meaning, SENT_FIELDS),),
-    working_tables=(READINGS_TO_ROLL_UP,),
+    working_tables=(READINGS_TO_ROLL_UP, READINGS_DELETED),
     messages=STATION_READING_MESSAGES,
     lake="readings",
 )

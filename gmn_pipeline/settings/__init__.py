@@ -16,6 +16,7 @@ from gmn_pipeline.paths import resolved
 from gmn_pipeline.settings.alerts import AlertSettings as AlertSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
+from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
 from gmn_pipeline.settings.stations import StationSettings as StationSettings
 from gmn_pipeline.settings.tap import TapSettings as TapSettings
@@ -171,7 +172,7 @@ class WarehouseSettings(FolderSettings):
     warehouse_catalog_url: str | None = Field(
         None,
         description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
-        "password; it gets a schema gmn_warehouse there. Unset: a SQLite file in the data folder.",
+        "password; it gets a schema gmn_warehouse there, and gmn_readings for readings. Unset: a SQLite file in the data folder.",
     )
     warehouse_catalog_password: SecretStr | None = Field(
         None, description="Password of that address."
@@ -179,7 +180,8 @@ class WarehouseSettings(FolderSettings):
     warehouse_storage_url: str | None = Field(
         None,
         description="Data files of the warehouse: s3://bucket/prefix, or a folder (one that every "
-        "machine has under the same path). Unset: in the data folder.",
+        "machine has under the same path); those of readings lie beside it, in a prefix that "
+        "ends in -readings. Unset: in the data folder.",
     )
     s3_endpoint_url: str | None = Field(
         None,
@@ -316,8 +318,8 @@ class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSetti
     """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
 
 
-class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings):
-    """Way of the topic, from the warehouse to Kafka and back: the groups that it needs."""
+class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings, ReadingsSettings):
+    """Way of a topic, from the warehouse to Kafka and back: the groups that it needs."""
 
 
 class ListenerSettings(KafkaSettings, StationSettings):
@@ -353,6 +355,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     StreamSettings,
     StationSettings,
     AlertSettings,
+    ReadingsSettings,
 )
 """All groups, in the order in which a reader wants them."""
 

@@ -1,9 +1,9 @@
-"""Take an exact range of the topic into the warehouse.
+"""Take an exact range of a topic into its lake.
 
     plan     where each partition is to be read on, or why that cannot be (a gap is never skipped)
     read     every record of the ranges, as bytes (`kafka/reader.py`)
-    decode   what may be merged, checked as files are; dead letters apart (`trajectories.py`)
-    merge    rows, dead letters and next offsets in one transaction (`warehouse/trajectories/`)
+    decode   what may be merged; dead letters apart (`trajectories.py`, `station_readings.py`)
+    merge    rows, dead letters and next offsets in one transaction (`warehouse/`)
 
 A run that is killed anywhere and run again comes to the same warehouse. Dead letters are sent
 before that transaction, so after a crash one may stand twice on the dead-letter topic, with the
@@ -27,20 +27,13 @@ from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.topics import TopicState, topic_state
 from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
-from gmn_pipeline.schemas.topics import Topic, trajectories_topic
+from gmn_pipeline.schemas.topics import Topic
 from gmn_pipeline.settings import FolderSettings, KafkaSettings, TopicSettings
 from gmn_pipeline.storage.files import exclusive, is_locked
-from gmn_pipeline.streams.trajectories import decode_batch
+from gmn_pipeline.streams.stream import Batch, Counts, Stream
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.offsets import stored_offsets
 from gmn_pipeline.warehouse.stream_session import stream_session
-from gmn_pipeline.warehouse.trajectories.messages import (
-    MergeCounts,
-    MessageBatch,
-    merge_messages,
-)
-
-LOCK = "stream.lock"
 
 
 @dataclass
@@ -48,7 +41,7 @@ class ConsumeReport:
     """What was ingested, and where the warehouse is on the topic now; `lag` is None if unknown."""
 
     topic: str
-    counts: MergeCounts = field(default_factory=MergeCounts)
+    counts: Any
     ranges: list[OffsetRange] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
     lag: int | None = None
@@ -61,34 +54,37 @@ class ConsumeReport:
 
 
 @contextmanager
-def consumer_lock(settings: FolderSettings) -> Iterator[None]:
+def consumer_lock(stream: Stream, settings: FolderSettings) -> Iterator[None]:
     """Be the only one who reads the topic into this warehouse; it goes with its process, come what
     may. Raises StreamBusy if another does."""
     with ExitStack() as held:
         try:
-            held.enter_context(exclusive(settings.data_dir / LOCK, timeout_s=0))
+            held.enter_context(exclusive(settings.data_dir / stream.lock, timeout_s=0))
         except TimeoutError as error:
             raise StreamBusy(
                 "Another process takes the topic into the warehouse already.",
-                remedy="Let it work, or stop it ('gmn stream' ends on Ctrl-C or SIGTERM).",
+                remedy=f"Let it work, or stop it ('{stream.command}' ends on Ctrl-C or SIGTERM).",
             ) from error
         yield
 
 
-def is_being_consumed(settings: FolderSettings) -> bool:
+def is_being_consumed(stream: Stream, settings: FolderSettings) -> bool:
     """Whether somebody does that right now."""
-    return is_locked(settings.data_dir / LOCK)
+    return is_locked(settings.data_dir / stream.lock)
 
 
 # --- plan ----------------------------------------------------------------------------------------
 
 
 def planned_ranges(
-    settings: KafkaSettings, warehouse: WarehouseConnection, kafka: Any | None = None
+    stream: Stream,
+    settings: KafkaSettings,
+    warehouse: WarehouseConnection,
+    kafka: Any | None = None,
 ) -> tuple[TopicState, list[OffsetRange]] | None:
     """The topic as it is, asked through a consumer if one is given, and what is to be read of it;
     None if there is no topic yet."""
-    topic = trajectories_topic(settings)
+    topic = stream.topic(settings)
     state = topic_state(settings, topic, kafka)
     if state is None:
         return None
@@ -128,12 +124,12 @@ def _check_no_gap(topic: Topic, partition: int, at: int, begin: int, end: int) -
 
 
 def _wanted(
-    planned: Sequence[OffsetRange], wanted: Sequence[OffsetRange] | None
+    stream: Stream, planned: Sequence[OffsetRange], wanted: Sequence[OffsetRange] | None
 ) -> list[OffsetRange]:
     """What of the wanted ranges is not in the warehouse yet."""
     if wanted is None:
         return list(planned)
-    _check_attached(planned, wanted)
+    _check_attached(stream, planned, wanted)
     ends = {r.partition: r.end for r in wanted}
     return [
         OffsetRange(r.partition, r.begin, min(r.end, ends[r.partition]))
@@ -142,7 +138,9 @@ def _wanted(
     ]
 
 
-def _check_attached(planned: Sequence[OffsetRange], wanted: Sequence[OffsetRange]) -> None:
+def _check_attached(
+    stream: Stream, planned: Sequence[OffsetRange], wanted: Sequence[OffsetRange]
+) -> None:
     """A wanted range that begins beyond where the warehouse is would leave a hole."""
     at = {r.partition: r.begin for r in planned}
     for range_ in wanted:
@@ -150,7 +148,7 @@ def _check_attached(planned: Sequence[OffsetRange], wanted: Sequence[OffsetRange
             raise StreamGap(
                 f"Offsets {at[range_.partition]} to {range_.begin} of partition "
                 f"{range_.partition} were not read yet.",
-                remedy="Materialize streams/trajectories without a range: it reads on "
+                remedy=f"Materialize streams/{stream.name} without a range: it reads on "
                 "from where the warehouse is.",
             )
 
@@ -181,28 +179,29 @@ def steps(ranges: Sequence[OffsetRange], most: int) -> Iterator[list[OffsetRange
 
 
 def batches(
+    stream: Stream,
     settings: TopicSettings,
     kafka: Any,
     state: TopicState,
     ranges: Sequence[OffsetRange],
     run_id: str | None = None,
     is_stopped: Callable[[], bool] = never,
-) -> Generator[tuple[MessageBatch, list[DeadLetter]], None, None]:
+) -> Generator[tuple[Batch, list[DeadLetter]], None, None]:
     """What the ranges hold, in bounded steps; the next is read and decoded while one is merged.
 
     Reading and decoding share a thread: both hold Python's lock, and taking turns costs more.
     Ends early when `is_stopped`, which is asked several times a second.
     """
     registry = open_registry(settings)
-    topic = trajectories_topic(settings)
+    topic = stream.topic(settings)
 
-    def found() -> Generator[tuple[MessageBatch, list[DeadLetter]], None, None]:
+    def found() -> Generator[tuple[Batch, list[DeadLetter]], None, None]:
         with SteadyReader(settings, kafka, topic, is_stopped) as reader:
-            for step in steps(ranges, settings.stream_records):
+            for step in steps(ranges, stream.most(settings)):
                 records = reader.read(step)
                 if records is None:
                     return
-                yield decode_batch(records, state, step, registry, run_id)
+                yield stream.decode(records, state, step, registry, run_id)
 
     return prefetch(found())
 
@@ -211,20 +210,23 @@ def batches(
 
 
 def ingest(
+    stream: Stream,
     settings: KafkaSettings,
     warehouse: WarehouseConnection,
-    batch: MessageBatch,
+    batch: Batch,
     dead: Sequence[DeadLetter],
-) -> MergeCounts:
-    """Bring a batch into the warehouse, and its dead letters to their topic."""
-    send_dead_letters(settings, trajectories_topic(settings), dead)
-    return merge_messages(warehouse, batch)
+) -> Counts:
+    """Bring a batch into the lake, and its dead letters to their topic."""
+    send_dead_letters(settings, stream.topic(settings), dead)
+    counts: Counts = stream.merge(warehouse, batch)
+    return counts
 
 
 # --- all of it -----------------------------------------------------------------------------------
 
 
 def consume(
+    stream: Stream,
     settings: TopicSettings,
     wanted: Sequence[OffsetRange] | None = None,
     *,
@@ -236,19 +238,23 @@ def consume(
     Of a wanted range that is partly in the warehouse only the rest is read; of a topic that was
     made anew since it was asked for, nothing.
     """
-    report = ConsumeReport(settings.kafka_topic)
+    report = ConsumeReport(stream.topic(settings).name, stream.no_counts())
     began = time.monotonic()
-    warehouse = WarehouseConnection(settings)
-    with consumer_lock(settings), stream_session(warehouse), consumer(settings) as kafka:
-        found = planned_ranges(settings, warehouse, kafka)
+    warehouse = stream.warehouse(settings)
+    with (
+        consumer_lock(stream, settings),
+        stream_session(warehouse),
+        consumer(settings) as kafka,
+    ):
+        found = planned_ranges(stream, settings, warehouse, kafka)
         if found is not None and topic_id in (None, found[0].topic_id):
             state, planned = found
-            ranges = _wanted(planned, wanted)
-            with closing(batches(settings, kafka, state, ranges, run_id)) as decoded:
+            ranges = _wanted(stream, planned, wanted)
+            with closing(batches(stream, settings, kafka, state, ranges, run_id)) as decoded:
                 for batch, dead in decoded:
-                    report.counts.add(ingest(settings, warehouse, batch, dead))
+                    report.counts.add(ingest(stream, settings, warehouse, batch, dead))
                     report.ranges += batch.ranges
-        left = planned_ranges(settings, warehouse, kafka)
+        left = planned_ranges(stream, settings, warehouse, kafka)
         if left is not None:
             report.next_offsets = {r.partition: r.begin for r in left[1]}
             report.lag = sum(r.length for r in left[1])

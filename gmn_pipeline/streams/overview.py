@@ -11,6 +11,7 @@ from gmn_pipeline.errors import GmnError
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.settings import KafkaSettings
 from gmn_pipeline.streams.consumer import is_being_consumed, planned_ranges
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.dead_letters import count_dead_letters
 from gmn_pipeline.warehouse.offsets import TopicProgress, topic_progress
@@ -47,7 +48,7 @@ def overview(settings: KafkaSettings, warehouse: WarehouseConnection) -> Overvie
     if servers is not None:
         impatient = settings.model_copy(update={"kafka_timeout_s": 5.0})
         try:
-            found = planned_ranges(impatient, warehouse)
+            found = planned_ranges(TRAJECTORIES, impatient, warehouse)
             kafka = servers
         except GmnError as error:
             kafka, found = f"{servers}: {error.message}", None
@@ -61,7 +62,7 @@ def overview(settings: KafkaSettings, warehouse: WarehouseConnection) -> Overvie
         known.published.last_sent_at_utc,
         known.reached.offsets,
         lag,
-        "running" if is_being_consumed(settings) else "not running",
+        "running" if is_being_consumed(TRAJECTORIES, settings) else "not running",
         known.dead_letters,
         known.last_dead_letter,
     )

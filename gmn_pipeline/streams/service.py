@@ -1,4 +1,4 @@
-"""`gmn stream`: ingest the topic as it comes, without waiting for a sensor.
+"""`gmn stream`, `gmn stations take-in`: ingest a topic as it comes, without waiting for a sensor.
 
 The same steps as a run of the sensor's (`consumer.py`), with the connections kept open, and the
 same lock: only one of the two works at a time. What it did goes to a reporter (Dagster), gathered
@@ -33,7 +33,6 @@ from gmn_pipeline.kafka.reader import Reader
 from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.topics import TopicState, end_offsets, ensure_topics
 from gmn_pipeline.schemas.offsets import OffsetRange
-from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import TopicSettings
 from gmn_pipeline.streams.consumer import (
     ConsumeReport,
@@ -42,11 +41,9 @@ from gmn_pipeline.streams.consumer import (
     ingest,
     planned_ranges,
 )
-from gmn_pipeline.streams.trajectories import decode_batch
-from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.streams.stream import Batch, Stream
 from gmn_pipeline.warehouse.offsets import forget_offsets
 from gmn_pipeline.warehouse.stream_session import stream_session
-from gmn_pipeline.warehouse.trajectories.messages import MessageBatch
 
 _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
@@ -54,7 +51,6 @@ _PLAN_S = 10.0
 _REPORT_S = 10.0
 # A DuckDB that stays open remembers something of every commit (0.3 MB each): it is opened anew.
 _SESSION_S = 120.0
-_RUN_ID = "gmn stream"
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 # How often it is looked whether a broker that is away takes connections again.
 _LOOK_S = 0.5
@@ -92,18 +88,23 @@ class StreamService:
     """Ingests the topic until it is stopped."""
 
     def __init__(
-        self, settings: TopicSettings, reporter: Callable[[ConsumeReport], None] | None = None
+        self,
+        stream: Stream,
+        settings: TopicSettings,
+        reporter: Callable[[ConsumeReport], None] | None = None,
     ) -> None:
+        self._stream = stream
         self._settings = settings
         self._reporter = reporter
-        self._topic = trajectories_topic(settings)
-        self._warehouse = WarehouseConnection(settings)
+        self._topic = stream.topic(settings)
+        self._warehouse = stream.warehouse(settings)
+        self._beside = stream.beside(settings, self._warehouse)
         self._stopped = threading.Event()
         self._waits_for_kafka = False
         self._trouble: _Trouble | None = None
         self._servers: str | None = None
         self._next: dict[int, int] = {}
-        self._report = ConsumeReport(self._topic.name)
+        self._report = self._new_report()
         self._reported_at = time.monotonic()
 
     def stop(self) -> None:
@@ -138,7 +139,7 @@ class StreamService:
         Kafka may come and go, or not be there yet (but for `once`); a gap or any other lasting
         error ends the service.
         """
-        with consumer_lock(self._settings):
+        with consumer_lock(self._stream, self._settings):
             if from_beginning:
                 # Only with the lock: whoever else has it relies on these offsets.
                 forget_offsets(self._warehouse, self._topic.name)
@@ -224,7 +225,7 @@ class StreamService:
             with self._waiting_for_kafka():
                 self._check_address()
                 self._check_reachable()
-                found = planned_ranges(self._settings, self._warehouse, kafka)
+                found = planned_ranges(self._stream, self._settings, self._warehouse, kafka)
             if found is None:
                 break
             self._is_well()
@@ -237,13 +238,16 @@ class StreamService:
             else:
                 self._follow(kafka, state, planned)
             self._tell(kafka)
+        if once or self._stopped.is_set():
+            self._beside.look(is_last=True)
         self._tell(kafka, now=True)
 
     def _catch_up(self, kafka: Any, state: TopicState, planned: list[OffsetRange]) -> None:
         """Behind the topic: read on while what was read is merged."""
         found = batches(
-            self._settings, kafka, state, planned, _RUN_ID, is_stopped=self._stopped.is_set
-        )
+            self._stream, self._settings, kafka, state, planned, self._stream.command,
+            is_stopped=self._stopped.is_set,
+        )  # fmt: skip
         with closing(found):
             while True:
                 began = time.monotonic()
@@ -266,21 +270,26 @@ class StreamService:
         while time.monotonic() < until and not self._stopped.is_set():
             with self._waiting_for_kafka(), kafka_errors(self._settings, f"reading {state.topic}"):
                 ranges, records = reader.poll(
-                    self._settings.stream_wait_s, self._settings.stream_records
+                    self._stream.gather_s(self._settings), self._stream.most(self._settings)
                 )
             if ranges:
                 began = time.monotonic()
-                self._ingest(*decode_batch(records, state, ranges, registry, _RUN_ID), began)
+                decoded = self._stream.decode(
+                    records, state, ranges, registry, self._stream.command
+                )
+                self._ingest(*decoded, began)
             else:
                 self._check_address()
+                self._beside.look()
             self._tell(kafka)
 
-    def _ingest(self, batch: MessageBatch, dead: list[DeadLetter], began: float) -> None:
-        counts = ingest(self._settings, self._warehouse, batch, dead)
+    def _ingest(self, batch: Batch, dead: list[DeadLetter], began: float) -> None:
+        counts = ingest(self._stream, self._settings, self._warehouse, batch, dead)
         self._report.counts.add(counts)
         self._next |= {r.partition: r.end for r in batch.ranges}
         self._report.seconds += time.monotonic() - began
         _log.info("%s", {name: count for name, count in counts.as_dict().items() if count})
+        self._beside.look()
 
     def _tell(self, kafka: Any | None = None, *, now: bool = False) -> None:
         due = time.monotonic() - self._reported_at >= _REPORT_S
@@ -290,8 +299,11 @@ class StreamService:
         is_there = kafka is not None and is_reachable(self._settings)
         self._report.lag = self._lag(kafka) if is_there else None
         self._reporter(self._report)
-        self._report = ConsumeReport(self._topic.name)
+        self._report = self._new_report()
         self._reported_at = time.monotonic()
+
+    def _new_report(self) -> ConsumeReport:
+        return ConsumeReport(self._topic.name, self._stream.no_counts())
 
     def _lag(self, kafka: Any) -> int:
         """How many offsets the topic is ahead right now."""

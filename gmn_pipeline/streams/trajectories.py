@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from gmn_pipeline.clock import utc_now
 from gmn_pipeline.kafka.dead_letters import DeadLetter
 from gmn_pipeline.kafka.framing import unframe
 from gmn_pipeline.kafka.schema_registry import SchemaRegistry
@@ -28,11 +27,20 @@ from gmn_pipeline.schemas.messages import (
     TRAJECTORY_MESSAGES,
 )
 from gmn_pipeline.schemas.offsets import OffsetRange
-from gmn_pipeline.schemas.stream_tables import DEAD_LETTERS
+from gmn_pipeline.schemas.topics import trajectories_topic
+from gmn_pipeline.schemas.trajectories import DATASET
 from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
+from gmn_pipeline.streams.records import dead_letter_rows, text_of
+from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.validated.trajectories.checks import check_typed_rows
 from gmn_pipeline.validated.trajectories.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
-from gmn_pipeline.warehouse.trajectories.messages import MESSAGE_SCHEMA, MessageBatch
+from gmn_pipeline.warehouse.lakes import WAREHOUSE
+from gmn_pipeline.warehouse.trajectories.messages import (
+    MESSAGE_SCHEMA,
+    MergeCounts,
+    MessageBatch,
+    merge_messages,
+)
 
 _TYPES = polars_schema(VALIDATED_TRAJECTORIES.fields)
 _KINDS = {f.column: f.kind for f in MESSAGE_FIELDS}
@@ -52,7 +60,7 @@ def decode_batch(
 ) -> tuple[MessageBatch, list[DeadLetter]]:
     """Records as what may be merged, and what may not."""
     reasons: dict[int, list[str]] = {}
-    keys = [_text(record.key) for record in records]
+    keys = [text_of(record.key) for record in records]
     valued = [at for at, record in enumerate(records) if record.value is not None]
     decoded = unframe([records[at].value for at in valued], TRAJECTORY_MESSAGES, registry)
     reasons |= {valued[at]: [why] for at, why in decoded.reasons.items()}
@@ -81,7 +89,7 @@ def decode_batch(
     dead = [DeadLetter(records[at], reasons[at]) for at in sorted(reasons)]
     batch = MessageBatch(
         state.topic, state.topic_id, state.cluster_id, ranges, messages, checked.rows,
-        _dead_letter_rows(dead, state), run_id,
+        dead_letter_rows(dead, state), run_id,
     )  # fmt: skip
     return batch, dead
 
@@ -171,26 +179,6 @@ def _generated_at(record: Any, sent_at: datetime) -> datetime:
             except ValueError:
                 break
     return sent_at
-
-
-def _text(key: bytes | None) -> str | None:
-    return None if key is None else key.decode("utf-8", "backslashreplace")
-
-
-def _dead_letter_rows(dead: Sequence[DeadLetter], state: TopicState) -> pl.DataFrame:
-    now = utc_now()
-    rows = [
-        (
-            state.topic, state.topic_id, d.record.partition, d.record.offset,
-            d.record.timestamp * 1000, _text(d.record.key), len(d.record.value or b""),
-            d.reasons, now,
-        )
-        for d in dead
-    ]  # fmt: skip
-    wire = polars_schema(DEAD_LETTERS.fields)
-    wire["sent_at_utc"] = pl.Int64()
-    frame = pl.DataFrame(rows, schema=wire, orient="row")
-    return frame.with_columns(pl.col("sent_at_utc").cast(pl.Datetime("us")))
 
 
 # --- messages to rows ----------------------------------------------------------------------------
@@ -335,3 +323,18 @@ def _combined(computed: list[str], given: list[str] | None) -> list[str]:
     told = {f for f in given if f in FLAGS_OF_THE_FILE}
     seen = {f for f in computed if f not in FLAGS_OF_THE_FILE}
     return [name for name in _FLAG_ORDER if name in told | seen]
+
+
+TRAJECTORIES = Stream(
+    DATASET.name,
+    command="gmn stream",
+    lock="stream.lock",
+    lake=WAREHOUSE,
+    topic=trajectories_topic,
+    decode=decode_batch,
+    merge=merge_messages,
+    no_counts=MergeCounts,
+    most=lambda settings: settings.stream_records,
+    gather_s=lambda settings: settings.stream_wait_s,
+)
+"""Trajectories into the warehouse."""

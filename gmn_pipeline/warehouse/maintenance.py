@@ -64,10 +64,10 @@ def maintain_lake(
         statistics.leave_open(connection, wrong)
         files_after = _file_count(connection)
         bytes_before = warehouse.backend.storage.size_bytes(connection)
-        expired = _call(connection, "expire_snapshots", _older_than(now - keep))
-        gone = _older_than(now - _READERS_FINISH_WITHIN)
-        removed = _call(connection, "cleanup_old_files", gone)
-        orphans = _call(connection, "delete_orphaned_files", gone)
+        expired = call(connection, "expire_snapshots", older_than(now - keep))
+        gone = older_than(now - _READERS_FINISH_WITHIN)
+        removed = call(connection, "cleanup_old_files", gone)
+        orphans = call(connection, "delete_orphaned_files", gone)
         bytes_freed = bytes_before - warehouse.backend.storage.size_bytes(connection)
     return LakeMaintenance(
         files_before, files_after, rows_flushed, len(expired), len(removed), len(orphans),
@@ -108,24 +108,26 @@ def inlined_rows(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _flush(connection: duckdb.DuckDBPyConnection) -> int:
-    return sum(rows for *_, rows in _call(connection, "flush_inlined_data"))
+    return sum(rows for *_, rows in call(connection, "flush_inlined_data"))
 
 
 def _put_together(connection: duckdb.DuckDBPyConnection) -> int:
     """Rows and files of many small commits into few files; how many rows left the catalogue."""
     flushed = _flush(connection)
-    _call(connection, "rewrite_data_files", f"delete_threshold => {_REWRITE_FROM_DELETED_SHARE}")
-    _call(connection, "merge_adjacent_files")
+    call(connection, "rewrite_data_files", f"delete_threshold => {_REWRITE_FROM_DELETED_SHARE}")
+    call(connection, "merge_adjacent_files")
     return flushed
 
 
-def _call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]
+def call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]
+    """One of DuckLake's functions of maintenance."""
     given = ", ".join([f"'{CATALOG}'", *arguments])
     sql = f"CALL ducklake_{function}({given})"
     return retry_while_busy(lambda: connection.execute(sql).fetchall())
 
 
-def _older_than(when: datetime) -> str:
+def older_than(when: datetime) -> str:
+    """An argument of some of them."""
     return f"older_than => TIMESTAMPTZ '{when.isoformat()}Z'"
 
 

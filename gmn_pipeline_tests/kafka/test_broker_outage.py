@@ -11,7 +11,6 @@ from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications import trajectories as publishing
 from gmn_pipeline.publications.trajectories import publish
-from gmn_pipeline.streams import consumer
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline.warehouse.trajectories.publications import record_publications
 from gmn_pipeline_tests.support import archive
@@ -102,7 +101,10 @@ def test_a_broker_that_dies_while_it_is_read_is_read_on_later(
     bench.send((b"nothing", b"x"))
     other = bench.beside("two", stream_records=ROWS // 2, kafka_timeout_s=2.0)
     with monkeypatch.context() as patch:
-        on_call(patch, merge_messages, consumer, 1, broker.kill)
+        merges = SimpleNamespace(merge_messages=merge_messages)
+        on_call(patch, merge_messages, merges, 1, broker.kill)
+        merged = replace(TRAJECTORIES, merge=lambda *given: merges.merge_messages(*given))
+        patch.setattr(stream_bench, "TRAJECTORIES", merged)
         with pytest.raises(BrokerUnavailable, match=r"next run|Nothing is lost"):
             other.consume()
     read = sum(other.offsets().values())

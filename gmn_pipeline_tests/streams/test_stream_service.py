@@ -15,6 +15,7 @@ from gmn_pipeline.orchestration.sensors.streams import stream_sensor
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import consumer_lock
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support.kafka import RunningBroker, admin
 from gmn_pipeline_tests.support.sample import sample
@@ -48,7 +49,7 @@ def test_reading_from_the_beginning_rebuilds_what_came_by_message(published: Str
     with WarehouseConnection(other.settings).writing() as connection:
         connection.execute("DELETE FROM trajectories")
         connection.execute("DELETE FROM trajectory_stations")
-    StreamService(other.settings).run(once=True, from_beginning=True)
+    StreamService(TRAJECTORIES, other.settings).run(once=True, from_beginning=True)
     same_content(published, other)
     assert count(other.settings, "dead_letters") == 1
     assert other.changes() == []
@@ -58,8 +59,11 @@ def test_nobody_forgets_offsets_while_somebody_else_consumes(published: StreamBe
     other = published.beside("two")
     other.consume()
     before = other.offsets()
-    with consumer_lock(other.settings), pytest.raises(StreamBusy, match="takes the topic"):
-        StreamService(other.settings).run(once=True, from_beginning=True)
+    with (
+        consumer_lock(TRAJECTORIES, other.settings),
+        pytest.raises(StreamBusy, match="takes the topic"),
+    ):
+        StreamService(TRAJECTORIES, other.settings).run(once=True, from_beginning=True)
     assert other.offsets() == before
 
 
@@ -71,7 +75,7 @@ def test_a_service_that_is_behind_says_how_far(
 ) -> None:
     other = published.beside("two", stream_records=10)
     with dg.DagsterInstance.ephemeral() as instance:
-        service = StreamService(other.settings, reporter(instance))
+        service = StreamService(TRAJECTORIES, other.settings, reporter(instance))
         with hearing(Merges(on_merge=service.stop)):
             service.run()
         event = instance.get_latest_materialization_event(KEY)
@@ -81,7 +85,7 @@ def test_a_service_that_is_behind_says_how_far(
     assert told["lag"].value == ROWS - 10
     assert sum(told["next_offsets"].value.values()) == 10
     assert not_taken_in(other, monkeypatch) == f"{ROWS - 10} offsets"
-    StreamService(other.settings).run(once=True)
+    StreamService(TRAJECTORIES, other.settings).run(once=True)
     assert not_taken_in(other, monkeypatch) == "0 offsets"
 
 
@@ -103,7 +107,7 @@ def test_while_a_service_works_no_other_consumes(published: StreamBench) -> None
     defs = other.defs()
     with dg.DagsterInstance.ephemeral() as instance, serving(other) as merges:
         with pytest.raises(StreamBusy, match="takes the topic"):
-            StreamService(other.settings).run(once=True)
+            StreamService(TRAJECTORIES, other.settings).run(once=True)
         context = dg.build_sensor_context(
             instance=instance, resources={"pipeline": defs.resources["pipeline"]}
         )

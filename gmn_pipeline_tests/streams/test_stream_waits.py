@@ -16,6 +16,7 @@ import pytest
 from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable
 from gmn_pipeline.kafka.reader import SteadyReader
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline_tests.support.kafka import RunningBroker, need_kafka, own_broker
 from gmn_pipeline_tests.support.sample import sample
 from gmn_pipeline_tests.support.stream_bench import (
@@ -108,10 +109,10 @@ def test_a_service_that_is_to_end_at_the_topics_end_does_not_wait_for_a_broker(
 ) -> None:
     other = own(tmp_path)
     with pytest.raises(BrokerNotSet, match="make kafka"):
-        StreamService(other.settings).run(once=True)
+        StreamService(TRAJECTORIES, other.settings).run(once=True)
     other.set(kafka_bootstrap_servers=f"127.0.0.1:{unused_port()}", kafka_timeout_s=1.0)
     with pytest.raises(BrokerUnavailable):
-        StreamService(other.settings).run(once=True)
+        StreamService(TRAJECTORIES, other.settings).run(once=True)
 
 
 # --- signals -------------------------------------------------------------------------------------

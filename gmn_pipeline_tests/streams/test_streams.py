@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ from gmn_pipeline.schemas.messages import CURRENT_VERSION, MESSAGE_FIELDS, TRAJE
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.streams import consumer as consuming_module
-from gmn_pipeline.streams.consumer import consumer_lock
+from gmn_pipeline.streams.consumer import consume, consumer_lock
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.offsets import forget_offsets, stored_offsets
 from gmn_pipeline.warehouse.trajectories import messages as merging_module
@@ -172,15 +173,14 @@ def consume_and_die(settings: Settings, step: str) -> None:
     def die(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
+    of_stream: dict[str, Any] = {"decoding": {"decode": die}, "merging": {"merge": die}}
     steps: dict[str, tuple[Any, str]] = {
-        "decoding": (consuming_module, "decode_batch"),
-        "merging": (consuming_module, "merge_messages"),
         "dead letters": (merging_module, "insert_dead_letters"),
         "offsets": (merging_module, "move_offsets"),
     }
     if step in steps:
         setattr(*steps[step], die)
-    consuming_module.consume(settings)
+    consume(replace(TRAJECTORIES, **of_stream.get(step, {})), settings)
     die()
 
 
@@ -294,7 +294,10 @@ def test_partitions_that_are_added_are_read_too(published: StreamBench) -> None:
 
 
 def test_only_one_consumes_at_a_time(published: StreamBench) -> None:
-    with consumer_lock(published.settings), pytest.raises(StreamBusy, match="gmn stream"):
+    with (
+        consumer_lock(TRAJECTORIES, published.settings),
+        pytest.raises(StreamBusy, match="gmn stream"),
+    ):
         published.consume()
 
 
@@ -327,7 +330,7 @@ def test_the_sensor_asks_for_exact_ranges_and_the_run_takes_them_in(published: S
 def test_the_service_takes_messages_in_and_tells_dagster(published: StreamBench) -> None:
     other = published.beside("two")
     with dg.DagsterInstance.ephemeral() as instance:
-        StreamService(other.settings, reporter(instance)).run(once=True)
+        StreamService(TRAJECTORIES, other.settings, reporter(instance)).run(once=True)
         event = instance.get_latest_materialization_event(KEY)
         assert event is not None
         assert event.asset_materialization.metadata["messages_inserted"].value == ROWS

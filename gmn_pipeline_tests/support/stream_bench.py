@@ -24,6 +24,7 @@ from gmn_pipeline.publications.trajectories import PublishReport, publish
 from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.offsets import stored_offsets
 from gmn_pipeline_tests.support.kafka import RunningBroker, records, send
@@ -81,7 +82,7 @@ class StreamBench(Bench):
         return publish(self.settings)
 
     def consume(self, *arguments: Any, **named: Any) -> ConsumeReport:
-        return consume(self.settings, *arguments, **named)
+        return consume(TRAJECTORIES, self.settings, *arguments, **named)
 
     def records(self) -> list[Any]:
         return records(self.broker.bootstrap_servers, self.settings.kafka_topic)
@@ -181,7 +182,7 @@ def hearing(merges: Merges) -> Iterator[Merges]:
 @contextmanager
 def serving(bench: StreamBench, *, when_ready: bool = True) -> Iterator[Merges]:
     """`gmn stream` at work in a thread for as long as the block runs; begins when it is ready."""
-    service, ready = StreamService(bench.settings), threading.Event()
+    service, ready = StreamService(TRAJECTORIES, bench.settings), threading.Event()
     with ThreadPoolExecutor(1) as pool, hearing(Merges()) as merges:
         running = pool.submit(service.run, on_ready=ready.set)
         try:

@@ -18,6 +18,7 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 
 
 class OffsetRangeConfig(dg.Config):
@@ -58,7 +59,11 @@ def streams_trajectories(
     wanted = [OffsetRange(r.partition, r.begin, r.end) for r in config.ranges] or None
     try:
         report = consume(
-            settings, wanted, topic_id=config.topic_id or None, run_id=context.run.run_id
+            TRAJECTORIES,
+            settings,
+            wanted,
+            topic_id=config.topic_id or None,
+            run_id=context.run.run_id,
         )
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error

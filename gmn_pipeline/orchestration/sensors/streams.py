@@ -12,6 +12,7 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.streams.consumer import bounded, is_being_consumed, planned_ranges
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 
 
 @dg.sensor(
@@ -27,10 +28,10 @@ def stream_sensor(
     settings = pipeline.settings()
     if bootstrap_servers(settings) is None:
         return dg.SkipReason("No Kafka: KAFKA_BOOTSTRAP_SERVERS is not set.")
-    if is_being_consumed(settings):
+    if is_being_consumed(TRAJECTORIES, settings):
         return dg.SkipReason("'gmn stream' (or a run) takes the topic in already.")
     try:
-        found = planned_ranges(settings, pipeline.warehouse())
+        found = planned_ranges(TRAJECTORIES, settings, pipeline.warehouse())
     except RetryableError as error:
         return dg.SkipReason(str(error))
     if found is None:

@@ -1,0 +1,178 @@
+"""Sum readings up: by minute, hour and day, by sensor, and where stations are.
+
+What belongs here: adding what was taken in to what is summed up already. What does not: the sums
+(`summing.py`), and when it is done (`upkeep.py`).
+
+Each commit's readings are added once, in the transaction that takes the commit off the list of
+those that are not rolled up. So the sums are right whatever comes late, twice or out of order, and
+stay so once readings are deleted by age.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from gmn_pipeline.schemas.dataset import Table
+from gmn_pipeline.schemas.quantities import QUANTITIES
+from gmn_pipeline.schemas.station_readings import (
+    LATEST_VALUES,
+    READINGS_TO_ROLL_UP,
+    ROLLUPS,
+    SENSORS,
+    STATION_READINGS,
+    TAKEN_IN_AT,
+)
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
+from gmn_pipeline.warehouse.station_readings.places import note_places
+from gmn_pipeline.warehouse.station_readings.summing import (
+    KEY,
+    OF_A_SENSOR,
+    sums_of,
+    sums_together,
+    values_of,
+)
+
+_MOST_READINGS = 1_000_000
+"""So many are rolled up in one transaction, if several commits wait: writers wait for it."""
+
+
+@dataclass(frozen=True)
+class RolledUp:
+    """What was rolled up."""
+
+    commits: int = 0
+    readings: int = 0
+
+
+def roll_up(warehouse: WarehouseConnection) -> RolledUp:
+    """Add all that is not rolled up yet."""
+    commits = readings = 0
+    while True:
+        done = retry_while_busy(lambda: _once(warehouse))
+        if not done.commits:
+            return RolledUp(commits, readings)
+        commits, readings = commits + done.commits, readings + done.readings
+
+
+def _once(warehouse: WarehouseConnection) -> RolledUp:
+    with warehouse.writing() as connection, transaction(connection):
+        waiting = connection.execute(
+            f"SELECT {TAKEN_IN_AT.name}, reading_count, first_measured_at_utc, "
+            f"last_measured_at_utc FROM {READINGS_TO_ROLL_UP.name} ORDER BY 1"
+        ).fetchall()
+        taken = []
+        for row in waiting:
+            if taken and sum(r[1] for r in taken) + row[1] > _MOST_READINGS:
+                break
+            taken.append(row)
+        if not taken:
+            return RolledUp()
+        _gather(connection, taken)
+        for span, table in ROLLUPS.items():
+            _add(connection, table, span)
+        _add(connection, LATEST_VALUES, None)
+        _note_sensors(connection)
+        note_places(connection)
+        first, last = taken[0][0], taken[-1][0]
+        connection.execute(
+            f"DELETE FROM {READINGS_TO_ROLL_UP.name} WHERE {TAKEN_IN_AT.name} BETWEEN ? AND ?",
+            [first, last],
+        )
+        return RolledUp(len(taken), sum(r[1] for r in taken))
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, commits: list[tuple]) -> None:  # type: ignore[type-arg]
+    """`rolling`: the readings of these commits; `rolling_value`: their values.
+
+    Conditions are written out, so that files are left out by what the catalogue says of them."""
+    first, last = commits[0][0], commits[-1][0]
+    earliest, latest = min(c[2] for c in commits), max(c[3] for c in commits)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE rolling AS FROM {STATION_READINGS.name} "
+        f"WHERE {TAKEN_IN_AT.name} BETWEEN TIMESTAMP '{first}' AND TIMESTAMP '{last}' "
+        f"AND measured_at_utc BETWEEN TIMESTAMP '{earliest}' AND TIMESTAMP '{latest}'"
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE rolling_value AS {values_of('rolling')}"
+    )
+
+
+def _add(connection: duckdb.DuckDBPyConnection, table: Table, span: str | None) -> None:
+    """Add the values' sums to a table of sums."""
+    columns = ", ".join(table.columns)
+    key = [*KEY, *(["begin_utc"] if span else [])]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE part AS SELECT {columns} "
+        f"FROM ({sums_of('rolling_value', span)})"
+    )
+    bounds = _bounds(connection, "begin_utc") if span else "true"
+    same = " AND ".join(f"t.{name} = part.{name}" for name in key)
+    connection.execute(
+        f"INSERT INTO part SELECT {columns} FROM {table.name} t WHERE {bounds} "
+        f"AND EXISTS (SELECT 1 FROM part WHERE {same})"
+    )
+    connection.execute(
+        f"DELETE FROM {table.name} t WHERE {bounds} AND EXISTS (SELECT 1 FROM part WHERE {same})"
+    )
+    connection.execute(
+        f"INSERT INTO {table.name} ({columns}) SELECT {columns} "
+        f"FROM ({sums_together('part', span)})"
+    )
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection, column: str) -> str:
+    row = connection.execute(f"SELECT min({column}), max({column}) FROM part").fetchone()
+    assert row is not None
+    if row[0] is None:
+        return "false"
+    return f"t.{column} BETWEEN TIMESTAMP '{row[0]}' AND TIMESTAMP '{row[1]}'"
+
+
+def _note_sensors(connection: duckdb.DuckDBPyConnection) -> None:
+    """What is known of each sensor that told something."""
+    columns = ", ".join(SENSORS.columns)
+    sensor = ", ".join(OF_A_SENSOR)
+    told = " || ".join(
+        f"CASE WHEN count({q.name}) > 0 THEN ['{q.name}'] ELSE [] END" for q in QUANTITIES
+    )
+    place = ("latitude_deg", "longitude_deg", "height_m")
+    newest = ", ".join(_newest_place(name) for name in place)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE heard AS
+        SELECT {sensor}, min(measured_at_utc) AS first_measured_at_utc,
+          max(measured_at_utc) AS last_measured_at_utc,
+          max(received_at_utc) AS last_received_at_utc, count(*) AS reading_count,
+          {told} || coalesce(list_sort(list_distinct(flatten(list(
+            CASE WHEN json_valid(other_quantities) THEN json_keys(other_quantities) END))
+          )), []) AS quantities, {newest}
+        FROM rolling GROUP BY {sensor}
+        """
+    )
+    connection.execute(
+        f"INSERT INTO heard SELECT {columns} FROM {SENSORS.name} SEMI JOIN heard USING ({sensor})"
+    )
+    connection.execute(
+        f"DELETE FROM {SENSORS.name} t WHERE EXISTS (SELECT 1 FROM heard h WHERE "
+        "t.station_code = h.station_code AND t.sensor_id = h.sensor_id)"
+    )
+    latest = ", ".join(
+        f"max_by({name}, last_measured_at_utc) FILTER ({name} IS NOT NULL) AS {name}"
+        for name in place
+    )
+    connection.execute(
+        f"""
+        INSERT INTO {SENSORS.name} ({columns})
+        SELECT {sensor}, min(first_measured_at_utc), max(last_measured_at_utc),
+          max(last_received_at_utc), sum(reading_count)::BIGINT,
+          list_sort(list_distinct(flatten(list(quantities)))), {latest}
+        FROM heard GROUP BY {sensor}
+        """
+    )
+
+
+def _newest_place(name: str) -> str:
+    return (
+        f"max_by({name}, measured_at_utc) "
+        f"FILTER (latitude_deg IS NOT NULL AND longitude_deg IS NOT NULL) AS {name}"
+    )
