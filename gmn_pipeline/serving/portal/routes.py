@@ -21,7 +21,7 @@ from gmn_pipeline.serving.portal.built_files import (
 )
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route, wants_page
-from gmn_pipeline.serving.tables.relations import RELATIONS
+from gmn_pipeline.serving.tables.relations import READINGS_RELATIONS, RELATIONS
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
@@ -31,11 +31,12 @@ _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
 _QUESTIONS = "queries"
 _TABLES = "|".join((_QUESTIONS, *(relation.name for relation in RELATIONS)))
+_READINGS = "|".join(relation.name for relation in READINGS_RELATIONS)
 _NAMES = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
     "country": r"[^./]+",
-    "table": _TABLES, "row": r"[^./]+",
+    "table": _TABLES, "of_readings": _READINGS, "row": r"[^./]+",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
 
@@ -104,12 +105,15 @@ _PAGES = (
     ("/gmn/countries", "countries", "The portal: all countries"),
     ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),
+    ("/live", "live", "The portal: what stations measure, as it comes"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
     ("/sql", "sql", "The portal: a query in SQL, typed"),
 )
 _BESIDE_DATA = (
     ("/gmn/{table}", "table", "The portal: a table or view, or the ready questions"),
     ("/gmn/{table}/{row}", "row", "The portal: a row, or a ready question"),
+    ("/readings/{of_readings}", "readings", "The portal: a table or view of readings"),
+    ("/readings/{of_readings}/{row}", "readings_row", "The portal: a row of it"),
     ("/gmn_data_store/{table}", "old_table", "The same, as the old platform called it"),
     ("/gmn_data_store/{table}/{row}", "old_row", "The same, as the old platform called it"),
 )

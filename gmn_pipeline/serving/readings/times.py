@@ -1,0 +1,16 @@
+"""Times of readings: in answers, and in SQL.
+
+What belongs here: how they are written. What does not: spans (`spans.py`).
+"""
+
+from datetime import datetime
+
+
+def shown(when: datetime) -> str:
+    """A time as answers have it."""
+    return when.isoformat(timespec="milliseconds") + "Z"
+
+
+def in_sql(when: datetime) -> str:
+    """A time written out, so that files are left out by what the catalogue says of them."""
+    return f"TIMESTAMP '{when.isoformat(' ')}'"
