@@ -44,13 +44,13 @@ _IDLE_S = 15
 _ENDS_WITHIN_S = 10
 
 ROUTES: tuple[Route, ...] = (
+    *readings.ROUTES,  # before those of any store
     *rest_api.ROUTES,
     *tables.ROUTES,
     *cubes.ROUTES,
     *downloads.ROUTES,
     *feeds.ROUTES,
     *events.ROUTES,
-    *readings.ROUTES,
     *tap.ROUTES,
     *health.ROUTES,
     *portal.ROUTES,
