@@ -186,7 +186,7 @@ def _body(wanted: Sequence[Series], over: Span, rows: list[dict[str, Any]], stam
     ]  # fmt: skip
     body = {
         **over.told(), "source": over.source, "columns": list(COLUMNS), "series": told,
-        "snapshot": stamp.snapshot.id,
+        "committed_at_utc": shown(stamp.snapshot.committed_at_utc), "snapshot": stamp.snapshot.id,
     }  # fmt: skip
     return json.dumps(body, ensure_ascii=False).encode()
 

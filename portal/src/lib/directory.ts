@@ -63,8 +63,8 @@ export interface QuestionParameter {
 }
 
 /** Rows are counted only if it is said, since that takes a moment. Raises Problem. */
-export async function directory(isCounted = false): Promise<Directory> {
-  const [body] = await get(isCounted ? "/gmn/tables.json" : "/gmn/tables.json?_nocount=on");
+export async function directory(isCounted = false, store = "gmn"): Promise<Directory> {
+  const [body] = await get(`/${store}/tables.json${isCounted ? "" : "?_nocount=on"}`);
   return body as Directory;
 }
 
