@@ -161,6 +161,11 @@ class Lake:
             raise unavailable(f"{self._called}: {self._why}")
         return states
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be read."""
+        return self._states is not None
+
     def snapshot(self, number: int | None = None) -> Snapshot:
         """The newest state, or one by its number.
 

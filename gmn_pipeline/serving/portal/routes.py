@@ -27,6 +27,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_HAS_READINGS = '<meta name="readings" content="yes" />'
+"""So that no page asks for what is not there; the live page asks for it in any case."""
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
 _QUESTIONS = "queries"
@@ -53,6 +55,8 @@ async def page(asked: Asked) -> Response:
                 raise Problem(404, "not-found", f"There is no page of {name} {str(value)[:100]!r}.")
             status, headers["Vary"] = 404, "Accept"
     body = map_tiles.told(found.body, settings)
+    if asked.work.readings.is_there:
+        body = map_tiles.in_head(body, _HAS_READINGS)
     return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), headers, status)
 
 

@@ -1,6 +1,6 @@
 /** Asking for readings of stations: the public addresses below /readings, and nothing beside them. */
 
-import { get, type Parameters } from "./api";
+import { get, Problem, type Parameters } from "./api";
 
 export interface Quantity {
   name: string;
@@ -20,6 +20,13 @@ export interface Sensor {
   last_measured_at_utc: string | null;
   last_heard_at_utc: string | null;
   values: Record<string, number>;
+}
+
+export interface Place {
+  latitude_deg: number;
+  longitude_deg: number;
+  height_m: number | null;
+  since_utc: string;
 }
 
 export interface Latest {
@@ -69,6 +76,11 @@ export interface Came {
   sensors: [string, string, string, Record<string, number>][];
 }
 
+/** Whether there were readings when the page was loaded, as the server says it in the page. */
+export function hasReadings(): boolean {
+  return document.querySelector("meta[name='readings']") !== null;
+}
+
 export function readingsAddress(name: string, suffix: string, parameters: Parameters): string {
   const pairs = Object.entries(parameters).flatMap(([key, value]): [string, string][] => {
     if (value === undefined || value === "") return [];
@@ -88,6 +100,19 @@ export async function latest(parameters: Parameters = {}, signal?: AbortSignal):
   const [body, response] = await get(readingsAddress("latest", "json", parameters), signal);
   const date = Date.parse(response.headers.get("Date") ?? "");
   return { ...(body as Latest), aheadMs: Number.isFinite(date) ? date - Date.now() : 0 };
+}
+
+/** Where a station is by what its sensors tell, and since when; null where none of them told it. */
+export async function placeOf(station: string): Promise<Place | null> {
+  if (!hasReadings()) return null;
+  const query = new URLSearchParams({ station_code: station, until_utc__isnull: "", _shape: "array", _nocount: "on" });
+  try {
+    const [body] = await get(`/readings/station_places.json?${query}`);
+    return (body as Place[])[0] ?? null;
+  } catch (error) {
+    if (error instanceof Problem && error.status === 503) return null; // there are no readings here
+    throw error;
+  }
 }
 
 /** Raises Problem. */

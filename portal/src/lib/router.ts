@@ -67,6 +67,8 @@ export const to = {
   station: (code: string) => `/gmn/stations/${encodeURIComponent(code)}`,
   /** Where the portal has a page of that name of its own, the table is at the old platform's address. */
   table: (name: string, store = "gmn") => store === "gmn" ? to.warehouse(name) : `/${store}/${encodeURIComponent(name)}`,
+  /** As SQL names it: readings.sensors. */
+  named: (name: string) => name.startsWith("readings.") ? to.table(name.slice(9), "readings") : to.table(name),
   warehouse: (name: string) => `/${name === "stations" ? "gmn_data_store" : "gmn"}/${encodeURIComponent(name)}`,
   row: (name: string, key: string, store = "gmn") => `${to.table(name, store)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
   question: (name: string) => `/gmn/queries/${encodeURIComponent(name)}`,
