@@ -13,7 +13,11 @@ from gmn_pipeline.orchestration.assets.snapshot import (
     snapshot_opens_with_all_rows,
     warehouse_snapshot,
 )
-from gmn_pipeline.orchestration.assets.streams import streams_trajectories
+from gmn_pipeline.orchestration.assets.station_readings import warehouse_station_readings
+from gmn_pipeline.orchestration.assets.streams import (
+    streams_station_readings,
+    streams_trajectories,
+)
 from gmn_pipeline.orchestration.assets.trajectories import load_trajectory_days
 from gmn_pipeline.orchestration.assets.verification import warehouse_is_sound
 from gmn_pipeline.orchestration.automation import snapshot_automation
@@ -21,7 +25,7 @@ from gmn_pipeline.orchestration.jobs import JOBS
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.schedules import SCHEDULES
 from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
-from gmn_pipeline.orchestration.sensors.streams import stream_sensor
+from gmn_pipeline.orchestration.sensors.streams import station_readings_sensor, stream_sensor
 from gmn_pipeline.orchestration.sensors.trajectories import changed_files_sensor
 
 ASSETS = [
@@ -31,6 +35,8 @@ ASSETS = [
     warehouse_maintenance,
     publish_trajectories,
     streams_trajectories,
+    streams_station_readings,
+    warehouse_station_readings,
 ]
 
 
@@ -42,7 +48,13 @@ def build_defs(
         assets=ASSETS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=[changed_files_sensor, unpublished_sensor, stream_sensor, snapshot_automation],
+        sensors=[
+            changed_files_sensor,
+            unpublished_sensor,
+            stream_sensor,
+            station_readings_sensor,
+            snapshot_automation,
+        ],
         asset_checks=[warehouse_is_sound, snapshot_opens_with_all_rows],
         resources={"pipeline": Pipeline(overrides or {}, listener)},
     )

@@ -4,8 +4,9 @@ from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.database.ledger import Ledger, open_ledger
-from gmn_pipeline.settings import load_settings
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.overview import Overview, overview
+from gmn_pipeline.streams.readings_overview import readings_overview
 from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.trajectories.files import Warehouse
 
@@ -22,6 +23,7 @@ def status() -> None:
     )
     if not rows:
         console.print("There is no warehouse yet: 'make run' (or 'gmn run') makes one.")
+        _print_readings(settings)
         return
     count, oldest, newest, changed, former, rejected, files, stations = rows[0]
     ledger = open_ledger(settings)
@@ -38,6 +40,7 @@ def status() -> None:
         table.add_row(name, str(value))
     console.print(table)
     _print_stream(settings.kafka_topic, overview(settings, warehouse.connection))
+    _print_readings(settings)
     _print_failures(ledger)
     print_some([file.in_words for file in ledger.unread()], style="yellow")
 
@@ -59,6 +62,29 @@ def _print_stream(topic: str, stream: Overview) -> None:
         ("gmn stream", stream.consumer),
         ("dead letters", f"{stream.dead_letters:,}{reason}"),
     ):  # fmt: skip
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _print_readings(settings: Settings) -> None:
+    found = readings_overview(settings)
+    if found is None:
+        return
+    table = Table(title="Readings of stations", show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(overflow="fold")
+    last, oldest = found.last_received_at_utc, found.oldest_measured_at_utc
+    reason = f", last: {found.last_dead_letter}" if found.last_dead_letter else ""
+    for name, value in (
+        ("readings", f"{found.readings:,}" + (f", since {oldest:%F}" if oldest else "")),
+        ("sensors", f"{found.sensors:,} of {found.stations:,} stations"),
+        ("silent", f"{found.silent:,} sensors"),
+        ("last received", f"{last:%F %T} UTC" if last else "never"),
+        ("not rolled up", f"{found.not_rolled_up:,}"),
+        ("not taken in", "unknown" if found.lag is None else f"{found.lag:,} offsets"),
+        ("gmn stations take-in", found.consumer),
+        ("dead letters", f"{found.dead_letters:,}{reason}"),
+    ):
         table.add_row(name, value)
     console.print(table)
 

@@ -4,36 +4,45 @@ import logging
 from typing import Annotated
 
 import typer
+from dagster import AssetKey
 
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.kafka.client import bootstrap_servers
+from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.assets.streams import reporter
 from gmn_pipeline.orchestration.home import dagster_instance
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.streams.service import StreamService, stopping_on_signals
+from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 
+Once = Annotated[bool, typer.Option("--once", help="End at the end of the topic.")]
+FromBeginning = Annotated[
+    bool, typer.Option("--from-beginning", help="Read all that the topic has once more.")
+]
 
-def stream(
-    once: Annotated[bool, typer.Option("--once", help="End at the end of the topic.")] = False,
-    from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="Read all that the topic has once more.")
-    ] = False,
-) -> None:
+
+def stream(once: Once = False, from_beginning: FromBeginning = False) -> None:
     """Take the topic into the warehouse as it comes; ends on Ctrl-C or SIGTERM."""
+    run_service(TRAJECTORIES, keys.STREAMS_TRAJECTORIES, once=once, from_beginning=from_beginning)
+
+
+def run_service(of: Stream, key: AssetKey, *, once: bool, from_beginning: bool) -> None:
+    """Run the service of a stream, which tells Dagster's asset of what it does."""
     settings = load_settings()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
     # A broker that is away is told of once by the service, and by the client at each try.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    topic = of.topic(settings).name
     with dagster_instance(settings) as instance:
-        service = StreamService(TRAJECTORIES, settings, reporter(instance))
+        service = StreamService(of, settings, reporter(instance, key))
         with stopping_on_signals(service):
             service.run(
                 once=once,
                 from_beginning=from_beginning,
                 on_ready=lambda: console.print(
-                    f"Taking in {settings.kafka_topic} from {bootstrap_servers(settings)}."
+                    f"Taking in {topic} from {bootstrap_servers(settings)}."
                 ),
             )
     console.print("Stopped.")

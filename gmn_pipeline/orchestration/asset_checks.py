@@ -59,20 +59,20 @@ def check_results(
     """Every check of the run's days, with counts."""
     rejecting = {d.day.isoformat(): d.rejected for d in report.days.values() if d.rejected}
     shown = {"rows": dg.MetadataValue.md(rejected.table())} if rejecting else {}
-    yield _check(
+    yield check_result(
         NO_ROWS_REJECTED, not rejecting,
         {"rows_rejected": sum(rejecting.values()), "by_day": rejecting, **shown},
     )  # fmt: skip
     for spec, family in ((IDENTITIES_HOLD, Family.IDENTITY), (LIMITS_HOLD, Family.LIMIT)):
         flags = [f.name for f in QUALITY_FLAGS if f.family is family]
         counts = {name: report.flag_counts.get(name, 0) for name in flags}
-        yield _check(spec, not any(counts.values()), counts)
+        yield check_result(spec, not any(counts.values()), counts)
     odd = [day.day.isoformat() for day in report.good if not day.adds_up]
     totals = {f"rows_{name}": report.total(name) for name in COUNTS}
-    yield _check(COUNTS_ADD_UP, not odd, {**totals, "days_that_do_not": odd}, error=True)
+    yield check_result(COUNTS_ADD_UP, not odd, {**totals, "days_that_do_not": odd}, error=True)
     failed = {day.day.isoformat(): str(day.error) for day in report.failed}
     seconds = {step: round(spent, 3) for step, spent in report.stopwatch.seconds.items()}
-    yield _check(
+    yield check_result(
         DAYS_COMPLETE, not failed,
         {"days": len(report.days), "failed": failed, "seconds": seconds}, error=True,
     )  # fmt: skip
@@ -81,7 +81,7 @@ def check_results(
 def all_showers_known(unknown: Sequence[UnknownShower]) -> dg.AssetCheckResult:
     """Whether the list knows the showers of all trajectories; those that it does not, counted."""
     by_shower = {f"{shower.number} {shower.code}": shower.trajectories for shower in unknown}
-    _, result = _check(
+    _, result = check_result(
         ALL_SHOWERS_KNOWN, not unknown,
         {"showers": len(unknown), "trajectories": sum(by_shower.values()),
          "trajectories_by_shower": by_shower},
@@ -89,9 +89,10 @@ def all_showers_known(unknown: Sequence[UnknownShower]) -> dg.AssetCheckResult:
     return result._replace(description="; ".join(map(str, unknown[:_SHOWN_SHOWERS])) or None)
 
 
-def _check(
+def check_result(
     spec: dg.AssetCheckSpec, passed: bool, metadata: Mapping[str, Any], *, error: bool = False
 ) -> tuple[dg.AssetCheckSpec, dg.AssetCheckResult]:
+    """The result of a check, with its spec; a warning where it does not pass, or an error."""
     severity = dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN
     return spec, dg.AssetCheckResult(
         passed=passed, check_name=spec.name, asset_key=spec.asset_key, severity=severity,

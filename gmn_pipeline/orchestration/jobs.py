@@ -28,6 +28,16 @@ streams_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.STREAMS_TRAJECTORIES),
     description="Takes what is new on the topic into the warehouse.",
 )
+station_readings_job = dg.define_asset_job(
+    "station_readings",
+    selection=dg.AssetSelection.assets(keys.STREAMS_STATION_READINGS),
+    description="Takes what is new on the topic of readings into their lake.",
+)
+station_reading_days_job = dg.define_asset_job(
+    "station_reading_days",
+    selection=dg.AssetSelection.assets(keys.WAREHOUSE_STATION_READINGS),
+    description="Keeps the lake of readings in order, and looks at its days.",
+)
 iau_showers_job = dg.define_asset_job(
     "iau_showers",
     selection=dg.AssetSelection.assets(keys.WAREHOUSE_IAU_SHOWERS),
@@ -53,6 +63,8 @@ JOBS = [
     trajectory_days_job,
     publications_job,
     streams_job,
+    station_readings_job,
+    station_reading_days_job,
     iau_showers_job,
     snapshot_job,
     maintenance_job,

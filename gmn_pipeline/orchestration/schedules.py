@@ -7,6 +7,7 @@ import dagster as dg
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
     maintenance_job,
+    station_reading_days_job,
     trajectory_days_job,
     verification_job,
 )
@@ -60,4 +61,26 @@ nightly_verification = dg.ScheduleDefinition(
     tags={WHY_TAG: "every night whether the warehouse is sound"},
 )
 
-SCHEDULES = [nightly_refresh, monthly_iau_showers, daily_maintenance, nightly_verification]
+
+@dg.schedule(
+    job=station_reading_days_job,
+    cron_schedule="15 0 * * *",
+    execution_timezone="UTC",
+    description="Sums up the readings of the day that has ended, puts its files together, and "
+    "deletes readings by age.",
+)
+def nightly_readings(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    day = context.scheduled_execution_time.date() - timedelta(days=1)
+    return dg.RunRequest(
+        run_key=day.isoformat(),
+        tags={**range_tags(day, day), WHY_TAG: f"every night the readings of {day}"},
+    )
+
+
+SCHEDULES = [
+    nightly_refresh,
+    monthly_iau_showers,
+    daily_maintenance,
+    nightly_verification,
+    nightly_readings,
+]

@@ -169,7 +169,7 @@ READINGS_DELETED = Table(
     "readings_deleted",
     "up to which time of measuring readings have been deleted by age; their rollups stay",
     (
-        utc("deleted_before_utc", "readings measured before are deleted, and not taken in any more"),
+        utc("deleted_before_utc", "readings measured before are deleted and not taken in any more"),
         _count("reading_count", "how many were deleted then"),
         utc("deleted_at_utc", "when"),
     ),

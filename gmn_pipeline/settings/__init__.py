@@ -172,7 +172,8 @@ class WarehouseSettings(FolderSettings):
     warehouse_catalog_url: str | None = Field(
         None,
         description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
-        "password; it gets a schema gmn_warehouse there, and gmn_readings for readings. Unset: a SQLite file in the data folder.",
+        "password; it gets a schema gmn_warehouse there, and gmn_readings for "
+        "readings. Unset: a SQLite file in the data folder.",
     )
     warehouse_catalog_password: SecretStr | None = Field(
         None, description="Password of that address."
@@ -354,8 +355,8 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     KafkaSettings,
     StreamSettings,
     StationSettings,
-    AlertSettings,
     ReadingsSettings,
+    AlertSettings,
 )
 """All groups, in the order in which a reader wants them."""
 

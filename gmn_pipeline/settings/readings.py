@@ -19,8 +19,8 @@ class ReadingsSettings(SettingsGroup):
         20_000, ge=1, description="Most readings that are committed at once."
     )
     readings_rollup_s: float = Field(
-        60.0, gt=0, description="Seconds between two rollups, and between two rounds in which small "
-        "files are put together."
+        60.0, gt=0, description="Seconds between two rollups, after each of which small files are "
+        "put together."
     )  # fmt: skip
     readings_keep_days: int | None = Field(
         400, ge=1, description="Days that readings are kept as they came; what was summed up of "

@@ -1,8 +1,10 @@
 """The broker dies while messages go in or out, and comes back: nothing lost, nothing twice."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications import trajectories as publishing
 from gmn_pipeline.publications.trajectories import publish
+from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline.warehouse.trajectories.publications import record_publications
-from gmn_pipeline_tests.support import archive
+from gmn_pipeline_tests.support import archive, stream_bench
 from gmn_pipeline_tests.support.kafka import MortalBroker, need_kafka
 from gmn_pipeline_tests.support.stream_bench import StreamBench, same_content, serving
 from gmn_pipeline_tests.support.warehouse import count

@@ -2,7 +2,7 @@
 
 from dagster import AssetKey
 
-from gmn_pipeline.schemas import showers, trajectories
+from gmn_pipeline.schemas import showers, station_readings, trajectories
 from gmn_pipeline.schemas.dataset import Dataset
 
 
@@ -16,6 +16,8 @@ VALIDATED_TRAJECTORIES = key_of("validated", trajectories.DATASET)
 WAREHOUSE_TRAJECTORIES = key_of("warehouse", trajectories.DATASET)
 PUBLICATIONS_TRAJECTORIES = key_of("publications", trajectories.DATASET)
 STREAMS_TRAJECTORIES = key_of("streams", trajectories.DATASET)
+STREAMS_STATION_READINGS = key_of("streams", station_readings.DATASET)
+WAREHOUSE_STATION_READINGS = key_of("warehouse", station_readings.DATASET)
 WAREHOUSE_IAU_SHOWERS = key_of("warehouse", showers.DATASET)
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])

@@ -1,10 +1,10 @@
-"""The stream as Dagster shows it: an asset without partitions.
+"""Streams as Dagster shows them: assets without partitions.
 
-What belongs here: spec, run config and metadata. What does not: reading and merging
+What belongs here: specs, run config and metadata. What does not: reading and merging
 (`streams/consumer.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,11 +13,13 @@ from pydantic import Field
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.metadata import OWNERS, TAGS
-from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
+from gmn_pipeline.orchestration.pools import READINGS_WRITER, WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
+from gmn_pipeline.streams.station_readings import STATION_READINGS
+from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 
 
@@ -38,36 +40,54 @@ class StreamConfig(dg.Config):
     )
 
 
-@dg.asset(
-    key=keys.STREAMS_TRAJECTORIES,
-    deps=[keys.PUBLICATIONS_TRAJECTORIES],
-    group_name="streams",
-    owners=OWNERS,
-    kinds={"kafka", "ducklake"},
-    tags=TAGS,
-    pool=WAREHOUSE_WRITER,
-    description="The topic read back into the warehouse: newest generation wins, our own messages "
-    "change nothing, what cannot be read goes to the dead-letter topic. Rows, dead letters and "
-    "next offsets are one transaction. Fails if messages are gone unread; the message says what "
-    "to do.",
+def _asset(
+    stream: Stream, key: dg.AssetKey, deps: Sequence[dg.AssetKey], pool: str, description: str
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key,
+        deps=deps,
+        group_name="streams",
+        owners=OWNERS,
+        kinds={"kafka", "ducklake"},
+        tags=TAGS,
+        pool=pool,
+        description=f"{description} Rows, dead letters and next offsets are one transaction. Fails "
+        "if messages are gone unread; the message says what to do.",
+    )
+    def take_in(
+        context: dg.AssetExecutionContext,
+        config: StreamConfig,
+        pipeline: dg.ResourceParam[Pipeline],
+    ) -> dg.MaterializeResult[None]:
+        """Take the run's offsets into the lake."""
+        settings = pipeline.settings()
+        wanted = [OffsetRange(r.partition, r.begin, r.end) for r in config.ranges] or None
+        topic_id, run_id = config.topic_id or None, context.run.run_id
+        try:
+            report = consume(stream, settings, wanted, topic_id=topic_id, run_id=run_id)
+        except GmnError as error:
+            raise retry_or_fail(context, settings, [error]) from error
+        return dg.MaterializeResult(metadata=stream_metadata(report))
+
+    return take_in
+
+
+streams_trajectories = _asset(
+    TRAJECTORIES,
+    keys.STREAMS_TRAJECTORIES,
+    [keys.PUBLICATIONS_TRAJECTORIES],
+    WAREHOUSE_WRITER,
+    "The topic read back into the warehouse: newest generation wins, our own messages change "
+    "nothing, what cannot be read goes to the dead-letter topic.",
 )
-def streams_trajectories(
-    context: dg.AssetExecutionContext, config: StreamConfig, pipeline: dg.ResourceParam[Pipeline]
-) -> dg.MaterializeResult[None]:
-    """Take the run's offsets into the warehouse."""
-    settings = pipeline.settings()
-    wanted = [OffsetRange(r.partition, r.begin, r.end) for r in config.ranges] or None
-    try:
-        report = consume(
-            TRAJECTORIES,
-            settings,
-            wanted,
-            topic_id=config.topic_id or None,
-            run_id=context.run.run_id,
-        )
-    except GmnError as error:
-        raise retry_or_fail(context, settings, [error]) from error
-    return dg.MaterializeResult(metadata=stream_metadata(report))
+streams_station_readings = _asset(
+    STATION_READINGS,
+    keys.STREAMS_STATION_READINGS,
+    [],
+    READINGS_WRITER,
+    "Readings of stations into their lake: each once, however often it was sent; what is no "
+    "reading goes to the dead-letter topic.",
+)
 
 
 def stream_metadata(report: ConsumeReport) -> Mapping[str, Any]:
@@ -82,12 +102,14 @@ def stream_metadata(report: ConsumeReport) -> Mapping[str, Any]:
     }
 
 
-def reporter(instance: dg.DagsterInstance) -> Callable[[ConsumeReport], None]:
-    """What tells an instance of what was taken in without a run (`gmn stream`)."""
+def reporter(
+    instance: dg.DagsterInstance, key: dg.AssetKey = keys.STREAMS_TRAJECTORIES
+) -> Callable[[ConsumeReport], None]:
+    """What tells an instance of what was taken in without a run (by a service)."""
 
     def report(of: ConsumeReport) -> None:
         instance.report_runless_asset_event(
-            dg.AssetMaterialization(keys.STREAMS_TRAJECTORIES, metadata=stream_metadata(of))
+            dg.AssetMaterialization(key, metadata=stream_metadata(of))
         )
 
     return report

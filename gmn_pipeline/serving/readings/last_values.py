@@ -5,6 +5,7 @@ common. What does not: what is answered.
 """
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from gmn_pipeline.schemas.quantities import QUANTITIES, QUANTITY
 
 PLACE = ("latitude_deg", "longitude_deg", "height_m")
 SENSOR = "station_code, sensor_id"
+_GREATEST = sys.float_info.max
 
 
 def last_of(readings: str) -> str:
@@ -44,10 +46,17 @@ def told_by(row: Mapping[str, Any]) -> Iterable[tuple[str, float, datetime]]:
 
 
 def others_of(text: str) -> dict[str, float]:
-    """The numbers among the other quantities that a sensor told."""
-    told = json.loads(text)
+    """The finite numbers among the other quantities that a sensor told."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(told, dict):
+        return {}
     return {
         name: float(value)
         for name, value in told.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= _GREATEST
     }

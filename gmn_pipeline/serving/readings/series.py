@@ -152,7 +152,7 @@ GROUP BY ALL ORDER BY ALL"""
 
 
 def _values(wanted: Sequence[Series]) -> str:
-    """The values of `chosen` readings, a row each: of known quantities out of their columns only."""
+    """The values of `chosen` readings, a row each: known ones out of their columns."""
     names = {one.quantity for one in wanted}
     parts = [
         f"SELECT station_code, sensor_id, measured_at_utc, '{name}' AS quantity, {name} AS value "

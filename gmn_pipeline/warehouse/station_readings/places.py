@@ -41,8 +41,8 @@ def note_places(connection: duckdb.DuckDBPyConnection) -> None:
     """Bring the places up to date with the readings in the table `rolling`."""
     told = connection.execute(
         f"""
-        SELECT station_code, avg(latitude_deg), avg(longitude_deg), max_by(height_m, measured_at_utc),
-          min(measured_at_utc), max(measured_at_utc)
+        SELECT station_code, avg(latitude_deg), avg(longitude_deg),
+          max_by(height_m, measured_at_utc), min(measured_at_utc), max(measured_at_utc)
         FROM rolling WHERE latitude_deg IS NOT NULL AND longitude_deg IS NOT NULL
         GROUP BY station_code, round(latitude_deg, {_DIGITS}), round(longitude_deg, {_DIGITS})
         ORDER BY 1, 5, 2, 3

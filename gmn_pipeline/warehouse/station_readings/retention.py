@@ -16,9 +16,7 @@ from gmn_pipeline.warehouse.station_readings.messages import deleted_before
 from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 
 
-def delete_old(
-    warehouse: WarehouseConnection, keep: timedelta, now: datetime | None = None
-) -> int:
+def delete_old(warehouse: WarehouseConnection, keep: timedelta, now: datetime | None = None) -> int:
     """Delete whole days of measuring that are older; how many readings that were.
 
     They are rolled up first. What comes of those days later is not taken in any more: it could not

@@ -27,6 +27,7 @@ from gmn_pipeline.warehouse.station_readings.places import note_places
 from gmn_pipeline.warehouse.station_readings.summing import (
     KEY,
     OF_A_SENSOR,
+    longer,
     sums_of,
     sums_together,
     values_of,
@@ -60,7 +61,7 @@ def _once(warehouse: WarehouseConnection) -> RolledUp:
             f"SELECT {TAKEN_IN_AT.name}, reading_count, first_measured_at_utc, "
             f"last_measured_at_utc FROM {READINGS_TO_ROLL_UP.name} ORDER BY 1"
         ).fetchall()
-        taken = []
+        taken: list[tuple] = []  # type: ignore[type-arg]
         for row in waiting:
             if taken and sum(r[1] for r in taken) + row[1] > _MOST_READINGS:
                 break
@@ -82,7 +83,7 @@ def _once(warehouse: WarehouseConnection) -> RolledUp:
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, commits: list[tuple]) -> None:  # type: ignore[type-arg]
-    """`rolling`: the readings of these commits; `rolling_value`: their values.
+    """`rolling`: the readings of these commits; `by_minute`: their values' sums.
 
     Conditions are written out, so that files are left out by what the catalogue says of them."""
     first, last = commits[0][0], commits[-1][0]
@@ -92,18 +93,17 @@ def _gather(connection: duckdb.DuckDBPyConnection, commits: list[tuple]) -> None
         f"WHERE {TAKEN_IN_AT.name} BETWEEN TIMESTAMP '{first}' AND TIMESTAMP '{last}' "
         f"AND measured_at_utc BETWEEN TIMESTAMP '{earliest}' AND TIMESTAMP '{latest}'"
     )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rolling_value AS {values_of('rolling')}"
-    )
+    values = f"({values_of('rolling')})"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE by_minute AS {sums_of(values, 'minute')}")
 
 
 def _add(connection: duckdb.DuckDBPyConnection, table: Table, span: str | None) -> None:
-    """Add the values' sums to a table of sums."""
+    """Add the values' sums to a table of sums: those of minutes make the others."""
     columns = ", ".join(table.columns)
     key = [*KEY, *(["begin_utc"] if span else [])]
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE part AS SELECT {columns} "
-        f"FROM ({sums_of('rolling_value', span)})"
+        f"FROM ({sums_together(longer('by_minute', span), span)})"
     )
     bounds = _bounds(connection, "begin_utc") if span else "true"
     same = " AND ".join(f"t.{name} = part.{name}" for name in key)

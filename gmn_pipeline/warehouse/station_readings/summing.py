@@ -17,6 +17,8 @@ from gmn_pipeline.schemas.station_readings import (
 OF_A_SENSOR = ("station_code", "sensor_id")
 KEY = (*OF_A_SENSOR, "quantity")
 SUMS = ("reading_count", "minimum", "maximum", "mean", "last", "last_measured_at_utc")
+_NAMES = "[0-9A-Za-z_. -]{1,64}"
+"""Names of other quantities that are summed up; others stay with the readings only."""
 _NUMBERS = ("DOUBLE", "BIGINT", "UBIGINT", "HUGEINT")
 
 NOT_ROLLED_UP = (
@@ -42,10 +44,11 @@ SELECT station_code, sensor_id, measured_at_utc, quantity, value FROM (
     END AS value
   FROM (
     SELECT station_code, sensor_id, measured_at_utc, other_quantities,
-      unnest(json_keys(other_quantities)) AS name
+      unnest(CASE WHEN json_valid(other_quantities)
+        THEN list_distinct(json_keys(other_quantities)) END) AS name
     FROM {readings} WHERE other_quantities IS NOT NULL
   )
-  WHERE NOT contains(name, '"')
+  WHERE regexp_full_match(name, '{_NAMES}')
 ) WHERE isfinite(value)"""
 
 
@@ -58,6 +61,13 @@ def sums_of(values: str, span: str | None) -> str:
   max_by(value, struct_pack(t := measured_at_utc, v := value)) AS last,
   max(measured_at_utc) AS last_measured_at_utc
 FROM {values} GROUP BY {groups}"""
+
+
+def longer(sums: str, span: str | None) -> str:
+    """Sums (a relation) of shorter spans as parts of those of longer ones."""
+    if span is None:
+        return sums
+    return f"(SELECT * REPLACE (date_trunc('{span}', begin_utc) AS begin_utc) FROM {sums})"
 
 
 def sums_together(sums: str, span: str | None) -> str:

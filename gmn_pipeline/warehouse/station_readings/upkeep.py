@@ -16,6 +16,7 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.schemas.station_readings import ROLLUPS, STATION_READINGS
 from gmn_pipeline.settings import ReadingsSettings
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.maintenance import call, older_than
 from gmn_pipeline.warehouse.station_readings.retention import delete_old
@@ -28,6 +29,8 @@ _SMALL_BYTES = 8 << 20
 """Files below are put together between commits; larger ones by maintenance, once a day: else what
 came this morning would be written anew each minute."""
 _PATIENCE_S = 0.5
+_PATIENCE_OF_A_NIGHT_S = 10.0
+_FILES_A_STEP = 1
 _EXPIRY_S, _RETENTION_S = 600.0, 3600.0
 
 
@@ -94,3 +97,41 @@ def apply_retention(warehouse: WarehouseConnection, settings: ReadingsSettings) 
     """Delete readings that are older than the settings say; how many."""
     days = settings.readings_keep_days
     return delete_old(warehouse, timedelta(days=days)) if days else 0
+
+
+def keep_in_order(warehouse: WarehouseConnection, settings: ReadingsSettings) -> dict[str, int]:
+    """All of it, and the small files of whole days too; what was done. Nothing where no lake is.
+
+    Writers get their turn between the steps, so that the lake goes on taking readings in.
+    """
+    if not warehouse.exists:
+        return {}
+    ddl.bring_up_to_date(warehouse)
+    rolled_up = roll_up(warehouse).readings
+    deleted = apply_retention(warehouse, settings)
+    put_together(warehouse, _PATIENCE_OF_A_NIGHT_S)
+    files = _compact(warehouse)
+    let_go(warehouse, settings)
+    return {
+        "readings_rolled_up": rolled_up, "readings_deleted": deleted, "files_put_together": files
+    }  # fmt: skip
+
+
+def _compact(warehouse: WarehouseConnection) -> int:
+    """Make files as large as they are to be, sorted by station; how many became fewer."""
+    put = 0
+    for table in _TABLES:
+        while True:
+            with (
+                warehouse.writing() as connection,
+                warehouse.without_readers(_PATIENCE_OF_A_NIGHT_S),
+            ):
+                done = call(
+                        connection, "merge_adjacent_files", f"'{table}'",
+                        f"max_compacted_files => {_FILES_A_STEP}",
+                    )  # fmt: skip
+                warehouse.renew()
+            put += sum(row[-2] for row in done)
+            if not done:
+                break
+    return put
