@@ -188,9 +188,12 @@ class States:
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
             rows = retry_while_busy(lambda: cursor.execute(sql).fetchall())
         return [
-            (Snapshot(number, _time(us), self._mark(number, us, *of_commit), self._name), changes or "")
+            (self._snapshot(number, us, *of_commit), changes or "")
             for number, us, changes, *of_commit in rows
         ]
+
+    def _snapshot(self, number: int, us: int, *of_commit: int) -> Snapshot:
+        return Snapshot(number, _time(us), self._mark(number, us, *of_commit), self._name)
 
     def _mark(self, *of_commit: int) -> str:
         """Of what the catalogue says of a commit, and of the lake. Maintenance changes neither."""

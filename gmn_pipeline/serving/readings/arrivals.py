@@ -3,8 +3,8 @@
 What belongs here: one query for each commit, what it says in the words of each filter, and the news
 that there is more. What does not: sending it (`events.py`).
 
-A commit's time is later than `taken_in_at_utc` of its readings and earlier than that of the next
-one's: so the time of a state tells which readings came after it, and is where a listener goes on.
+Each commit's readings have one `taken_in_at_utc`, later than that of all before: it is where a
+listener goes on from. A state's own time is when its commit began, a moment earlier.
 Of each sensor the last value of each quantity is told, so that what is told is bounded by how many
 sensors there are, however fast they send.
 """
@@ -19,12 +19,12 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from gmn_pipeline.queries.states import Snapshot
-from gmn_pipeline.schemas.station_readings import STATION_READINGS, TAKEN_IN_AT
+from gmn_pipeline.schemas.station_readings import READINGS_TO_ROLL_UP, STATION_READINGS, TAKEN_IN_AT
 from gmn_pipeline.serving.events.listeners import Listeners
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.readings.last_values import last_of, told_by
-from gmn_pipeline.serving.readings.times import in_sql, shown
+from gmn_pipeline.serving.readings.times import in_sql, precisely, shown
 
 T = TypeVar("T")
 
@@ -53,8 +53,8 @@ class Wanted:
 class Arrived:
     """What came between two states. `rows`: of each sensor, as `last_of` has them."""
 
-    after: datetime
     until: datetime
+    """All that was taken in up to then has been told with it."""
     rows: list[dict[str, Any]]
     written: dict[Wanted, str | None] = field(default_factory=dict)
 
@@ -81,7 +81,7 @@ class Arrived:
         if not sensors:
             return None
         return orjson.dumps({
-            "committed_at_utc": shown(self.until), "reading_count": readings,
+            "taken_in_until_utc": precisely(self.until), "reading_count": readings,
             "columns": ["station_code", "sensor_id", "measured_at_utc", "values"],
             "sensors": sensors,
         }).decode()  # fmt: skip
@@ -96,8 +96,9 @@ class Arrivals:
         self.listeners = listeners
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
-        self._kept: OrderedDict[tuple[datetime, datetime], Arrived] = OrderedDict()
-        self._making: dict[tuple[datetime, datetime], asyncio.Task[Arrived]] = {}
+        self._kept: OrderedDict[tuple[datetime, str], Arrived] = OrderedDict()
+        self._making: dict[tuple[datetime, str], asyncio.Task[Arrived]] = {}
+        self._positions: OrderedDict[str, datetime] = OrderedDict()
         self.is_ended = False
 
     def open(self) -> None:
@@ -131,16 +132,16 @@ class Arrivals:
         except Problem:
             return None
 
-    async def later_than(self, when: datetime, within_s: float) -> Snapshot | None:
-        """The newest state once it was committed at another time than this; None if there is none
-        in time, or the server ends."""
+    async def other_than(self, mark: str, within_s: float) -> Snapshot | None:
+        """The newest state once it is another than this; None if there is none in time, or the
+        server ends."""
         deadline = asyncio.get_running_loop().time() + within_s
         while True:
             news = self._news  # before looking, so that none is missed
             if self.is_ended:
                 return None
             newest = self.newest()
-            if newest is not None and newest.committed_at_utc != when:
+            if newest is not None and newest.mark != mark:
                 return newest
             try:
                 async with asyncio.timeout_at(deadline):
@@ -150,7 +151,7 @@ class Arrivals:
 
     async def between(self, after: datetime, newest: Snapshot) -> Arrived:
         """What came since. Raises Problem."""
-        key = (after, newest.committed_at_utc)
+        key = (after, newest.mark)
         if (found := self._kept.get(key)) is not None:
             return found
         task = self._making.get(key)
@@ -167,11 +168,24 @@ class Arrivals:
 
         def make() -> Arrived:
             rows = self._lake.fetch(newest, sql).to_pylist()
-            return Arrived(after, newest.committed_at_utc, rows)
+            return Arrived(max([after, *(row["taken_in_until_utc"] for row in rows)]), rows)
 
         return await self._in_turn(make)
 
-    def _made(self, key: tuple[datetime, datetime], task: "asyncio.Task[Arrived]") -> None:
+    async def position(self, state: Snapshot) -> datetime:
+        """Up to when a state has all that was taken in. Raises Problem."""
+        if (known := self._positions.get(state.mark)) is not None:
+            return known
+        sql = f"SELECT max({TAKEN_IN_AT.name}) AS at FROM {READINGS_TO_ROLL_UP.name}"
+        found = await self._in_turn(lambda: self._lake.fetch(state, sql)["at"].to_pylist())
+        # Where all is rolled up, the commit that did that began after all others.
+        until: datetime = max([state.committed_at_utc, *(at for at in found if at is not None)])
+        self._positions[state.mark] = until
+        while len(self._positions) > _KEPT:
+            self._positions.popitem(last=False)
+        return until
+
+    def _made(self, key: tuple[datetime, str], task: "asyncio.Task[Arrived]") -> None:
         del self._making[key]
         if task.cancelled() or task.exception() is not None:
             return  # told to those who wait for it

@@ -3,7 +3,7 @@
 What belongs here: where a listener begins, and what it is told. What does not: what came
 (`arrivals.py`), and sending (`serving/events/sse.py`).
 
-The id of an event is the time of the state that it comes from, in microseconds since 1970.
+The id of an event is up to when all that was taken in has been told, in microseconds since 1970.
 """
 
 import asyncio
@@ -41,7 +41,9 @@ _ANEW = "Begin anew: /readings/latest.json has what each sensor told last."
 async def answer(asked: Asked) -> Response:
     arrivals = asked.work.arrivals
     newest = asked.work.readings.snapshot()
-    begins = _begins(asked, newest.committed_at_utc)
+    begins = _last(asked)
+    if begins is None:
+        begins = await arrivals.position(newest)
     wanted = Wanted(
         frozenset(asked.texts(STATION.name)),
         tuple(dict.fromkeys(asked.texts(QUANTITY_PARAMETER.name))),
@@ -56,11 +58,11 @@ async def answer(asked: Asked) -> Response:
     raise AssertionError("unreachable")
 
 
-def _begins(asked: Asked, newest: datetime) -> datetime:
-    """Raises Problem."""
+def _last(asked: Asked) -> datetime | None:
+    """Where the listener was, if it says so. Raises Problem."""
     text = asked.text(LAST.name) or asked.text(SINCE.name)
     if text is None:
-        return newest
+        return None
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise bad_request(f"This is none that an event had: {text[:100]!r}. {_ANEW}")
@@ -78,26 +80,26 @@ async def listen(
     """Until the server ends, or for some seconds; 0: what there is now."""
     now = asyncio.get_running_loop().time
     ends = math.inf if seconds is None else now() + seconds
+    known = ""
     yield [sse.still_there(position(since))]
     while not arrivals.is_ended:
-        newest = await arrivals.later_than(since, min(_STILL_THERE_S, ends - now()))
+        newest = await arrivals.other_than(known, min(_STILL_THERE_S, ends - now()))
         if newest is None:
             yield [sse.still_there(position(since))]
             if now() >= ends:
                 return
             continue
-        until = newest.committed_at_utc
-        if not timedelta() < until - since <= LONGEST:
-            since = until
-            yield [_anew("You were away for too long, or another lake is in its place.", since)]
-            continue
         try:
+            if abs(newest.committed_at_utc - since) > LONGEST:
+                since, known = await arrivals.position(newest), newest.mark
+                yield [_anew("You were away for too long, or another lake is in its place.", since)]
+                continue
             arrived = await arrivals.between(since, newest)
         except Problem:
             # The lake cannot be read just now, or too many ask: nothing is lost by waiting.
             await asyncio.sleep(_AGAIN_S)
             continue
-        since = until
+        since, known = arrived.until, newest.mark
         if len(arrived.rows) > MOST_SENSORS:
             yield [_anew("More sensors told something than are told of at once.", since)]
         elif (said := arrived.told(wanted)) is not None:

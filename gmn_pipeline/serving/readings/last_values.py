@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from gmn_pipeline.schemas.quantities import QUANTITIES, QUANTITY
+from gmn_pipeline.schemas.station_readings import TAKEN_IN_AT
 
 PLACE = ("latitude_deg", "longitude_deg", "height_m")
 SENSOR = "station_code, sensor_id"
@@ -29,7 +30,8 @@ def last_of(readings: str) -> str:
     return (
         f"SELECT {SENSOR}, count(*) AS reading_count, "
         "max(measured_at_utc) AS last_measured_at_utc, max(received_at_utc) AS last_heard_at_utc, "
-        f"{place}, {values}, max_by(other_quantities, measured_at_utc) AS other_quantities, "
+        f"max({TAKEN_IN_AT.name}) AS taken_in_until_utc, {place}, {values}, "
+        "max_by(other_quantities, measured_at_utc) AS other_quantities, "
         "max(measured_at_utc) FILTER (other_quantities IS NOT NULL) AS at_others "
         f"FROM {readings} GROUP BY {SENSOR}"
     )

@@ -17,7 +17,7 @@ from gmn_pipeline.schemas.station_readings import LATEST_VALUES, SENSORS
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.readings.last_values import PLACE, SENSOR, last_of, told_by
-from gmn_pipeline.serving.readings.times import shown
+from gmn_pipeline.serving.readings.times import precisely, shown
 from gmn_pipeline.serving.routes import Asked, Parameter
 from gmn_pipeline.serving.tables.as_of import state
 from gmn_pipeline.warehouse.lakes import READINGS
@@ -54,7 +54,8 @@ async def answer(asked: Asked) -> Response:
 
     async def ask() -> Kept:
         found = await _sensors(asked, stamp, stations)
-        body = _body(found, quantities, stamp)
+        until = await asked.work.arrivals.position(stamp.snapshot)
+        body = _body(found, quantities, stamp, until)
         return Kept(body, "application/json", {})
 
     return await answered(asked, stamp, ask)
@@ -107,7 +108,9 @@ def _add(sensor: Sensor, row: Mapping[str, Any]) -> None:
         sensor.tell(name, value, when)
 
 
-def _body(found: dict[Key, Sensor], quantities: Sequence[str], stamp: Stamp) -> bytes:
+def _body(
+    found: dict[Key, Sensor], quantities: Sequence[str], stamp: Stamp, until: datetime
+) -> bytes:
     committed = stamp.snapshot.committed_at_utc
     sensors = [
         {
@@ -123,8 +126,10 @@ def _body(found: dict[Key, Sensor], quantities: Sequence[str], stamp: Stamp) -> 
         }
         for (station, sensor), one in sorted(found.items())
     ]  # fmt: skip
-    told = {"committed_at_utc": shown(committed), "snapshot": stamp.snapshot.id,
-            "sensors": sensors}  # fmt: skip
+    told = {
+        "committed_at_utc": shown(committed), "taken_in_until_utc": precisely(until),
+        "snapshot": stamp.snapshot.id, "sensors": sensors,
+    }  # fmt: skip
     return json.dumps(told, ensure_ascii=False).encode()
 
 

@@ -26,7 +26,7 @@ from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.readings.quantities import about
 from gmn_pipeline.serving.readings.spans import Span, span, span_of
-from gmn_pipeline.serving.readings.times import in_sql, shown
+from gmn_pipeline.serving.readings.times import in_sql, precisely, shown
 from gmn_pipeline.serving.routes import Asked, Parameter
 from gmn_pipeline.serving.tables import exports
 from gmn_pipeline.serving.tables.as_of import state
@@ -82,7 +82,12 @@ async def answer(asked: Asked) -> Response:
         over = await _span(asked, stamp)
         sql, values = query(wanted, over)
         rows = await asked.work.fetch(asked.request, stamp.snapshot, sql, values)
-        return Kept(_body(wanted, over, rows.to_pylist(), stamp), "application/json", {})
+        until = await asked.work.arrivals.position(stamp.snapshot)
+        told = {
+            **_body(wanted, over, rows.to_pylist()), "taken_in_until_utc": precisely(until),
+            "snapshot": stamp.snapshot.id,
+        }  # fmt: skip
+        return Kept(json.dumps(told, ensure_ascii=False).encode(), "application/json", {})
 
     return await answered(asked, stamp, ask)
 
@@ -168,7 +173,7 @@ def _values(wanted: Sequence[Series]) -> str:
     return " UNION ALL ".join(parts)
 
 
-def _body(wanted: Sequence[Series], over: Span, rows: list[dict[str, Any]], stamp: Stamp) -> bytes:
+def _body(wanted: Sequence[Series], over: Span, rows: list[dict[str, Any]]) -> dict[str, object]:
     points = {
         key: [_point(row) for row in some]
         for key, some in groupby(
@@ -184,11 +189,9 @@ def _body(wanted: Sequence[Series], over: Span, rows: list[dict[str, Any]], stam
         }
         for one in wanted
     ]  # fmt: skip
-    body = {
+    return {
         **over.told(), "source": over.source, "columns": list(COLUMNS), "series": told,
-        "committed_at_utc": shown(stamp.snapshot.committed_at_utc), "snapshot": stamp.snapshot.id,
     }  # fmt: skip
-    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _point(row: dict[str, Any]) -> list[object]:

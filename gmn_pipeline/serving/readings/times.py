@@ -11,6 +11,11 @@ def shown(when: datetime) -> str:
     return when.isoformat(timespec="milliseconds") + "Z"
 
 
+def precisely(when: datetime) -> str:
+    """The same to the microsecond."""
+    return when.isoformat(timespec="microseconds") + "Z"
+
+
 def in_sql(when: datetime) -> str:
     """A time written out, so that files are left out by what the catalogue says of them."""
     return f"TIMESTAMP '{when.isoformat(' ')}'"

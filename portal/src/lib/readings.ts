@@ -31,7 +31,7 @@ export interface Place {
 
 export interface Latest {
   sensors: Sensor[];
-  committed_at_utc: string;
+  taken_in_until_utc: string;
   snapshot: number;
   /** What the server's clock is ahead of this one, ms. */
   aheadMs: number;
@@ -56,7 +56,7 @@ export interface SeriesAnswer {
   step_s: number;
   source: "reading" | "minute" | "hour" | "day";
   series: OneSeries[];
-  committed_at_utc: string;
+  taken_in_until_utc: string;
   snapshot: number;
 }
 
@@ -71,7 +71,7 @@ export interface Histogram {
 
 /** What came with a commit: of each sensor its last values. */
 export interface Came {
-  committed_at_utc: string;
+  taken_in_until_utc: string;
   reading_count: number;
   sensors: [string, string, string, Record<string, number>][];
 }

@@ -49,7 +49,7 @@ export class Following {
     let again = "from" in window ? null : ANEW_MS;
     try {
       const answer = await series(parameters, asking.signal);
-      const committed = Date.parse(answer.committed_at_utc);
+      const committed = Date.parse(answer.taken_in_until_utc);
       const lines = answer.series.map((one): Line => {
         const sensor = `${one.station_code}/${one.sensor_id}`;
         let points = pointsOf(one, answer.step_s);

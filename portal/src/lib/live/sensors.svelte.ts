@@ -63,7 +63,7 @@ export class Sensors {
       this.#aheadMs = found.aheadMs;
       this.now = Date.now() + found.aheadMs;
       this.#byName = new Map(found.sensors.map((one) => [nameOf(one), one]));
-      const committed = Date.parse(found.committed_at_utc);
+      const committed = Date.parse(found.taken_in_until_utc);
       for (const [name, values, at, when] of this.#came) if (when > committed) this.#tell(name, values, at, when);
       this.all = [...this.#byName.values()];
       [this.isThere, this.error] = [true, null];
@@ -84,7 +84,7 @@ export class Sensors {
   }
 
   #take(what: Came): void {
-    const committed = Date.parse(what.committed_at_utc);
+    const committed = Date.parse(what.taken_in_until_utc);
     let isUnknown = false;
     for (const [station, sensor, measured, values] of what.sensors) {
       const name = `${station}/${sensor}`;
