@@ -27,6 +27,8 @@ export class Following {
   error = $state.raw<unknown>(null);
   isBusy = $state(false);
   #asking: AbortController | null = null;
+  /** Up to when what was taken in is among the points, ms since 1970. */
+  #until = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly sensors: Sensors) {}
@@ -60,6 +62,7 @@ export class Following {
         }
         return { ...one, sensor, points };
       });
+      this.#until = Math.max(committed, this.sensors.lastCommitted);
       this.shown = { answer, lines, parameters };
       this.error = null;
     } catch (error) {
@@ -72,19 +75,20 @@ export class Following {
   }
 
   /** Take in what came with the last commit. */
-  take(committed: number, window: Window): void {
+  take(window: Window): void {
     const shown = this.shown;
     if (shown === null || "from" in window) return;
     const [from] = edges(window, this.sensors.now);
     const step = shown.answer.step_s;
     const lines = shown.lines.map((line) => {
       let { points } = line;
-      for (const reading of this.sensors.since(line.sensor, line.quantity, committed)) {
+      for (const reading of this.sensors.since(line.sensor, line.quantity, this.#until)) {
         points = withReading(points, reading, step);
       }
       const first = points.findIndex(({ at }) => at >= from - step * 1000);
       return { ...line, points: first > 0 ? points.slice(first) : points };
     });
+    this.#until = Math.max(this.#until, this.sensors.lastCommitted);
     this.shown = { ...shown, lines };
   }
 
