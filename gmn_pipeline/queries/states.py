@@ -45,12 +45,13 @@ class Snapshot:
     """A state of the lake: its number, and when it was committed (UTC).
 
     `mark` tells it from the state that has the same number in another lake, or in this one once it
-    was restored from a backup and went on otherwise.
+    was restored from a backup and went on otherwise. `lake` is that lake's name.
     """
 
     id: int
     committed_at_utc: datetime
     mark: str
+    lake: str = WAREHOUSE.name
 
     @property
     def name(self) -> str:
@@ -116,6 +117,7 @@ class States:
         self._numbers = count()
         self._looking = threading.Lock()
         self._identity = standing.backend.catalog.identity()
+        self._name = lake.name
         self._first, self._lake = self._with_tables(lake)
         found = self._snapshots("ORDER BY snapshot_id DESC LIMIT 1")
         if not found:
@@ -215,9 +217,12 @@ class States:
         with explaining(self._data_dir), self._standing.connection.cursor() as cursor:
             rows = retry_while_busy(lambda: cursor.execute(sql).fetchall())
         return [
-            (Snapshot(number, _time(us), self._mark(number, us, *of_commit)), changes or "")
+            (self._snapshot(number, us, *of_commit), changes or "")
             for number, us, changes, *of_commit in rows
         ]
+
+    def _snapshot(self, number: int, us: int, *of_commit: int) -> Snapshot:
+        return Snapshot(number, _time(us), self._mark(number, us, *of_commit), self._name)
 
     def _mark(self, *of_commit: int) -> str:
         """Of what the catalogue says of a commit, and of the lake. Maintenance changes neither."""

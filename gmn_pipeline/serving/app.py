@@ -23,12 +23,12 @@ from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.cubes import routes as cubes
 from gmn_pipeline.serving.events import routes as events
 from gmn_pipeline.serving.events import websocket
-from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.feeds import routes as feeds
 from gmn_pipeline.serving.headers import Headers
 from gmn_pipeline.serving.limits import RequestsPerMinute
 from gmn_pipeline.serving.portal import routes as portal
 from gmn_pipeline.serving.problems import answer_problem
+from gmn_pipeline.serving.readings import routes as readings
 from gmn_pipeline.serving.rest_api import routes as rest_api
 from gmn_pipeline.serving.routes import Route
 from gmn_pipeline.serving.tables import routes as tables
@@ -45,6 +45,7 @@ _IDLE_S = 15
 _ENDS_WITHIN_S = 10
 
 ROUTES: tuple[Route, ...] = (
+    *readings.ROUTES,  # before those of any store
     *rest_api.ROUTES,
     *tables.ROUTES,
     *cubes.ROUTES,
@@ -65,12 +66,14 @@ def build_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work.hub.open()
+        work.arrivals.open()
         await anyio.to_thread.run_sync(work.start)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(work.ahead.run, cubes.counting(work))
             yield
             work.ahead.end()
         work.hub.close()
+        work.arrivals.close()
         await anyio.to_thread.run_sync(work.stop)
 
     documents = openapi.routes(ROUTES)
@@ -107,7 +110,7 @@ def run(settings: Settings, host: str, port: int) -> None:
         # Messages are made once for all who listen, and what they say is not read.
         ws="websockets-sansio", ws_per_message_deflate=False, ws_max_size=_MESSAGE_BYTES,
     )  # fmt: skip
-    server = _Server(config, app.state.work.hub)
+    server = _Server(config, app.state.work)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
@@ -117,12 +120,13 @@ def run(settings: Settings, host: str, port: int) -> None:
 class _Server(uvicorn.Server):
     """Listeners are told of the end first: their answers have none of their own."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, work: Work) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._work = work
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._hub.end()
+        self._work.hub.end()
+        self._work.arrivals.end()
         await super().shutdown(sockets)
 
 

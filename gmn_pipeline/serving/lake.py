@@ -33,6 +33,7 @@ from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot, States, states_of
 from gmn_pipeline.serving.problems import Problem, unavailable
 from gmn_pipeline.settings import ServingSettings, WarehouseSettings
+from gmn_pipeline.warehouse import lakes
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 
 T = TypeVar("T")
@@ -47,6 +48,13 @@ _FORMER_S = 5.0
 _ALL_ROWS = 1 << 62
 
 
+_CALLED = {lakes.WAREHOUSE.name: "The warehouse", lakes.READINGS.name: "The lake of readings"}
+_MISSING = {
+    lakes.WAREHOUSE.name: "There is no warehouse yet.",
+    lakes.READINGS.name: "No reading of a station has been taken in yet.",
+}
+
+
 def again_if_busy(ask: Callable[[], T]) -> T:
     """An answer that is read whole: once more if the lake was put in order just as it was read."""
     for _ in range(_TRIES - 1):
@@ -56,10 +64,17 @@ def again_if_busy(ask: Callable[[], T]) -> T:
 
 
 class Lake:
-    """The lake as it is served. `start` it, and `stop` it at the end."""
+    """A lake as it is served. `start` it, and `stop` it at the end."""
 
-    def __init__(self, warehouse: WarehouseSettings, serving: ServingSettings) -> None:
+    def __init__(
+        self,
+        warehouse: WarehouseSettings,
+        serving: ServingSettings,
+        which: lakes.Lake = lakes.WAREHOUSE,
+    ) -> None:
         self._settings = warehouse
+        self._which = which
+        self._called = _CALLED[which.name]
         self._poll_s = serving.serve_poll_s
         self._kept = serving.serve_states
         self.limits = Limits(
@@ -78,7 +93,7 @@ class Lake:
         self._told: Snapshot | None = None
         self._tell: list[Callable[[], None]] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="lake", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name=which.name, daemon=True)
 
     def start(self) -> None:
         """Begin to look. A lake that cannot be read, or is not there yet, is waited for."""
@@ -133,9 +148,9 @@ class Lake:
                 answer.close()
 
     def _open(self) -> None:
-        if not WarehouseConnection(self._settings).exists:
-            raise SettingsError("There is no warehouse yet.")
-        opened = states_of(self._settings, self.limits, self._kept)
+        if not WarehouseConnection(self._settings, self._which).exists:
+            raise SettingsError(_MISSING[self._which.name])
+        opened = states_of(self._settings, self.limits, self._kept, self._which)
         states = opened.__enter__()
         self._opened, self._states, self._is_suspect = opened, states, False
 
@@ -155,9 +170,14 @@ class Lake:
     def _unreadable(self, error: Exception) -> None:
         why = error.message if isinstance(error, SettingsError) else "It cannot be read just now."
         if why != self._why or self._states is not None:
-            _log.warning("The warehouse cannot be read: %s", error)
+            self._warn(error)
         self._why = why
         self._close()
+
+    def _warn(self, error: Exception) -> None:
+        if self._which == lakes.READINGS and isinstance(error, SettingsError):
+            return  # most have none
+        _log.warning("%s cannot be read: %s", self._called, error)
 
     def _close(self) -> None:
         """Queries under way keep what they have open."""
@@ -169,8 +189,13 @@ class Lake:
     def _readable(self) -> States:
         states = self._states
         if states is None:
-            raise unavailable(f"The warehouse: {self._why}")
+            raise unavailable(f"{self._called}: {self._why}")
         return states
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be read."""
+        return self._states is not None
 
     def snapshot(self, number: int | None = None) -> Snapshot:
         """The newest state, or one by its number.
@@ -274,4 +299,4 @@ class Lake:
             if states is self._states:
                 _log.exception("A query of the server's own failed")
                 self._is_suspect = True
-            raise unavailable("The warehouse cannot be read just now.") from error
+            raise unavailable(f"{self._called} cannot be read just now.") from error

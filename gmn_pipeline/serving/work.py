@@ -28,14 +28,17 @@ from gmn_pipeline.serving.by_key.keeper import Keeper
 from gmn_pipeline.serving.cache import Cache, Once
 from gmn_pipeline.serving.cubes.ahead import Ahead
 from gmn_pipeline.serving.events.hub import Hub
+from gmn_pipeline.serving.events.listeners import Listeners
 from gmn_pipeline.serving.lake import Lake, again_if_busy
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.memory import Memory
 from gmn_pipeline.serving.problems import problem_of, unavailable
+from gmn_pipeline.serving.readings.arrivals import Arrivals
 from gmn_pipeline.serving.streaming import Pieces, Streamed
 from gmn_pipeline.serving.tap.jobs.runner import Runner
 from gmn_pipeline.settings import ServingSettings, Settings
 from gmn_pipeline.storage.object_store import ObjectStore
+from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE
 
 T = TypeVar("T")
 
@@ -55,13 +58,15 @@ class Fetched:
 
 
 class Work:
-    """All that a request needs to be answered."""
+    """All that a request needs to be answered. `lake` is the warehouse, `readings` the other."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings: ServingSettings = settings
         self._memory = Memory()
         self.lake = Lake(settings, settings)
         self.ahead = Ahead(self.lake, settings.serve_count_ahead_rows)
+        self.readings = Lake(settings, settings, READINGS)
+        self._lakes = {WAREHOUSE.name: self.lake, READINGS.name: self.readings}
         self.cache = Cache(settings.serve_cache_mb << 20)
         self.once = Once(self.cache)
         waiting, patience_s = settings.serve_queue, settings.serve_queue_s
@@ -77,12 +82,15 @@ class Work:
         self.tap = Runner(settings, self.lake.snapshot, self.ask_free)
         self._keeper = Keeper(settings.data_dir, self.lake, settings.serve_by_key_mb)
         self.by_key = self._keeper.reading
-        self.hub = Hub(self.lake, settings, self._for_all)
+        listeners = Listeners(settings)
+        self.hub = Hub(self.lake, settings, self._for_all, listeners)
+        self.arrivals = Arrivals(self.readings, self._for_all, listeners)
 
     def start(self) -> None:
         self._memory.start()
         self._pool.start()
         self.lake.start()
+        self.readings.start()
         self._keeper.start()
         self.tap.start()
 
@@ -91,22 +99,26 @@ class Work:
         self._pool.close()
         self._keeper.stop()
         self.lake.stop()
+        self.readings.stop()
         self._memory.stop()
 
-    async def snapshot(self, number: int | None) -> Snapshot:
-        """The newest state, or one by its number. See `Lake.snapshot`."""
+    async def snapshot(self, number: int | None, of: str = WAREHOUSE.name) -> Snapshot:
+        """The newest state of a lake, or one by its number. See `Lake.snapshot`."""
+        lake = self._lakes[of]
         if number is None:
-            return self.lake.snapshot()
+            return lake.snapshot()
         # The catalogue is asked, which may take a moment.
-        return await anyio.to_thread.run_sync(self.lake.snapshot, number, limiter=self._threads)
+        return await anyio.to_thread.run_sync(lake.snapshot, number, limiter=self._threads)
 
-    async def snapshot_at(self, when: datetime) -> Snapshot:
+    async def snapshot_at(self, when: datetime, of: str = WAREHOUSE.name) -> Snapshot:
         """The one that was the newest at a time (UTC)."""
-        return await anyio.to_thread.run_sync(self.lake.snapshot_at, when, limiter=self._threads)
+        lake = self._lakes[of]
+        return await anyio.to_thread.run_sync(lake.snapshot_at, when, limiter=self._threads)
 
-    async def kept(self, most: int) -> list[Snapshot]:
+    async def kept(self, most: int, of: str = WAREHOUSE.name) -> list[Snapshot]:
         """The states that can be asked, the newest first."""
-        return await anyio.to_thread.run_sync(self.lake.kept, most, limiter=self._threads)
+        lake = self._lakes[of]
+        return await anyio.to_thread.run_sync(lake.kept, most, limiter=self._threads)
 
     async def fetch(
         self,
@@ -119,14 +131,13 @@ class Work:
     ) -> pa.Table:
         """All rows of a query of ours, that may work so long. Raises Problem (503: it takes too
         long)."""
-        limits = self.lake.limits
+        lake = self._lakes[snapshot.lake]
+        limits = lake.limits
         if seconds is not None:
             limits = replace(limits, seconds=seconds)
 
         def ask(cancellation: Cancellation) -> pa.Table:
-            return self.lake.fetch(
-                snapshot, sql, parameters, limits=limits, cancellation=cancellation
-            )
+            return lake.fetch(snapshot, sql, parameters, limits=limits, cancellation=cancellation)
 
         return await self._work(request, self._own, ask, of_client=False)
 
@@ -193,11 +204,12 @@ class Work:
 
         Raises Problem for what goes wrong before the first piece; later it breaks the transfer.
         """
-        limits = replace(self.lake.limits, seconds=self.settings.serve_export_timeout_s)
+        lake = self._lakes[snapshot.lake]
+        limits = replace(lake.limits, seconds=self.settings.serve_export_timeout_s)
         cancellation = Cancellation()
 
         def begin(_: Cancellation) -> Pieces:
-            answer = self.lake.run_long(
+            answer = lake.run_long(
                 snapshot, sql, parameters, limits=limits, cancellation=cancellation
             )
             return Pieces(answer, write, cancellation)

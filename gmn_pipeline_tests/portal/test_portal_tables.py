@@ -137,7 +137,7 @@ def test_rows_follow_each_other_on_one_state_and_each_has_a_page(
     guest.settled()
     expect(page.locator("tbody")).not_to_have_text(first)
     assert query_of(guest)["_as_of"] == [server.get("/gmn/tables.json").headers["GMN-State"]]
-    page.get_by_role("link", name="Row 1", exact=True).click()
+    page.get_by_role("link", name="open row 1", exact=True).click()
     guest.settled()
     assert page.url.startswith(f"{guest.url}/gmn/trajectory_stations/")
     page.get_by_role("link", name=re.compile("^trajectory 2022")).click()

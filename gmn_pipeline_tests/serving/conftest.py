@@ -9,7 +9,9 @@ import pytest
 from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 from gmn_pipeline_tests.support.lake import small_lake
+from gmn_pipeline_tests.support.readings import ReadingsLake, night, reading
 from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
 from gmn_pipeline_tests.support.server import Server, serving
 
@@ -50,9 +52,28 @@ def null_rows(sample_rows: pa.Table) -> pa.Table:
     )
 
 
+READINGS = [
+    # One sensor tells two things at one instant, and another something that no column is for.
+    reading(station_code="HR0000", temperature_deg_c=-1.0),
+    reading(
+        station_code="buoy-1", sensor_id="a/b", latitude_deg=None, longitude_deg=None,
+        temperature_deg_c=None, water_temperature_deg_c=14.5,
+        other_quantities='{"salinity_psu": 35.1, "note": "calm"}',
+    ),
+    *night(200, stations=4),
+]  # fmt: skip
+ROLLED_UP = 150
+"""So many are in the rollups; the others came after."""
+
+
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return small_lake(tmp_path_factory.mktemp("lake"))
+    settings = small_lake(tmp_path_factory.mktemp("lake"))
+    readings = ReadingsLake(settings)
+    readings.take_in(READINGS[:ROLLED_UP])
+    roll_up(readings.warehouse)
+    readings.take_in(READINGS[ROLLED_UP:])
+    return settings
 
 
 @pytest.fixture(scope="session")

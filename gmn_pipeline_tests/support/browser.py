@@ -37,6 +37,11 @@ def axe() -> str:
     return _AXE.read_text()
 
 
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_FOUND = """levels => axe.run(document, {runOnly: {type: "tag", values: levels}}).then(
+  found => found.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html).join(" | ")}`))"""
+
+
 @dataclass
 class Visitor:
     """Somebody with a page open, and all that the browser complained of or asked for."""
@@ -69,6 +74,16 @@ class Visitor:
     def unfold(self) -> None:
         """Open all that can be opened."""
         self.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+    def barriers(self) -> dict[str, list[str]]:
+        """What would keep somebody out of this page, all of it opened, in either theme."""
+        self.unfold()
+        self.page.evaluate(axe())
+        found = {}
+        for theme in ("dark", "light"):
+            self.page.evaluate("name => document.documentElement.dataset.theme = name", theme)
+            found[theme] = list(self.page.evaluate(_FOUND, LEVELS))
+        return {theme: said for theme, said in found.items() if said}
 
     @property
     def says(self) -> str:

@@ -30,6 +30,7 @@ class Listener:
         last: str | None = None,
         headers: dict[str, str] | None = None,
         receive_bytes: int | None = None,
+        path: str = "/gmn/events",
         **parameters: object,
     ) -> None:
         self.last = last
@@ -37,7 +38,7 @@ class Listener:
         if last is not None:
             given["Last-Event-ID"] = last
         query = f"?{urlencode(parameters)}" if parameters else ""
-        lines = [f"GET /gmn/events{query} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
+        lines = [f"GET {path}{query} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
         lines += [f"{name}: {value}" for name, value in given.items()]
         self.socket = socket.socket()
         if receive_bytes is not None:

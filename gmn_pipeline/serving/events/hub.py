@@ -1,6 +1,6 @@
 """What all listeners share: the changes of each commit, and the news that there is one.
 
-What belongs here: one look at the lake for all, batches made once, how many may listen. What does
+What belongs here: one look at the lake for all, batches made once. What does
 not: what a single listener is told (`listening.py`).
 
 A listener holds its position and nothing else. The batches that it reads are everybody's; a slow
@@ -19,8 +19,8 @@ from gmn_pipeline.queries.held_rows import HeldRows
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.serving.events.batches import Batch, Fetch, Filter, choose, fetch_batch
+from gmn_pipeline.serving.events.listeners import Listeners, leave
 from gmn_pipeline.serving.lake import Lake
-from gmn_pipeline.serving.limits import customer
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.settings import ServingSettings
 
@@ -33,18 +33,15 @@ class InTurn(Protocol):
     def __call__(self, work: Callable[[], T]) -> Awaitable[T]: ...
 
 
-_FULL_RETRY_S = 30
-
-
 class Hub:
     """`open` it in the event loop that serves, `end` it when the server is to stop."""
 
-    def __init__(self, lake: Lake, settings: ServingSettings, in_turn: InTurn) -> None:
+    def __init__(
+        self, lake: Lake, settings: ServingSettings, in_turn: InTurn, listeners: Listeners
+    ) -> None:
         self._lake = lake
         self._most_changes = settings.serve_event_changes
         self._most_bytes = settings.serve_events_mb << 20
-        self._most = settings.serve_listeners
-        self._most_of_address = settings.serve_listeners_per_address
         self._in_turn = in_turn
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
@@ -55,7 +52,8 @@ class Hub:
         self._told: int | None = None
         self._in_order = asyncio.Lock()
         self._preparing: set[asyncio.Task[None]] = set()
-        self._listeners: Counter[str] = Counter()
+        self._listeners = listeners
+        self._heard = 0
         self._filters: Counter[Filter] = Counter()
         self.is_ended = False
 
@@ -80,7 +78,7 @@ class Hub:
         async with self._in_order:
             newest, before = self._newest(), self._told
             try:
-                if newest is not None and before is not None and self._listeners:
+                if newest is not None and before is not None and self._heard:
                     batch = await self.batch(before, newest) if newest.id > before else None
                     if batch is not None and self._filters:
                         async with batch.choosing:
@@ -97,7 +95,7 @@ class Hub:
 
     def end(self) -> None:
         """Let every listener come to its end."""
-        self.is_ended = True
+        self.is_ended = self._listeners.are_ended = True
         self._wake()
 
     def close(self) -> None:
@@ -112,29 +110,16 @@ class Hub:
     @contextmanager
     def listener(self, address: str, filter_: Filter | None) -> Iterator[None]:
         """For as long as somebody listens. Raises Problem where too many do."""
-        who = customer(address)
-        if self.is_ended or self._listeners.total() >= self._most:
-            raise Problem(503, "too-many-listeners", "No more can listen just now.", _FULL_RETRY_S)
-        if self._listeners[who] >= self._most_of_address:
-            raise Problem(
-                429, "too-many-listeners",
-                f"An address may listen {self._most_of_address:,} times at once.", _FULL_RETRY_S,
-            )  # fmt: skip
-        self._listeners[who] += 1
-        if filter_ is not None:
-            self._filters[filter_] += 1
-        try:
-            yield
-        finally:
-            self._leave(self._listeners, who)
+        with self._listeners.one(address):
+            self._heard += 1
             if filter_ is not None:
-                self._leave(self._filters, filter_)
-
-    @staticmethod
-    def _leave(counts: "Counter[T]", one: T) -> None:
-        counts[one] -= 1
-        if not counts[one]:
-            del counts[one]
+                self._filters[filter_] += 1
+            try:
+                yield
+            finally:
+                self._heard -= 1
+                if filter_ is not None:
+                    leave(self._filters, filter_)
 
     # What there is -----------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ async def _answer(asked: Asked) -> Response:
     with ExitStack() as held:
         held.enter_context(hub.listener(client.host if client else "", chosen))
         told = listen(hub, position, chosen, asked.number(SECONDS.name))
-        return sse.EventStream(told, held.pop_all())
+        return sse.EventStream(sse.written(told), held.pop_all())
     raise AssertionError("unreachable")
 
 

@@ -35,9 +35,9 @@ _log = logging.getLogger(__name__)
 
 
 class EventStream(Response):
-    """The answer to a listener; `held` is given back at its end."""
+    """The answer to a listener: pieces of events, as they come; `held` is given back at its end."""
 
-    def __init__(self, told: AsyncIterator[Told], held: ExitStack) -> None:
+    def __init__(self, told: AsyncIterator[Iterable[bytes]], held: ExitStack) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["Content-Length"]
         self._told = told
@@ -60,7 +60,7 @@ class EventStream(Response):
         await _take(send, f"retry: {_RETRY_MS}\n\n".encode())
         try:
             async for told in self._told:
-                for piece in _pieces(told):
+                for piece in told:
                     await _take(send, piece)
         except TimeoutError:
             _log.info("A listener took nothing for %d s.", TAKEN_WITHIN_S)
@@ -87,19 +87,32 @@ async def _until_gone(receive: Receive, listening: anyio.CancelScope) -> None:
 def _pieces(told: Told) -> Iterable[bytes]:
     match told:
         case Changes():
-            return joined(encoded(told.batch, told.chosen, MEDIA_TYPE, _event), PIECE_BYTES)
+            return joined(encoded(told.batch, told.chosen, MEDIA_TYPE, event), PIECE_BYTES)
         case Bulk():
-            return [_named("bulk", told.told(), str(told.after))]
+            return [named("bulk", told.told(), str(told.after))]
         case Gone():
-            return [_named("gone", told.problem.body())]
+            return [named("gone", told.problem.body())]
         case Still():
-            return [f": still here\nid: {told.position}\n\n".encode()]
+            return [still_there(told.position)]
 
 
-def _event(position: str, line: str) -> bytes:
-    return f"id: {position}\ndata: {line}\n\n".encode()
+async def written(told: AsyncIterator[Told]) -> AsyncIterator[Iterable[bytes]]:
+    """What a listener is told of changes, as events."""
+    async for one in told:
+        yield _pieces(one)
 
 
-def _named(name: str, data: dict[str, object], position: str | None = None) -> bytes:
+def still_there(position: object) -> bytes:
+    """A block that is no event, and moves the client's position."""
+    return f": still here\nid: {position}\n\n".encode()
+
+
+def event(position: object, data: str) -> bytes:
+    """An event without a name."""
+    return f"id: {position}\ndata: {data}\n\n".encode()
+
+
+def named(name: str, data: dict[str, object], position: object = None) -> bytes:
+    """An event with a name."""
     at = "" if position is None else f"id: {position}\n"
     return f"{at}event: {name}\ndata: {json.dumps(data)}\n\n".encode()

@@ -28,4 +28,9 @@ def told(page: bytes, settings: ServingSettings) -> bytes:
         html.escape(text) for text in (settings.serve_map_tiles, settings.serve_map_attribution)
     )
     said = f'<meta name="map-tiles" content="{tiles}" data-attribution="{attribution}" />'
+    return in_head(page, said)
+
+
+def in_head(page: bytes, said: str) -> bytes:
+    """The page with something more in its head."""
     return page.replace(_BEFORE, said.encode() + _BEFORE, 1)

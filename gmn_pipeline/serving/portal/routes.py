@@ -21,21 +21,24 @@ from gmn_pipeline.serving.portal.built_files import (
 )
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route, wants_page
-from gmn_pipeline.serving.tables.relations import RELATIONS
+from gmn_pipeline.serving.tables.relations import READINGS_RELATIONS, RELATIONS
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_HAS_READINGS = '<meta name="readings" content="yes" />'
+"""So that no page asks for what is not there; the live page asks for it in any case."""
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
 _QUESTIONS = "queries"
 _TABLES = "|".join((_QUESTIONS, *(relation.name for relation in RELATIONS)))
+_READINGS = "|".join(relation.name for relation in READINGS_RELATIONS)
 _NAMES = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
     "country": r"[^./]+",
-    "table": _TABLES, "row": r"[^./]+",
+    "table": _TABLES, "of_readings": _READINGS, "row": r"[^./]+",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
 
@@ -52,6 +55,8 @@ async def page(asked: Asked) -> Response:
                 raise Problem(404, "not-found", f"There is no page of {name} {str(value)[:100]!r}.")
             status, headers["Vary"] = 404, "Accept"
     body = map_tiles.told(found.body, settings)
+    if asked.work.readings.is_there:
+        body = map_tiles.in_head(body, _HAS_READINGS)
     return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), headers, status)
 
 
@@ -104,12 +109,15 @@ _PAGES = (
     ("/gmn/countries", "countries", "The portal: all countries"),
     ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),
+    ("/live", "live", "The portal: what stations measure, as it comes"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
     ("/sql", "sql", "The portal: a query in SQL, typed"),
 )
 _BESIDE_DATA = (
     ("/gmn/{table}", "table", "The portal: a table or view, or the ready questions"),
     ("/gmn/{table}/{row}", "row", "The portal: a row, or a ready question"),
+    ("/readings/{of_readings}", "readings", "The portal: a table or view of readings"),
+    ("/readings/{of_readings}/{row}", "readings_row", "The portal: a row of it"),
     ("/gmn_data_store/{table}", "old_table", "The same, as the old platform called it"),
     ("/gmn_data_store/{table}/{row}", "old_row", "The same, as the old platform called it"),
 )

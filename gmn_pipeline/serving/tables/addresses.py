@@ -3,20 +3,43 @@
 What belongs here: parts of a path, and what is said of formats. What does not: what is answered.
 """
 
+from dataclasses import replace
+
 from gmn_pipeline.serving import links
 from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter
+from gmn_pipeline.serving.tables.relations import Relation
+from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE
 
 STORE = Parameter(
     "store", "gmn, or gmn_data_store as the old platform called it",
     choices=("gmn", "gmn_data_store"), is_required=True, is_in_path=True, example="gmn",
+)  # fmt: skip
+READINGS_STORE = replace(
+    STORE, meaning="readings: what sensors of stations measure", choices=(READINGS.name,),
+    example=READINGS.name,
+)  # fmt: skip
+EVERY_STORE = replace(
+    STORE, meaning=f"{STORE.meaning}; or readings, another lake",
+    choices=(*STORE.choices, READINGS.name),
 )  # fmt: skip
 PROBLEMS = (404, 410, 503)
 EXPORT_PROBLEMS = (*PROBLEMS, 505)
 
 
 _AS_THE_OLD_PLATFORM = "gmn_data_store"
+
+
+def store_of(relation: Relation) -> Parameter:
+    """What the addresses of a table begin with."""
+    return READINGS_STORE if relation.lake == READINGS.name else STORE
+
+
+def lake_of(asked: Asked) -> str:
+    """The lake that an address is about."""
+    is_readings = asked.text(STORE.name) == READINGS.name
+    return READINGS.name if is_readings else WAREHOUSE.name
 
 
 def base_of(asked: Asked) -> str:

@@ -51,7 +51,7 @@ _AHEAD_ROWS = 1_000
 
 async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Response:
     """A page."""
-    stamp, base = await state(asked), base_of(asked)
+    stamp, base = await state(asked, relation.lake), base_of(asked)
     here = f"{base}/{asked.text('store')}/{relation.name}.json"
 
     async def ask() -> Kept:
@@ -168,7 +168,7 @@ class _Sheets:
             "columns": [field.name for field in page.fields],
             "primary_keys": [] if relation.is_view else list(relation.key),
             "units": {field.name: field.unit for field in page.fields if field.unit},
-            "query": {"sql": f"SELECT * FROM {relation.name} {clause}".strip(),
+            "query": {"sql": f"SELECT * FROM {relation.in_sql} {clause}".strip(),
                       "params": [shapes.json_value(value) for value in values]},
             "facet_results": results,
             "suggested_facets": [] if rows is None else await self._suggested(clause, values, rows),
@@ -181,7 +181,7 @@ class _Sheets:
     ) -> tuple[int | None, dict[str, object]]:
         """How many rows the filters let through, unless that is known, and the facets' values."""
         page = self.page
-        is_counted = self.asked.text(NOCOUNT.name) is None
+        is_counted = self.asked.text(NOCOUNT.name) is None and page.relation.is_counted
         counting = facets.Counting(tuple(one for one in page.facets if one.kind != "array"))
         if not counting.facets:
             number = await self._number(clause, values, number) if is_counted else None
@@ -270,7 +270,7 @@ def _description(asked: Asked) -> str:
             said.append(f"{name} = {text}")
     if SEARCH.name in asked.values and (looked_for := asked.text(SEARCH.name)):
         said.append(f'search matches "{looked_for}"')
-    said += asked.texts(WHERE.name)
+    said += asked.texts(WHERE.name) if WHERE.name in asked.values else ()
     words = f"where {' and '.join(said)}" if said else ""
     if by := asked.text(SORT.name):
         words += f" sorted by {by}"

@@ -14,13 +14,14 @@ from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Route, object_schema
-from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
+from gmn_pipeline.serving.tables.addresses import EVERY_STORE, PROBLEMS, lake_of
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.exports import suffixes_of
 from gmn_pipeline.serving.tables.filters import OPERATORS
 from gmn_pipeline.serving.tables.page import NOCOUNT
-from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
+from gmn_pipeline.serving.tables.relations import RELATIONS_OF, Relation
 from gmn_pipeline.settings import ServingSettings
+from gmn_pipeline.warehouse.lakes import WAREHOUSE
 from gmn_pipeline.warehouse.macros import MACROS
 
 _VIEWS_COUNTED_WITHIN_S = 1.0
@@ -28,20 +29,23 @@ _MOST_STATES = 1_000
 
 
 async def _tables(asked: Asked) -> Response:
-    stamp = await state(asked)
+    lake = lake_of(asked)
+    relations = RELATIONS_OF[lake]
+    stamp = await state(asked, lake)
 
     async def ask() -> Kept:
         store = asked.text("store") or ""
         is_counted = asked.text(NOCOUNT.name) is None
-        counts = await _counts(asked, stamp) if is_counted else {}
+        counts = await _counts(asked, stamp, relations) if is_counted else {}
         told = {
-            "tables": [_told(one, store, counts.get(one.name)) for one in RELATIONS],
+            "tables": [_told(one, store, counts.get(one.name)) for one in relations],
             "operators": [
                 {"name": name, "meaning": one.meaning, "needs_value": not one.is_lone}
                 for name, one in OPERATORS.items()
             ],
             "functions": [
-                {"name": one.name, "call": one.call, "meaning": one.meaning} for one in MACROS
+                {"name": one.name, "call": one.call, "meaning": one.meaning}
+                for one in (MACROS if lake == WAREHOUSE.name else ())
             ],
             "limits": _limits(asked.work.settings),
             "snapshot": stamp.snapshot.id,
@@ -61,10 +65,10 @@ def _limits(settings: ServingSettings) -> dict[str, float]:
     }  # fmt: skip
 
 
-async def _counts(asked: Asked, stamp: Stamp) -> dict[str, int]:
-    """Rows of each; of views only where that does not take long."""
-    tables = [one for one in RELATIONS if not one.is_view]
-    views = [one for one in RELATIONS if one.is_view]
+async def _counts(asked: Asked, stamp: Stamp, relations: Sequence[Relation]) -> dict[str, int]:
+    """Rows of each that are counted; of views only where that does not take long."""
+    tables = [one for one in relations if not one.is_view and one.is_counted]
+    views = [one for one in relations if one.is_view and one.is_counted]
     found = await _counted(asked, stamp, tables, None)
     try:
         return found | await _counted(asked, stamp, views, _VIEWS_COUNTED_WITHIN_S)
@@ -100,7 +104,7 @@ def _column(field: Field) -> dict[str, object]:
 
 
 async def _states(asked: Asked) -> Response:
-    kept = await asked.work.kept(_MOST_STATES + 1)
+    kept = await asked.work.kept(_MOST_STATES + 1, lake_of(asked))
     told = [
         {
             "snapshot": one.id,
@@ -122,13 +126,13 @@ ROUTES = (
         (Answers("application/json", "All of them", object_schema(
             tables="array", operators="array", functions="array", limits="object",
             snapshot="integer")),),
-        (STORE, NOCOUNT, AS_OF), problems=PROBLEMS,
+        (EVERY_STORE, NOCOUNT, AS_OF), problems=PROBLEMS,
     ),
     Route(
         "/{store}/states.json", "states", "The states of the warehouse that can be asked (_as_of), "
         f"the newest first, {_MOST_STATES:,} at most", _states,
         (Answers("application/json", "All that are kept", object_schema(
             states="array", truncated="boolean")),),
-        (STORE,), problems=(404, 503),
+        (EVERY_STORE,), problems=(404, 503),
     ),
 )  # fmt: skip

@@ -71,7 +71,7 @@ async def answer(asked: Asked, relation: Relation, filters: Conditions) -> Respo
         sql += f" ORDER BY {order.order_by(order.order_of(relation, name, descends=descends))}"
     elif one.order:
         sql += f" ORDER BY {', '.join(one.order)}"
-    stamp = await state(asked)
+    stamp = await state(asked, relation.lake)
     return await exported(
         asked, stamp, one, sql, values, relation.name, relation.meaning, relation.fields,
         is_free=any(condition.is_free for condition in conditions),

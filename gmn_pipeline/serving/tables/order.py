@@ -38,11 +38,19 @@ class Term:
 
 def order_of(relation: Relation, sort: str | None, *, descends: bool = False) -> list[Term]:
     """The terms by which rows are ordered: that of the client, then what tells rows apart."""
+    if sort is None and relation.time is not None:
+        sort, descends = relation.time, True
     terms = [Term(relation.by_name[name]) for name in relation.key if name != sort]
+    terms += map(Term, relation.tie)
     if sort is None:
         return terms
     first = Term(relation.by_name[sort], descends)
     return [first] if relation.key == (sort,) else [first, *terms]
+
+
+def of_key(relation: Relation) -> list[Term]:
+    """The terms of a row's address."""
+    return [Term(relation.by_name[name]) for name in relation.key]
 
 
 def order_by(terms: Sequence[Term]) -> str:

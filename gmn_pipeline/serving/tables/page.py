@@ -18,6 +18,7 @@ from gmn_pipeline.serving.tables.filters import OPERATORS, Condition, conditions
 from gmn_pipeline.serving.tables.order import Term
 from gmn_pipeline.serving.tables.relations import Relation
 from gmn_pipeline.serving.tables.values import Bound
+from gmn_pipeline.warehouse.lakes import WAREHOUSE
 
 _DEFAULT_SIZE = 100
 NDJSON = "application/x-ndjson"
@@ -75,7 +76,10 @@ def filters_of(relation: Relation) -> Conditions:
 
 def of_rows(relation: Relation) -> tuple[Parameter, ...]:
     """Those that say which rows are asked for."""
-    return (filters_of(relation), WHERE, *([SEARCH] if relation.is_searched else []))
+    # SQL of clients is asked of the warehouse's states; there it names readings.
+    is_free = relation.lake == WAREHOUSE.name
+    free, words = ([WHERE] if is_free else []), ([SEARCH] if relation.is_searched else [])
+    return (filters_of(relation), *free, *words)
 
 
 def parameters_of(relation: Relation) -> tuple[Parameter, ...]:

@@ -24,11 +24,11 @@ from gmn_pipeline.serving.tables import (
 from gmn_pipeline.serving.tables.addresses import (
     EXPORT_PROBLEMS,
     PROBLEMS,
-    STORE,
     in_formats,
+    store_of,
     suffix,
 )
-from gmn_pipeline.serving.tables.relations import RELATIONS, Relation
+from gmn_pipeline.serving.tables.relations import READINGS_RELATIONS, RELATIONS, Relation
 
 _PAGE_SCHEMA = {
     "anyOf": [
@@ -55,7 +55,7 @@ _PAGE_SCHEMA = {
 
 
 def _routes(relation: Relation) -> Iterator[Route]:
-    filters = page.filters_of(relation)
+    filters, store = page.filters_of(relation), store_of(relation)
 
     async def a_page(asked: Asked) -> Response:
         return await answer.answer(asked, relation, filters)
@@ -70,13 +70,13 @@ def _routes(relation: Relation) -> Iterator[Route]:
             Answers("application/json", "A page; next_url leads to the next one", _PAGE_SCHEMA),
             Answers(page.NDJSON, "Rows, with _shape=array and _nl=on"),
         ),
-        (STORE, *page.parameters_of(relation)), problems=PROBLEMS,
+        (store, *page.parameters_of(relation)), problems=PROBLEMS,
     )  # fmt: skip
     suffixes = exports.suffixes_of(relation)
     yield Route(
         f"/{{store}}/{relation.name}.{{suffix}}", f"{relation.name}_export",
         f"All of {relation.name}, or all that the filters let through, in a format", an_export,
-        in_formats(suffixes), (STORE, suffix(suffixes), *exports.parameters_of(relation)),
+        in_formats(suffixes), (store, suffix(suffixes), *exports.parameters_of(relation)),
         problems=EXPORT_PROBLEMS,
     )  # fmt: skip
     if relation.name != TRAJECTORIES.name:  # a trajectory is told with its past
@@ -86,7 +86,7 @@ def _routes(relation: Relation) -> Iterator[Route]:
 ROUTES = (
     trajectory.ROUTE,
     changes.ROUTE,
-    *(route for relation in RELATIONS for route in _routes(relation)),
+    *(route for relation in (*RELATIONS, *READINGS_RELATIONS) for route in _routes(relation)),
     *questions.routes(),
     *directory.ROUTES,
     *waiting.ROUTES,

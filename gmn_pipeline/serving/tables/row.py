@@ -16,7 +16,7 @@ from gmn_pipeline.serving.conditional import answered
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.serving.tables import order, shapes
-from gmn_pipeline.serving.tables.addresses import PROBLEMS, STORE
+from gmn_pipeline.serving.tables.addresses import PROBLEMS, store_of
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.filters import Condition, where
 from gmn_pipeline.serving.tables.order import Term
@@ -61,7 +61,7 @@ def route_of(relation: Relation) -> Route:
         f"/{{store}}/{relation.name}/{{row}}.json", f"{relation.name}_row",
         f"A row of {relation.name}", answer,
         (Answers("application/json", "The row", _SCHEMA),),
-        (STORE, key, COL, NOCOL, _SHAPE, AS_OF), problems=PROBLEMS,
+        (store_of(relation), key, COL, NOCOL, _SHAPE, AS_OF), problems=PROBLEMS,
     )  # fmt: skip
 
 
@@ -92,11 +92,11 @@ async def _lines(
 
 
 async def _answer(asked: Asked, relation: Relation) -> Response:
-    stamp = await state(asked)
+    stamp = await state(asked, relation.lake)
 
     async def ask() -> Kept:
         text = asked.text("row") or ""
-        terms = order.order_of(relation, None)
+        terms = order.of_key(relation)
         values = order.read(terms, text)
         shape = asked.text(_SHAPE.name) or ""
         fields = chosen(asked, relation)

@@ -1,6 +1,7 @@
 /** Which tables, columns, operators and functions there are, as the server tells it. */
 
 import { get, type Column } from "./api";
+import { hasReadings } from "./readings";
 
 export type Kind = "text" | "timestamp" | "date" | "integer" | "integer of 64 bits" | "number" | "boolean"
   | "list of texts";
@@ -63,9 +64,16 @@ export interface QuestionParameter {
 }
 
 /** Rows are counted only if it is said, since that takes a moment. Raises Problem. */
-export async function directory(isCounted = false): Promise<Directory> {
-  const [body] = await get(isCounted ? "/gmn/tables.json" : "/gmn/tables.json?_nocount=on");
+export async function directory(isCounted = false, store = "gmn"): Promise<Directory> {
+  const [body] = await get(`/${store}/tables.json${isCounted ? "" : "?_nocount=on"}`);
   return body as Directory;
+}
+
+/** That of the warehouse, with the tables of readings as SQL names them where there are any. */
+export async function everything(isCounted = false): Promise<Directory> {
+  const readings = hasReadings() ? directory(isCounted, "readings").then(({ tables }) => tables, () => []) : [];
+  const [own, others] = await Promise.all([directory(isCounted), readings]);
+  return { ...own, tables: [...own.tables, ...others.map((one) => ({ ...one, name: `readings.${one.name}` }))] };
 }
 
 /** Raises Problem. */

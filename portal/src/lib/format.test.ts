@@ -37,5 +37,7 @@ test("a unit is not said twice", () => {
   expect(unitOf("begin_height_km")).toBe("km");
   expect(unitOf("trajectories")).toBeUndefined();
   expect(unitOf("peak_absolute_magnitude", "mag")).toBe("mag");
+  expect([label("lens_temperature_deg_c"), unitOf("lens_temperature_deg_c")]).toEqual(["lens temperature", "deg C"]);
+  expect([label("wind_speed_m_s"), unitOf("wind_speed_m_s")]).toEqual(["wind speed", "m/s"]);
   expect(label("station_count")).toBe("station count");
 });

@@ -51,8 +51,9 @@ export function utc(iso: string): string {
 
 /** Endings of names that tell the unit; the longer ones come first. */
 const ENDINGS: readonly [string, string][] = [
-  ["_deg_per_deg", "deg/deg"], ["_km_s", "km/s"], ["_deg_d", "deg/d"], ["_arcsec", "arcsec"],
-  ["_years", "a"], ["_deg", "deg"], ["_km", "km"], ["_au", "AU"], ["_kg", "kg"], ["_s", "s"],
+  ["_deg_per_deg", "deg/deg"], ["_mag_arcsec2", "mag/arcsec^2"], ["_percent", "%"], ["_deg_c", "deg C"],
+  ["_hpa", "hPa"], ["_mm_h", "mm/h"], ["_m_s", "m/s"], ["_lx", "lx"], ["_km_s", "km/s"], ["_deg_d", "deg/d"], ["_arcsec", "arcsec"],
+  ["_years", "a"], ["_deg", "deg"], ["_km", "km"], ["_au", "AU"], ["_kg", "kg"], ["_s", "s"], ["_m", "m"],
 ];
 
 /** What the short names of the network's files stand for. */

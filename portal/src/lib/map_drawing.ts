@@ -125,10 +125,14 @@ export function drawSites(
       context.setLineDash([]);
     }
     circle(context, at, (hasCircles || isPointed ? 2 : 0) + SITE_PX);
-    context.fillStyle = token("--link");
+    context.fillStyle = site.colour ?? token("--link");
     context.fill();
     context.strokeStyle = token("--ground");
     context.lineWidth = 2;
+    context.stroke();
+    if (!site.isChosen && !(isPointed && site.colour)) continue;
+    circle(context, at, SITE_PX + 4);
+    context.strokeStyle = token("--accent");
     context.stroke();
   }
 }

@@ -5,7 +5,7 @@ import { isDate } from "./dates";
 export interface Place {
   page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
     | "countries" | "country" | "seen" | "explore" | "data" | "tables" | "table" | "row"
-    | "question" | "sql" | "nowhere";
+    | "question" | "sql" | "live" | "readings" | "reading" | "nowhere";
   /** What the page is of: a date, an identifier, a code, or the name of a table or ready question. */
   of: string;
   /** Of a row: its key, as the address has it. */
@@ -26,6 +26,9 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/explore$/, "explore"],
   [/^\/gmn\/countries$/, "countries"],
   [/^\/gmn\/countries\/([^/.]+)$/, "country"],
+  [/^\/live$/, "live"],
+  [/^\/readings\/([a-z_]+)$/, "readings"],
+  [/^\/readings\/([a-z_]+)\/([^/.]+)$/, "reading"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
   [/^\/sql$/, "sql"],
@@ -47,7 +50,7 @@ export function place(path: string): Place {
       try {
         const of = decodeURIComponent(found[1] ?? "");
         if (page === "night" && !isDate(of)) break;
-        if (page === "row") return { page, of, key: decodeURIComponent(found[2] ?? "") };
+        if (page === "row" || page === "reading") return { page, of, key: decodeURIComponent(found[2] ?? "") };
         return { page, of };
       } catch {
         break; // a % that codes nothing
@@ -63,8 +66,11 @@ export const to = {
   shower: (code: string) => `/gmn/showers/${encodeURIComponent(code)}`,
   station: (code: string) => `/gmn/stations/${encodeURIComponent(code)}`,
   /** Where the portal has a page of that name of its own, the table is at the old platform's address. */
-  table: (name: string) => `/${name === "stations" ? "gmn_data_store" : "gmn"}/${encodeURIComponent(name)}`,
-  row: (name: string, key: string) => `${to.table(name)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
+  table: (name: string, store = "gmn") => store === "gmn" ? to.warehouse(name) : `/${store}/${encodeURIComponent(name)}`,
+  /** As SQL names it: readings.sensors. */
+  named: (name: string) => name.startsWith("readings.") ? to.table(name.slice(9), "readings") : to.table(name),
+  warehouse: (name: string) => `/${name === "stations" ? "gmn_data_store" : "gmn"}/${encodeURIComponent(name)}`,
+  row: (name: string, key: string, store = "gmn") => `${to.table(name, store)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
   question: (name: string) => `/gmn/queries/${encodeURIComponent(name)}`,
   sql: (sql: string) => `/sql?${new URLSearchParams({ sql })}`,
   country: (code: string) => `/gmn/countries/${encodeURIComponent(code)}`,

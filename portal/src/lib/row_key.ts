@@ -27,9 +27,9 @@ function coded(value: Value, isTime: boolean): string {
 }
 
 /** The page of a row. */
-export function pageOf(table: TableOf, row: Row): string | null {
+export function pageOf(table: TableOf, row: Row, store = "gmn"): string | null {
   const key = keyOf(table, row);
-  return key === null || key === "" ? null : to.row(table.name, key);
+  return key === null || key === "" ? null : to.row(table.name, key, store);
 }
 
 const IDENTIFIERS = ["trajectory_identifier", "unique_trajectory_identifier", "meteor_id"];

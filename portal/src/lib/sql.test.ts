@@ -35,6 +35,17 @@ test("tables, functions and keywords are offered, and nothing unasked", () => {
   expect(at("SELECT |")).toBeNull();
 });
 
+test("tables of another lake are named with it", () => {
+  const others = { ...known, tables: [...known.tables, table("readings.sensors", ["sensor_id"])] };
+  const said = (text: string) =>
+    complete(text.replace("|", ""), text.indexOf("|"), others, false)?.options.map((one) => one.label) ?? [];
+  expect(said("SELECT * FROM rea|")).toContain("readings.sensors");
+  expect(said("SELECT * FROM readings.|")).toEqual(["sensors"]);
+  expect(said("SELECT s| FROM readings.sensors")).toContain("sensor_id");
+  expect(said("SELECT sensors.| FROM readings.sensors")).toEqual(["sensor_id"]);
+  expect(said("SELECT s.| FROM readings.sensors AS s")).toEqual(["sensor_id"]);
+});
+
 test("in texts, comments and numbers nothing is completed", () => {
   for (const text of ["SELECT 'tr|", "SELECT 'a' -- tr|", "SELECT /* tr|", 'SELECT "tr|', "SELECT 1e|"]) {
     expect(at(text), text).toBeNull();

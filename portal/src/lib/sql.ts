@@ -83,11 +83,11 @@ const FUNCTIONS: readonly [string, string][] = [
 /** Tables that the text names, each by its own name and by what it is called there. */
 export function tablesIn(sql: string, known: ReadonlySet<string>): Map<string, string> {
   const found = new Map<string, string>();
-  const named = /(?:\bFROM|\bJOIN|,)\s*([A-Za-z_]\w*)(?:\s+(?:AS\s+)?(?!(?:AS|ON|USING|NATURAL|LEFT|RIGHT|FULL|INNER|OUTER|CROSS|ASOF|JOIN)\b)([A-Za-z_]\w*))?/gi;
+  const named = /(?:\bFROM|\bJOIN|,)\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?)(?:\s+(?:AS\s+)?(?!(?:AS|ON|USING|NATURAL|LEFT|RIGHT|FULL|INNER|OUTER|CROSS|ASOF|JOIN)\b)([A-Za-z_]\w*))?/gi;
   for (const [, table = "", alias = ""] of code(sql).matchAll(named)) {
     const name = table.toLowerCase();
     if (!known.has(name)) continue;
-    found.set(name, name);
+    found.set(name.slice(name.indexOf(".") + 1), name);
     if (alias && !KEYWORDS.includes(alias.toUpperCase())) found.set(alias.toLowerCase(), name);
   }
   return found;
@@ -112,7 +112,9 @@ export function complete(
   const from = at - begun.length;
   if (qualifier !== undefined) {
     const table = tables.get(there.get(qualifier.toLowerCase()) ?? qualifier.toLowerCase());
-    return table ? { from, options: columnsOf(table) } : null;
+    if (table) return { from, options: columnsOf(table) };
+    const within = of.tables.filter(({ name }) => name.startsWith(`${qualifier.toLowerCase()}.`));
+    return within.length ? { from, options: within.map((one) => tableOf(one, qualifier.length + 1)) } : null;
   }
   const used = new Set(there.values());
   const columns = new Map(
@@ -122,8 +124,7 @@ export function complete(
     from,
     options: [
       ...columns.values(),
-      ...of.tables.map(({ name, meaning, is_view }): Completion =>
-        ({ label: name, kind: "table", detail: is_view ? "view" : "table", info: meaning })),
+      ...of.tables.map((one) => tableOf(one)),
       ...of.functions.map(({ name, call, meaning }): Completion =>
         ({ label: name, kind: "function", detail: call, info: meaning, apply: `${name}(` })),
       ...FUNCTIONS.map(([name, call]): Completion =>
@@ -131,6 +132,11 @@ export function complete(
       ...KEYWORDS.map((label): Completion => ({ label, kind: "keyword" })),
     ],
   };
+}
+
+/** A table, without what stands before its name already. */
+function tableOf({ name, meaning, is_view }: Directory["tables"][number], from = 0): Completion {
+  return { label: name.slice(from), kind: "table", detail: is_view ? "view" : "table", info: meaning };
 }
 
 function columnsOf({ name: table, columns }: Directory["tables"][number]): Completion[] {

@@ -22,6 +22,9 @@ export interface Site {
   withinKm?: number;
   says: string;
   href?: string;
+  colour?: string;
+  /** Drawn with a ring. */
+  isChosen?: boolean;
 }
 
 /** Estimated places of stations, from rows of station_places. */
