@@ -95,6 +95,7 @@ def test_a_span_is_chosen_drawn_out_and_left_again(guest: Visitor) -> None:
     line = line_of(guest, "HR0000")
     expect(line).to_have_attribute("data-points", re.compile("28[89]"))
     assert asked(guest)["last"] == ["86400"]
+    page.get_by_text("The data behind this").first.click()
     address = page.get_by_role("link", name="csv").first.get_attribute("href") or ""
     chart = page.get_by_role("application", name="Humidity")
     box = chart.bounding_box()
