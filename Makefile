@@ -117,6 +117,7 @@ bench-stations: setup  ## measure datagrams into Kafka against a bare loop (MOST
 bench-readings: setup  ## measure the lake of readings, and from sending to a query (READINGS=10000000)
 	@$(BIN)/python -m benchmarks.readings_bench lake --readings $(or $(READINGS),10000000)
 	@$(BIN)/python -m benchmarks.readings_bench latency
+	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd && $(BIN)/python -m benchmarks.readings_in_mariadb --readings 5000000
 
 bench-formats: setup  ## measure exports against DuckDB's COPY (EXPORTED=100000)
 	@$(BIN)/python -m benchmarks.formats_bench --rows $(or $(EXPORTED),100000)
