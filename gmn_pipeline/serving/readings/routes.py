@@ -4,7 +4,8 @@ What belongs here: addresses and their parameters. What does not: what is answer
 """
 
 from gmn_pipeline.serving.events import sse
-from gmn_pipeline.serving.readings import events, histogram, latest, quantities, series
+from gmn_pipeline.serving.feeds import atom
+from gmn_pipeline.serving.readings import alerts, events, histogram, latest, quantities, series
 from gmn_pipeline.serving.readings.spans import FROM, TO
 from gmn_pipeline.serving.routes import Answers, Route, object_schema
 from gmn_pipeline.serving.tables.addresses import EXPORT_PROBLEMS, in_formats, suffix
@@ -63,5 +64,13 @@ ROUTES = (
         (Answers(sse.MEDIA_TYPE, "Events, until one has enough"),),
         (latest.STATION, latest.QUANTITY_PARAMETER, events.SINCE, events.SECONDS, events.LAST),
         problems=_PROBLEMS, is_endless=True,
+    ),
+    Route(
+        "/readings/alerts.json", "alerts", "What alerts of stations told, the newest first",
+        alerts.json, (Answers(_JSON, "The newest hundred", object_schema(notices="array")),),
+    ),
+    Route(
+        "/readings/alerts.atom", "alerts_feed", "What alerts of stations told, as a feed",
+        alerts.feed, (Answers(atom.MEDIA_TYPE, "Atom 1.0: the newest hundred"),),
     ),
 )  # fmt: skip
