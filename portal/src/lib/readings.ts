@@ -95,6 +95,17 @@ export async function quantities(signal?: AbortSignal): Promise<Quantity[]> {
   return (body as { quantities: Quantity[] }).quantities;
 }
 
+/** The quantities that some sensors told last, in the order of all there are; what nobody knows comes after. */
+export function toldBy(sensors: readonly Sensor[], known: readonly Quantity[]): Quantity[] {
+  const counts = new Map<string, number>();
+  for (const { values } of sensors) for (const name in values) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const others = [...counts.keys()].filter((name) => !known.some((one) => one.name === name)).sort();
+  return [
+    ...known.filter(({ name }) => counts.has(name)),
+    ...others.map((name): Quantity => ({ name, label: name, meaning: null, unit: null, sensors: counts.get(name) ?? 0 })),
+  ];
+}
+
 /** Raises Problem. */
 export async function latest(parameters: Parameters = {}, signal?: AbortSignal): Promise<Latest> {
   const [body, response] = await get(readingsAddress("latest", "json", parameters), signal);
