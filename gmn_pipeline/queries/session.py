@@ -318,6 +318,8 @@ class _Query:
         text = str(error)
         if isinstance(error, MemoryError) or any(word in text for word in _MEMORY):
             return self._limits.memory_reached()
+        if _CATALOGUE_IS_AWAY in text:
+            return WarehouseBusy("The catalogue was just being opened or closed by another.")
         if "INTERRUPT" not in text:
             known = explained(error, self._data_dir)
             return known if isinstance(known, _OF_THE_MACHINE) else failed(text)
@@ -338,6 +340,9 @@ class _Query:
 
 _OF_THE_MACHINE = (DataDamaged, DiskFull, WarehouseBusy, DatabaseUnavailable, StorageUnavailable)
 _ERRORS = (duckdb.Error, pa.ArrowException, MemoryError, OSError)
+_CATALOGUE_IS_AWAY = "unable to open database file"
+"""SQLite says so where its log was there when it looked, and is gone when it opens it: for a moment
+only, when the last one who wrote has closed it."""
 _MEMORY = ("Out of Memory", "bad_alloc", "could not allocate", "Cannot allocate memory")
 
 

@@ -34,6 +34,7 @@ from gmn_client import (
 from gmn_client.async_client import AsyncAnswer
 from gmn_client.client import Answer
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
+from gmn_pipeline.serving.tables.relations import READINGS_RELATIONS
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.server import Server
 from gmn_pipeline_tests.support.warehouse import ask
@@ -321,9 +322,12 @@ def test_the_client_knows_the_names_of_the_server(server: Server) -> None:
                 assert isinstance(made, Condition)
                 said |= {pair[0].rpartition("__")[2] for pair in made.pairs}
     assert said <= operators
-    tables = {p.split("/")[2].removesuffix(".json") for p in paths if p.endswith(".json")
-              and p.count("/") == 2 and p.startswith("/{store}")}  # fmt: skip
-    assert set(columns.TableName.__args__) == tables - {"queries", "states", "tables"}
+    tables = {
+        p.split("/")[2].removesuffix(".json")
+        for p in paths
+        if p.endswith(".json") and p.count("/") == 2 and p.startswith("/{store}")
+    } - {relation.name for relation in READINGS_RELATIONS}
+    assert set(columns.TableName.__args__) == tables - {"queries", "states", "tables", "waiting"}
     assert set(columns.QueryName.__args__) == {
         p.split("/")[3].removesuffix(".{suffix}")
         for p in paths

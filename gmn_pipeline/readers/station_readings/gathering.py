@@ -10,6 +10,7 @@ shape (`shapes.py`); all that can be done with columns at once is done with colu
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,13 @@ MOST_OTHER_BYTES = 8_192
 """Size of them together, as JSON."""
 
 _DEEPEST = 4
-_WITHIN_LIMITS = polars_within_limits(DATASET.checked[0])
 _HALF_A_PLACE = pl.col("latitude_deg").is_null() != pl.col("longitude_deg").is_null()
+
+
+@cache
+def _within_limits() -> pl.Expr:
+    """Not made at import: it starts threads of Polars, which do not live on in a forked process."""
+    return polars_within_limits(DATASET.checked[0])
 
 
 class Gathering:
@@ -160,7 +166,7 @@ class Gathering:
         wrong: dict[int, tuple[Cause, str]] = {}
         numbers = {name: self._column(name, height, wrong) for name in NUMBERS}
         rows = self._frame(height, numbers)
-        is_good, has_half_a_place = rows.select(good=_WITHIN_LIMITS, half=_HALF_A_PLACE)
+        is_good, has_half_a_place = rows.select(good=_within_limits(), half=_HALF_A_PLACE)
         for row in np.flatnonzero(~is_good.to_numpy()).tolist():
             wrong.setdefault(row, (Cause.OUT_OF_LIMITS, _beyond(rows.row(row, named=True))))
         for row in np.flatnonzero(has_half_a_place.to_numpy()).tolist():

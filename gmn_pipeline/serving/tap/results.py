@@ -59,8 +59,9 @@ def write(
     limits = replace(limits, rows=question.most_rows)
 
     def from_its_beginning() -> Written:
-        target.seek(0)
-        target.truncate()
+        if target.tell():  # it is asked once more
+            target.seek(0)
+            target.truncate()
         with ask(snapshot, one.sql, one.parameters, limits, cancellation) as answer:
             return _written(question, one, snapshot, answer, target, most_bytes)
 
