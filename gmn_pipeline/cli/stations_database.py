@@ -17,8 +17,7 @@ from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import RetryableError, SettingsError
 from gmn_pipeline.flows.station_database import (
     Taken,
-    opened_database,
-    publishing,
+    opened_road,
     take_between,
     take_what_is_new,
 )
@@ -45,10 +44,7 @@ def database(
     if (begin is None) != (end is None):
         raise SettingsError("A span has both --from and --to.", remedy="Name both, or neither.")
     if begin is not None and end is not None:
-        with (
-            opened_database(settings) as opened,
-            publishing(settings, opened.table.place) as publish,
-        ):
+        with opened_road(settings) as (opened, publish):
             _say(take_between(opened, begin, end, publish))
         return
     if every is None:
@@ -67,10 +63,7 @@ def database(
 
 def _take(settings: Settings) -> None:
     marks = SourceMarks(open_database(settings))
-    with (
-        opened_database(settings) as opened,
-        publishing(settings, opened.table.place) as publish,
-    ):
+    with opened_road(settings) as (opened, publish):
         taken = take_what_is_new(
             opened, marks, publish, on_page=lambda so_far: console.print(f"{so_far.read:,} rows")
         )

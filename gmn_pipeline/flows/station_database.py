@@ -20,7 +20,7 @@ from gmn_pipeline.errors import CountMismatch, SettingsError
 from gmn_pipeline.flows import acknowledged_readings
 from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
 from gmn_pipeline.readers.station_readings.received import Transport
-from gmn_pipeline.settings import KafkaSettings, StationDatabaseSettings
+from gmn_pipeline.settings import StationRoadSettings
 from gmn_pipeline.sources.station_database import (
     Page,
     StationDatabase,
@@ -95,31 +95,31 @@ def _send(page: Page, publish: Publish, taken: Taken) -> None:
 
 
 @contextmanager
-def opened_database(settings: StationDatabaseSettings) -> Iterator[StationDatabase]:
-    """The table that the settings describe. Raises SettingsError and SourceUnavailable."""
+def opened_road(settings: StationRoadSettings) -> Iterator[tuple[StationDatabase, Publish]]:
+    """The table that the settings describe, and the way of its rows to the topic.
+
+    Raises SettingsError and SourceUnavailable.
+    """
     if settings.station_database is None:
         raise SettingsError(
             "No database of a station is set.",
             remedy="Describe its table in a file and name that in GMN_STATION_DATABASE "
             "(docs/station-databases.md).",
         )
+    table = station_table(settings.station_database)
     secret = settings.station_database_password
-    with station_database(
-        station_table(settings.station_database),
-        secret.get_secret_value() if secret else None,
-        page_rows=settings.station_database_page_rows,
-        timeout_s=settings.station_database_timeout_s,
-    ) as database:
-        yield database
-
-
-@contextmanager
-def publishing(settings: KafkaSettings, sender: str) -> Iterator[Publish]:
-    """Send records to the topic."""
-    with acknowledged_readings.publishing(settings, Transport.DATABASE, read_ndjson) as publish:
+    with (
+        station_database(
+            table,
+            secret.get_secret_value() if secret else None,
+            page_rows=settings.station_database_page_rows,
+            timeout_s=settings.station_database_timeout_s,
+        ) as database,
+        acknowledged_readings.publishing(settings, Transport.DATABASE, read_ndjson) as publish,
+    ):
 
         def send(records: Sequence[bytes]) -> tuple[int, int]:
-            became = publish(records, sender)
+            became = publish(records, table.place)
             return became.published, len(became.refused)
 
-        yield send
+        yield database, send

@@ -210,6 +210,10 @@ class ListenerSettings(KafkaSettings, StationSettings):
     """Way of readings, from their senders to Kafka: the groups that it needs."""
 
 
+class StationRoadSettings(KafkaSettings, StationDatabaseSettings):
+    """Way of a station's database, from its table to Kafka: the groups that it needs."""
+
+
 class TopicsSettings(KafkaSettings, TopicsOverHttpSettings):
     """Way of topics over HTTP: the groups that it needs."""
 
@@ -222,7 +226,7 @@ class Settings(
     ServingSettings,
     TopicSettings,
     ListenerSettings,
-    StationDatabaseSettings,
+    StationRoadSettings,
     AlertSettings,
     TopicsSettings,
 ):
