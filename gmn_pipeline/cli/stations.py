@@ -5,14 +5,13 @@ What belongs here: commands and sentences. What does not: what they do (`flows/s
 """
 
 import json
-import logging
 import threading
 from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
 
-from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.console import console, tell_of_work
 from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.cli.stations_alert import alert
 from gmn_pipeline.cli.stations_all import all_parts
@@ -66,9 +65,7 @@ def mqtt() -> None:
 
 
 def _run(listener: StationListener, said: str) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    tell_of_work()
     with on_signals(listener.stop):
         counts = listener.run(lambda: console.print(said, highlight=False))
     console.print(f"Stopped. {_sentence(counts)}", highlight=False)

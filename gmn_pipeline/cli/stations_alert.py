@@ -4,7 +4,6 @@ What belongs here: the command, and opening what it works with. What does not: r
 (`alerts/`).
 """
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import typer
 from gmn_pipeline.alerts.channels import channels_of, in_words
 from gmn_pipeline.alerts.rules import Rule, read_rules
 from gmn_pipeline.alerts.watch import Ask, Watch
-from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.console import console, tell_of_work
 from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.database.alerts import AlertStore
 from gmn_pipeline.database.engine import open_database
@@ -26,7 +25,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.states import states_of
 from gmn_pipeline.schemas.quantities import QUANTITY
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.storage.files import exclusive
+from gmn_pipeline.storage.files import alone
 from gmn_pipeline.warehouse.lakes import READINGS
 
 LOCK = "alerts.lock"
@@ -43,10 +42,17 @@ def alert(
     SIGTERM."""
     settings = load_settings(alert_rules=rules)
     watch = Watch(_rules(settings), AlertStore(open_database(settings)), channels_of(settings))
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
+    tell_of_work()
     stopped = threading.Event()
-    with on_signals(stopped.set), _alone(settings), _asking(settings) as ask:
+    running = ServiceRunning(  # two would tell everything twice
+        "Another process watches the rules of this data folder already.",
+        remedy="Let it work, or stop it.",
+    )
+    with (
+        on_signals(stopped.set),
+        alone(settings.data_dir / LOCK, running),
+        _asking(settings) as ask,
+    ):
         if not once:
             watch.run(ask, settings.alert_every_s, stopped)
             return
@@ -62,19 +68,6 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
             remedy="Name a file of rules in GMN_ALERT_RULES, or by --rules (docs/alerts.md).",
         )
     return read_rules(settings.alert_rules, frozenset(QUANTITY))
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Two would tell everything twice."""
-    try:
-        with exclusive(settings.data_dir / LOCK, timeout_s=0):
-            yield
-    except TimeoutError as error:
-        raise ServiceRunning(
-            "Another process watches the rules of this data folder already.",
-            remedy="Let it work, or stop it.",
-        ) from error
 
 
 @contextmanager

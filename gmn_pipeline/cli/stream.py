@@ -1,12 +1,11 @@
 """`gmn stream`: take the topic into the warehouse as it comes."""
 
-import logging
 from typing import Annotated
 
 import typer
 from dagster import AssetKey
 
-from gmn_pipeline.cli.console import console
+from gmn_pipeline.cli.console import console, tell_of_work
 from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.orchestration.assets import keys
@@ -31,10 +30,7 @@ def stream(once: Once = False, from_beginning: FromBeginning = False) -> None:
 def run_service(of: Stream, key: AssetKey, *, once: bool, from_beginning: bool) -> None:
     """Run the service of a stream, which tells Dagster's asset of what it does."""
     settings = load_settings()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    logging.getLogger("gmn_pipeline").setLevel(logging.INFO)
-    # A broker that is away is told of once by the service, and by the client at each try.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    tell_of_work()
     topic = of.topic(settings).name
     with dagster_instance(settings) as instance:
         service = StreamService(of, settings, reporter(instance, key))

@@ -30,7 +30,7 @@ from gmn_pipeline.readers.station_readings.received import (
     Transport,
 )
 from gmn_pipeline.settings import ListenerSettings
-from gmn_pipeline.storage.files import atomic_write, exclusive, is_locked
+from gmn_pipeline.storage.files import alone, atomic_write, is_locked
 from gmn_pipeline.storage.spool import Spool
 
 _log = logging.getLogger(__name__)
@@ -160,13 +160,11 @@ class StationListener:
 
     def _lock(self, opened: ExitStack) -> None:
         lock = folder_of(self._settings.data_dir) / f"{self._name}.lock"
-        try:
-            opened.enter_context(exclusive(lock, timeout_s=0))
-        except TimeoutError as error:
-            raise ServiceRunning(
-                f"Another process is {self._name} of this data folder already.",
-                remedy="'gmn stations status' tells of it.",
-            ) from error
+        running = ServiceRunning(
+            f"Another process is {self._name} of this data folder already.",
+            remedy="'gmn stations status' tells of it.",
+        )
+        opened.enter_context(alone(lock, running))
 
     def _end(self, status: threading.Thread) -> None:
         for way in self._ways:

@@ -15,7 +15,7 @@ What belongs here: sending and recording. What does not: which trajectories thos
 import hashlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -44,7 +44,7 @@ from gmn_pipeline.schemas.messages import (
 from gmn_pipeline.schemas.topics import Topic, trajectories_topic
 from gmn_pipeline.schemas.trajectory_tables import PUBLICATIONS
 from gmn_pipeline.settings import KafkaSettings, TopicSettings
-from gmn_pipeline.storage.files import exclusive
+from gmn_pipeline.storage.files import alone
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.stream_session import stream_session
 from gmn_pipeline.warehouse.trajectories.publications import (
@@ -138,14 +138,11 @@ def publish(
 @contextmanager
 def _publisher_lock(folder: Path, timeout_s: float) -> Iterator[None]:
     """Be the only one who publishes; it goes with its process, come what may."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(exclusive(folder / LOCK, timeout_s=timeout_s))
-        except TimeoutError as error:
-            raise StreamBusy(
-                "Another process publishes to the topic already.",
-                remedy="Let it work: what it leaves is published by the next run.",
-            ) from error
+    busy = StreamBusy(
+        "Another process publishes to the topic already.",
+        remedy="Let it work: what it leaves is published by the next run.",
+    )
+    with alone(folder / LOCK, busy, timeout_s):
         yield
 
 

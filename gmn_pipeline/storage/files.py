@@ -15,7 +15,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -37,6 +37,20 @@ def exclusive(path: Path, timeout_s: float | None = None) -> Iterator[IO[str]]:
             fcntl.flock(file, fcntl.LOCK_EX)
         else:
             _take_within(file, timeout_s)
+        yield file
+
+
+@contextmanager
+def alone(path: Path, otherwise: Exception, timeout_s: float = 0) -> Iterator[IO[str]]:
+    """Hold the lock file at `path` as the only process that does, come what may of it.
+
+    Raises `otherwise` if another one has it for so long; what the block raises is its own.
+    """
+    with ExitStack() as held:
+        try:
+            file = held.enter_context(exclusive(path, timeout_s))
+        except TimeoutError as error:
+            raise otherwise from error
         yield file
 
 

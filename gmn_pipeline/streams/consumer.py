@@ -15,7 +15,7 @@ client (`kafka/`).
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
 from gmn_pipeline.schemas.topics import Topic
 from gmn_pipeline.settings import FolderSettings, KafkaSettings, TopicSettings
-from gmn_pipeline.storage.files import exclusive, is_locked
+from gmn_pipeline.storage.files import alone, is_locked
 from gmn_pipeline.streams.stream import Batch, Counts, Stream
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.offsets import stored_offsets
@@ -57,14 +57,11 @@ class ConsumeReport:
 def consumer_lock(stream: Stream, settings: FolderSettings) -> Iterator[None]:
     """Be the only one who reads the topic into this warehouse; it goes with its process, come what
     may. Raises StreamBusy if another does."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(exclusive(settings.data_dir / stream.lock, timeout_s=0))
-        except TimeoutError as error:
-            raise StreamBusy(
-                "Another process takes the topic into the warehouse already.",
-                remedy=f"Let it work, or stop it ('{stream.command}' ends on Ctrl-C or SIGTERM).",
-            ) from error
+    busy = StreamBusy(
+        "Another process takes the topic into the warehouse already.",
+        remedy=f"Let it work, or stop it ('{stream.command}' ends on Ctrl-C or SIGTERM).",
+    )
+    with alone(settings.data_dir / stream.lock, busy):
         yield
 
 
