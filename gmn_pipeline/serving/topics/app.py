@@ -19,11 +19,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gmn_pipeline.errors import GmnError, RetryableError
-from gmn_pipeline.kafka.client import producer
 from gmn_pipeline.kafka.groups import GroupReader, Place
 from gmn_pipeline.kafka.schema_registry import open_registry
-from gmn_pipeline.kafka.sending import Acknowledged, Sent, send_messages
-from gmn_pipeline.kafka.topics import ensure_topics, topic_state
+from gmn_pipeline.kafka.sending import Acknowledged
+from gmn_pipeline.kafka.topics import topic_state
 from gmn_pipeline.schemas.topics import Topic, readings_topic, trajectories_topic
 from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.topics.consumers import Instance, Instances
@@ -38,7 +37,8 @@ from gmn_pipeline.serving.topics.errors import (
     ProxyError,
 )
 from gmn_pipeline.serving.topics.line_protocol import LineProtocol
-from gmn_pipeline.serving.topics.records import FORMATS, Readable, Records, Refused, words_of
+from gmn_pipeline.serving.topics.records import FORMATS, Readable, Records, Refused
+from gmn_pipeline.serving.topics.sending import Sending
 from gmn_pipeline.settings import TopicsSettings
 
 _KIND = re.compile(r"application/vnd\.kafka(?:\.(binary|json|avro))?(?:\.v2)?\+json")
@@ -59,7 +59,7 @@ class Proxy:
         self._token = token
         readings, trajectories = readings_topic(settings), trajectories_topic(settings)
         # Trajectories come from files and are told of by this pipeline; they are to be read only.
-        self._writable = {readings.name: readings}
+        self._writable = {readings.name: Sending(settings, readings)}
         self._topics: dict[str, Topic] = {readings.name: readings, trajectories.name: trajectories}
         self._records = {
             name: Records(topic, is_of_readings=topic is readings)
@@ -76,6 +76,8 @@ class Proxy:
             yield
             await anyio.to_thread.run_sync(self.instances.close)
             await anyio.to_thread.run_sync(self._lines.close)
+            for sending in self._writable.values():
+                await anyio.to_thread.run_sync(sending.close)
 
         instance = "/consumers/{group}/instances/{instance}"
         routes = [
@@ -102,9 +104,9 @@ class Proxy:
             except ProxyError as error:
                 return error.response()
             except RetryableError as error:
-                return ProxyError(RETRIABLE, words_of(error)).response()
+                return ProxyError(RETRIABLE, error.message).response()
             except GmnError as error:
-                return ProxyError(_TRANSPORT_ERROR, words_of(error)).response()
+                return ProxyError(_TRANSPORT_ERROR, error.message).response()
 
         return Route(path, endpoint, methods=[method])
 
@@ -137,7 +139,8 @@ class Proxy:
 
     async def _produce(self, request: Request) -> Response:
         topic = self._topic(request)
-        if topic.name not in self._writable:
+        sending = self._writable.get(topic.name)
+        if sending is None:
             raise ProxyError(403, f"{topic.name} may be read only.")
         form = _format_of(request.headers.get("content-type", ""))
         sender = request.client.host if request.client else "http"
@@ -145,28 +148,9 @@ class Proxy:
         read = self._records[topic.name].read(body, form, sender)
         if len(read) > _MOST_RECORDS:
             raise ProxyError(413, f"A request has {_MOST_RECORDS} records at most.")
-        sent = await anyio.to_thread.run_sync(self._send, topic, read)
+        sent = await anyio.to_thread.run_sync(_send, sending, read)
         offsets = [_told(record, at) for record, at in zip(read, sent, strict=True)]
         return _json({"offsets": offsets, "key_schema_id": None, "value_schema_id": None})
-
-    def _send(
-        self, topic: Topic, read: Sequence[Readable | Refused]
-    ) -> list[Acknowledged | str | None]:
-        """What became of each record: where it is, why it is not there, or None if it was refused
-        before."""
-        at = [number for number, one in enumerate(read) if isinstance(one, Readable)]
-        became: list[Acknowledged | str | None] = [None] * len(read)
-        if not at:
-            return became
-        ensure_topics(self._settings, topic)
-        messages = [one.message for one in read if isinstance(one, Readable)]
-        with producer(self._settings) as kafka:
-            sent: Sent = send_messages(self._settings, kafka, topic.name, messages)
-        for number in at:
-            became[number] = sent.failure.message if sent.failure else ""
-        for one in sent.acknowledged:
-            became[at[one.at]] = one
-        return became
 
     # --- consumers -----------------------------------------------------------------------------
 
@@ -252,6 +236,21 @@ class Proxy:
             if offset is not None
         ]
         return _json({"offsets": offsets})
+
+
+def _send(sending: Sending, read: Sequence[Readable | Refused]) -> list[Acknowledged | str | None]:
+    """What became of each record: where it is, why it is not there, or None if it was refused
+    before."""
+    at = [number for number, one in enumerate(read) if isinstance(one, Readable)]
+    became: list[Acknowledged | str | None] = [None] * len(read)
+    if not at:
+        return became
+    sent = sending.send([one.message for one in read if isinstance(one, Readable)])
+    for number in at:
+        became[number] = sent.failure.message if sent.failure else ""
+    for one in sent.acknowledged:
+        became[at[one.at]] = one
+    return became
 
 
 def _told(record: Readable | Refused, at: Acknowledged | str | None) -> dict[str, object]:

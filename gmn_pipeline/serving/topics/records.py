@@ -18,9 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
-from gmn_pipeline.errors import GmnError
 from gmn_pipeline.kafka.framing import Framing, single_object_framing, unframe
 from gmn_pipeline.kafka.schema_registry import SchemaRegistry
 from gmn_pipeline.kafka.sending import Message
@@ -119,16 +116,12 @@ class Records:
             return [_told(r, _base64(r.key), _base64(r.value)) for r in records]
         values = [r.value for r in records if r.value is not None]
         decoded = unframe(values, self._topic.messages, registry)
-        fields = dict(zip(decoded.index, _rows(decoded.rows), strict=True))
+        fields = dict(zip(decoded.index, decoded.rows.to_dicts(), strict=True))
         numbers = iter(range(len(values)))
         return [
             _told(r, _text(r.key), None if r.value is None else fields.get(next(numbers)))
             for r in records
         ]
-
-
-def _rows(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    return rows.to_dicts()
 
 
 def _told(record: Any, key: object, value: object) -> dict[str, object]:
@@ -152,8 +145,3 @@ def _unbase64(text: object) -> bytes | None:
     if not isinstance(text, str):
         raise TypeError
     return base64.b64decode(text, validate=True)
-
-
-def words_of(error: GmnError) -> str:
-    """An error for a client: what happened, and no setting."""
-    return error.message
