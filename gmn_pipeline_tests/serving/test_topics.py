@@ -152,6 +152,8 @@ def test_who_has_no_token_gets_nothing_and_what_is_wrong_is_said(asked: Asked) -
     assert asked.client.post(path, content=b"[" * 100_000, headers=JSON).status_code == 422
     assert asked.client.post(path, content=b" " * (9 << 20), headers=JSON).status_code == 413
     assert asked.produce("no base64!", headers=BINARY).json()["offsets"][0]["error_code"] == 42203
+    named = post(path, {"records": [{"value": READING, "partition": 1}]}, JSON).json()["offsets"]
+    assert "follows from its key" in named[0]["error"]
     assert post("/consumers/g", {"format": "xml"}).status_code == 422
     assert post("/consumers/g", {"name": "../x"}).status_code == 422
 

@@ -35,7 +35,6 @@ class Readable:
     """A record that can be sent."""
 
     message: Message
-    partition: int | None
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,16 @@ class Records:
             raise ProxyError(NOT_READABLE, "records is a list of objects")
         if form == "avro":
             self._check_schema(body)
-        if form == "binary":
-            return [self._bytes_of(record) for record in records]
-        if not self._is_of_readings:
+        if form != "binary" and not self._is_of_readings:
             raise ProxyError(
                 NOT_THIS_FORMAT, f"{self._topic.name} is written to in the binary format only"
             )
-        return [self._reading_of(record, sender) for record in records]
+        return [self._read_one(record, form, sender) for record in records]
+
+    def _read_one(self, record: Mapping[str, Any], form: str, sender: str) -> Readable | Refused:
+        if record.get("partition") is not None:
+            return Refused("its partition follows from its key, and is not to be named")
+        return self._bytes_of(record) if form == "binary" else self._reading_of(record, sender)
 
     def _check_schema(self, body: Mapping[str, Any]) -> None:
         text = body.get("value_schema")
@@ -87,7 +89,7 @@ class Records:
             return Refused("key and value are base64")
         if key is None and value is None:
             return Refused("it has neither key nor value")
-        return self._with_partition(record, (key, value, []))
+        return Readable((key, value, []))
 
     def _reading_of(self, record: Mapping[str, Any], sender: str) -> Readable | Refused:
         payload = json.dumps(record.get("value")).encode()
@@ -99,14 +101,7 @@ class Records:
             return Refused("its value is not one reading")
         [value] = self._framing.frame(to_fields(batch.rows, self._topic.messages))
         [(station, sensor)] = batch.rows.select("station_code", "sensor_id").rows()
-        return self._with_partition(record, (f"{station}/{sensor}".encode(), value, []))
-
-    @staticmethod
-    def _with_partition(record: Mapping[str, Any], message: Message) -> Readable | Refused:
-        partition = record.get("partition")
-        if partition is not None and not (type(partition) is int and partition >= 0):
-            return Refused("partition is a number")
-        return Readable(message, partition)
+        return Readable((f"{station}/{sensor}".encode(), value, []))
 
     def written(
         self, records: Sequence[Any], form: str, registry: SchemaRegistry | None
