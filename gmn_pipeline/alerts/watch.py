@@ -10,6 +10,7 @@ anywhere tells everything, and nothing a second time but what was just on its wa
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from threading import Event
 
 import pyarrow as pa
@@ -45,7 +46,7 @@ class Watch:
         now = utc_now()
         found: dict[About, Found] = {}
         for rule in self._rules:
-            found |= self._found(rule, ask, {"now": now})
+            found |= self._found(rule, ask, now)
         before = self._store.alerts()
         decision = decide(before, found, {rule.name: rule.for_s for rule in self._rules}, now)
         if decision.alerts != before or decision.notices:
@@ -53,10 +54,10 @@ class Watch:
             self._store.record(decision.alerts, decision.notices, names)
         return decision.notices
 
-    def _found(self, rule: Rule, ask: Ask, values: dict[str, object]) -> dict[About, Found]:
+    def _found(self, rule: Rule, ask: Ask, now: datetime) -> dict[About, Found]:
         sql, own = rule.question()
         try:
-            rows = ask(sql, {**own, **(values if "$now" in sql else {})}).to_pylist()
+            rows = ask(sql, {**own, "now": now}).to_pylist()
         except (QueryRefused, QueryFailed, QueryLimit) as error:
             if rule.name not in self._wrong:
                 self._wrong.add(rule.name)

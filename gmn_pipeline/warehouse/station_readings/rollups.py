@@ -62,10 +62,12 @@ def _once(warehouse: WarehouseConnection) -> RolledUp:
             f"last_measured_at_utc FROM {READINGS_TO_ROLL_UP.name} ORDER BY 1"
         ).fetchall()
         taken: list[tuple] = []  # type: ignore[type-arg]
+        readings = 0
         for row in waiting:
-            if taken and sum(r[1] for r in taken) + row[1] > _MOST_READINGS:
+            if taken and readings + row[1] > _MOST_READINGS:
                 break
             taken.append(row)
+            readings += row[1]
         if not taken:
             return RolledUp()
         _gather(connection, taken)
@@ -79,7 +81,7 @@ def _once(warehouse: WarehouseConnection) -> RolledUp:
             f"DELETE FROM {READINGS_TO_ROLL_UP.name} WHERE {TAKEN_IN_AT.name} BETWEEN ? AND ?",
             [first, last],
         )
-        return RolledUp(len(taken), sum(r[1] for r in taken))
+        return RolledUp(len(taken), readings)
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, commits: list[tuple]) -> None:  # type: ignore[type-arg]
