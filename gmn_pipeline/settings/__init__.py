@@ -19,6 +19,9 @@ from gmn_pipeline.settings.kafka import KafkaSettings as KafkaSettings
 from gmn_pipeline.settings.kafka import StreamSettings as StreamSettings
 from gmn_pipeline.settings.object_storage import ObjectStorageSettings
 from gmn_pipeline.settings.objects import ObjectSettings as ObjectSettings
+from gmn_pipeline.settings.objects_http import (
+    ObjectsOverHttpSettings as ObjectsOverHttpSettings,
+)
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
@@ -205,18 +208,21 @@ class ObjectRoadSettings(DatabaseSettings, ObjectSettings):
     """Way of an object, from its bytes to its name: the groups that it needs."""
 
 
+class ObjectServingSettings(ObjectRoadSettings, ObjectsOverHttpSettings, ServingSettings):
+    """Way of objects over HTTP: the groups that it needs."""
+
+
 class Settings(
     DaySettings,
     ShowerListSettings,
     RunSettings,
     QuerySettings,
-    ServingSettings,
     TopicSettings,
     ListenerSettings,
     StationRoadSettings,
     AlertSettings,
     TopicsSettings,
-    ObjectRoadSettings,
+    ObjectServingSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -232,6 +238,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     WarehouseSettings,
     ObjectStorageSettings,
     ObjectSettings,
+    ObjectsOverHttpSettings,
     QuerySettings,
     ServingSettings,
     TapSettings,
