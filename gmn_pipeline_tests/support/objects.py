@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmn_pipeline.database.engine import Database, open_database
+from gmn_pipeline.database.engine import Database
 from gmn_pipeline.database.object_search import ObjectSearch
 from gmn_pipeline.database.objects import ObjectCatalogue
+from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.landing.objects import ObjectLanding, Staged
 from gmn_pipeline.schemas.objects import By, Description, ObjectName, StoredObject
 from gmn_pipeline.settings import Settings
-from gmn_pipeline.storage.contents import HashingWriter, open_contents
+from gmn_pipeline.storage.contents import HashingWriter
 
 PERSON = By("ada", "run 1")
 
@@ -58,14 +59,11 @@ class ObjectBench:
 
 
 def object_bench(settings: Settings) -> ObjectBench:
-    database = open_database(settings)
-    catalogue = ObjectCatalogue(database)
-    landing = ObjectLanding(catalogue, open_contents(settings))
-    bench = ObjectBench(settings, database, catalogue, ObjectSearch(database), landing)
-    if "cams" not in catalogue.projects():
-        catalogue.make_project("cams", PERSON)
-        catalogue.make_container("cams", "ff", PERSON)
-    return bench
+    lake = opened_objects(settings)
+    if "cams" not in lake.catalogue.projects():
+        lake.catalogue.make_project("cams", PERSON)
+        lake.catalogue.make_container("cams", "ff", PERSON)
+    return ObjectBench(settings, lake.database, lake.catalogue, lake.search, lake.landing)
 
 
 def settings_of(folder: Path, **given: object) -> Settings:
