@@ -14,8 +14,9 @@ class ObjectsOverHttpSettings(SettingsGroup):
 
     objects_token: SecretStr | None = Field(
         None, description="What a request has to name (Authorization: Bearer ...) that writes, or "
-        "reads what is not public. Unset: a server on 127.0.0.1 serves the people of its machine, "
-        "any other lets public projects be read."
+        "reads what is not public, besides the tokens of accounts. Unset and without accounts: a "
+        "server on 127.0.0.1 serves the people of its machine, any other lets public projects be "
+        "read."
     )  # fmt: skip
     objects_http_mb: int = Field(
         1_000_000, ge=1, description="Largest object (MB) that is taken over HTTP."

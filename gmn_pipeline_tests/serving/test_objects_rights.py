@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.database.engine import open_database
+from gmn_pipeline.schemas.accounts import Role
 from gmn_pipeline.serving.objects.rights import is_loopback
 from gmn_pipeline_tests.support.objects import settings_of
-from gmn_pipeline_tests.support.objects_http import make_places, put, send
+from gmn_pipeline_tests.support.objects_http import begin, go_on, make_places, put, send, state
 from gmn_pipeline_tests.support.server import Reply, Server, serving
 
 TOKEN = "a long word"
@@ -93,6 +97,47 @@ def test_who_has_no_token_sees_public_projects_only(guarded: Server) -> None:
     assert moved.status == 401
 
 
+def test_accounts_may_what_their_roles_say(tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings = settings_of(tmp_path_factory.mktemp("accounts"))
+    with serving(settings) as server:
+        make_places(server)
+        assert send(server, "PUT", "/objects/other", {}).status == 201
+        accounts = AccountStore(open_database(settings))
+        known: dict[str, dict[str, str]] = {}
+        for name, role in (("ada", Role.CONTRIBUTOR), ("ben", Role.READER), ("eve", Role.OWNER)):
+            accounts.make(name, "test")
+            accounts.set_role(name, "cams", role, "test")
+            secret = accounts.make_token(name, "test", timedelta(days=1))
+            known[name] = {"Authorization": f"Bearer {secret}"}
+        # With the first account, nobody is trusted for being on this machine.
+        assert put(server, "a", b"x").status == 401
+        assert put(server, "a", b"x", **known["ben"]).status == 403
+        assert put(server, "a", b"x", **known["ada"]).status == 201
+        about = server.get("/objects/_operations/cams/ff/a", headers=known["ben"])
+        assert about.json["operations"][0]["by"] == "ada"
+        for name, status in (("ada", 403), ("ben", 403), ("eve", 201)):
+            assert send(server, "PUT", "/objects/cams/new", {}, **known[name]).status == status
+            assert send(server, "PUT", "/objects/more", {}, **known[name]).status == 403
+            assert server.get("/objects/other", headers=known[name]).status == 403
+            seen = server.get("/objects", headers=known[name]).json["projects"]
+            assert [one["project"] for one in seen] == ["cams"]
+        for name, project, status in (("ada", "cams", 201), ("ben", "cams", 403),
+                                      ("ada", "other", 403)):  # fmt: skip
+            upload = begin(server, 1, {"name": f"{project}/ff/b"}, **known[name])
+            assert upload.status == status, (name, project)
+            if status == 201:
+                address = upload.headers["Location"]
+        assert state(server, address, **known["ben"]).status == 403
+        assert go_on(server, address, 0, b"x", known["ben"]).status == 403
+        assert go_on(server, address, 0, b"x", known["ada"]).status == 204
+        gone = server.get("/objects/cams/ff/b", method="DELETE", headers=known["ada"]).json
+        restored = f"/objects/_restore/{gone['object_id']}"
+        assert send(server, "POST", restored, {}, **known["ben"]).status == 403
+        assert send(server, "POST", restored, {}, **known["ada"]).status == 200
+        accounts.disable("ada", "test")
+        assert put(server, "a", b"y", **known["ada"]).status == 401
+
+
 def test_the_person_of_this_machine_may_all_and_other_sites_pages_nothing(alone: Server) -> None:
     own = {"Origin": alone.url, "Sec-Fetch-Site": "same-origin"}
     by_name = {"Host": f"localhost:{alone.port}", "Origin": f"http://localhost:{alone.port}"}
@@ -133,7 +178,7 @@ def test_a_server_for_others_without_a_token_takes_nothing(
             if method not in OPEN_TO_ALL.get(path, ()):
                 assert ask(server, path, method, "cams", {}).status == 403, (path, method)
         assert server.get("/objects").json == {
-            "projects": [], "may_write": False, "token_is_set": False,
+            "projects": [], "account": "anyone", "may_make": False, "is_to_sign_in": False,
         }  # fmt: skip
 
 

@@ -30,11 +30,11 @@ def make_places(server: Server, **headers: str) -> None:
     assert send(server, "PUT", "/objects/cams/ff", {}, **headers).status == 201
 
 
-def begin(server: Server, size: int, **metadata: str) -> Reply:
+def begin(server: Server, size: int, metadata: Mapping[str, str], **headers: str) -> Reply:
     """Begin a resumable upload."""
     pairs = [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in metadata.items()]
-    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": ",".join(pairs)}
-    return server.get("/objects/_uploads", method="POST", headers=headers)
+    told = {**TUS, "Upload-Length": str(size), "Upload-Metadata": ",".join(pairs)}
+    return server.get("/objects/_uploads", method="POST", headers={**told, **headers})
 
 
 def go_on(
@@ -46,6 +46,6 @@ def go_on(
     return server.get(address, method="PATCH", headers=headers, body=piece)
 
 
-def state(server: Server, address: str) -> Reply:
+def state(server: Server, address: str, **headers: str) -> Reply:
     """How far an upload is."""
-    return server.get(address, method="HEAD", headers=TUS)
+    return server.get(address, method="HEAD", headers={**TUS, **headers})

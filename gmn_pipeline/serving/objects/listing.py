@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from gmn_pipeline.database.object_search import Folder, Interval, Search
 from gmn_pipeline.errors import ObjectMissing
+from gmn_pipeline.schemas.accounts import Right
 from gmn_pipeline.schemas.objects import Link, LinkKind, ObjectName, StoredObject
 from gmn_pipeline.serving.objects.told import told_object, told_operation
 from gmn_pipeline.serving.objects.visits import Visit, answered_json
@@ -60,19 +61,17 @@ NEXT = Parameter("after_id", "the object that the page begins after; next_url ha
 
 async def projects(visit: Visit) -> Response:
     """Those that one may see."""
-    lake = visit.service.lake
 
     def found() -> list[dict[str, Any]]:
-        visible = visit.visible()
         return [
-            {"project": name, "is_public": is_public}
-            for name, is_public in lake.catalogue.projects().items()
-            if visible is None or name in visible
+            {"project": name, "is_public": is_public, "may_write": visit.may_write(name)}
+            for name, is_public in visit.visible().items()
         ]
 
     return answered_json({
-        "projects": await visit.service.run(found), "may_write": visit.asker.sees_all,
-        "token_is_set": visit.asker.is_token_set,
+        "projects": await visit.service.run(found), "account": visit.asker.by.who,
+        "may_make": visit.asker.caller.may_make_projects(),
+        "is_to_sign_in": visit.asker.is_to_sign_in,
     })  # fmt: skip
 
 
@@ -82,7 +81,8 @@ async def containers(visit: Visit) -> Response:
     found = await visit.service.run(lambda: lake.catalogue.containers(project))
     told = [{"container": name, "metadata_schema": schema} for name, schema in found.items()]
     return answered_json({
-        "project": project, "containers": told, "may_write": visit.asker.sees_all,
+        "project": project, "containers": told, "may_write": visit.may_write(project),
+        "may_make": visit.asker.caller.may(Right.MANAGE, project),
     })  # fmt: skip
 
 
@@ -109,7 +109,7 @@ async def level(visit: Visit) -> Response:
             for one in shown_ones if isinstance(one, Folder)
         ],
         "objects": [told_object(one) for one in shown_ones if isinstance(one, StoredObject)],
-        "next_url": None, "may_write": visit.asker.sees_all,
+        "next_url": None, "may_write": visit.may_write(project),
     }  # fmt: skip
     if len(entries) > most:
         last = shown_ones[-1]
@@ -140,7 +140,7 @@ async def search(visit: Visit) -> Response:
 async def wanted_of(visit: Visit) -> Search:
     """What a request looks for, among what its sender may see. Raises Problem."""
     asked = visit.asked
-    visible = await visit.service.run(visit.visible)
+    visible = frozenset(await visit.service.run(visit.visible))
     wanted = Search(
         projects=visible,
         folder=visit.text("folder"), text=visit.text("text"),

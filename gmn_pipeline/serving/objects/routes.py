@@ -80,25 +80,25 @@ ROUTES = (
     objects_route(
         "/objects/_uploads", "object_upload", "Begin a resumable upload (tus 1.0). Upload-Metadata "
         "has name (PROJECT/CONTAINER/NAME) and, if wanted, sha256 (hex), description (JSON) and "
-        "after (the version that there must be, 0 for none)", Need.WRITE, tus.create, _NOTHING,
+        "after (the version that there must be, 0 for none)", Need.SOMEWHERE, tus.create, _NOTHING,
         (_TUS, _header("Upload-Length", "how many bytes it will have"),
          _header("Upload-Metadata", "names, each with its value in base64"), _SUM),
         methods=("POST",), done=_MADE, body=_PIECE, problems=(460, 423),
     ),
     objects_route(
         "/objects/_uploads/{upload}", "object_upload_state", "How far an upload is (tus 1.0)",
-        Need.WRITE, tus.look, _NOTHING, (_UPLOAD, _TUS), methods=("HEAD",), problems=(423,),
+        Need.SOMEWHERE, tus.look, _NOTHING, (_UPLOAD, _TUS), methods=("HEAD",), problems=(423,),
     ),
     objects_route(
         "/objects/_uploads/{upload}", "object_upload_append", "Go on with an upload (tus 1.0)",
-        Need.WRITE, tus.append, _NOTHING,
+        Need.SOMEWHERE, tus.append, _NOTHING,
         (_UPLOAD, _TUS, _OFFSET, _SUM, _OVERRIDE),
         methods=("PATCH", "POST"), done={204: "So far it is here"}, body=_PIECE,
         problems=(460, 423),
     ),
     objects_route(
         "/objects/_uploads/{upload}", "object_upload_end", "Give an upload up (tus 1.0)",
-        Need.WRITE, tus.end, _NOTHING, (_UPLOAD, _TUS), methods=("DELETE",),
+        Need.SOMEWHERE, tus.end, _NOTHING, (_UPLOAD, _TUS), methods=("DELETE",),
         done={204: "Nothing of it is left"}, problems=(423,),
     ),
     objects_route(
@@ -148,7 +148,7 @@ ROUTES = (
         body=_TO,
     ),
     objects_route(
-        "/objects/_restore/{object_id}", "object_restore", "Take a deletion back", Need.WRITE,
+        "/objects/_restore/{object_id}", "object_restore", "Take a deletion back", Need.SOMEWHERE,
         writing.restore, _ONE, (_OBJECT_ID,), methods=("POST",), body=_EMPTY,
     ),
     objects_route(
@@ -158,7 +158,7 @@ ROUTES = (
         has_page=True,
     ),
     objects_route(
-        "/objects/{project}", "objects_make_project", "Make a project", Need.WRITE,
+        "/objects/{project}", "objects_make_project", "Make a project", Need.MAKE_PROJECTS,
         writing.make_project, (Answers(JSON, "The project"),), (_PROJECT,), methods=("PUT",),
         done=_MADE, body=(Answers(JSON, "is_public: whether anybody may read it"),),
     ),
@@ -170,7 +170,7 @@ ROUTES = (
         (_PROJECT, _CONTAINER, listing.FOLDER, listing.SIZE, listing.AFTER), has_page=True,
     ),
     objects_route(
-        "/objects/{project}/{container}", "objects_make_container", "Make a container", Need.WRITE,
+        "/objects/{project}/{container}", "objects_make_container", "Make a container", Need.MANAGE,
         writing.make_container, (Answers(JSON, "The container"),), (_PROJECT, _CONTAINER),
         methods=("PUT",), done=_MADE,
         body=(Answers(JSON, "metadata_schema: a JSON schema for what is put there"),),

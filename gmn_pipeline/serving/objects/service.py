@@ -12,6 +12,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
+from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.serving.objects.rights import Rights
 from gmn_pipeline.serving.objects.sharing_key import SharingKey
@@ -31,7 +32,8 @@ class ObjectService:
     def __init__(self, settings: ObjectServingSettings, *, is_on_loopback: bool) -> None:
         self.settings = settings
         self.lake = opened_objects(settings)
-        self.rights = Rights(settings, is_on_loopback=is_on_loopback)
+        accounts = AccountStore(self.lake.database)
+        self.rights = Rights(settings, accounts, is_on_loopback=is_on_loopback)
         self._folder = settings.data_dir / "objects"
         self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
         self.takeover = Takeover()

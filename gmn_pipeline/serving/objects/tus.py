@@ -141,7 +141,9 @@ async def _take(visit: Visit, upload: Upload, checksum: tuple[str, bytes] | None
 
 async def _finish(visit: Visit, upload: Upload) -> StoredObject:
     service, description = visit.service, description_of(upload.told.description)
-    return await service.run(lambda: service.uploads.finish(upload, description, service.lake))
+    with anyio.CancelScope(shield=True):  # with all bytes here, nobody takes it over
+        return await service.run(lambda: service.uploads.finish(upload, description, service.lake))
+    raise AssertionError("unreachable")
 
 
 async def _upload(visit: Visit, upload_id: str | None = None) -> Upload:

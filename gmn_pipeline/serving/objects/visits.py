@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, ObjectConflict, ObjectMissing
+from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, ObjectConflict
+from gmn_pipeline.schemas.accounts import Right
 from gmn_pipeline.schemas.objects import By, ObjectName, StoredObject
 from gmn_pipeline.serving.objects.rights import Asker, Need, refusal
 from gmn_pipeline.serving.objects.service import ObjectService, no_space
@@ -24,6 +25,7 @@ from gmn_pipeline.storage.problems import explaining
 JSON = "application/json"
 _MOST_JSON_BYTES = 1_000_000
 _PROBLEMS = (401, 403, 404, 503)
+_WRITING = (Need.WRITE, Need.SOMEWHERE, Need.MANAGE, Need.MAKE_PROJECTS)
 _PROBLEMS_OF_WRITING = (*_PROBLEMS, 408, 409, 412, 413, 415, 507)
 
 
@@ -60,7 +62,7 @@ class Visit:
     async def must_be_allowed(self, need: Need, project: str) -> None:
         """Raises Problem (401, 403)."""
         denied = await self.service.run(
-            lambda: refusal(self.asker, need, lambda: self.is_public(project))
+            lambda: refusal(self.asker, need, project, lambda: self.is_public(project))
         )
         if denied is not None:
             raise denied
@@ -69,12 +71,18 @@ class Visit:
         """Of a project that there is not: no."""
         return self.service.lake.catalogue.projects().get(project, False)
 
-    def visible(self) -> frozenset[str] | None:
-        """The projects that they may see; None for all."""
-        if self.asker.sees_all:
-            return None
+    def visible(self) -> dict[str, bool]:
+        """The projects that they may see; whether each is public."""
         projects = self.service.lake.catalogue.projects()
-        return frozenset(name for name, is_public in projects.items() if is_public)
+        return {
+            name: is_public
+            for name, is_public in projects.items()
+            if self.asker.may_see(name, is_public=is_public)
+        }
+
+    def may_write(self, project: str) -> bool:
+        """Whether they may put objects into a project."""
+        return self.asker.caller.may(Right.WRITE, project)
 
     async def json(self) -> dict[str, Any]:
         """The object of JSON that the request brings. Raises Problem."""
@@ -138,17 +146,19 @@ def objects_route(
     async def answer(asked: Asked) -> Response:
         service = asked.work.objects
         _check_address(asked)
-        visit = Visit(asked, service, service.rights.asker(asked.request))
         try:
+            asker = await service.run(lambda: service.rights.asker(asked.request))
+            visit = Visit(asked, service, asker)
             await visit.must_be_allowed(need, str(asked.values.get("project") or ""))
             with explaining(service.settings.data_dir):
                 return await handler(visit)
         except ClientDisconnect:
             raise Problem(408, "broken-off", "The rest of the request did not come.") from None
         except GmnError as error:
-            raise _problem_of(error, visit) from error
+            raise _problem_of(error, asked.request.headers) from error
 
-    stated = _PROBLEMS_OF_WRITING if need is Need.WRITE else _PROBLEMS
+    is_writing = need in _WRITING
+    stated = _PROBLEMS_OF_WRITING if is_writing else _PROBLEMS
     return Route(
         path, name, summary, answer, answers, parameters, methods=methods,
         problems=tuple(dict.fromkeys((*stated, *problems))), **more,
@@ -163,12 +173,10 @@ def _check_address(asked: Asked) -> None:
         raise bad_request("The address is not in UTF-8.") from None
 
 
-def _problem_of(error: GmnError, visit: Visit) -> Exception:
+def _problem_of(error: GmnError, headers: Mapping[str, str]) -> Exception:
     match error:
-        case ObjectConflict() if "if-match" in visit.headers or "if-none-match" in visit.headers:
+        case ObjectConflict() if "if-match" in headers or "if-none-match" in headers:
             return failed_precondition(error.message)
-        case ObjectMissing() if not visit.asker.sees_all:
-            return Problem(404, "not-found", "There is no such thing here.")
         case DiskFull():
             return no_space()
         case DataDamaged():
