@@ -44,6 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+# Here and in the processes that tests start. Lakes of tests are small: a second thread of DuckDB
+# doubles the processor time of a load, and the whole suite takes a quarter longer.
+os.environ.setdefault("GMN_WAREHOUSE_THREADS", "1")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the tests of a process need not do each time."""
