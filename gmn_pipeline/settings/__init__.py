@@ -169,8 +169,7 @@ class WarehouseSettings(FolderSettings, ObjectStorageSettings):
         None,
         ge=1,
         description="Threads that DuckDB works in, for each session with the lake. Unset: one for "
-        "each processor. Loads of few rows take half of the processor time with 1, and large ones "
-        "take longer.",
+        "each processor, but for commits of few rows, which take less processor time in one.",
     )
     snapshot_keep_days: int = Field(
         7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
