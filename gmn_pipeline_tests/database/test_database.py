@@ -21,6 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event, text
 
 from gmn_pipeline.database import migrations
+from gmn_pipeline.database.annotations import AnnotationStore
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.ledger import (
     LandedVersion,
@@ -36,6 +37,7 @@ from gmn_pipeline.errors import (
     PermanentError,
     SettingsError,
 )
+from gmn_pipeline.schemas.annotations import NewAnnotation
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.postgres import PostgresServer
@@ -169,6 +171,31 @@ def test_unread_files_are_those_of_the_last_listing_of_each_folder(ledger: Ledge
     assert ledger.unread() == files[::-1]
     ledger.record_unread("daily", [])
     assert ledger.unread() == files[:1]
+
+
+def test_annotations_are_found_by_station_and_span_and_stay_when_they_are_taken_back(
+    settings: Settings,
+) -> None:
+    store = AnnotationStore(open_database(settings))
+    assert (store.find(9), store.revision()) == ([], 0)
+    hour = timedelta(hours=1)
+    cleaned = store.add(NewAnnotation("HR0010", None, AT, None, "lens cleaned", "Ana"))
+    heated = store.add(NewAnnotation("HR0010", "2", AT - 2 * hour, AT - hour, "heater off"))
+    other = store.add(NewAnnotation("ES0001", None, AT + hour, None, "'; DROP TABLE x; --"))
+    assert store.find(9) == [other, cleaned, heated]
+    assert store.find(1) == [other]
+    assert store.find(9, ["HR0010", "XX"]) == [cleaned, heated]
+    assert store.find(9, [], AT - hour, AT) == [cleaned, heated]
+    assert store.find(9, [], AT - hour / 2, AT - hour / 4) == []
+    seen = store.revision()
+    gone = store.withdraw(cleaned.number, "Ivo")
+    assert store.revision() != seen
+    assert (gone.withdrawn_by, gone.text, gone.noted_by) == ("Ivo", "lens cleaned", "Ana")
+    assert store.find(9, ["HR0010"]) == [heated]
+    assert store.find(9, ["HR0010"], are_withdrawn_wanted=True) == [gone, heated]
+    for number in (cleaned.number, 99):
+        with pytest.raises(PermanentError, match=f"no annotation {number}"):
+            store.withdraw(number)
 
 
 def test_the_migrations_make_the_tables_that_the_code_asks(settings: Settings) -> None:

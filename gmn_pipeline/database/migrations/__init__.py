@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0004"
+HEAD = "0006"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 _VERSION_TABLE = "alembic_version"  # alembic's own name

@@ -20,6 +20,8 @@ export class Sensors {
   /** Counts up with each commit that told something. */
   commits = $state(0);
   readings = $state(0);
+  /** Counts up when something was noted of a station, or may have been. */
+  annotated = $state(0);
   /** When the last of them was committed, ms since 1970. */
   lastCommitted = 0;
   /** The server's clock, ms since 1970; it goes on each second. */
@@ -40,9 +42,12 @@ export class Sensors {
     this.#stop = hear({ station: this.stations }, {
       came: (what) => this.#take(what),
       anew: () => void this.ask(),
+      annotated: () => (this.annotated += 1),
       connected: (is) => {
         this.isConnected = is;
-        if (is) void this.ask(); // what came while nobody listened
+        if (!is) return;
+        void this.ask(); // what came while nobody listened
+        this.annotated += 1;
       },
     });
     void this.ask();
