@@ -1,6 +1,7 @@
 /** Asking for readings of stations: the public addresses below /readings, and nothing beside them. */
 
 import { get, Problem, type Parameters } from "./api";
+import { listenTo } from "./events";
 
 export interface Quantity {
   name: string;
@@ -162,11 +163,9 @@ export function hear(
   parameters: Parameters,
   on: { came: (what: Came) => void; anew: () => void; annotated: () => void; connected: (is: boolean) => void },
 ): () => void {
-  const source = new EventSource(readingsAddress("events", "", parameters).replace("events.", "events"));
-  source.onopen = () => on.connected(true);
-  source.onerror = () => on.connected(false);
-  source.onmessage = (event) => on.came(JSON.parse(event.data as string) as Came);
-  source.addEventListener("anew", on.anew);
-  source.addEventListener("annotations", on.annotated);
-  return () => source.close();
+  return listenTo(readingsAddress("events", "", parameters).replace("events.", "events"), {
+    message: ({ data }) => on.came(JSON.parse(data) as Came),
+    anew: on.anew,
+    annotations: on.annotated,
+  }, on.connected);
 }

@@ -75,9 +75,16 @@ export class Sensors {
     } catch (error) {
       if (asking.signal.aborted) return;
       this.error = error;
-      clearTimeout(this.#again);
-      this.#again = setTimeout(() => void this.ask(), ANEW_MS);
+      this.#askSoon();
     }
+  }
+
+  /** Not later than was said before: what comes all the time must not put it off. */
+  #askSoon(): void {
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      void this.ask();
+    }, ANEW_MS);
   }
 
   /** What a sensor told of a quantity lately, in commits after one. */
@@ -104,10 +111,7 @@ export class Sensors {
     this.lastCommitted = committed;
     this.commits += 1;
     this.now = Date.now() + this.#aheadMs;
-    if (isUnknown && this.isThere) {
-      clearTimeout(this.#again);
-      this.#again = setTimeout(() => void this.ask(), ANEW_MS);
-    }
+    if (isUnknown && this.isThere) this.#askSoon();
   }
 
   #tell(name: string, values: Record<string, number>, at: number, committed: number): boolean {
