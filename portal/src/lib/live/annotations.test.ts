@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { around, notesOf, rowsOf } from "./annotations";
+import { around, notesOf, rowsOf, whenText } from "./annotations";
 
 const base = { noted_by: null, noted_at_utc: "2026-08-13T00:00:00.000Z" };
 const all = [
@@ -16,6 +16,11 @@ test("notes are of the sensors and the span that are shown, the earliest first",
   expect(texts(["A/2", "AB/1"], "00:00", "23:00")).toEqual(["1 AB other", "2 A span", "3 A/2 sensor"]);
   expect(texts(["A/2"], "20:30", "20:40")).toEqual(["1 A span"]);
   expect(texts(["A/2"], "21:01", "21:59")).toEqual([]);
+});
+
+test("a note says when it was, its end without the date where that is the same", () => {
+  const said = notesOf(all, ["A/2"], at("00:00"), at("23:00")).map(whenText);
+  expect(said).toEqual(["2026-08-12 20:00:00 to 21:00:00", "2026-08-12 22:00:00"]);
 });
 
 test("a window around a note has it in its middle, and all of it", () => {

@@ -1,6 +1,7 @@
 /** What people noted of stations, as charts of readings show it. */
 
 import type { Annotation } from "../readings";
+import { timeText } from "./spans";
 
 /** One that is shown. Times are ms since 1970. */
 export interface Note {
@@ -37,6 +38,13 @@ export function around({ begin, end }: Note, from: number, to: number): [number,
   const half = Math.max((to - from) / 8, end - begin, 30_000);
   const middle = (begin + end) / 2;
   return [middle - half, middle + half];
+}
+
+/** When it was; the end of one that ended on its day without the date. */
+export function whenText({ begin, end }: Note): string {
+  const [from, to] = [timeText(begin), timeText(end)];
+  if (begin === end) return from;
+  return `${from} to ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
 }
 
 /** In which row each flag stands, so that none hides another: `at` are their places, in order. */
