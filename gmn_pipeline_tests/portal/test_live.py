@@ -243,3 +243,35 @@ def test_everyone_can_use_them_on_a_phone_too_and_nothing_is_asked_elsewhere(
         assert {name: said for name, said in found.items() if said} == {}
         assert [one for one in guest.addresses if not one.startswith(f"{guest.url}/")] == []
         assert guest.complaints == []
+
+
+def test_views_are_given_names_opened_renamed_and_deleted(guest: Visitor) -> None:
+    page = guest.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    guest.open("/live?sensor=HR0000%2F1&last=86400")
+    page.get_by_text("Saved views (0)").click()
+    page.get_by_label("Name", exact=True).fill(" a day <b> ")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Saved as a day <b>.")).to_be_visible()
+    page.get_by_role("button", name="1 h", exact=True).click()
+    page.get_by_role("link", name="a day <b>").click()
+    expect(page.get_by_role("button", name="1 day")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Copy the address").click()
+    expect(page.get_by_text("is copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{guest.url}/live?sensor=HR0000%2F1&last=86400"
+    guest.open("/readings/station_readings?station_code=HR0000&_size=3")
+    page.get_by_text("Saved views (1)").click()
+    page.get_by_label("Name", exact=True).fill("of one")
+    page.get_by_role("button", name="Save this view").click()
+    page.get_by_role("button", name="Rename of one").click()
+    page.get_by_label("New name of of one").fill("another")
+    page.keyboard.press("Enter")
+    views = page.get_by_role("list", name="Saved views").get_by_role("link")
+    expect(views).to_have_text(["a day <b>", "another"])
+    page.reload()
+    page.get_by_text("Saved views (2)").click()
+    page.get_by_role("button", name="Delete a day").click()
+    expect(views).to_have_text(["another"])
+    expect(views).to_have_attribute("href", re.compile("station_code=HR0000"))
+    assert guest.complaints == []
