@@ -39,14 +39,14 @@ def annotate(
             f"It would end at {end_utc}, and begin at {begin_utc} (UTC).",
             remedy="Let --until be later than --from, which is now if it is not given.",
         )
-    text = " ".join(text.split())
-    if not station.strip() or not 0 < len(text) <= _LONGEST:
+    station, text = station.strip(), " ".join(text.split())
+    words = [station, text, *(word for word in (sensor, by) if word is not None)]
+    if not all(0 < len(word) <= _LONGEST and word.isprintable() for word in words):
         raise SettingsError(
-            f"An annotation has a station, and a text of 1 to {_LONGEST} characters.",
+            f"An annotation has a station, and a text of 1 to {_LONGEST} printable characters.",
             remedy='Write: gmn stations annotate HR0010 "lens cleaned"',
         )
-    noted = NewAnnotation(station.strip(), sensor, begin_utc, end_utc, text, by)
-    _say(_store().add(noted))
+    _say(_store().add(NewAnnotation(station, sensor, begin_utc, end_utc, text, by)))
 
 
 def annotations(
@@ -63,7 +63,9 @@ def annotations(
 
 
 def withdraw(
-    number: Annotated[int, typer.Argument(help="Its number, as 'annotations' lists it.")],
+    number: Annotated[
+        int, typer.Argument(help="Its number, as 'annotations' lists it.", min=1, max=10**15)
+    ],
     by: _By = None,
 ) -> None:
     """Take an annotation back; it is kept, and no chart shows it any more."""

@@ -46,6 +46,7 @@ from gmn_pipeline.warehouse.stream_session import stream_session
 _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
 _PLAN_S = 10.0
+_NEAR = 4  # parts of what is merged at once
 _REPORT_S = 10.0
 # A DuckDB that stays open remembers something of every commit (0.3 MB each): it is opened anew.
 _SESSION_S = 120.0
@@ -103,6 +104,8 @@ class StreamService:
         self._servers: str | None = None
         self._next: dict[int, int] = {}
         self._is_delivering = False
+        # What is farther behind is read beside the merges, which takes in more a second.
+        self._near = stream.most(settings) // _NEAR
         self._report = self._new_report()
         self._reported_at = time.monotonic()
 
@@ -233,7 +236,7 @@ class StreamService:
             waiting = sum(r.length for r in planned)
             # Where messages always come, some wait at each plan: to read just these and to plan
             # again takes longer than to read on.
-            is_near = self._is_delivering and waiting <= self._stream.most(self._settings)
+            is_near = self._is_delivering and waiting <= self._near
             if waiting and (once or not is_near):
                 self._catch_up(kafka, state, planned)
                 self._is_delivering = True
@@ -273,7 +276,9 @@ class StreamService:
         reader.assign(planned)
         until = time.monotonic() + _PLAN_S
         has_come = False
-        while time.monotonic() < until and not self._stopped.is_set():
+        while (
+            not self._stopped.is_set() and time.monotonic() < until and reader.waiting <= self._near
+        ):
             with self._waiting_for_kafka(), kafka_errors(self._settings, f"reading {state.topic}"):
                 ranges, records = reader.poll(
                     self._stream.gather_s(self._settings), self._stream.most(self._settings)

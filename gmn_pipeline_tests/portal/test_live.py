@@ -147,7 +147,14 @@ def test_what_is_noted_of_a_station_comes_into_charts_that_are_open_and_goes_aga
 
 
 @pytest.mark.parametrize(
-    "words", [{"text": " "}, {"begin": "noon"}, {"end": "2020-01-01"}, {"station": " "}]
+    "words",
+    [
+        {"text": " "},
+        {"text": "\x1b[2J"},
+        {"begin": "noon"},
+        {"end": "2020-01-01"},
+        {"station": " "},
+    ],
 )
 def test_an_annotation_that_says_nothing_or_is_at_no_time_is_refused(
     words: dict[str, str],

@@ -51,11 +51,11 @@ async def json(asked: Asked) -> Response:
 async def csv(asked: Asked) -> Response:
     """The same as a table."""
     rows = [asdict(one) for one in await _found(asked)]
-    csv = FORMATS["csv"]
+    one = FORMATS["csv"]
     about = About("annotations", "What people noted of stations", "", utc_now())
     table = pa.Table.from_pylist(rows, _SCHEMA)
-    written = csv.write(Export.of(about, _SCHEMA, ()), table.to_batches())
-    return Response(b"".join(written), headers=_HEADERS, media_type=csv.media_type)
+    written = one.write(Export.of(about, _SCHEMA, ()), table.to_batches())
+    return Response(b"".join(written), headers=_HEADERS, media_type=one.media_type)
 
 
 async def _found(asked: Asked) -> list[Annotation]:
