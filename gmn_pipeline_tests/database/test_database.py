@@ -21,7 +21,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event, inspect, text
 
 from gmn_pipeline.database import migrations
-from gmn_pipeline.database.annotations import AnnotationStore
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.ledger import (
     LandedVersion,
@@ -37,8 +36,8 @@ from gmn_pipeline.errors import (
     PermanentError,
     SettingsError,
 )
-from gmn_pipeline.schemas.annotations import NewAnnotation
 from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline_tests.database.conftest import with_postgres
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.postgres import PostgresServer
 from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
@@ -103,22 +102,6 @@ def former_ledger(data_dir: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Of an empty data folder, with either database."""
-    made = load_settings(data_dir=tmp_path / "data %20?x=1#")
-    if request.param == "sqlite":
-        return made
-    return with_postgres(made, request.getfixturevalue("postgres"))
-
-
-def with_postgres(settings: Settings, server: PostgresServer) -> Settings:
-    return load_settings(
-        data_dir=settings.data_dir, database_url=server.new_database(),
-        database_password=server.password,
-    )  # fmt: skip
-
-
 @pytest.fixture
 def ledger(settings: Settings) -> Ledger:
     return open_ledger(settings)
@@ -171,31 +154,6 @@ def test_unread_files_are_those_of_the_last_listing_of_each_folder(ledger: Ledge
     assert ledger.unread() == files[::-1]
     ledger.record_unread("daily", [])
     assert ledger.unread() == files[:1]
-
-
-def test_annotations_are_found_by_station_and_span_and_stay_when_they_are_taken_back(
-    settings: Settings,
-) -> None:
-    store = AnnotationStore(open_database(settings))
-    assert (store.find(9), store.revision()) == ([], 0)
-    hour = timedelta(hours=1)
-    cleaned = store.add(NewAnnotation("HR0010", None, AT, None, "lens cleaned", "Ana"))
-    heated = store.add(NewAnnotation("HR0010", "2", AT - 2 * hour, AT - hour, "heater off"))
-    other = store.add(NewAnnotation("ES0001", None, AT + hour, None, "'; DROP TABLE x; --"))
-    assert store.find(9) == [other, cleaned, heated]
-    assert store.find(1) == [other]
-    assert store.find(9, ["HR0010", "XX"]) == [cleaned, heated]
-    assert store.find(9, [], AT - hour, AT) == [cleaned, heated]
-    assert store.find(9, [], AT - hour / 2, AT - hour / 4) == []
-    seen = store.revision()
-    gone = store.withdraw(cleaned.number, "Ivo")
-    assert store.revision() != seen
-    assert (gone.withdrawn_by, gone.text, gone.noted_by) == ("Ivo", "lens cleaned", "Ana")
-    assert store.find(9, ["HR0010"]) == [heated]
-    assert store.find(9, ["HR0010"], are_withdrawn_wanted=True) == [gone, heated]
-    for number in (cleaned.number, 99):
-        with pytest.raises(PermanentError, match=f"no annotation {number}"):
-            store.withdraw(number)
 
 
 def test_the_migrations_make_the_tables_that_the_code_asks(settings: Settings) -> None:
