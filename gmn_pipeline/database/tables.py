@@ -133,6 +133,22 @@ ALERT_DELIVERIES = Table(
     Column("sent_at_utc", DateTime),
 )
 
+STATION_ANNOTATIONS = Table(
+    "station_annotations",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),
+    Column("station_code", String, nullable=False),
+    Column("sensor_id", String),
+    Column("begin_utc", DateTime, nullable=False),
+    Column("end_utc", DateTime),
+    Column("text", String, nullable=False),
+    Column("noted_by", String),
+    Column("noted_at_utc", DateTime, nullable=False),
+    Column("withdrawn_at_utc", DateTime),
+    Column("withdrawn_by", String),
+    Index("annotations_by_station", "station_code", "begin_utc"),
+)
+
 PROJECTS = Table(
     "projects",
     METADATA,

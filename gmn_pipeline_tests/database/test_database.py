@@ -37,6 +37,7 @@ from gmn_pipeline.errors import (
     SettingsError,
 )
 from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline_tests.database.conftest import with_postgres
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.postgres import PostgresServer
 from gmn_pipeline_tests.support.sample import DAILY, Bench, sample
@@ -99,22 +100,6 @@ def former_ledger(data_dir: Path) -> Path:
     with closing(sqlite3.connect(path)) as db:
         db.executescript(FORMER)
     return path
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Of an empty data folder, with either database."""
-    made = load_settings(data_dir=tmp_path / "data %20?x=1#")
-    if request.param == "sqlite":
-        return made
-    return with_postgres(made, request.getfixturevalue("postgres"))
-
-
-def with_postgres(settings: Settings, server: PostgresServer) -> Settings:
-    return load_settings(
-        data_dir=settings.data_dir, database_url=server.new_database(),
-        database_password=server.password,
-    )  # fmt: skip
 
 
 @pytest.fixture

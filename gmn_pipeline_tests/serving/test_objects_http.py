@@ -205,7 +205,9 @@ def test_folders_and_pages_lead_on(server: Server) -> None:
     assert len(server.get(found.json["next_url"]).json["objects"]) == 2
     assert server.get("/objects/cams/none").status == 404
     assert server.get("/objects/none").status == 404
-    assert {"project": "cams", "is_public": False} in server.get("/objects").json["projects"]
+    told = server.get("/objects").json
+    assert {"project": "cams", "is_public": False, "may_write": True} in told["projects"]
+    assert (told["account"], told["may_make"]) == ("this machine", True)
 
 
 def test_names_with_every_odd_character_and_ways_out_of_the_folder(server: Server) -> None:
