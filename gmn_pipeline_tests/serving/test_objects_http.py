@@ -17,7 +17,7 @@ import pytest
 from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.serving.objects.archive import safe_names
 from gmn_pipeline.serving.objects.reading import HARMLESS
-from gmn_pipeline_tests.support.objects import settings_of
+from gmn_pipeline_tests.support.objects import object_bench, settings_of
 from gmn_pipeline_tests.support.objects_http import make_places, put, send
 from gmn_pipeline_tests.support.server import Reply, Server, serving
 
@@ -378,3 +378,16 @@ def test_the_lines_of_the_page_for_people_work(tmp_path: Path) -> None:
             "2022/04/notes.txt",
         ]  # fmt: skip
     assert len(zipfile.ZipFile(tmp_path / "march.zip").namelist()) == 2
+
+
+def test_who_goes_away_is_read_for_no_longer(server: Server, folder: Path) -> None:
+    object_bench(settings_of(folder)).put("left", bytes(60_000_000))
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(b"GET /objects/cams/ff/left HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert raw.recv(100).startswith(b"HTTP/1.1 200")
+
+    def last() -> str:
+        told = server.get("/objects/_operations/cams/ff/left").json["operations"][0]
+        return str(told["reason"])
+
+    server.wait_for(lambda: last() == "it was not read to its end")

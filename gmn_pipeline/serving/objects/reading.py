@@ -54,33 +54,54 @@ class Bytes(Response):
         self._visit = visit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        run = self._visit.service.run
         start = {"type": "http.response.start", "status": self.status_code,
                  "headers": self.raw_headers}  # fmt: skip
         if scope["method"] == "HEAD":
             await send(start)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        pieces, is_begun = self._pieces(), False
+        pieces = self._pieces()
         try:
-            piece = await run(lambda: next(pieces, None))
-            await send(start)
-            is_begun = True
+            first = await self._next(pieces)
+        except (GmnError, OSError) as error:
+            _log.warning("An object cannot be sent: %s", error)
+            problem = unavailable("Its bytes cannot be read here.")
+            await response_of(problem, scope["path"])(scope, receive, send)
+            return
+        await send(start)
+        try:
+            is_whole = False
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_if_gone, receive, tasks.cancel_scope)
+                is_whole = await self._send(send, pieces, first)
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._visit.service.run(lambda: _close(pieces))
+        if is_whole:  # else the connection is closed, since bytes are missing
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, pieces: Iterator[bytes], piece: bytes | None) -> bool:
+        """Whether it came to its end."""
+        try:
             while piece is not None:
-                following = await run(lambda: next(pieces, None))
+                following = await self._next(pieces)
                 with anyio.fail_after(_TAKEN_WITHIN_S):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 piece = following
         except (GmnError, TimeoutError, OSError) as error:
             _log.warning("An object was not sent to its end: %s", error)
-            if not is_begun:
-                problem = unavailable("Its bytes cannot be read here.")
-                await response_of(problem, scope["path"])(scope, receive, send)
-            return  # the connection is closed, since bytes are missing
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run(lambda: _close(pieces))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return False
+        return True
+
+    async def _next(self, pieces: Iterator[bytes]) -> bytes | None:
+        return await self._visit.service.run(lambda: next(pieces, None))
+
+
+async def _cancel_if_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
 
 
 def _close(pieces: Iterator[bytes]) -> None:
