@@ -43,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW_FILES:
             item.add_marker("slow")
+    # Files of seconds last, so that no processor waits while the other one has a file of minutes.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 # Here and in the processes that tests start. Lakes of tests are small: a second thread of DuckDB
