@@ -136,8 +136,10 @@ SENSORS = Table(
         _count("reading_count", "how many readings of it were taken in"),
         Field("quantities", "what it has measured", Kind.TEXT_LIST),
         *PLACE_FIELDS,
+        utc("placed_at_utc", "the latest reading that tells where it is, which is there",
+            Null.UNDEFINED),
     ),
-)
+)  # fmt: skip
 
 STATION_PLACES = Table(
     "station_places",
