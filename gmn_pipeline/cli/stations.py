@@ -134,6 +134,12 @@ def _print(one: Any) -> None:
         f"  spool: {spool['bytes']:,} bytes; {spool['readings_put']:,} readings put, "
         f"{spool['readings_sent']:,} sent on; dead letters kept: {records['dead_letters']:,}",
     ]
+    if damaged := spool["damaged_files"]:
+        lines.append(
+            f"  damaged on disk: {len(damaged)} files, of which {spool['lost_messages']:,} or more "
+            "messages could not be sent by this listener; see whether the disk is sound, and "
+            f"remove them: {', '.join(damaged)}"
+        )
     for transport, source in one["sources"].items():
         said = ", ".join(
             f"{name} {count:,}" if isinstance(count, int) else f"{name} {count}"

@@ -239,6 +239,8 @@ class StationListener:
                 "bytes": self._spool.size_bytes,
                 "readings_put": self._publication.spool_counts.put,
                 "readings_sent": self._publication.spool_counts.sent,
+                "lost_messages": self._publication.spool_counts.lost_messages,
+                "damaged_files": [str(path) for path in self._spool.damaged],
             },
             "kafka": self._publication.trouble or "well",
             "sources": {way.transport.value: way.source.status() for way in self._ways},

@@ -71,10 +71,12 @@ class Published:
 
 @dataclass
 class SpoolCounts:
-    """Readings in the spool: what was put in, and what was taken out of it, also of others."""
+    """Readings in the spool: what was put in, and what was taken out of it, also of others.
+    `lost_messages`: what could not be read of it, as far as that is known."""
 
     put: int = 0
     sent: int = 0
+    lost_messages: int = 0
 
 
 class ReadingsPublication:
@@ -275,11 +277,21 @@ class ReadingsPublication:
                 try:
                     is_sent = self._send_frames(kafka, taken.frames())
                 finally:
-                    taken.remove() if is_sent else taken.leave()
+                    self._remove(taken) if is_sent else taken.leave()
                 if not is_sent:
                     return
         finally:
             kafka.close()
+
+    def _remove(self, taken: Taken) -> None:
+        kept = taken.remove()
+        if kept is not None:
+            self.spool_counts.lost_messages += taken.lost_items
+            _log.warning(
+                "What waited on disk was damaged in %d places: %d or more messages are lost, the "
+                "others are sent. See whether the disk is sound; %s is kept until you remove it.",
+                taken.damages, taken.lost_items, kept,
+            )  # fmt: skip
 
     def _send_frames(self, kafka: FastProducer, frames: Iterable[Frame]) -> bool:
         readings = 0

@@ -150,6 +150,32 @@ def test_a_full_spool_drops_readings_and_counts_them(broker: MortalBroker, tmp_p
     assert sent.height == counts.spooled
 
 
+def test_what_is_damaged_on_disk_is_told_and_the_rest_is_sent(
+    broker: MortalBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with listening(settings_of(tmp_path, f"127.0.0.1:{free_port()}")) as at:
+        for first in range(0, 30, 10):
+            send(at.port, *numbered(first, first + 10))
+            at.wait_until_read(first + 10)
+    settings = settings_of(tmp_path, broker.running.bootstrap_servers)
+    (segment,) = (settings.data_dir / "stations" / "spool").iterdir()
+    data = segment.read_bytes()
+    harmed = data.index(b"HR0001", len(data) // 2)
+    segment.write_bytes(data[:harmed] + b"XX" + data[harmed + 2 :])
+    with listening(settings) as at:
+        wait_for(lambda: at.listener.status()["spool"]["readings_sent"])
+        wait_for(lambda: at.listener.status()["spool"]["damaged_files"])
+        told = at.listener.status()["spool"]
+    kept = segment.with_suffix(".damaged")
+    assert (told["readings_sent"], told["lost_messages"]) == (20, 10)
+    assert told["damaged_files"] == [str(kept)]
+    assert "See whether the disk is sound" in caplog.text
+    said = Command(GMN_DATA_DIR=str(settings.data_dir)).says("stations", "status")
+    assert "damaged on disk: 1 files, of which 10 or more messages could not be sent" in said
+    assert len(numbers(readings(settings))) == 20
+    assert kept.read_bytes() != data
+
+
 class Listener:
     """`gmn stations listen` as a process."""
 
