@@ -10,7 +10,9 @@ are one: datagrams are doubled on their way. Any other is a row of its own.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import polars as pl
 
 from gmn_pipeline.schemas.dataset import Dataset, Table, text, utc
 from gmn_pipeline.schemas.fields import Field, Kind, Null
@@ -58,6 +60,25 @@ TAKEN_IN_AT = utc(
 
 EARLIEST, LATEST = datetime(1970, 1, 1), datetime(2200, 1, 1)
 """Of clocks, however wrong: what a calendar can be kept for."""
+
+CLOCKS_SET_SINCE = datetime(2001, 1, 1)
+MOST_AHEAD = timedelta(days=1)
+"""A clock that lost its time begins in 1970, 1980 or 2000, and no time zone is wrong by a day. What
+is within is an honest reading, however late it comes."""
+
+
+def has_wrong_clock() -> pl.Expr:
+    """Whether a reading cannot have been measured when it says."""
+    measured, received = pl.col("measured_at_utc"), pl.col("received_at_utc")
+    return (measured < CLOCKS_SET_SINCE) | (measured > received + MOST_AHEAD)
+
+
+def about_clock(measured: datetime, received: datetime) -> str:
+    """Why it cannot."""
+    if measured < CLOCKS_SET_SINCE:
+        return f"its time {measured} is before {CLOCKS_SET_SINCE.year}: its clock is not set"
+    return f"its time {measured} is days after {received}, when it came: a clock is wrong"
+
 
 SENT_FIELDS = (
     _STATION,

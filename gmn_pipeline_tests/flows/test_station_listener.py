@@ -43,23 +43,26 @@ def test_readings_are_on_the_topic_and_what_is_none_is_among_the_dead_letters(
     kafka: RunningBroker, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, kafka.bootstrap_servers)
-    good = numbered(0, 300)
+    good, beyond = numbered(0, 300), numbered(0, 1, temp=999)
+    unset = b'{"timestamp": 3, "sensor_id": 1, "temp": 1}'
     with listening(settings) as at:
-        send(at.port, *good[:200], b"\n".join(good[200:]), b"\xff", *numbered(0, 1, temp=999))
-        at.wait_until_read(302)
+        send(at.port, *good[:200], b"\n".join(good[200:]), b"\xff", *beyond, unset)
+        at.wait_until_read(303)
     counts = at.listener.counts
-    assert (counts.sent, counts.refused) == (300, {"unreadable": 1, "out_of_limits": 1})
+    refused = {"unreadable": 1, "out_of_limits": 1, "wrong_clock": 1}
+    assert (counts.sent, counts.refused) == (300, refused)
     rows = readings(settings)
     assert numbers(rows) == list(range(300))
     assert set(rows.get_column("sender")) == {"127.0.0.1"}
     letters = dict(dead_letters(settings))
-    assert letters.keys() == {b"\xff", *numbered(0, 1, temp=999)}
+    assert letters.keys() == {b"\xff", *beyond, unset}
+    assert "its clock is not set" in letters[unset]["dead-letter-reason"]
     said = letters[b"\xff"]
     assert "UTF-8" in said["dead-letter-reason"]
     assert (said["sender"], said["dead-letter-cause"]) == ("127.0.0.1", "unreadable")
     (status,) = statuses(settings.data_dir)
     assert status["records"]["sent"] == 300
-    assert status["sources"]["udp"]["received"] == 203
+    assert status["sources"]["udp"]["received"] == 204
     assert not status["is_running"]
 
 
@@ -80,9 +83,8 @@ def test_what_is_signed_or_in_line_protocol_comes_the_same_way(
     with listening(settings) as at:
         send(at.port, signed(first), second, signed(second, now - 1000), signed(third) + b"x")
         at.wait_until_read(4)
-        send(
-            at.line_protocol_port, signed(b"m,station=HR0001 temp=1 3000000000\nm,station=A temp=2")
-        )
+        points = b"m,station=HR0001 temp=1 1000000003000000000\nm,station=A temp=2"
+        send(at.line_protocol_port, signed(points))
         at.wait_until_read(6)
     assert at.listener.counts.refused == {"bad_signature": 2, "replay": 1, "not_its_station": 1}
     assert numbers(readings(settings)) == [0, 3]
