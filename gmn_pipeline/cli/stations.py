@@ -147,6 +147,8 @@ def _print(one: Any) -> None:
             if not isinstance(count, dict)
         )
         lines.append(f"  {transport}: {said}")
+    for sender, count in one["dropped_of_senders"].items():
+        lines.append(f"  dropped of {sender}: {count:,}")
     for sender, causes in one["refused_of_senders"].items():
         said = ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
         lines.append(f"  refused of {sender}: {said}")

@@ -43,6 +43,8 @@ class FastProducer:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self.silent_s = 0.0
+        """For so long nothing has been acknowledged of what is under way."""
         self._failed: Counter[tuple[bytes | None, bytes | None]] = Counter()
         options = connection_options(settings)
         timeout_ms = int(settings.kafka_timeout_s * 1000)
@@ -117,9 +119,11 @@ class FastProducer:
             now = time.monotonic()
             if now_left < left:
                 left, heard_at = now_left, now
-            elif self._is_gone(now - heard_at):
+            self.silent_s = now - heard_at
+            if self._is_gone(self.silent_s):
                 self._kafka.purge()
                 self._kafka.flush(self._settings.kafka_timeout_s)
+        self.silent_s = 0.0
 
     def _is_gone(self, silent_s: float) -> bool:
         if silent_s > self._settings.kafka_timeout_s:

@@ -118,7 +118,7 @@ class Spool:
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder = folder
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._writing: _Writing | None = None
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ class Spool:
         head = _HEAD.pack(len(frame.body), frame.items, zlib.crc32(frame.body))
         data = head + _CRC.pack(zlib.crc32(head)) + frame.body
         with self._lock:
-            if self.size_bytes + len(data) > self._most_bytes:
+            if self.size_bytes + len(data) > self.most_bytes:
                 return False
             if self._writing is None or self._writing.size > _SEGMENT_BYTES:
                 self._close()
