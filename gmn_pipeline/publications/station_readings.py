@@ -245,8 +245,8 @@ class ReadingsPublication:
     def _connected(self, settings: KafkaSettings) -> FastProducer:
         if not is_reachable(settings):
             raise BrokerUnavailable("Kafka takes no connections.")
-        ensure_topics(settings, self._topic)
-        return FastProducer(settings)
+        ensure_topics(self._impatient, self._topic)
+        return FastProducer(settings, self._stopped.is_set)
 
     def _give_up(self) -> None:
         """From here on all goes to the spool, until that is sent."""
