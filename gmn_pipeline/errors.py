@@ -26,6 +26,9 @@
         |-- QueryFailed           DuckDB cannot answer a query: syntax, names, values
         |-- QueryLimit            a query needs more time or memory than it may have
         |-- FormatRefused         an answer lacks columns that the format asked for is made of
+        |-- ObjectRefused         a name, a description or bytes cannot be kept as an object
+        |-- ObjectMissing         there is no such project, container, object or version
+        |-- ObjectConflict        an object is not, or not any more, as the caller takes it to be
         |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
@@ -145,6 +148,18 @@ class QueryLimit(PermanentError):
 
 class FormatRefused(PermanentError):
     """An answer lacks columns, or sources, that the format asked for is made of."""
+
+
+class ObjectRefused(PermanentError):
+    """A name, a description or bytes that cannot be kept as an object."""
+
+
+class ObjectMissing(PermanentError):
+    """There is no such project, container, object or version."""
+
+
+class ObjectConflict(PermanentError):
+    """An object is not, or not any more, as the caller takes it to be."""
 
 
 class SnapshotGone(PermanentError):

@@ -7,21 +7,28 @@ Times are UTC without a zone, as everywhere here.
 """
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
+    Float,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
     String,
     Table,
+    UniqueConstraint,
 )
 
 METADATA = MetaData()
 
 # SQLite counts up by itself in a column of exactly this type only.
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
+# Names in the order of their bytes, as SQLite has them, whatever the language of a database.
+_BY_BYTES = String().with_variant(String(collation="C"), "postgresql")
 
 LANDED_VERSIONS = Table(
     "landed_versions",
@@ -124,4 +131,104 @@ ALERT_DELIVERIES = Table(
     Column("channel", String, primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("sent_at_utc", DateTime),
+)
+
+PROJECTS = Table(
+    "projects",
+    METADATA,
+    Column("project", String, primary_key=True),
+    Column("is_public", Boolean, nullable=False),
+    Column("made_at_utc", DateTime, nullable=False),
+    Column("made_by", String, nullable=False),
+)
+
+CONTAINERS = Table(
+    "containers",
+    METADATA,
+    Column("container_id", _NUMBER, primary_key=True),
+    Column("project", String, ForeignKey("projects.project"), nullable=False),
+    Column("container", String, nullable=False),
+    Column("metadata_schema", JSON),
+    Column("made_at_utc", DateTime, nullable=False),
+    Column("made_by", String, nullable=False),
+    UniqueConstraint("project", "container", name="containers_by_name"),
+)
+
+CONTENTS = Table(
+    "contents",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("claimed_at_utc", DateTime, nullable=False),
+    Column("checked_at_utc", DateTime),
+    Column("fault", String),
+)
+
+# `live_name` is its name as long as it is not deleted: what is deleted leaves its name to others.
+OBJECTS = Table(
+    "objects",
+    METADATA,
+    Column("object_id", _NUMBER, primary_key=True),
+    Column("container_id", BigInteger, ForeignKey("containers.container_id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("live_name", _BY_BYTES),
+    Column("newest_version", Integer, nullable=False),
+    Column("deleted_at_utc", DateTime),
+    Column("restorable_until_utc", DateTime),
+    UniqueConstraint("container_id", "live_name", name="objects_by_name"),
+    sqlite_autoincrement=True,
+)
+
+OBJECT_VERSIONS = Table(
+    "object_versions",
+    METADATA,
+    Column("object_id", BigInteger, ForeignKey("objects.object_id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String, ForeignKey("contents.sha256"), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("content_type", String, nullable=False),
+    Column("application", String, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("links", JSON, nullable=False),
+    Column("observed_from_utc", DateTime),
+    Column("observed_until_utc", DateTime),
+    Column("latitude_deg", Float),
+    Column("longitude_deg", Float),
+    Column("put_at_utc", DateTime, nullable=False),
+    Column("put_by", String, nullable=False),
+    Index("object_versions_by_content", "sha256"),
+    Index("object_versions_by_type", "content_type"),
+    Index("object_versions_by_time", "observed_from_utc"),
+)
+
+# What the newest versions can be found by, beside their columns.
+OBJECT_TERMS = Table(
+    "object_terms",
+    METADATA,
+    Column("object_id", BigInteger, ForeignKey("objects.object_id"), nullable=False),
+    Column("field", String, nullable=False),
+    Column("text_value", String),
+    Column("number_value", Float),
+    Index("object_terms_by_object", "object_id"),
+    Index("object_terms_by_text", "field", "text_value", "object_id"),
+    Index("object_terms_by_number", "field", "number_value", "object_id"),
+)
+
+# No key of objects: what was done to one is known when it is gone.
+OBJECT_OPERATIONS = Table(
+    "object_operations",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("object_id", BigInteger),
+    Column("version", Integer),
+    Column("by", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("at_utc", DateTime, nullable=False),
+    Column("reason", String, nullable=False),
+    Index("object_operations_by_object", "object_id"),
+    Index("object_operations_by_project", "project", "number"),
 )

@@ -17,6 +17,8 @@ from gmn_pipeline.settings.folders import FolderSettings as FolderSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.kafka import KafkaSettings as KafkaSettings
 from gmn_pipeline.settings.kafka import StreamSettings as StreamSettings
+from gmn_pipeline.settings.object_storage import ObjectStorageSettings
+from gmn_pipeline.settings.objects import ObjectSettings as ObjectSettings
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
@@ -142,7 +144,7 @@ class DatabaseSettings(FolderSettings):
         return checked_address(url, "GMN_DATABASE_PASSWORD") if url else None
 
 
-class WarehouseSettings(FolderSettings):
+class WarehouseSettings(FolderSettings, ObjectStorageSettings):
     """Warehouse: where catalogue and data are, and how long what is kept."""
 
     warehouse_catalog_url: str | None = Field(
@@ -159,25 +161,6 @@ class WarehouseSettings(FolderSettings):
         description="Data files of the warehouse: s3://bucket/prefix, or a folder (one that every "
         "machine has under the same path); those of readings lie beside it, in a prefix that "
         "ends in -readings. Unset: in the data folder.",
-    )
-    s3_endpoint_url: str | None = Field(
-        None,
-        validation_alias="AWS_ENDPOINT_URL",
-        description="Object storage that is not Amazon's: http(s)://host:port.",
-    )
-    s3_region: str = Field(
-        "us-east-1", validation_alias="AWS_REGION", description="Region of the bucket."
-    )
-    s3_access_key_id: SecretStr | None = Field(
-        None, validation_alias="AWS_ACCESS_KEY_ID", description="Access key for the bucket."
-    )
-    s3_secret_access_key: SecretStr | None = Field(
-        None, validation_alias="AWS_SECRET_ACCESS_KEY", description="Its secret."
-    )
-    s3_session_token: SecretStr | None = Field(
-        None,
-        validation_alias="AWS_SESSION_TOKEN",
-        description="Token that goes with them, if they are for a time.",
     )
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
@@ -218,6 +201,10 @@ class TopicsSettings(KafkaSettings, TopicsOverHttpSettings):
     """Way of topics over HTTP: the groups that it needs."""
 
 
+class ObjectRoadSettings(DatabaseSettings, ObjectSettings):
+    """Way of an object, from its bytes to its name: the groups that it needs."""
+
+
 class Settings(
     DaySettings,
     ShowerListSettings,
@@ -229,6 +216,7 @@ class Settings(
     StationRoadSettings,
     AlertSettings,
     TopicsSettings,
+    ObjectRoadSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -242,6 +230,8 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     RunSettings,
     DatabaseSettings,
     WarehouseSettings,
+    ObjectStorageSettings,
+    ObjectSettings,
     QuerySettings,
     ServingSettings,
     TapSettings,

@@ -1,0 +1,484 @@
+"""The catalogue of objects: projects, containers, names, versions, and what was done to them.
+
+What belongs here: each change as one transaction, together with the log of it. What does not: the
+bytes (`storage/contents.py`), the order of bytes and names (`landing/objects.py`), and searching
+(`object_search.py`).
+
+Bytes are claimed before they are placed and named after it. The sweep takes neither what is named
+nor what was claimed lately, and it removes bytes before it commits: whoever claims the same bytes
+meanwhile waits for it, and then sees that they are gone.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    and_,
+    bindparam,
+    exists,
+    func,
+    not_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.database.engine import Database
+from gmn_pipeline.database.object_rows import (
+    NEWEST,
+    described,
+    insert_operations,
+    replace_terms,
+    stored_object,
+    version_row,
+)
+from gmn_pipeline.database.tables import (
+    CONTAINERS,
+    CONTENTS,
+    OBJECT_TERMS,
+    OBJECT_VERSIONS,
+    OBJECTS,
+    PROJECTS,
+)
+from gmn_pipeline.errors import GmnError, ObjectConflict, ObjectMissing
+from gmn_pipeline.schemas.objects import (
+    By,
+    Content,
+    Json,
+    NewVersion,
+    ObjectName,
+    OperationKind,
+    StoredObject,
+    checked_place,
+)
+
+_NAMES_AT_ONCE = 500  # asked for by one statement
+_LONG_AGO = datetime(1970, 1, 1)
+
+
+class ObjectCatalogue:
+    """Any number of processes change it at once; those that name in one container take turns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # projects and containers
+
+    def make_project(self, project: str, by: By, *, is_public: bool = False) -> None:
+        """Make a project. Raises ObjectConflict if there is one of that name."""
+        checked_place(project, "project")
+        with self._database.writing() as connection, _there_already(f"project {project}"):
+            connection.execute(
+                PROJECTS.insert().values(
+                    project=project, is_public=is_public, made_at_utc=utc_now(), made_by=by.who
+                )
+            )
+
+    def projects(self) -> dict[str, bool]:
+        """All projects by name; whether each is public."""
+        with self._database.reading() as connection:
+            query = select(PROJECTS.c.project, PROJECTS.c.is_public).order_by(PROJECTS.c.project)
+            return (
+                {row.project: row.is_public for row in connection.execute(query)}
+                if connection
+                else {}
+            )
+
+    def make_container(
+        self, project: str, container: str, by: By, *, metadata_schema: Json = None
+    ) -> None:
+        """Make a container. `metadata_schema`: a JSON schema that metadata is checked by.
+
+        Raises ObjectConflict if there is one of that name, ObjectMissing if there is no project.
+        """
+        checked_place(container, "container")
+        with self._database.writing() as connection:
+            if not connection.scalar(select(exists().where(PROJECTS.c.project == project))):
+                raise _no_project(project)
+            with _there_already(f"container {project}/{container}"):
+                connection.execute(
+                    CONTAINERS.insert().values(
+                        project=project, container=container, metadata_schema=metadata_schema,
+                        made_at_utc=utc_now(), made_by=by.who,
+                    )
+                )  # fmt: skip
+
+    def containers(self, project: str) -> dict[str, Json]:
+        """All containers of a project by name, with their schemas of metadata.
+
+        Raises ObjectMissing if there is no such project.
+        """
+        if project not in self.projects():
+            raise _no_project(project)
+        query = (
+            select(CONTAINERS.c.container, CONTAINERS.c.metadata_schema)
+            .where(CONTAINERS.c.project == project)
+            .order_by(CONTAINERS.c.container)
+        )
+        with self._database.reading() as connection:
+            return dict(map(tuple, connection.execute(query))) if connection else {}
+
+    # bytes
+
+    def claim(self, contents: Collection[Content]) -> set[str]:
+        """Say that these bytes are about to be placed and named: the sweep leaves them.
+
+        Gives those (SHA-256) whose bytes in the store were found wrong.
+        """
+        with self._database.writing() as connection:
+            insert = _insert_or(connection)
+            again = {"claimed_at_utc": insert.excluded.claimed_at_utc}
+            statement = insert.on_conflict_do_update(index_elements=[CONTENTS.c.sha256], set_=again)
+            _execute_for(connection, statement, contents, utc_now())
+            wrong = connection.scalars(
+                select(CONTENTS.c.sha256).where(CONTENTS.c.fault.is_not(None))
+            )
+            return set(wrong) & {one.sha256 for one in contents}
+
+    def adopt(self, contents: Collection[Content]) -> None:
+        """Take down bytes that are there, if they are not known: the next sweep removes them."""
+        with self._database.writing() as connection:
+            statement = _insert_or(connection).on_conflict_do_nothing()
+            _execute_for(connection, statement, contents, _LONG_AGO)
+
+    def sweep(self, claimed_before_utc: datetime, remove: Callable[[str], None]) -> int:
+        """Forget objects that can be restored no more, and have `remove` called with the bytes
+        that nothing names and nobody claimed lately; how many those were."""
+        with self._database.writing() as connection:
+            _forget(connection)
+            named = exists().where(OBJECT_VERSIONS.c.sha256 == CONTENTS.c.sha256)
+            unnamed = and_(not_(named), CONTENTS.c.claimed_at_utc < claimed_before_utc)
+            gone = connection.execute(
+                CONTENTS.delete().where(unnamed).returning(CONTENTS.c.sha256)
+            ).scalars().all()  # fmt: skip
+            for sha256 in gone:
+                remove(sha256)
+        return len(gone)
+
+    def to_check(self, checked_before_utc: datetime, most: int) -> list[Content]:
+        """Named bytes that were not looked at since then, those never looked at first."""
+        named = exists().where(OBJECT_VERSIONS.c.sha256 == CONTENTS.c.sha256)
+        checked = CONTENTS.c.checked_at_utc
+        query = (
+            select(CONTENTS.c.sha256, CONTENTS.c.size_bytes)
+            .where(named, checked.is_(None) | (checked < checked_before_utc))
+            .order_by(func.coalesce(checked, datetime.min), CONTENTS.c.sha256)
+            .limit(most)
+        )
+        with self._database.reading() as connection:
+            return [Content(*row) for row in connection.execute(query)] if connection else []
+
+    def record_checked(self, faults: Mapping[str, str | None]) -> None:
+        """Note that bytes were read and compared with their hash: what was wrong, or None."""
+        with self._database.writing() as connection:
+            for sha256, fault in faults.items():
+                connection.execute(
+                    CONTENTS.update()
+                    .where(CONTENTS.c.sha256 == sha256)
+                    .values(checked_at_utc=utc_now(), fault=fault)
+                )
+
+    def damaged(self) -> list[tuple[StoredObject, str]]:
+        """Objects, in each version, whose bytes were found wrong, and what was."""
+        query = (
+            described(CONTENTS.c.fault)
+            .join(CONTENTS, CONTENTS.c.sha256 == OBJECT_VERSIONS.c.sha256)
+            .where(CONTENTS.c.fault.is_not(None))
+            .order_by(OBJECTS.c.object_id, OBJECT_VERSIONS.c.version)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all() if connection else []
+        return [(stored_object(row), row.fault) for row in rows]
+
+    # objects
+
+    def name(
+        self, news: Sequence[NewVersion], by: By, kind: OperationKind = OperationKind.PUT
+    ) -> list[StoredObject]:
+        """Give placed and claimed bytes their names, all of them or none: each becomes the newest
+        version of its object, which is made if there is none.
+
+        Raises ObjectMissing if there is no such container, ObjectConflict if an object is not at
+        the version that it must have. Both are logged.
+        """
+        try:
+            with self._database.writing() as connection:
+                return _named(connection, news, by, kind)
+        except GmnError as error:
+            self.log_failures([new.name for new in news], kind, by, error)
+            raise
+
+    def log_failures(
+        self, names: Iterable[ObjectName], kind: OperationKind, by: By, error: Exception
+    ) -> None:
+        """Log that something could not be done."""
+        with self._database.writing() as connection:
+            insert_operations(
+                connection, kind, [(name, None, None) for name in names], by, str(error)
+            )
+
+    def log(self, kind: OperationKind, stored: StoredObject, by: By, reason: str = "") -> None:
+        """Log something that changes nothing: a reading, a run over it; `reason` if it failed."""
+        with self._database.writing() as connection:
+            done = [(stored.name, stored.object_id, stored.version)]
+            insert_operations(connection, kind, done, by, reason)
+
+    def object(self, name: ObjectName, version: int | None = None) -> StoredObject:
+        """A version of an object that is not deleted, the newest by default.
+
+        Raises ObjectMissing.
+        """
+        return self._one(
+            _in_container(name) & (OBJECTS.c.live_name == name.name), version, str(name)
+        )
+
+    def by_id(self, object_id: int, version: int | None = None) -> StoredObject:
+        """The same by its id, deleted or not."""
+        return self._one(OBJECTS.c.object_id == object_id, version, f"{object_id}")
+
+    def _one(self, which: Any, version: int | None, said: str) -> StoredObject:
+        query = described().where(
+            which, NEWEST if version is None else OBJECT_VERSIONS.c.version == version
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none() if connection else None
+        if row is None:
+            of = "" if version is None else f" version {version} of"
+            raise ObjectMissing(
+                f"There is no{of} object {said}.",
+                remedy="'gmn objects ls' lists those that there are; it may be deleted.",
+            )
+        return stored_object(row)
+
+    def versions(self, object_id: int) -> list[StoredObject]:
+        """All versions of an object, the newest first."""
+        query = described().where(OBJECTS.c.object_id == object_id)
+        with self._database.reading() as connection:
+            rows = (
+                connection.execute(query.order_by(OBJECT_VERSIONS.c.version.desc())).all()
+                if connection
+                else []
+            )
+        return [stored_object(row) for row in rows]
+
+    def move(self, stored: StoredObject, to: ObjectName, by: By) -> StoredObject:
+        """Give an object another name, container or project; its id and versions stay.
+
+        Raises ObjectConflict if the name is taken or the object was deleted meanwhile.
+        """
+        with self._changing(stored, OperationKind.MOVE, by) as connection:
+            container_id = _container_id(connection, to)
+            with _there_already(f"object {to}"):
+                _change_live(
+                    connection, stored,
+                    container_id=container_id, name=to.name, live_name=to.name,
+                )  # fmt: skip
+            insert_operations(
+                connection, OperationKind.MOVE, [(to, stored.object_id, stored.version)], by
+            )
+        return self.by_id(stored.object_id)
+
+    def delete(self, stored: StoredObject, by: By, restorable_for: timedelta) -> StoredObject:
+        """Mark an object as deleted; it can be restored for so long."""
+        now = utc_now()
+        with self._changing(stored, OperationKind.DELETE, by) as connection:
+            _change_live(
+                connection, stored,
+                live_name=None, deleted_at_utc=now, restorable_until_utc=now + restorable_for,
+            )  # fmt: skip
+        return self.by_id(stored.object_id)
+
+    def restore(self, object_id: int, by: By) -> StoredObject:
+        """Take a deletion back. Raises ObjectConflict if its name was taken meanwhile."""
+        stored = self.by_id(object_id)
+        with (
+            self._changing(stored, OperationKind.RESTORE, by) as connection,
+            _there_already(f"object {stored.name}"),
+        ):
+            connection.execute(
+                update(OBJECTS)
+                .where(OBJECTS.c.object_id == object_id)
+                .values(live_name=OBJECTS.c.name, deleted_at_utc=None, restorable_until_utc=None)
+            )
+        return self.by_id(object_id)
+
+    @contextmanager
+    def _changing(self, stored: StoredObject, kind: OperationKind, by: By) -> Iterator[Connection]:
+        """A transaction whose success is logged with it, and whose failure is by itself."""
+        try:
+            with self._database.writing() as connection:
+                yield connection
+                insert_operations(
+                    connection, kind, [(stored.name, stored.object_id, stored.version)], by
+                )
+        except GmnError as error:
+            self.log(kind, stored, by, str(error))
+            raise
+
+
+def _insert_or(connection: Connection) -> sqlite.Insert | postgresql.Insert:
+    """An insertion of contents that says what to do with those that are there."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(CONTENTS)
+    return sqlite.insert(CONTENTS)
+
+
+def _execute_for(
+    connection: Connection, statement: Insert, contents: Collection[Content], at_utc: datetime
+) -> None:
+    # In order, so that two who claim the same ones wait for each other, not both.
+    rows = [one._asdict() | {"claimed_at_utc": at_utc} for one in sorted(set(contents))]
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _check_claims(connection: Connection, news: Sequence[NewVersion]) -> None:
+    """That no sweep took bytes which came so slowly that their claim was over."""
+    wanted = sorted({new.content.sha256 for new in news})
+    found: set[str] = set()
+    for first in range(0, len(wanted), _NAMES_AT_ONCE):
+        some = wanted[first : first + _NAMES_AT_ONCE]
+        query = select(CONTENTS.c.sha256).where(CONTENTS.c.sha256.in_(some))
+        found |= set(connection.execute(query).scalars())
+    gone = set(wanted) - found
+    if gone:
+        raise ObjectConflict(
+            f"The bytes {min(gone)} were not named before their claim was over.",
+            remedy="Put them again; GMN_OBJECTS_CLAIM_HOURS is how long a claim holds.",
+        )
+
+
+def _named(
+    connection: Connection, news: Sequence[NewVersion], by: By, kind: OperationKind
+) -> list[StoredObject]:
+    places = {(new.name.project, new.name.container): new.name for new in news}
+    # In order, so that two who name in the same containers wait for each other, not both.
+    containers = {place: _container_id(connection, places[place]) for place in sorted(places)}
+    _check_claims(connection, news)
+    now = utc_now()
+    stored = []
+    known = _live(connection, containers, news)
+    for new in news:
+        container_id = containers[new.name.project, new.name.container]
+        object_id, before = known.get((container_id, new.name.name), (None, 0))
+        if new.after is not None and new.after != before:
+            raise ObjectConflict(
+                f"{new.name} is at version {before}, not {new.after}.",
+                remedy="Somebody else put it meanwhile: look at it, and put it again.",
+            )
+        if object_id is None:
+            object_id = connection.execute(
+                OBJECTS.insert()
+                .values(
+                    container_id=container_id, name=new.name.name, live_name=new.name.name,
+                    newest_version=1,
+                )
+                .returning(OBJECTS.c.object_id)
+            ).scalar_one()  # fmt: skip
+        known[container_id, new.name.name] = (object_id, before + 1)
+        stored.append(
+            StoredObject(object_id, new.name, before + 1, new.content, new.description, now, by.who)
+        )
+    connection.execute(OBJECT_VERSIONS.insert(), [version_row(one) for one in stored])
+    newest = {one.object_id: one for one in stored}
+    connection.execute(
+        update(OBJECTS)
+        .where(OBJECTS.c.object_id == bindparam("of"))
+        .values(newest_version=bindparam("to")),
+        [{"of": one.object_id, "to": one.version} for one in newest.values()],
+    )
+    replace_terms(connection, list(newest.values()))
+    insert_operations(
+        connection, kind, [(one.name, one.object_id, one.version) for one in stored], by
+    )
+    return stored
+
+
+def _live(
+    connection: Connection,
+    containers: Mapping[tuple[str, str], int],
+    news: Sequence[NewVersion],
+) -> dict[tuple[int, str], tuple[int | None, int]]:
+    """Objects that have one of the names now: their ids and newest versions."""
+    names = sorted({new.name.name for new in news})
+    query = select(
+        OBJECTS.c.container_id, OBJECTS.c.live_name, OBJECTS.c.object_id, OBJECTS.c.newest_version
+    )
+    found: dict[tuple[int, str], tuple[int | None, int]] = {}
+    for first in range(0, len(names), _NAMES_AT_ONCE):
+        some = names[first : first + _NAMES_AT_ONCE]
+        rows = connection.execute(
+            query.where(
+                OBJECTS.c.container_id.in_(containers.values()), OBJECTS.c.live_name.in_(some)
+            )
+        )
+        found |= {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    return found
+
+
+def _container_id(connection: Connection, name: ObjectName) -> int:
+    """The id of a container, which nobody else names in until the transaction ends."""
+    query = select(CONTAINERS.c.container_id).where(
+        CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container
+    )
+    found = connection.scalar(query.with_for_update())
+    if found is None:
+        raise ObjectMissing(
+            f"There is no container {name.project}/{name.container}.",
+            remedy=f"Make it: 'gmn objects make {name.project}/{name.container}'.",
+        )
+    return int(found)
+
+
+def _change_live(connection: Connection, stored: StoredObject, **values: object) -> None:
+    """Change an object, if it still is what it was when it was looked at."""
+    changed = connection.execute(
+        update(OBJECTS)
+        .where(
+            OBJECTS.c.object_id == stored.object_id,
+            OBJECTS.c.live_name == stored.name.name,
+            OBJECTS.c.newest_version == stored.version,
+        )
+        .values(values)
+    )
+    if changed.rowcount != 1:
+        raise ObjectConflict(
+            f"{stored.name} is not what it was when it was looked at.",
+            remedy="Somebody else changed it meanwhile: look at it, and try again.",
+        )
+
+
+def _forget(connection: Connection) -> None:
+    """Forget deleted objects whose time has come."""
+    over = OBJECTS.c.restorable_until_utc < utc_now()
+    ids = select(OBJECTS.c.object_id).where(over).scalar_subquery()
+    for table in (OBJECT_TERMS, OBJECT_VERSIONS):
+        connection.execute(table.delete().where(table.c.object_id.in_(ids)))
+    connection.execute(OBJECTS.delete().where(over))
+
+
+def _in_container(name: ObjectName) -> ColumnElement[bool]:
+    return and_(CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container)
+
+
+def _no_project(project: str) -> ObjectMissing:
+    return ObjectMissing(
+        f"There is no project {project}.", remedy=f"Make it: 'gmn objects make {project}'."
+    )
+
+
+@contextmanager
+def _there_already(what: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise ObjectConflict(
+            f"There is a {what} already.", remedy="Choose another name."
+        ) from error
