@@ -16,7 +16,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -310,8 +309,13 @@ class ReadingsPublication:
             self._wake.clear()
             if self._stopped.is_set() or self._sends_directly or not is_reachable(self._settings):
                 continue
-            with suppress(GmnError):
+            try:
                 self._send_all_spooled()
+            except GmnError:
+                pass  # it is away again, which is known
+            except Exception as error:
+                # Whatever it is: what waits is still there, and this thread is to try again.
+                self._say(f"What waits on disk cannot be sent: {type(error).__name__}: {error}.")
 
     def _send_all_spooled(self) -> None:
         """Send segment by segment; with the last one gone, the spool is done with."""

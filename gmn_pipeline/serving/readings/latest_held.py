@@ -25,7 +25,7 @@ from gmn_pipeline.serving.readings.arrivals import Arrivals, Arrived, InTurn
 from gmn_pipeline.serving.readings.last_values import SENSOR, Row, Sensor, last_of, rows_of
 from gmn_pipeline.warehouse.station_readings.summing import NOT_ROLLED_UP, PLACE
 
-_KEPT = 8
+_KEPT = 4
 LONGEST = timedelta(minutes=1)
 """What came in that time is about what is not rolled up: more is not worth asking."""
 Key: TypeAlias = tuple[str, str]
