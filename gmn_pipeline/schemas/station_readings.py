@@ -68,9 +68,11 @@ is within is an honest reading, however late it comes."""
 
 
 def has_wrong_clock() -> pl.Expr:
-    """Whether a reading cannot have been measured when it says."""
+    """Whether a reading cannot have been measured when it says. The platform's clock may not be set
+    either, after a start without a network: then it tells nothing of others."""
     measured, received = pl.col("measured_at_utc"), pl.col("received_at_utc")
-    return (measured < CLOCKS_SET_SINCE) | (measured > received + MOST_AHEAD)
+    is_ahead = (received >= CLOCKS_SET_SINCE) & (measured > received + MOST_AHEAD)
+    return (measured < CLOCKS_SET_SINCE) | is_ahead
 
 
 def about_clock(measured: datetime, received: datetime) -> str:

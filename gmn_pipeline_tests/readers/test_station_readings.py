@@ -182,6 +182,11 @@ def test_a_late_reading_is_one_and_that_of_a_clock_that_cannot_be_is_refused(
         assert said in refused.reason
 
 
+def test_a_platform_whose_own_clock_is_not_set_refuses_nobody_for_his() -> None:
+    unset = came(telling(timestamp="2026-01-01"))._replace(received_at_us=5_000_000)
+    assert read_ndjson([unset]).rows.height == 1
+
+
 def test_a_datagram_of_a_million_keys_and_one_of_a_million_lines_are_counted() -> None:
     keys = b'{"timestamp":1,"sensor_id":1,' + b",".join(b'"k%d":1' % n for n in range(9_000)) + b"}"
     assert "more than 100" in why_not(keys)
