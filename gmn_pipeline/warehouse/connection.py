@@ -40,6 +40,13 @@ class WarehouseConnection:
         self.lake = lake
         self._data_dir = settings.data_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
+        # Extensions come like DuckDB itself, in wheels whose hashes are pinned. To check their
+        # signatures too would take 0.2 s (docs/decisions/0033).
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "allow_unsigned_extensions": "true"
+        }
+        if settings.warehouse_threads is not None:
+            self._config["threads"] = settings.warehouse_threads
         self.backend = open_backend(settings, lake)
         self._kept: duckdb.DuckDBPyConnection | None = None
         self.small_commits = 0
@@ -77,9 +84,7 @@ class WarehouseConnection:
         """A DuckDB with its extensions, and the folder for what it does not keep in memory."""
         with (
             working_folder(place_for_temporary_files(self._data_dir / "tmp")) as folder,
-            # Extensions come like DuckDB itself, in wheels whose hashes are pinned. To check their
-            # signatures too would take 0.2 s (docs/decisions/0033).
-            duckdb.connect(":memory:", config={"allow_unsigned_extensions": "true"}) as connection,
+            duckdb.connect(":memory:", config=self._config) as connection,
         ):
             connection.execute(f"SET temp_directory = {sql_text(str(folder))}")
             connection.execute("SET allow_persistent_secrets = false")  # nobody's own are wanted

@@ -186,7 +186,7 @@ def test_the_migrations_make_the_tables_that_the_code_asks(settings: Settings) -
 
 
 def described_tables(connection: Connection) -> dict[str, object]:
-    """Columns, keys and indexes by table, as the database has them; SQLite's own words, too."""
+    """Columns, keys and indexes by table, as the database has them."""
     if connection.dialect.name == "sqlite":
         found = connection.execute(text("SELECT type || name, sql FROM sqlite_master"))
         return {row[0]: " ".join((row[1] or "").split()) for row in found}
@@ -194,8 +194,7 @@ def described_tables(connection: Connection) -> dict[str, object]:
     return {
         name: (
             [(c["name"], str(c["type"]), c["nullable"]) for c in tables.get_columns(name)],
-            tables.get_pk_constraint(name), tables.get_foreign_keys(name),
-            tables.get_unique_constraints(name), tables.get_indexes(name),
+            tables.get_pk_constraint(name), tables.get_foreign_keys(name), tables.get_indexes(name),
         )
         for name in sorted(tables.get_table_names())
     }  # fmt: skip
