@@ -134,6 +134,8 @@ def test_accounts_may_what_their_roles_say(tmp_path_factory: pytest.TempPathFact
         restored = f"/objects/_restore/{gone['object_id']}"
         assert send(server, "POST", restored, {}, **known["ben"]).status == 403
         assert send(server, "POST", restored, {}, **known["ada"]).status == 200
+        denied = [one.detail for one in accounts.events() if one.kind == "denied"]
+        assert "PUT /objects/cams/ff/a" in denied
         accounts.disable("ada", "test")
         assert put(server, "a", b"y", **known["ada"]).status == 401
 

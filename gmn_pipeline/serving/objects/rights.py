@@ -143,6 +143,11 @@ class Rights:
             caller = _OF_THIS_MACHINE
         return Asker(caller, sign_in, is_to_sign_in, is_of_this_machine)
 
+    def note_denial(self, asker: Asker, project: str, what: str) -> None:
+        """Log that an account may not do what it wanted to."""
+        if asker.sign_in is SignIn.KNOWN:
+            self._accounts.log_denial(asker.caller, project, what)
+
     def _caller(self, authorization: str) -> Caller:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":

@@ -24,6 +24,7 @@ from gmn_pipeline.storage.problems import explaining
 
 JSON = "application/json"
 _MOST_JSON_BYTES = 1_000_000
+_LONGEST_NOTE = 500
 _PROBLEMS = (401, 403, 404, 503)
 _WRITING = (Need.WRITE, Need.SOMEWHERE, Need.MANAGE, Need.MAKE_PROJECTS)
 _PROBLEMS_OF_WRITING = (*_PROBLEMS, 408, 409, 412, 413, 415, 507)
@@ -65,6 +66,11 @@ class Visit:
             lambda: refusal(self.asker, need, project, lambda: self.is_public(project))
         )
         if denied is not None:
+            request = self.asked.request
+            what = f"{request.method} {request.url.path}"[:_LONGEST_NOTE]
+            await self.service.run(
+                lambda: self.service.rights.note_denial(self.asker, project, what)
+            )
             raise denied
 
     def is_public(self, project: str) -> bool:
