@@ -26,8 +26,8 @@ SLOW_FILES = frozenset(
     connect cookbook counted_ahead cubes dagster data_folder database days_as_they_come deploy
     dev distribution downloads event_log events events_many events_websocket explore exports
     facets feeds first_loads following held_files http identifiers_made_here lake_renewed lakes
-    listening live local_broker maintenance mirrors model model_cases model_message_cases objects
-    notebooks pages_for_clients portal portal_for_everyone portal_tables postgres_catalog
+    listening live local_broker maintenance mirrors model model_cases model_message_cases object_roads
+    objects     notebooks pages_for_clients portal portal_for_everyone portal_tables postgres_catalog
     publications queries queries_refused questions reader readings readings_assets readings_lake
     refusals registry reloading rest_api row_pages secure_broker serving_survival shower_refresh
     slow_clients snapshot sql state_names states station_database station_listener station_mqtt

@@ -7,7 +7,8 @@ of them change together (`objects.py`), and which are asked for (`object_search.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.tables import (
@@ -33,6 +34,13 @@ from gmn_pipeline.schemas.objects import (
 NEWEST: ColumnElement[bool] = OBJECT_VERSIONS.c.version == OBJECTS.c.newest_version
 TAG = "tag"
 METADATA = "metadata."
+
+
+def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insertion that says what to do with rows that are there."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def described(*more: ColumnElement[Any]) -> Select[Any]:

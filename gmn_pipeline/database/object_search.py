@@ -7,7 +7,7 @@ A page goes on after the last of the one before, by name or by id, so that it co
 wherever it is, and nothing is shown twice while others put more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,8 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
 )
 from gmn_pipeline.schemas.objects import Link, Operation, StoredObject
+
+_NAMES_AT_ONCE = 500  # asked for by one statement
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,24 @@ class ObjectSearch:
         )
         with self._database.reading() as connection:
             return list(map(stored_object, connection.execute(query))) if connection else []
+
+    def named(
+        self, project: str, container: str, names: Collection[str]
+    ) -> dict[str, StoredObject]:
+        """Objects of a container by their names, as many of them as there are."""
+        found: dict[str, StoredObject] = {}
+        asked = sorted(names)
+        with self._database.reading() as connection:
+            for first in range(0, len(asked) if connection else 0, _NAMES_AT_ONCE):
+                query = described().where(
+                    NEWEST,
+                    CONTAINERS.c.project == project,
+                    CONTAINERS.c.container == container,
+                    OBJECTS.c.live_name.in_(asked[first : first + _NAMES_AT_ONCE]),
+                )
+                for row in connection.execute(query) if connection else ():
+                    found[row.name] = stored_object(row)
+        return found
 
     def count(self, search: Search) -> tuple[int, int]:
         """How many objects there are, and how many bytes in their newest versions."""

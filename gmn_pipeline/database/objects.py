@@ -26,7 +26,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from gmn_pipeline.clock import utc_now
@@ -35,6 +34,7 @@ from gmn_pipeline.database.object_rows import (
     NEWEST,
     described,
     insert_operations,
+    insert_or,
     replace_terms,
     stored_object,
     version_row,
@@ -133,7 +133,7 @@ class ObjectCatalogue:
         Gives those (SHA-256) whose bytes in the store were found wrong.
         """
         with self._database.writing() as connection:
-            insert = _insert_or(connection)
+            insert = insert_or(connection, CONTENTS)
             again = {"claimed_at_utc": insert.excluded.claimed_at_utc}
             statement = insert.on_conflict_do_update(index_elements=[CONTENTS.c.sha256], set_=again)
             _execute_for(connection, statement, contents, utc_now())
@@ -145,7 +145,7 @@ class ObjectCatalogue:
     def adopt(self, contents: Collection[Content]) -> None:
         """Take down bytes that are there, if they are not known: the next sweep removes them."""
         with self._database.writing() as connection:
-            statement = _insert_or(connection).on_conflict_do_nothing()
+            statement = insert_or(connection, CONTENTS).on_conflict_do_nothing()
             _execute_for(connection, statement, contents, _LONG_AGO)
 
     def sweep(self, claimed_before_utc: datetime, remove: Callable[[str], None]) -> int:
@@ -321,13 +321,6 @@ class ObjectCatalogue:
         except GmnError as error:
             self.log(kind, stored, by, str(error))
             raise
-
-
-def _insert_or(connection: Connection) -> sqlite.Insert | postgresql.Insert:
-    """An insertion of contents that says what to do with those that are there."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(CONTENTS)
-    return sqlite.insert(CONTENTS)
 
 
 def _execute_for(
