@@ -64,6 +64,9 @@ class Given:
     description: Description | None = None
 
 
+OnFile = Callable[[Given, GmnError | None], None]
+
+
 @dataclass
 class PutCounts:
     """What became of files: given = put + unchanged + failed."""
@@ -94,12 +97,12 @@ def put_files(
     container: str,
     given: Iterable[Given],
     by: By,
-    on_file: Callable[[int], None] = lambda _: None,
+    on_file: OnFile = lambda _given, _error: None,
 ) -> PutCounts:
     """Make objects of files, as far as the container does not have them so already.
 
-    Calls `on_file` with the size in bytes of each that is done. Raises ObjectMissing if there is
-    no such container, and what would meet each file (StorageUnavailable, DiskFull, ...).
+    Calls `on_file` with each that is done, and with why if it failed. Raises ObjectMissing if there
+    is no such container, and what would meet each file (StorageUnavailable, DiskFull, ...).
     """
     containers = lake.catalogue.containers(project)
     if container not in containers:
@@ -189,7 +192,7 @@ class _Stopped(Exception):
 class _Puts:
     def __init__(
         self, lake: OpenedObjects, project: str, container: str, schema: Json, by: By,
-        folder: Path, on_file: Callable[[int], None],
+        folder: Path, on_file: OnFile,
     ) -> None:  # fmt: skip
         self._lake = lake
         self._project = project
@@ -212,7 +215,7 @@ class _Puts:
                 named.append((one, ObjectName(self._project, self._container, one.name)))
             except ObjectRefused as error:
                 self.counts.fail(one.name, error)
-                self._on_file(one.file.size_bytes)
+                self._on_file(one, error)
         current = self._lake.search.named(
             self._project, self._container, {name.name for _, name in named}
         )
@@ -316,4 +319,4 @@ class _Puts:
             self.counts.put_bytes += one.staged.content.size_bytes
         else:
             self.counts.unchanged += 1
-        self._on_file(one.given.file.size_bytes)
+        self._on_file(one.given, one.error)

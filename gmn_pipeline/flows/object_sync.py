@@ -4,14 +4,14 @@ What belongs here: which files are meant, and what is done about those that are 
 not: putting them (`object_puts.py`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import SourceUnavailable
-from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
+from gmn_pipeline.flows.object_puts import Given, OnFile, PutCounts, put_files
 from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.schemas.objects import By, Description, StoredObject
 from gmn_pipeline.sources.files import FileSource
@@ -41,7 +41,7 @@ def sync(
     wanted: Wanted = Wanted(),
     description: Description | None = None,
     deleting_for: timedelta | None = None,
-    on_file: Callable[[int], None] = lambda _: None,
+    on_file: OnFile = lambda _given, _error: None,
 ) -> tuple[PutCounts, int]:
     """Put all files of a source that are new or changed; what was counted, and how many objects
     were deleted.

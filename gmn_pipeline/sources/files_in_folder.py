@@ -25,7 +25,7 @@ from gmn_pipeline.errors import (
 from gmn_pipeline.sources.files import SourceFile
 
 _PIECE_BYTES = 1 << 20
-_SETTLED_AFTER_NS = 2_000_000_000
+SETTLED_AFTER_S = 2.0
 """A file changed later than this before it was looked at may change again at the same time by its
 file system's clock (2 s on FAT): its stamp says nothing."""
 
@@ -33,8 +33,10 @@ file system's clock (2 s on FAT): its stamp says nothing."""
 class FolderFiles:
     """See FileSource."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settled_after_s: float = SETTLED_AFTER_S) -> None:
+        """Files have a stamp when they have not changed for so long."""
         self.folder = folder.resolve()
+        self._settled_after_ns = int(settled_after_s * 1e9)
         self.passed_over = 0
         """Links and what is no file, of the last listing."""
         if not self.folder.is_dir():
@@ -68,7 +70,7 @@ class FolderFiles:
             found = (self.folder / path).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return _file(path, found) if stat.S_ISREG(found.st_mode) else None
+        return self._file(path, found) if stat.S_ISREG(found.st_mode) else None
 
     def read(self, path: str, write: Callable[[memoryview], None]) -> SourceFile:
         """See FileSource."""
@@ -93,7 +95,12 @@ class FolderFiles:
                 f"{self.folder / path} changed while it was read.",
                 remedy="Put it when whoever writes it is done.",
             )
-        return _file(path, after)
+        return self._file(path, after)
+
+    def _file(self, path: str, found: os.stat_result) -> SourceFile:
+        # A clock that was put back makes times of the future, which say as little.
+        is_settled = abs(time.time_ns() - found.st_ctime_ns) > self._settled_after_ns
+        return SourceFile(path, found.st_size, _of(found) if is_settled else "")
 
     def _opened(self, path: str) -> int:
         try:
@@ -124,12 +131,6 @@ def _unlisted(error: OSError) -> None:
         f"{error.filename} cannot be listed: {error.strerror}.",
         remedy="Let this user read it, or take a folder within.",
     ) from error
-
-
-def _file(path: str, found: os.stat_result) -> SourceFile:
-    # A clock that was put back makes times of the future, which say as little.
-    is_settled = abs(time.time_ns() - found.st_ctime_ns) > _SETTLED_AFTER_NS
-    return SourceFile(path, found.st_size, _of(found) if is_settled else "")
 
 
 def _of(found: os.stat_result) -> str:

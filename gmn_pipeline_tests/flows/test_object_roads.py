@@ -77,17 +77,10 @@ def counted(counts: PutCounts) -> tuple[int, int, int]:
     return counts.put, counts.unchanged, counts.failed
 
 
-@pytest.fixture
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are taken to have been changed a while ago."""
-    monkeypatch.setattr("gmn_pipeline.sources.files_in_folder._SETTLED_AFTER_NS", -1)
-
-
-@pytest.mark.usefixtures("settled")
 def test_a_folder_is_taken_once_and_then_what_changed_whatever_others_did_meanwhile(
     lake: OpenedObjects, folder: Path
 ) -> None:
-    source = Watched(FolderFiles(folder))
+    source = Watched(FolderFiles(folder, settled_after_s=-1))
     counts, _ = sync(lake, source, PLACE, PERSON)
     assert counted(counts) == (300, 0, 0)
     assert len(source.reads) == 300
@@ -154,10 +147,12 @@ def test_a_bad_file_fails_alone_and_all_are_accounted_for(
         Given(source, SourceFile("0/gone", 1, ""), "gone", said),
         Given(source, SourceFile("0", 1, ""), "folder", said),
     ]
-    done: list[int] = []
-    counts = put_files(lake, "cams", "strict", given, PERSON, done.append)
+    done: list[bool] = []
+    counts = put_files(
+        lake, "cams", "strict", given, PERSON, lambda _, error: done.append(error is None)
+    )
     assert counted(counts) == (299, 0, 6)
-    assert len(done) == counts.given == 305
+    assert (len(done), sum(done)) == (counts.given, 299) == (305, 299)
     assert "'gain' is a required property" in counts.failures["cams/strict/0/ff_007.txt"]
     assert lake.search.count(Search())[0] == 299
     with pytest.raises(ObjectMissing, match="gmn objects make cams/none"):
