@@ -14,9 +14,9 @@ from gmn_pipeline.cli.objects import app
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import GmnError, ObjectConflict, ObjectMissing, ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
-from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.listener import wait_for
+from gmn_pipeline_tests.support.objects import settings_of
 
 FITS = "SIMPLE  =                    T"
 
@@ -141,7 +141,7 @@ def test_damaged_bytes_are_named_until_the_same_file_is_put_again(
 ) -> None:
     gmn("put", camera, "cams/ff")
     (found,) = gmn.lines("find", "--text", "f1")
-    lake = opened_objects(Settings(data_dir=tmp_path / "data"))
+    lake = opened_objects(settings_of(tmp_path))
     lake.contents.remove(found["sha256"])
     done = gmn.run("verify")
     assert done.exit_code == 1
@@ -169,7 +169,7 @@ def test_a_watcher_that_is_killed_goes_on_and_puts_nothing_twice(
     gmn: Commands, camera: Path, tmp_path: Path
 ) -> None:
     done = tmp_path / "done"
-    lake = opened_objects(Settings(data_dir=tmp_path / "data"))
+    lake = opened_objects(settings_of(tmp_path))
     command = Command(GMN_DATA_DIR=str(tmp_path / "data"))
     arguments = ["objects", "watch", str(camera), "cams/ff", "--settled", "0.2"]
 
