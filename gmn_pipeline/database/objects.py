@@ -226,9 +226,19 @@ class ObjectCatalogue:
 
     def log(self, kind: OperationKind, stored: StoredObject, by: By, reason: str = "") -> None:
         """Log something that changes nothing: a reading, a run over it; `reason` if it failed."""
+        self.log_all(kind, [(stored, reason)], by)
+
+    def log_all(
+        self, kind: OperationKind, done: Iterable[tuple[StoredObject, str]], by: By
+    ) -> None:
+        """Log the same of many, each with the reason if it failed."""
+        by_reason: dict[str, list[tuple[ObjectName, int | None, int | None]]] = {}
+        for stored, reason in done:
+            entry = (stored.name, stored.object_id, stored.version)
+            by_reason.setdefault(reason, []).append(entry)
         with self._database.writing() as connection:
-            done = [(stored.name, stored.object_id, stored.version)]
-            insert_operations(connection, kind, done, by, reason)
+            for reason, entries in by_reason.items():
+                insert_operations(connection, kind, entries, by, reason)
 
     def object(self, name: ObjectName, version: int | None = None) -> StoredObject:
         """A version of an object that is not deleted, the newest by default.

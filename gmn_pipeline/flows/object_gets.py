@@ -8,7 +8,6 @@ is there with the same bytes is not fetched again, so that a call which was stop
 """
 
 import errno
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from uuid import uuid4
 
 from gmn_pipeline.errors import CountMismatch, DataDamaged, GmnError, ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
-from gmn_pipeline.schemas.objects import By, StoredObject
+from gmn_pipeline.schemas.objects import By, OperationKind, StoredObject
 from gmn_pipeline.storage.contents import content_of
 from gmn_pipeline.storage.files import working_folder
 from gmn_pipeline.storage.problems import explaining
@@ -28,7 +27,7 @@ UNFINISHED = ".gmn-unfinished"
 """Where files are written, in the folder that they are for."""
 
 _THREADS = 4
-_AT_ONCE = 64
+_AT_ONCE = 200
 _FAILURES_TOLD = 1_000
 _OF_ITS_NAME = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ}
 """What a file system answers where a name is too long for it, or another file or folder has it."""
@@ -70,10 +69,13 @@ def get_objects(
         with ThreadPoolExecutor(_THREADS, "get") as pool:
             try:
                 while some := list(islice(todo, _AT_ONCE)):
-                    for (stored, _), is_got in zip(some, pool.map(gets.get, some), strict=True):
+                    results = list(pool.map(gets.get, some))
+                    gets.log()
+                    for (stored, _), is_got in zip(some, results, strict=True):
                         _count(counts, stored, is_got)
             except BaseException:
                 gets.stopped.set()
+                gets.log()
                 raise
     if counts.wanted != counts.got + counts.there + counts.failed:
         raise CountMismatch(f"Not all objects are accounted for: {counts}.")
@@ -103,7 +105,14 @@ class _Gets:
         self._unfinished = unfinished
         self._by = by
         self._on_bytes = on_bytes
+        self._read: list[tuple[StoredObject, str]] = []
         self.stopped = threading.Event()
+
+    def log(self) -> None:
+        """Log what was read since the last time, in one transaction."""
+        read, self._read = self._read, []
+        if read:
+            self._lake.catalogue.log_all(OperationKind.GET, read, self._by)
 
     def get(self, wanted: tuple[StoredObject, str]) -> bool | GmnError:
         """Whether it was not there, and is now; or why it could not be got. For any thread."""
@@ -130,16 +139,23 @@ class _Gets:
         with new.open("xb") as file:
             for piece in self._pieces(stored):
                 file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+        # Not forced onto the disk, as 'cp' does not: whoever gets it again compares the hash.
         new.replace(target)
 
     def _pieces(self, stored: StoredObject) -> Iterator[bytes]:
-        for piece in self._lake.landing.read(stored, self._by):
-            if self.stopped.is_set():
-                raise _Stopped
-            yield piece
-            self._on_bytes(len(piece))
+        reason = "it was not read to its end"
+        try:
+            for piece in self._lake.landing.read_whole(stored):
+                if self.stopped.is_set():
+                    raise _Stopped
+                yield piece
+                self._on_bytes(len(piece))
+            reason = ""
+        except GmnError as error:
+            reason = str(error)
+            raise
+        finally:
+            self._read.append((stored, reason))
 
 
 def is_there(target: Path, stored: StoredObject) -> bool:

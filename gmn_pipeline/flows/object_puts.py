@@ -45,7 +45,7 @@ from gmn_pipeline.schemas.objects import (
 from gmn_pipeline.sources.files import FileSource, SourceFile
 from gmn_pipeline.storage.contents import HashingWriter
 
-_THREADS = 4
+_THREADS = 8
 _BATCH_FILES, _BATCH_BYTES = 200, 256 << 20
 _ATTEMPTS = 3  # of a file that changes while it is read
 _FAILURES_TOLD = 1_000
@@ -267,8 +267,8 @@ class _Puts:
         after = one.current.version if one.current else 0
         return Staged(path, content, one.name, one.description(), after)
 
-    def _unless_stopped(self, write: Callable[[memoryview], None]) -> Callable[[memoryview], None]:
-        def written(piece: memoryview) -> None:
+    def _unless_stopped(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def written(piece: bytes) -> None:
             if self.stopped.is_set():
                 raise _Stopped
             write(piece)

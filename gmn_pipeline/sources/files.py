@@ -32,7 +32,7 @@ class FileSource(Protocol):
     def listed(self) -> Iterator[SourceFile]:
         """All files, in any order. Raises SourceUnavailable if they cannot be listed."""
 
-    def read(self, path: str, write: Callable[[memoryview], None]) -> SourceFile:
+    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
         """Hand a file's bytes on, in pieces; the file as it was read.
 
         Raises FileIncomplete if it changed meanwhile, SourceFileMissing, NotPermitted or

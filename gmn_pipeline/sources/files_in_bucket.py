@@ -55,13 +55,13 @@ class BucketFiles:
         except BaseError as error:
             raise self._explained(error, self._url) from error
 
-    def read(self, path: str, write: Callable[[memoryview], None]) -> SourceFile:
+    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
         """See FileSource."""
         size_bytes = 0
         try:
             answer = self._store.get(path)
             for piece in answer.stream(min_chunk_size=_PIECE_BYTES):
-                write(memoryview(piece))
+                write(bytes(piece))
                 size_bytes += len(piece)
         except BaseError as error:
             raise self._explained(error, self._url + path) from error

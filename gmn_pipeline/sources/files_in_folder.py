@@ -72,7 +72,7 @@ class FolderFiles:
             return None
         return self._file(path, found) if stat.S_ISREG(found.st_mode) else None
 
-    def read(self, path: str, write: Callable[[memoryview], None]) -> SourceFile:
+    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
         """See FileSource."""
         descriptor = self._opened(path)
         try:
@@ -80,11 +80,10 @@ class FolderFiles:
             if not stat.S_ISREG(before.st_mode):
                 raise SourceRefused(f"{self.folder / path} is no file.")
             os.set_blocking(descriptor, True)
-            piece = memoryview(bytearray(_PIECE_BYTES))
             size_bytes = 0
-            while count := self._filled(descriptor, piece, path):
-                write(piece[:count])
-                size_bytes += count
+            while piece := self._piece(descriptor, path):
+                write(piece)
+                size_bytes += len(piece)
                 if size_bytes > before.st_size:  # one that grows as quickly has no end
                     break
             after = os.fstat(descriptor)
@@ -116,9 +115,9 @@ class FolderFiles:
         except OSError as error:
             raise self._unreadable(path, error) from error
 
-    def _filled(self, descriptor: int, piece: memoryview, path: str) -> int:
+    def _piece(self, descriptor: int, path: str) -> bytes:
         try:
-            return os.readv(descriptor, [piece])
+            return os.read(descriptor, _PIECE_BYTES)
         except OSError as error:
             raise self._unreadable(path, error) from error
 

@@ -24,6 +24,7 @@ from gmn_pipeline.schemas.objects import Content
 from gmn_pipeline.settings import ObjectSettings
 from gmn_pipeline.storage.buckets import open_bucket
 from gmn_pipeline.storage.files import working_folder
+from gmn_pipeline.storage.hashing import Sha256
 from gmn_pipeline.storage.problems import explaining
 
 CHUNK_BYTES = 1 << 20
@@ -82,24 +83,25 @@ class HashingWriter:
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("xb")
-        self._hash = hashlib.sha256()
+        self._hash = Sha256()
         self.size_bytes = 0
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: bytes) -> None:
         """Append a piece."""
-        self._file.write(piece)
         self._hash.update(piece)
+        self._file.write(piece)
         self.size_bytes += len(piece)
 
     def finish(self) -> Content:
         """What was written, on the disk from now on."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
+        self.close()
         return Content(self._hash.hexdigest(), self.size_bytes)
 
     def close(self) -> None:
         """Leave it as it is."""
+        self._hash.close()
         self._file.close()
 
 

@@ -38,10 +38,10 @@ class Watched:
         self.reads: list[str] = []
         self.meanwhile: Callable[[str], None] = lambda _: None
 
-    def read(self, path: str, write: Callable[[memoryview], None]) -> SourceFile:
+    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
         self.reads.append(path)
 
-        def written(piece: memoryview) -> None:
+        def written(piece: bytes) -> None:
             write(piece)
             self.meanwhile(path)
 
