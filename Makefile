@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-stations bench-readings bench-objects bench-portal bench-serving bench-datasette bench-endurance lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-stations bench-readings bench-objects bench-live bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ bench-readings: setup  ## measure the lake of readings, and from sending to a qu
 
 bench-objects: setup  ## measure files into the lake of objects and out of it, and searching (OBJECTS=1000000)
 	@$(BIN)/python -m benchmarks.objects_bench --objects $(or $(OBJECTS),1000000)
+
+bench-live: setup  ## measure from a station's datagram to its number on the live page (STATIONS=500)
+	@$(BIN)/python -m benchmarks.live_bench --stations $(or $(STATIONS),500)
 
 bench-formats: setup  ## measure exports against DuckDB's COPY (EXPORTED=100000)
 	@$(BIN)/python -m benchmarks.formats_bench --rows $(or $(EXPORTED),100000)

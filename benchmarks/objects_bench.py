@@ -27,7 +27,7 @@ from rich.table import Table
 
 from gmn_pipeline.database.object_search import Interval, Search
 from gmn_pipeline.flows.object_gets import get_objects
-from gmn_pipeline.flows.object_sync import all_found, sync
+from gmn_pipeline.flows.object_sync import sync
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.schemas.objects import (
     By,
@@ -91,7 +91,7 @@ def _put(lake: OpenedObjects, folder: Path, to: str = "") -> None:
 
 
 def _get(lake: OpenedObjects, search: Search, to: Path) -> None:
-    found = ((one, one.name.name) for one in all_found(lake, search))
+    found = ((one, one.name.name) for one in lake.found(search))
     counts = get_objects(lake, found, to, _BY)
     assert counts.got == counts.wanted > 0, counts
 

@@ -11,3 +11,8 @@ def utc_now() -> datetime:
 def from_timestamp(seconds: float) -> datetime:
     """A POSIX timestamp as naive UTC."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
+def in_utc(when: datetime) -> datetime:
+    """The same instant as naive UTC; a time without a zone is in UTC already."""
+    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when

@@ -29,6 +29,8 @@
         |-- ObjectRefused         a name, a description or bytes cannot be kept as an object
         |-- ObjectMissing         there is no such project, container, object or version
         |-- ObjectConflict        an object is not, or not any more, as the caller takes it to be
+        |-- AccountRefused        an account, role or token that there is not, or that cannot be
+        |-- Denied                who asks may not do that
         |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
         |-- StreamGap             messages that were to be read next are gone from the topic
         `-- CountMismatch         rows read, accepted, rejected and written do not add up
@@ -160,6 +162,14 @@ class ObjectMissing(PermanentError):
 
 class ObjectConflict(PermanentError):
     """An object is not, or not any more, as the caller takes it to be."""
+
+
+class AccountRefused(PermanentError):
+    """An account, a role or a token that there is not, or that cannot be."""
+
+
+class Denied(PermanentError):
+    """Who asks may not do that, or did not say who it is."""
 
 
 class SnapshotGone(PermanentError):

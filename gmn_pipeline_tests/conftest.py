@@ -22,18 +22,19 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sampl
 
 SLOW_FILES = frozenset(
     """
-    alerts_feed answer_formats backends broker_outage by_key canned canned_parameters cli client
-    connect cookbook counted_ahead cubes dagster data_folder database days_as_they_come deploy
-    dev distribution downloads event_log events events_many events_websocket explore exports
+    accounts alerts_feed annotations answer_formats backends broker_outage by_key canned
+    canned_parameters cli client connect cookbook counted_ahead cubes dagster data_folder
+    database days_as_they_come
+    deploy dev distribution downloads event_log events events_many events_websocket explore exports
     facets feeds first_loads following held_files http identifiers_made_here lake_renewed lakes
     listening live local_broker maintenance mirrors model model_cases model_message_cases objects
     notebooks pages_for_clients portal portal_for_everyone portal_tables postgres_catalog
     publications queries queries_refused questions reader readings readings_assets readings_lake
     refusals registry reloading rest_api row_pages secure_broker serving_survival shower_refresh
     slow_clients snapshot sql state_names states station_database station_listener station_mqtt
-    station_readings stream_service stream_states stream_waits streams summary_text survival
-    tables tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting
-    warehouse object_commands object_roads objects_assets
+    station_readings stream_service stream_states stream_waits streams summary_text survival tables
+    tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting warehouse
+    object_commands object_roads objects_assets
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
 )
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
@@ -43,6 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW_FILES:
             item.add_marker("slow")
+
+
+# Here and in the processes that tests start. Lakes of tests are small: a second thread of DuckDB
+# doubles the processor time of a load, and the whole suite takes a quarter longer.
+os.environ.setdefault("GMN_WAREHOUSE_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,6 +30,7 @@ _COMMANDS = {
     "kafka": ("kafka", "app"),
     "stations": ("stations", "app"),
     "objects": ("objects", "app"),
+    "accounts": ("accounts", "app"),
 }
 """Command -> (module here, function, or what has its own commands)."""
 

@@ -16,7 +16,7 @@ import typer
 
 from gmn_pipeline.cli.console import errors, print_some
 from gmn_pipeline.cli.objects_files import get, put, sync, watch
-from gmn_pipeline.cli.objects_find import deleted_of_name, find, history, ls, print_done
+from gmn_pipeline.cli.objects_find import deleted_of_name, find, history, ls, of_folder, print_done
 from gmn_pipeline.cli.objects_progress import Progress
 from gmn_pipeline.cli.objects_said import (
     TIMES,
@@ -36,9 +36,7 @@ from gmn_pipeline.cli.objects_said import (
     told,
 )
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.database.object_search import Search
-from gmn_pipeline.errors import ObjectMissing, ObjectRefused
-from gmn_pipeline.flows.object_sync import all_found
+from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.schemas.objects import Json, ObjectName, StoredObject
 from gmn_pipeline.settings import load_settings
@@ -127,11 +125,9 @@ def _pairs(
 ) -> Iterator[tuple[StoredObject, ObjectName]]:
     """Objects, and the names that they are to have."""
     if is_folder(what):
-        project, container, folder = place_of(what)
-        to_project, to_container, to_folder = place_of(to)
-        for stored in list(_of_folder(lake, what)):
-            rest = stored.name.name[len(folder) :]
-            yield stored, ObjectName(to_project, to_container, to_folder + rest)
+        project, container, folder = place_of(to)
+        for stored, rest in list(of_folder(lake, what)):
+            yield stored, ObjectName(project, container, folder + rest)
         return
     stored = lake.catalogue.object(ObjectName.parse(what), version)
     if is_folder(to):
@@ -139,18 +135,6 @@ def _pairs(
         yield stored, ObjectName(project, container, folder + stored.name.name.split("/")[-1])
     else:
         yield stored, ObjectName.parse(to)
-
-
-def _of_folder(lake: OpenedObjects, what: str) -> Iterator[StoredObject]:
-    project, container, folder = place_of(what)
-    found = all_found(lake, Search(project=project, container=container, folder=folder))
-    first = next(found, None)
-    if first is None:
-        raise ObjectMissing(
-            f"There is nothing in {what}.", remedy=f"'gmn objects ls {project}/{container}'."
-        )
-    yield first
-    yield from found
 
 
 @app.command()
@@ -165,7 +149,7 @@ def rm(
         if not is_folder(one):
             stored.append(lake.catalogue.object(ObjectName.parse(one)))
         elif recursive:
-            stored += _of_folder(lake, one)
+            stored += [found for found, _ in of_folder(lake, one)]
         else:
             raise ObjectRefused(f"{one} is a folder.", remedy="'gmn objects rm -r' deletes it.")
     for one_of_them in stored:

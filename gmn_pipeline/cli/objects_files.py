@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from gmn_pipeline.cli.console import print_some, tell_of_work
-from gmn_pipeline.cli.objects_find import print_done
+from gmn_pipeline.cli.objects_find import of_folder, print_done
 from gmn_pipeline.cli.objects_progress import Progress, size
 from gmn_pipeline.cli.objects_said import (
     Application,
@@ -34,14 +34,12 @@ from gmn_pipeline.cli.objects_said import (
     place_of,
 )
 from gmn_pipeline.cli.signals import on_signals
-from gmn_pipeline.database.object_search import Search
-from gmn_pipeline.errors import ObjectMissing, SettingsError, SourceFileMissing
+from gmn_pipeline.errors import SettingsError, SourceFileMissing
 from gmn_pipeline.flows.object_gets import get_objects
 from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
-from gmn_pipeline.flows.object_sync import Wanted, all_found
+from gmn_pipeline.flows.object_sync import Wanted
 from gmn_pipeline.flows.object_sync import sync as sync_files
 from gmn_pipeline.flows.object_watch import Watching, watch_folder
-from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.schemas.objects import Description, ObjectName, StoredObject
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.sources.files import FileSource
@@ -143,7 +141,7 @@ def get(
     if is_folder(what):
         if version is not None:
             raise SettingsError("A folder has no versions.", remedy="Get one object.")
-        target, objects = Path(to or "."), _of_folder(lake, what)
+        target, objects = Path(to or "."), of_folder(lake, what)
     else:
         stored = lake.catalogue.object(ObjectName.parse(what), version)
         target = Path(to or ".")
@@ -163,18 +161,6 @@ def get(
         _tell_failures(counts.failures)
     if counts.failed:
         raise typer.Exit(1)
-
-
-def _of_folder(lake: OpenedObjects, what: str) -> Iterator[tuple[StoredObject, str]]:
-    project, container, folder = place_of(what)
-    if container not in lake.catalogue.containers(project):
-        raise ObjectMissing(
-            f"There is no container {project}/{container}.",
-            remedy=f"'gmn objects ls {project}' lists those that there are.",
-        )
-    search = Search(project=project, container=container, folder=folder)
-    for stored in all_found(lake, search):
-        yield stored, stored.name.name[len(folder) :]
 
 
 def sync(

@@ -6,7 +6,7 @@ What belongs here: commands and how an answer looks. What does not: searching
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -32,7 +32,6 @@ from gmn_pipeline.cli.objects_said import (
 )
 from gmn_pipeline.database.object_search import Folder, Interval, Search
 from gmn_pipeline.errors import ObjectMissing
-from gmn_pipeline.flows.object_sync import all_found
 from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.schemas.objects import ObjectName, Operation, StoredObject
 
@@ -66,11 +65,7 @@ def ls(
 def _print_level(
     lake: OpenedObjects, project: str, container: str, folder: str, *, json: bool
 ) -> None:
-    if container not in lake.catalogue.containers(project):
-        raise ObjectMissing(
-            f"There is no container {project}/{container}.",
-            remedy=f"'gmn objects ls {project}' lists those that there are.",
-        )
+    lake.metadata_schema(project, container)  # that there is such a container
     after = ""
     while page := lake.search.level(project, container, folder, _PAGE, after):
         for one in page:
@@ -127,7 +122,7 @@ def find(
         said = {"objects": objects, "size_bytes": size_bytes}
         typer.echo(as_json(said) if json else f"{objects:,} objects, {size_bytes:,} bytes")
         return
-    found = all_found(lake, search)
+    found = lake.found(search)
     for stored in islice(found, most):
         typer.echo(as_json(told(stored)) if json else line(stored, str(stored.name)))
     if next(found, None) is not None:
@@ -219,13 +214,29 @@ def any_of_name(lake: OpenedObjects, name: ObjectName) -> StoredObject:
 def deleted_of_name(lake: OpenedObjects, name: ObjectName) -> StoredObject:
     """The object of that name that was deleted last. Raises ObjectMissing."""
     search = Search(project=name.project, container=name.container, text=name.name, is_deleted=True)
-    deleted = [one for one in all_found(lake, search) if one.name == name]
+    deleted = [one for one in lake.found(search) if one.name == name]
     if not deleted:
         raise ObjectMissing(
             f"There is no object {name}, nor can one be restored.",
             remedy="'gmn objects find --deleted' lists those that can.",
         )
     return max(deleted, key=lambda one: (one.deleted_at_utc, one.object_id))
+
+
+def of_folder(lake: OpenedObjects, what: str) -> Iterator[tuple[StoredObject, str]]:
+    """All objects of PROJECT/CONTAINER[/FOLDER], with their names in it. Raises ObjectMissing if
+    there is no such container, or nothing in it."""
+    project, container, folder = place_of(what)
+    lake.metadata_schema(project, container)
+    is_empty = True
+    for stored in lake.found(Search(project=project, container=container, folder=folder)):
+        yield stored, stored.name.name[len(folder) :]
+        is_empty = False
+    if is_empty:
+        raise ObjectMissing(
+            f"There is nothing in {what}.",
+            remedy=f"'gmn objects ls {project}/{container}' shows what there is.",
+        )
 
 
 def print_done(said: str) -> None:

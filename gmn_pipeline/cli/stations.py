@@ -15,6 +15,7 @@ from gmn_pipeline.cli.console import console, tell_of_work
 from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.cli.stations_alert import alert
 from gmn_pipeline.cli.stations_all import all_parts
+from gmn_pipeline.cli.stations_annotate import annotate, annotations, withdraw
 from gmn_pipeline.cli.stations_database import database
 from gmn_pipeline.cli.stations_take_in import take_in
 from gmn_pipeline.errors import SettingsError
@@ -29,6 +30,9 @@ app = typer.Typer(
 )
 app.command()(database)
 app.command()(alert)
+app.command()(annotate)
+app.command()(annotations)
+app.command("withdraw-annotation")(withdraw)
 app.command("all")(all_parts)
 app.command("take-in")(take_in)
 

@@ -15,29 +15,31 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Insert,
     and_,
-    bindparam,
     exists,
     func,
     not_,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
+from gmn_pipeline.database.object_naming import (
+    change_live,
+    container_id_of,
+    in_container,
+    named,
+    not_there_already,
+)
 from gmn_pipeline.database.object_rows import (
     NEWEST,
     described,
     insert_operations,
     insert_or,
-    replace_terms,
     stored_object,
-    version_row,
 )
 from gmn_pipeline.database.tables import (
     CONTAINERS,
@@ -47,7 +49,7 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
     PROJECTS,
 )
-from gmn_pipeline.errors import GmnError, ObjectConflict, ObjectMissing
+from gmn_pipeline.errors import GmnError, ObjectMissing
 from gmn_pipeline.schemas.objects import (
     By,
     Content,
@@ -59,7 +61,6 @@ from gmn_pipeline.schemas.objects import (
     checked_place,
 )
 
-_NAMES_AT_ONCE = 500  # asked for by one statement
 _LONG_AGO = datetime(1970, 1, 1)
 
 
@@ -74,7 +75,7 @@ class ObjectCatalogue:
     def make_project(self, project: str, by: By, *, is_public: bool = False) -> None:
         """Make a project. Raises ObjectConflict if there is one of that name."""
         checked_place(project, "project")
-        with self._database.writing() as connection, _there_already(f"project {project}"):
+        with self._database.writing() as connection, not_there_already(f"project {project}"):
             connection.execute(
                 PROJECTS.insert().values(
                     project=project, is_public=is_public, made_at_utc=utc_now(), made_by=by.who
@@ -102,7 +103,7 @@ class ObjectCatalogue:
         with self._database.writing() as connection:
             if not connection.scalar(select(exists().where(PROJECTS.c.project == project))):
                 raise _no_project(project)
-            with _there_already(f"container {project}/{container}"):
+            with not_there_already(f"container {project}/{container}"):
                 connection.execute(
                     CONTAINERS.insert().values(
                         project=project, container=container, metadata_schema=metadata_schema,
@@ -210,7 +211,7 @@ class ObjectCatalogue:
         """
         try:
             with self._database.writing() as connection:
-                return _named(connection, news, by, kind)
+                return named(connection, news, by, kind)
         except GmnError as error:
             self.log_failures([new.name for new in news], kind, by, error)
             raise
@@ -246,7 +247,7 @@ class ObjectCatalogue:
         Raises ObjectMissing.
         """
         return self._one(
-            _in_container(name) & (OBJECTS.c.live_name == name.name), version, str(name)
+            in_container(name) & (OBJECTS.c.live_name == name.name), version, str(name)
         )
 
     def by_id(self, object_id: int, version: int | None = None) -> StoredObject:
@@ -284,9 +285,9 @@ class ObjectCatalogue:
         Raises ObjectConflict if the name is taken or the object was deleted meanwhile.
         """
         with self._changing(stored, OperationKind.MOVE, by) as connection:
-            container_id = _container_id(connection, to)
-            with _there_already(f"object {to}"):
-                _change_live(
+            container_id = container_id_of(connection, to)
+            with not_there_already(f"object {to}"):
+                change_live(
                     connection, stored,
                     container_id=container_id, name=to.name, live_name=to.name,
                 )  # fmt: skip
@@ -299,7 +300,7 @@ class ObjectCatalogue:
         """Mark an object as deleted; it can be restored for so long."""
         now = utc_now()
         with self._changing(stored, OperationKind.DELETE, by) as connection:
-            _change_live(
+            change_live(
                 connection, stored,
                 live_name=None, deleted_at_utc=now, restorable_until_utc=now + restorable_for,
             )  # fmt: skip
@@ -310,7 +311,7 @@ class ObjectCatalogue:
         stored = self.by_id(object_id)
         with (
             self._changing(stored, OperationKind.RESTORE, by) as connection,
-            _there_already(f"object {stored.name}"),
+            not_there_already(f"object {stored.name}"),
         ):
             connection.execute(
                 update(OBJECTS)
@@ -342,122 +343,6 @@ def _execute_for(
         connection.execute(statement, rows)
 
 
-def _check_claims(connection: Connection, news: Sequence[NewVersion]) -> None:
-    """That no sweep took bytes which came so slowly that their claim was over."""
-    wanted = sorted({new.content.sha256 for new in news})
-    found: set[str] = set()
-    for first in range(0, len(wanted), _NAMES_AT_ONCE):
-        some = wanted[first : first + _NAMES_AT_ONCE]
-        query = select(CONTENTS.c.sha256).where(CONTENTS.c.sha256.in_(some))
-        found |= set(connection.execute(query).scalars())
-    gone = set(wanted) - found
-    if gone:
-        raise ObjectConflict(
-            f"The bytes {min(gone)} were not named before their claim was over.",
-            remedy="Put them again; GMN_OBJECTS_CLAIM_HOURS is how long a claim holds.",
-        )
-
-
-def _named(
-    connection: Connection, news: Sequence[NewVersion], by: By, kind: OperationKind
-) -> list[StoredObject]:
-    places = {(new.name.project, new.name.container): new.name for new in news}
-    # In order, so that two who name in the same containers wait for each other, not both.
-    containers = {place: _container_id(connection, places[place]) for place in sorted(places)}
-    _check_claims(connection, news)
-    now = utc_now()
-    stored = []
-    known = _live(connection, containers, news)
-    for new in news:
-        container_id = containers[new.name.project, new.name.container]
-        object_id, before = known.get((container_id, new.name.name), (None, 0))
-        if new.after is not None and new.after != before:
-            raise ObjectConflict(
-                f"{new.name} is at version {before}, not {new.after}.",
-                remedy="Somebody else put it meanwhile: look at it, and put it again.",
-            )
-        if object_id is None:
-            object_id = connection.execute(
-                OBJECTS.insert()
-                .values(
-                    container_id=container_id, name=new.name.name, live_name=new.name.name,
-                    newest_version=1,
-                )
-                .returning(OBJECTS.c.object_id)
-            ).scalar_one()  # fmt: skip
-        known[container_id, new.name.name] = (object_id, before + 1)
-        stored.append(
-            StoredObject(object_id, new.name, before + 1, new.content, new.description, now, by.who)
-        )
-    connection.execute(OBJECT_VERSIONS.insert(), [version_row(one) for one in stored])
-    newest = {one.object_id: one for one in stored}
-    connection.execute(
-        update(OBJECTS)
-        .where(OBJECTS.c.object_id == bindparam("of"))
-        .values(newest_version=bindparam("to")),
-        [{"of": one.object_id, "to": one.version} for one in newest.values()],
-    )
-    replace_terms(connection, list(newest.values()))
-    insert_operations(
-        connection, kind, [(one.name, one.object_id, one.version) for one in stored], by
-    )
-    return stored
-
-
-def _live(
-    connection: Connection,
-    containers: Mapping[tuple[str, str], int],
-    news: Sequence[NewVersion],
-) -> dict[tuple[int, str], tuple[int | None, int]]:
-    """Objects that have one of the names now: their ids and newest versions."""
-    names = sorted({new.name.name for new in news})
-    query = select(
-        OBJECTS.c.container_id, OBJECTS.c.live_name, OBJECTS.c.object_id, OBJECTS.c.newest_version
-    )
-    found: dict[tuple[int, str], tuple[int | None, int]] = {}
-    for first in range(0, len(names), _NAMES_AT_ONCE):
-        some = names[first : first + _NAMES_AT_ONCE]
-        rows = connection.execute(
-            query.where(
-                OBJECTS.c.container_id.in_(containers.values()), OBJECTS.c.live_name.in_(some)
-            )
-        )
-        found |= {(row[0], row[1]): (row[2], row[3]) for row in rows}
-    return found
-
-
-def _container_id(connection: Connection, name: ObjectName) -> int:
-    """The id of a container, which nobody else names in until the transaction ends."""
-    query = select(CONTAINERS.c.container_id).where(
-        CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container
-    )
-    found = connection.scalar(query.with_for_update())
-    if found is None:
-        raise ObjectMissing(
-            f"There is no container {name.project}/{name.container}.",
-            remedy=f"Make it: 'gmn objects make {name.project}/{name.container}'.",
-        )
-    return int(found)
-
-
-def _change_live(connection: Connection, stored: StoredObject, **values: object) -> None:
-    """Change an object, if it still is what it was when it was looked at."""
-    changed = connection.execute(
-        update(OBJECTS)
-        .where(
-            OBJECTS.c.object_id == stored.object_id,
-            OBJECTS.c.live_name == stored.name.name,
-            OBJECTS.c.newest_version == stored.version,
-        )
-        .values(values)
-    )
-    if changed.rowcount != 1:
-        raise ObjectConflict(
-            f"{stored.name} is not what it was when it was looked at.",
-            remedy="Somebody else changed it meanwhile: look at it, and try again.",
-        )
-
-
 def _forget(connection: Connection) -> None:
     """Forget deleted objects whose time has come."""
     over = OBJECTS.c.restorable_until_utc < utc_now()
@@ -467,21 +352,7 @@ def _forget(connection: Connection) -> None:
     connection.execute(OBJECTS.delete().where(over))
 
 
-def _in_container(name: ObjectName) -> ColumnElement[bool]:
-    return and_(CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container)
-
-
 def _no_project(project: str) -> ObjectMissing:
     return ObjectMissing(
         f"There is no project {project}.", remedy=f"Make it: 'gmn objects make {project}'."
     )
-
-
-@contextmanager
-def _there_already(what: str) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise ObjectConflict(
-            f"There is a {what} already.", remedy="Choose another name."
-        ) from error

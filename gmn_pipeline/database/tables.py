@@ -133,6 +133,22 @@ ALERT_DELIVERIES = Table(
     Column("sent_at_utc", DateTime),
 )
 
+STATION_ANNOTATIONS = Table(
+    "station_annotations",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),
+    Column("station_code", String, nullable=False),
+    Column("sensor_id", String),
+    Column("begin_utc", DateTime, nullable=False),
+    Column("end_utc", DateTime),
+    Column("text", String, nullable=False),
+    Column("noted_by", String),
+    Column("noted_at_utc", DateTime, nullable=False),
+    Column("withdrawn_at_utc", DateTime),
+    Column("withdrawn_by", String),
+    Index("annotations_by_station", "station_code", "begin_utc"),
+)
+
 PROJECTS = Table(
     "projects",
     METADATA,
@@ -231,4 +247,52 @@ OBJECT_OPERATIONS = Table(
     Column("reason", String, nullable=False),
     Index("object_operations_by_object", "object_id"),
     Index("object_operations_by_project", "project", "number"),
+)
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("account", String, primary_key=True),
+    Column("is_operator", Boolean, nullable=False),
+    Column("made_at_utc", DateTime, nullable=False),
+    Column("made_by", String, nullable=False),
+    Column("disabled_at_utc", DateTime),
+)
+
+# No key of projects: a role can be given before there is one, and outlives it.
+PROJECT_ROLES = Table(
+    "project_roles",
+    METADATA,
+    Column("project", String, primary_key=True),
+    Column("account", String, ForeignKey("accounts.account"), primary_key=True),
+    Column("role", Integer, nullable=False),
+    Index("project_roles_by_account", "account"),
+)
+
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("token_id", _NUMBER, primary_key=True),
+    Column("account", String, ForeignKey("accounts.account"), nullable=False),
+    Column("label", String, nullable=False),
+    Column("secret_sha256", String, nullable=False),
+    Column("project", String),
+    Column("most_role", Integer, nullable=False),
+    Column("made_at_utc", DateTime, nullable=False),
+    Column("expires_at_utc", DateTime, nullable=False),
+    Column("revoked_at_utc", DateTime),
+    Column("last_used_on_utc", DateTime),
+    UniqueConstraint("secret_sha256", name="tokens_by_secret"),
+)
+
+ACCOUNT_EVENTS = Table(
+    "account_events",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("at_utc", DateTime, nullable=False),
 )

@@ -104,14 +104,9 @@ def put_files(
     Calls `on_file` with each that is done, and with why if it failed. Raises ObjectMissing if there
     is no such container, and what would meet each file (StorageUnavailable, DiskFull, ...).
     """
-    containers = lake.catalogue.containers(project)
-    if container not in containers:
-        raise ObjectMissing(
-            f"There is no container {project}/{container}.",
-            remedy=f"'gmn objects make {project}/{container}' makes it.",
-        )
+    schema = lake.metadata_schema(project, container)
     with lake.landing.incoming() as folder, ThreadPoolExecutor(_THREADS, "put") as pool:
-        puts = _Puts(lake, project, container, containers[container], by, folder, on_file)
+        puts = _Puts(lake, project, container, schema, by, folder, on_file)
         try:
             before: list[_File] = []
             for batch in _batches(given):

@@ -13,10 +13,8 @@ from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import SourceUnavailable
 from gmn_pipeline.flows.object_puts import Given, OnFile, PutCounts, put_files
 from gmn_pipeline.flows.objects import OpenedObjects
-from gmn_pipeline.schemas.objects import By, Description, StoredObject
+from gmn_pipeline.schemas.objects import By, Description
 from gmn_pipeline.sources.files import FileSource
-
-_PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,17 +71,9 @@ def sync(
     search = Search(project=project, container=container, folder=folder)
     gone = [
         stored
-        for stored in all_found(lake, search)
+        for stored in lake.found(search)
         if wanted.takes(stored.name.name[len(folder) :]) and stored.name.name not in there
     ]
     for stored in gone:
         lake.catalogue.delete(stored, by, deleting_for)
     return counts, len(gone)
-
-
-def all_found(lake: OpenedObjects, search: Search) -> Iterator[StoredObject]:
-    """All that a search finds, a page at a time."""
-    after_id = 0
-    while page := lake.search.find(search, _PAGE, after_id):
-        yield from page
-        after_id = page[-1].object_id

@@ -127,6 +127,12 @@ class Reader:
                 self._at[position] = end
         return ranges, records
 
+    @property
+    def waiting(self) -> int:
+        """How many offsets the topic was ahead when Kafka answered last."""
+        ends = {position: self._kafka.highwater(position) for position in self._at}
+        return sum(max(end - self._at[at], 0) for at, end in ends.items() if end is not None)
+
     def _fetch(self, timeout_ms: int) -> Mapping[Any, list[Any]]:
         try:
             polled: Mapping[Any, list[Any]] = self._kafka.poll(timeout_ms=timeout_ms)

@@ -29,6 +29,7 @@ from gmn_pipeline.serving.limits import RequestsPerMinute
 from gmn_pipeline.serving.portal import routes as portal
 from gmn_pipeline.serving.problems import answer_problem
 from gmn_pipeline.serving.readings import routes as readings
+from gmn_pipeline.serving.readings.annotations import AnnotationNews
 from gmn_pipeline.serving.rest_api import routes as rest_api
 from gmn_pipeline.serving.routes import Route
 from gmn_pipeline.serving.tables import routes as tables
@@ -62,16 +63,19 @@ ROUTES: tuple[Route, ...] = (
 def build_app(settings: Settings) -> Starlette:
     """The application. Its lake is opened when it starts, and looked for if there is none."""
     work = Work(settings)
+    annotation_news = AnnotationNews(work.annotations, work.arrivals)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work.hub.open()
         work.arrivals.open()
+        annotation_news.open()
         await anyio.to_thread.run_sync(work.start)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(work.ahead.run, cubes.counting(work))
             yield
             work.ahead.end()
+        annotation_news.close()
         work.hub.close()
         work.arrivals.close()
         await anyio.to_thread.run_sync(work.stop)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from starlette.requests import Request
 
 from gmn_pipeline.database.alerts import AlertStore
+from gmn_pipeline.database.annotations import AnnotationStore
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import GmnError, QueryLimit
@@ -78,7 +79,9 @@ class Work:
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
         self.published_dir = settings.snapshot_dir
         self.ledger = open_ledger(settings)
-        self.alerts = AlertStore(open_database(settings))
+        database = open_database(settings)
+        self.alerts = AlertStore(database)
+        self.annotations = AnnotationStore(database)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)

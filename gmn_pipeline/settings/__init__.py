@@ -165,6 +165,12 @@ class WarehouseSettings(FolderSettings, ObjectStorageSettings):
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
     )
+    warehouse_threads: int | None = Field(
+        None,
+        ge=1,
+        description="Threads that DuckDB works in, for each session with the lake. Unset: one for "
+        "each processor, but for commits of few rows, which take less processor time in one.",
+    )
     snapshot_keep_days: int = Field(
         7, ge=1, description="Days that DuckLake's own snapshots (AT VERSION ...) and files that "
         "nothing names any more are kept; past states of trajectories stay for ever."

@@ -46,6 +46,7 @@ from gmn_pipeline.warehouse.stream_session import stream_session
 _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
 _PLAN_S = 10.0
+_NEAR = 4  # parts of what is merged at once
 _REPORT_S = 10.0
 # A DuckDB that stays open remembers something of every commit (0.3 MB each): it is opened anew.
 _SESSION_S = 120.0
@@ -102,6 +103,9 @@ class StreamService:
         self._trouble: _Trouble | None = None
         self._servers: str | None = None
         self._next: dict[int, int] = {}
+        self._is_delivering = False
+        # What is farther behind is read beside the merges, which takes in more a second.
+        self._near = stream.most(settings) // _NEAR
         self._report = self._new_report()
         self._reported_at = time.monotonic()
 
@@ -229,12 +233,17 @@ class StreamService:
             self._is_well()
             state, planned = found
             self._next = {r.partition: r.begin for r in planned}
-            if any(r.length for r in planned):
+            waiting = sum(r.length for r in planned)
+            # Where messages always come, some wait at each plan: to read just these and to plan
+            # again takes longer than to read on.
+            is_near = self._is_delivering and waiting <= self._near
+            if waiting and (once or not is_near):
                 self._catch_up(kafka, state, planned)
+                self._is_delivering = True
             elif once:
                 break
             else:
-                self._follow(kafka, state, planned)
+                self._is_delivering = self._follow(kafka, state, planned)
             self._tell(kafka)
         if once or self._stopped.is_set():
             self._beside.look(is_last=True)
@@ -259,13 +268,17 @@ class StreamService:
                 # Without the lag: Kafka's client is at work in the thread that reads ahead.
                 self._tell()
 
-    def _follow(self, kafka: Any, state: TopicState, planned: list[OffsetRange]) -> None:
-        """At the end of the topic: wait for messages and ingest them as they come."""
+    def _follow(self, kafka: Any, state: TopicState, planned: list[OffsetRange]) -> bool:
+        """Near the end of the topic: wait for messages and ingest them as they come. Whether any
+        came: a client may stall, and only catching up opens another one."""
         registry = open_registry(self._settings)
         reader = Reader(kafka, self._topic)
         reader.assign(planned)
         until = time.monotonic() + _PLAN_S
-        while time.monotonic() < until and not self._stopped.is_set():
+        has_come = False
+        while (
+            not self._stopped.is_set() and time.monotonic() < until and reader.waiting <= self._near
+        ):
             with self._waiting_for_kafka(), kafka_errors(self._settings, f"reading {state.topic}"):
                 ranges, records = reader.poll(
                     self._stream.gather_s(self._settings), self._stream.most(self._settings)
@@ -276,10 +289,12 @@ class StreamService:
                     records, state, ranges, registry, self._stream.command
                 )
                 self._ingest(*decoded, began)
+                has_come = True
             else:
                 self._check_address()
                 self._beside.look()
             self._tell(kafka)
+        return has_come
 
     def _ingest(self, batch: Batch, dead: list[DeadLetter], began: float) -> None:
         counts = ingest(self._stream, self._settings, self._warehouse, batch, dead)

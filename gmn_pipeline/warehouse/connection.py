@@ -29,6 +29,9 @@ _READING = "warehouse_reading"
 # What SQLite answers while another process holds its lock for a moment.
 _BUSY = ("database is locked", "database is busy")
 _ATTEMPTS = 20
+_FEW_ROWS = 10_000
+"""Of fewer, threads wait for each other more than they work: a commit of 20 rows takes two thirds
+of the processor time in one."""
 
 T = TypeVar("T")
 
@@ -40,6 +43,14 @@ class WarehouseConnection:
         self.lake = lake
         self._data_dir = settings.data_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
+        # Extensions come like DuckDB itself, in wheels whose hashes are pinned. To check their
+        # signatures too would take 0.2 s (docs/decisions/0033).
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "allow_unsigned_extensions": "true"
+        }
+        self._threads = settings.warehouse_threads
+        if self._threads is not None:
+            self._config["threads"] = self._threads
         self.backend = open_backend(settings, lake)
         self._kept: duckdb.DuckDBPyConnection | None = None
         self.small_commits = 0
@@ -77,9 +88,7 @@ class WarehouseConnection:
         """A DuckDB with its extensions, and the folder for what it does not keep in memory."""
         with (
             working_folder(place_for_temporary_files(self._data_dir / "tmp")) as folder,
-            # Extensions come like DuckDB itself, in wheels whose hashes are pinned. To check their
-            # signatures too would take 0.2 s (docs/decisions/0033).
-            duckdb.connect(":memory:", config={"allow_unsigned_extensions": "true"}) as connection,
+            duckdb.connect(":memory:", config=self._config) as connection,
         ):
             connection.execute(f"SET temp_directory = {sql_text(str(folder))}")
             connection.execute("SET allow_persistent_secrets = false")  # nobody's own are wanted
@@ -158,13 +167,16 @@ class WarehouseConnection:
                 self._attach(connection, self._data_dir, read_only=True, name=_READING)
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writing(self, rows: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A session that is the only one to write. The lock goes with its process, come what may.
 
+        `rows`: so many are to come, if that is known; few are written by one thread.
         DuckLake commits both of two concurrent inserts of the same bin, since neither touches
         the other's files: writers have to take turns. Readers do not wait for them.
         """
         with explaining(self._data_dir), self._turn(), self.open() as connection:
+            if rows is not None and self._threads is None:
+                connection.execute("SET threads = 1" if rows < _FEW_ROWS else "RESET threads")
             yield connection
 
     @contextmanager

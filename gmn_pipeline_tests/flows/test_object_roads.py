@@ -12,7 +12,7 @@ from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectMissing, SourceUnavailable, StorageUnavailable
 from gmn_pipeline.flows.object_gets import UNFINISHED, get_objects
 from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
-from gmn_pipeline.flows.object_sync import Wanted, all_found, sync
+from gmn_pipeline.flows.object_sync import Wanted, sync
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.schemas.objects import Description, Json
 from gmn_pipeline.settings import Settings
@@ -196,7 +196,7 @@ def test_one_that_somebody_else_puts_meanwhile_does_not_keep_its_batch_from_land
 
     source.meanwhile = put_by_another
     assert counted(sync(lake, source, PLACE, PERSON)[0]) == (3, 0, 0)
-    versions = {one.name.name: one.version for one in all_found(lake, Search())}
+    versions = {one.name.name: one.version for one in lake.found(Search())}
     assert versions == {"a": 1, "b": 2, "c": 1}
 
 
@@ -226,7 +226,7 @@ def test_objects_are_got_once_and_those_that_lead_elsewhere_or_are_damaged_fail_
     file(folder / "links/inner.txt", "i")
     file(folder / f"{UNFINISHED}/x", "u")
     sync(lake, FolderFiles(folder), PLACE, PERSON)
-    objects = [(one, one.name.name) for one in all_found(lake, Search())]
+    objects = [(one, one.name.name) for one in lake.found(Search())]
     damaged = objects[5][0]
     lake.contents.remove(damaged.content.sha256)
     to = tmp_path / "to"
@@ -267,7 +267,7 @@ def test_a_bucket_is_taken_by_its_etags(
     assert counted(sync(lake, source, PLACE, PERSON, wanted=wanted)[0]) == (1, 1, 0)
     assert source.reads == ["n/b.fits"]
     assert counted(sync(lake, BucketFiles(url, settings), PLACE, PERSON)[0]) == (1, 2, 0)
-    assert [one.name.name for one in all_found(lake, Search())] == [
+    assert [one.name.name for one in lake.found(Search())] == [
         "a.fits",
         "n/b.fits",
         "notes.txt",

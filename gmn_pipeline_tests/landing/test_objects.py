@@ -12,8 +12,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 
 from gmn_pipeline.clock import utc_now
@@ -328,16 +326,13 @@ def test_a_check_finds_what_was_changed_or_lost_and_goes_on_where_it_was_stopped
     began = utc_now()
     seen = 0
 
-    class Stopped(Exception):
-        pass
-
     def stop(_: int) -> None:
         nonlocal seen
         seen += 1
         if seen == 2:
-            raise Stopped
+            raise InterruptedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(InterruptedError):
         objects.landing.verify(began, stop)
     rest = objects.landing.verify(began)
     assert rest.checked == 1
@@ -401,45 +396,3 @@ def test_what_came_otherwise_than_it_was_sent_is_refused(in_folder: ObjectBench)
         check_hash(staged.content, staged.content.sha256.upper(), staged.name)
         with pytest.raises(ObjectRefused, match="changed on its way"):
             check_hash(staged.content, "0" * 64, staged.name)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a\nb", "a\0b", "\udc80", "x" * 1025]
-)
-def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
-    with pytest.raises(ObjectRefused, match="no name of an object"):
-        ObjectName("cams", "ff", name)
-
-
-@pytest.mark.parametrize("place", ["", "A", "a_b", "-a", "a/b", "..", "x" * 64])
-def test_projects_and_containers_have_plain_names(place: str) -> None:
-    with pytest.raises(ObjectRefused, match="no name of a"):
-        ObjectName(place, "ff", "a")
-    with pytest.raises(ObjectRefused, match="no name of a"):
-        ObjectName("cams", place, "a")
-
-
-@given(st.text(min_size=1, max_size=30))
-def test_any_other_name_is_taken_and_reads_back(name: str) -> None:
-    try:
-        made = ObjectName("cams", "ff", name)
-    except ObjectRefused:
-        return
-    assert ObjectName.parse(str(made)) == made
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"metadata": {"a": float("nan")}},
-        {"metadata": {"a": "\0"}},
-        {"metadata": {"a": "x" * 70_000}},
-        {"tags": frozenset({""})},
-        {"latitude_deg": 1.0},
-        {"latitude_deg": 91.0, "longitude_deg": 0.0},
-        {"observed_from_utc": AT, "observed_until_utc": AT - timedelta(1)},
-    ],
-)
-def test_what_cannot_be_said_of_an_object_is_refused(said: dict[str, object]) -> None:
-    with pytest.raises(ObjectRefused, match="cannot be kept"):
-        Description(**said)  # type: ignore[arg-type]

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from gmn_pipeline.clock import utc_now
+from gmn_pipeline.database.annotations import AnnotationStore
+from gmn_pipeline.database.engine import open_database
+from gmn_pipeline.schemas.annotations import NewAnnotation
 from gmn_pipeline.serving.readings.spans import span
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.serving.conftest import READINGS
@@ -246,6 +249,36 @@ def test_readings_are_told_as_they_are_committed_and_missed_ones_are_made_up_for
     server.wait_for(lambda: rows(server, "station_readings", temperature_deg_c=99) == 1)
     values = server.get("/readings/latest.json", {"station": "HR0001"}).json["sensors"][0]
     assert values["values"][TEMPERATURE] == 1.0  # measured before what it told last
+
+
+def test_what_is_noted_of_stations_is_told_to_who_listens_and_asks(
+    coming: tuple[Server, ReadingsLake],
+) -> None:
+    server, lake = coming
+    path = "/readings/annotations"
+    assert server.get(f"{path}.json").json == {"annotations": []}  # before any reading came
+    lake.take_in([reading()])
+    server.wait_for(lambda: rows(server, "station_readings") == 1)
+    store = AnnotationStore(open_database(lake.settings))
+    with Listener(server, path=EVENTS, station="HR0001") as one:
+        store.add(NewAnnotation("HR0010", None, NIGHT, None, "=lens, cleaned"))
+        (told,) = one.until(1)
+        assert (told.name, told.data) == ("annotations", {"fetch": f"{path}.json"})
+        (noted,) = server.get(f"{path}.json", {"station": "HR0010", "from": at(0)}).json[
+            "annotations"
+        ]
+        assert (noted["text"], noted["begin_utc"]) == ("=lens, cleaned", at(0)[:-1] + ".000Z")
+        assert server.get(f"{path}.json", {"from": at(1)}).json == {"annotations": []}
+        head, row = server.get(f"{path}.csv").body.decode().splitlines()
+        assert head.startswith("station_code,sensor_id,begin_utc,end_utc,text")
+        assert row.startswith("HR0010,,2026-08-12 22:00:00")
+        assert '"\'=lens, cleaned"' in row
+        store.withdraw(noted["number"])
+        assert one.until(1)[0].name == "annotations"
+    assert server.get(f"{path}.json").json == {"annotations": []}
+    (gone,) = server.get(f"{path}.json", {"withdrawn": "on"}).json["annotations"]
+    assert gone["withdrawn_at_utc"] is not None
+    assert server.get(f"{path}.json", {"from": "x"}).status == 400
 
 
 def rows(server: Server, table: str, **filters: object) -> int:

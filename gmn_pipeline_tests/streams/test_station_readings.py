@@ -6,19 +6,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gmn_pipeline.errors import StreamBusy
 from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES
 from gmn_pipeline.schemas.table_messages import to_fields
-from gmn_pipeline.streams.consumer import consumer_lock
+from gmn_pipeline.streams.consumer import consumer_lock, planned_ranges
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.streams.station_readings import STATION_READINGS, checked
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline_tests.support.kafka import RunningBroker, admin, need_kafka, own_broker
 from gmn_pipeline_tests.support.readings import NIGHT, ReadingsBench, frame, night, reading, values
+from gmn_pipeline_tests.support.stream_bench import Merges, hearing
 
 
 @pytest.fixture
@@ -86,6 +89,30 @@ def test_trajectories_and_readings_are_taken_in_at_the_same_time(bench: Readings
     held = consumer_lock(STATION_READINGS, bench.settings)
     with held, pytest.raises(StreamBusy, match="gmn stations take-in"):
         bench.consume()
+
+
+def test_where_readings_always_come_they_are_read_on_and_not_planned_each_time(
+    bench: ReadingsBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans, merges = count(1), count(1)
+    bench.send_readings(night(5))
+
+    def plan(*given: Any) -> Any:
+        bench.send_readings(night(1, first=1_000 + next(plans)))  # some wait whenever it looks
+        return planned_ranges(*given)
+
+    def on_merge() -> None:
+        number = next(merges)
+        bench.send_readings(night(1, first=2_000 + number))
+        if number == 4:
+            service.stop()
+
+    monkeypatch.setattr("gmn_pipeline.streams.service.planned_ranges", plan)
+    service = StreamService(STATION_READINGS, bench.settings)
+    with hearing(Merges(on_merge)):
+        service.run()
+    assert next(plans) == 3
+    assert bench.count() == 5 + 2 + 3
 
 
 # --- killed --------------------------------------------------------------------------------------

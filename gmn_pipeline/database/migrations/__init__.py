@@ -1,7 +1,7 @@
 """Bring an operational database to the tables of this version.
 
-What belongs here: which revision a database has, and running alembic. What does not: what a
-revision changes (`versions/`, a module for each), and who may do so when (`engine.py`).
+What belongs here: which revision a database has, a new one, and running alembic. What does not:
+what a revision changes (`versions/`, a module for each), and who may do so when (`engine.py`).
 
 A new revision: a module in `versions/` whose `down_revision` is the one before, its number in
 `HEAD`, and the same change in `tables.py`. It runs within the transaction that it is given, in
@@ -9,21 +9,37 @@ SQLite too, so that a killed process leaves the database as it was. Revisions go
 back is a copy of the database from before.
 """
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    inspect,
+    select,
+)
 
+from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0005"
+HEAD = "0007"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
-_VERSION_TABLE = "alembic_version"  # alembic's own name
+# As alembic itself makes it.
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 def revision(connection: Connection) -> str | None:
     """The revision of a database; None if it is empty, or older than revisions are."""
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table(_VERSION.name):
         return None
-    found = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))
+    found = connection.scalar(select(_VERSION.c.version_num))
     return None if found is None else str(found)
 
 
@@ -43,9 +59,20 @@ def is_current(connection: Connection) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run what is missing, within the connection's transaction."""
+    """Bring a database up to date within the connection's transaction. One without any table gets
+    those of this version at once: that takes a sixth of the time, and no alembic."""
     if is_current(connection):
         return
+    if inspect(connection).get_table_names():
+        run(connection)
+    else:
+        METADATA.create_all(connection)
+        _VERSION.create(connection)
+        connection.execute(_VERSION.insert().values(version_num=HEAD))
+
+
+def run(connection: Connection) -> None:
+    """Run the revisions that are missing, one after the other."""
     from alembic import command
     from alembic.config import Config
 

@@ -8,13 +8,14 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TypeAlias
 
+from gmn_pipeline.clock import in_utc
 from gmn_pipeline.errors import QueryRefused
 
 Value: TypeAlias = str | int | float | bool | date | datetime | None
@@ -46,8 +47,7 @@ def _boolean(text: str) -> bool:
 
 def _time(text: str) -> datetime:
     """UTC; another zone may be said."""
-    when = datetime.fromisoformat(text)
-    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
+    return in_utc(datetime.fromisoformat(text))
 
 
 _READ: dict[str, tuple[str, Callable[[str], Value]]] = {

@@ -26,6 +26,10 @@ class Listeners:
         self._counts: Counter[str] = Counter()
         self.are_ended = False
 
+    @property
+    def are_any(self) -> bool:
+        return bool(self._counts)
+
     @contextmanager
     def one(self, address: str) -> Iterator[None]:
         """For as long as somebody listens. Raises Problem where too many do."""

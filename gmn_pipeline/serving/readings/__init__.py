@@ -9,6 +9,7 @@
     histogram.py   how many readings there are over time
     arrivals.py    what came with a commit, asked once for all who listen
     events.py      and told as server-sent events
+    annotations.py what people noted, and that something is new
     routes.py      the addresses
 
 Tables of readings are at `/readings/<table>.json` by `serving/tables/`. What does not belong here:

@@ -99,6 +99,8 @@ class Arrivals:
         self._kept: OrderedDict[tuple[datetime, str], Arrived] = OrderedDict()
         self._making: dict[tuple[datetime, str], asyncio.Task[Arrived]] = {}
         self._positions: OrderedDict[str, datetime] = OrderedDict()
+        self.annotated = 0
+        """What people noted of stations has changed where this is another number."""
         self.is_ended = False
 
     def open(self) -> None:
@@ -114,6 +116,12 @@ class Arrivals:
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+    def tell_annotated(self, revision: int) -> None:
+        """Let every listener know where what people noted is in another revision."""
+        if revision != self.annotated:
+            self.annotated = revision
+            self._wake()
 
     def end(self) -> None:
         """Let every listener come to its end."""
@@ -132,13 +140,13 @@ class Arrivals:
         except Problem:
             return None
 
-    async def other_than(self, mark: str, within_s: float) -> Snapshot | None:
-        """The newest state once it is another than this; None if there is none in time, or the
-        server ends."""
+    async def other_than(self, mark: str, annotated: int, within_s: float) -> Snapshot | None:
+        """The newest state once it is another than this; None if there is none in time, something
+        was annotated, or the server ends."""
         deadline = asyncio.get_running_loop().time() + within_s
         while True:
             news = self._news  # before looking, so that none is missed
-            if self.is_ended:
+            if self.is_ended or self.annotated != annotated:
                 return None
             newest = self.newest()
             if newest is not None and newest.mark != mark:

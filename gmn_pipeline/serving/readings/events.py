@@ -35,6 +35,7 @@ _EPOCH = datetime(1970, 1, 1)
 _STILL_THERE_S = 15.0
 _AGAIN_S = 1.0
 _MOST_DIGITS = 17
+_ANNOTATED: dict[str, object] = {"fetch": "/readings/annotations.json"}
 _ANEW = "Begin anew: /readings/latest.json has what each sensor told last."
 
 
@@ -80,10 +81,14 @@ async def listen(
     """Until the server ends, or for some seconds; 0: what there is now."""
     now = asyncio.get_running_loop().time
     ends = math.inf if seconds is None else now() + seconds
-    known = ""
+    known, annotated = "", arrivals.annotated
     yield [sse.still_there(position(since))]
     while not arrivals.is_ended:
-        newest = await arrivals.other_than(known, min(_STILL_THERE_S, ends - now()))
+        newest = await arrivals.other_than(known, annotated, min(_STILL_THERE_S, ends - now()))
+        if annotated != arrivals.annotated:
+            annotated = arrivals.annotated
+            yield [sse.named("annotations", _ANNOTATED, position(since))]
+            continue
         if newest is None:
             yield [sse.still_there(position(since))]
             if now() >= ends:

@@ -5,7 +5,15 @@ What belongs here: addresses and their parameters. What does not: what is answer
 
 from gmn_pipeline.serving.events import sse
 from gmn_pipeline.serving.feeds import atom
-from gmn_pipeline.serving.readings import alerts, events, histogram, latest, quantities, series
+from gmn_pipeline.serving.readings import (
+    alerts,
+    annotations,
+    events,
+    histogram,
+    latest,
+    quantities,
+    series,
+)
 from gmn_pipeline.serving.readings.spans import FROM, TO
 from gmn_pipeline.serving.routes import Answers, Route, object_schema
 from gmn_pipeline.serving.tables.addresses import EXPORT_PROBLEMS, in_formats, suffix
@@ -15,6 +23,7 @@ from gmn_pipeline.serving.tables.questions import ANY_COLUMNS
 _PROBLEMS = (410, 503)
 _JSON = "application/json"
 _SUFFIXES = tuple(name for name in ANY_COLUMNS if name != "json")
+_OF_ANNOTATIONS = (latest.STATION, annotations.FROM, annotations.TO, annotations.WITHDRAWN)
 _OF_SERIES = (series.SERIES, FROM, TO, series.POINTS, AS_OF)
 
 ROUTES = (
@@ -60,10 +69,22 @@ ROUTES = (
     Route(
         "/readings/events", "readings_events", "What comes, as it is committed: server-sent "
         "events. An event has of each sensor that told something its last values; its id is where "
-        "to go on from. The event anew: ask /readings/latest.json again", events.answer,
+        "to go on from. The event anew: ask /readings/latest.json again; annotations: ask "
+        "/readings/annotations.json again", events.answer,
         (Answers(sse.MEDIA_TYPE, "Events, until one has enough"),),
         (latest.STATION, latest.QUANTITY_PARAMETER, events.SINCE, events.SECONDS, events.LAST),
         problems=_PROBLEMS, is_endless=True,
+    ),
+    Route(
+        "/readings/annotations.json", "annotations", "What people noted of stations, such as "
+        "maintenance, the latest first. What was taken back is left out unless it is asked for",
+        annotations.json,
+        (Answers(_JSON, "The latest thousand", object_schema(annotations="array")),),
+        _OF_ANNOTATIONS,
+    ),
+    Route(
+        "/readings/annotations.csv", "annotations_csv", "The same as a table", annotations.csv,
+        (Answers("text/csv", "The latest thousand"),), _OF_ANNOTATIONS,
     ),
     Route(
         "/readings/alerts.json", "alerts", "What alerts of stations told, the newest first",

@@ -60,8 +60,8 @@ def span_of(
     asked: Asked, committed: datetime, *, usual: timedelta, points: int, least_s: int = 1
 ) -> Span:
     """The span that is asked for, in so many steps at most. Raises Problem."""
-    end = _time(asked, TO.name) or committed
-    begin = _time(asked, FROM.name) or end - usual
+    end = time_of(asked, TO) or committed
+    begin = time_of(asked, FROM) or end - usual
     return span(begin, end, points, least_s)
 
 
@@ -82,13 +82,14 @@ def span(begin: datetime, end: datetime, points: int, least_s: int = 1) -> Span:
         raise bad_request("The span is beyond all times.") from None
 
 
-def _time(asked: Asked, name: str) -> datetime | None:
-    text = asked.text(name)
+def time_of(asked: Asked, parameter: Parameter) -> datetime | None:
+    """What a parameter says, UTC; None where it is not given. Raises Problem."""
+    text = asked.text(parameter.name)
     if text is None:
         return None
     try:
         return utc(text.strip())
     except (ValueError, OverflowError):
         raise bad_request(
-            f"{name} is a time (UTC) such as {FROM.example}, not {text[:100]!r}."
+            f"{parameter.name} is a time (UTC) such as {FROM.example}, not {text[:100]!r}."
         ) from None

@@ -6,9 +6,10 @@ with them (`filters.py`).
 
 import math
 import re
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import TypeAlias
 
+from gmn_pipeline.clock import in_utc
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.serving.problems import bad_request
 
@@ -59,8 +60,8 @@ def utc(text: str) -> datetime:
     Raises ValueError.
     """
     # A plus in an address is a space, unless it is written %2B.
-    when = datetime.fromisoformat(re.sub(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$", r"\1+\2", text))
-    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
+    with_plus = re.sub(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$", r"\1+\2", text)
+    return in_utc(datetime.fromisoformat(with_plus))
 
 
 def day(field: Field, text: str) -> date:

@@ -80,7 +80,8 @@ def take_in(warehouse: WarehouseConnection, batch: ReadingBatch) -> ReadingCount
     """
 
     def once() -> ReadingCounts:
-        with warehouse.writing() as connection, transaction(connection):
+        rows = batch.rows.height
+        with warehouse.writing(rows) as connection, transaction(connection):
             move_offsets(connection, batch.topic, batch.topic_id, batch.cluster_id, batch.ranges)
             counts = _take_in(connection, batch)
             insert_dead_letters(connection, batch.dead_letters)

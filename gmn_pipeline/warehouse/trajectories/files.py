@@ -115,7 +115,8 @@ class Warehouse:
         Raises CountMismatch if the counts of a bin do not add up, WarehouseBusy if another
         writer keeps the warehouse for too long.
         """
-        with self.connection.writing() as connection:
+        rows = sum(one.slice.rows_accepted for one in slices)
+        with self.connection.writing(rows) as connection:
             ddl.create(connection)
             load = _FileLoad(connection, slices, self._settings.validated_dir)
             try:

@@ -142,7 +142,8 @@ def merge_messages(warehouse: WarehouseConnection, batch: MessageBatch) -> Merge
     """
 
     def once() -> MergeCounts:
-        with warehouse.writing() as connection, transaction(connection):
+        rows = batch.messages.height
+        with warehouse.writing(rows) as connection, transaction(connection):
             move_offsets(connection, batch.topic, batch.topic_id, batch.cluster_id, batch.ranges)
             counts = _MessageMerge(connection, batch).merge()
             insert_dead_letters(connection, batch.dead_letters)

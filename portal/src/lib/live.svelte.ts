@@ -1,12 +1,13 @@
 /** Whether something new is there: server-sent events say so, each commit once. */
 
+import { listenTo } from "./events";
+
 const SETTLES_MS = 2_000;
 
 /** Counts up when something was committed; pages that show the newest ask again. */
 export const live = $state({ commits: 0, changes: 0, isConnected: false });
 
 export function listen(): () => void {
-  const source = new EventSource("/gmn/events");
   let waiting: ReturnType<typeof setTimeout> | undefined;
   const changed = (): void => {
     live.changes += 1;
@@ -14,12 +15,10 @@ export function listen(): () => void {
     clearTimeout(waiting);
     waiting = setTimeout(() => (live.commits += 1), SETTLES_MS);
   };
-  source.onopen = () => (live.isConnected = true);
-  source.onerror = () => (live.isConnected = false);
-  source.onmessage = changed;
-  for (const kind of ["inserted", "revised", "withdrawn"]) source.addEventListener(kind, changed);
+  const on = Object.fromEntries(["message", "inserted", "revised", "withdrawn"].map((kind) => [kind, changed]));
+  const stop = listenTo("/gmn/events", on, (is) => (live.isConnected = is));
   return () => {
     clearTimeout(waiting);
-    source.close();
+    stop();
   };
 }

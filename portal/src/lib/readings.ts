@@ -1,6 +1,7 @@
 /** Asking for readings of stations: the public addresses below /readings, and nothing beside them. */
 
 import { get, Problem, type Parameters } from "./api";
+import { listenTo } from "./events";
 
 export interface Quantity {
   name: string;
@@ -67,6 +68,18 @@ export interface Histogram {
   bins: [string, number][];
   reading_count: number;
   snapshot: number;
+}
+
+/** What somebody noted of a station, or of one of its sensors; `end_utc` is null where it was at one moment. */
+export interface Annotation {
+  number: number;
+  station_code: string;
+  sensor_id: string | null;
+  begin_utc: string;
+  end_utc: string | null;
+  text: string;
+  noted_by: string | null;
+  noted_at_utc: string;
 }
 
 /** What came with a commit: of each sensor its last values. */
@@ -138,15 +151,21 @@ export async function histogram(query: string, signal?: AbortSignal): Promise<Hi
   return body as Histogram;
 }
 
-/** Hear what comes, until what this answers is called. `anew`: what is known is to be asked again. */
+/** Raises Problem. */
+export async function annotations(stations: readonly string[], signal?: AbortSignal): Promise<Annotation[]> {
+  const [body] = await get(readingsAddress("annotations", "json", { station: stations }), signal);
+  return (body as { annotations: Annotation[] }).annotations;
+}
+
+/** Hear what comes, until what this answers is called. `anew`: what is known is to be asked again, and so
+ * `annotated` of annotations. */
 export function hear(
   parameters: Parameters,
-  on: { came: (what: Came) => void; anew: () => void; connected: (is: boolean) => void },
+  on: { came: (what: Came) => void; anew: () => void; annotated: () => void; connected: (is: boolean) => void },
 ): () => void {
-  const source = new EventSource(readingsAddress("events", "", parameters).replace("events.", "events"));
-  source.onopen = () => on.connected(true);
-  source.onerror = () => on.connected(false);
-  source.onmessage = (event) => on.came(JSON.parse(event.data as string) as Came);
-  source.addEventListener("anew", on.anew);
-  return () => source.close();
+  return listenTo(readingsAddress("events", "", parameters).replace("events.", "events"), {
+    message: ({ data }) => on.came(JSON.parse(data) as Came),
+    anew: on.anew,
+    annotations: on.annotated,
+  }, on.connected);
 }

@@ -63,3 +63,8 @@ export function grouped(rows: readonly Row[], column: string): Map<string, Row[]
   }
   return new Map([...groups].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+/** The classes of the n-th series of a chart: its ink (styles/series.css). */
+export function inkOf(n: number): string {
+  return `s${(n % 4) + 1}${n >= 4 ? " dashed" : ""}`;
+}

@@ -20,6 +20,8 @@ export class Sensors {
   /** Counts up with each commit that told something. */
   commits = $state(0);
   readings = $state(0);
+  /** Counts up when something was noted of a station, or may have been. */
+  annotated = $state(0);
   /** When the last of them was committed, ms since 1970. */
   lastCommitted = 0;
   /** The server's clock, ms since 1970; it goes on each second. */
@@ -40,9 +42,12 @@ export class Sensors {
     this.#stop = hear({ station: this.stations }, {
       came: (what) => this.#take(what),
       anew: () => void this.ask(),
+      annotated: () => (this.annotated += 1),
       connected: (is) => {
         this.isConnected = is;
-        if (is) void this.ask(); // what came while nobody listened
+        if (!is) return;
+        void this.ask(); // what came while nobody listened
+        this.annotated += 1;
       },
     });
     void this.ask();
@@ -70,9 +75,16 @@ export class Sensors {
     } catch (error) {
       if (asking.signal.aborted) return;
       this.error = error;
-      clearTimeout(this.#again);
-      this.#again = setTimeout(() => void this.ask(), ANEW_MS);
+      this.#askSoon();
     }
+  }
+
+  /** Not later than was said before: what comes all the time must not put it off. */
+  #askSoon(): void {
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      void this.ask();
+    }, ANEW_MS);
   }
 
   /** What a sensor told of a quantity lately, in commits after one. */
@@ -99,10 +111,7 @@ export class Sensors {
     this.lastCommitted = committed;
     this.commits += 1;
     this.now = Date.now() + this.#aheadMs;
-    if (isUnknown && this.isThere) {
-      clearTimeout(this.#again);
-      this.#again = setTimeout(() => void this.ask(), ANEW_MS);
-    }
+    if (isUnknown && this.isThere) this.#askSoon();
   }
 
   #tell(name: string, values: Record<string, number>, at: number, committed: number): boolean {

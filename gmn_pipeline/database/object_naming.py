@@ -1,0 +1,149 @@
+"""Give versions their names, in a transaction of the catalogue.
+
+What belongs here: what one transaction does to objects and containers. What does not: which
+transactions there are (`objects.py`), and rows (`object_rows.py`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gmn_pipeline.clock import utc_now
+from gmn_pipeline.database.object_rows import insert_operations, replace_terms, version_row
+from gmn_pipeline.database.tables import CONTAINERS, CONTENTS, OBJECT_VERSIONS, OBJECTS
+from gmn_pipeline.errors import ObjectConflict, ObjectMissing
+from gmn_pipeline.schemas.objects import By, NewVersion, ObjectName, OperationKind, StoredObject
+
+_NAMES_AT_ONCE = 500  # asked for by one statement
+
+
+def named(
+    connection: Connection, news: Sequence[NewVersion], by: By, kind: OperationKind
+) -> list[StoredObject]:
+    places = {(new.name.project, new.name.container): new.name for new in news}
+    # In order, so that two who name in the same containers wait for each other, not both.
+    containers = {place: container_id_of(connection, places[place]) for place in sorted(places)}
+    _check_claims(connection, news)
+    now = utc_now()
+    stored = []
+    known = _live(connection, containers, news)
+    for new in news:
+        container_id = containers[new.name.project, new.name.container]
+        object_id, before = known.get((container_id, new.name.name), (None, 0))
+        if new.after is not None and new.after != before:
+            raise ObjectConflict(
+                f"{new.name} is at version {before}, not {new.after}.",
+                remedy="Somebody else put it meanwhile: look at it, and put it again.",
+            )
+        if object_id is None:
+            object_id = connection.execute(
+                OBJECTS.insert()
+                .values(
+                    container_id=container_id, name=new.name.name, live_name=new.name.name,
+                    newest_version=1,
+                )
+                .returning(OBJECTS.c.object_id)
+            ).scalar_one()  # fmt: skip
+        known[container_id, new.name.name] = (object_id, before + 1)
+        stored.append(
+            StoredObject(object_id, new.name, before + 1, new.content, new.description, now, by.who)
+        )
+    connection.execute(OBJECT_VERSIONS.insert(), [version_row(one) for one in stored])
+    newest = {one.object_id: one for one in stored}
+    connection.execute(
+        update(OBJECTS)
+        .where(OBJECTS.c.object_id == bindparam("of"))
+        .values(newest_version=bindparam("to")),
+        [{"of": one.object_id, "to": one.version} for one in newest.values()],
+    )
+    replace_terms(connection, list(newest.values()))
+    insert_operations(
+        connection, kind, [(one.name, one.object_id, one.version) for one in stored], by
+    )
+    return stored
+
+
+def _check_claims(connection: Connection, news: Sequence[NewVersion]) -> None:
+    """That no sweep took bytes which came so slowly that their claim was over."""
+    wanted = sorted({new.content.sha256 for new in news})
+    found: set[str] = set()
+    for first in range(0, len(wanted), _NAMES_AT_ONCE):
+        some = wanted[first : first + _NAMES_AT_ONCE]
+        query = select(CONTENTS.c.sha256).where(CONTENTS.c.sha256.in_(some))
+        found |= set(connection.execute(query).scalars())
+    gone = set(wanted) - found
+    if gone:
+        raise ObjectConflict(
+            f"The bytes {min(gone)} were not named before their claim was over.",
+            remedy="Put them again; GMN_OBJECTS_CLAIM_HOURS is how long a claim holds.",
+        )
+
+
+def _live(
+    connection: Connection,
+    containers: Mapping[tuple[str, str], int],
+    news: Sequence[NewVersion],
+) -> dict[tuple[int, str], tuple[int | None, int]]:
+    """Objects that have one of the names now: their ids and newest versions."""
+    names = sorted({new.name.name for new in news})
+    query = select(
+        OBJECTS.c.container_id, OBJECTS.c.live_name, OBJECTS.c.object_id, OBJECTS.c.newest_version
+    )
+    found: dict[tuple[int, str], tuple[int | None, int]] = {}
+    for first in range(0, len(names), _NAMES_AT_ONCE):
+        some = names[first : first + _NAMES_AT_ONCE]
+        rows = connection.execute(
+            query.where(
+                OBJECTS.c.container_id.in_(containers.values()), OBJECTS.c.live_name.in_(some)
+            )
+        )
+        found |= {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    return found
+
+
+def container_id_of(connection: Connection, name: ObjectName) -> int:
+    """The id of a container, which nobody else names in until the transaction ends."""
+    query = select(CONTAINERS.c.container_id).where(
+        CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container
+    )
+    found = connection.scalar(query.with_for_update())
+    if found is None:
+        raise ObjectMissing(
+            f"There is no container {name.project}/{name.container}.",
+            remedy=f"Make it: 'gmn objects make {name.project}/{name.container}'.",
+        )
+    return int(found)
+
+
+def change_live(connection: Connection, stored: StoredObject, **values: object) -> None:
+    """Change an object, if it still is what it was when it was looked at."""
+    changed = connection.execute(
+        update(OBJECTS)
+        .where(
+            OBJECTS.c.object_id == stored.object_id,
+            OBJECTS.c.live_name == stored.name.name,
+            OBJECTS.c.newest_version == stored.version,
+        )
+        .values(values)
+    )
+    if changed.rowcount != 1:
+        raise ObjectConflict(
+            f"{stored.name} is not what it was when it was looked at.",
+            remedy="Somebody else changed it meanwhile: look at it, and try again.",
+        )
+
+
+@contextmanager
+def not_there_already(what: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise ObjectConflict(
+            f"There is a {what} already.", remedy="Choose another name."
+        ) from error
+
+
+def in_container(name: ObjectName) -> ColumnElement[bool]:
+    return and_(CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container)
