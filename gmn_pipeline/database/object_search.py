@@ -9,7 +9,7 @@ wherever it is, and nothing is shown twice while others put more.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -18,6 +18,8 @@ from gmn_pipeline.database.engine import Database
 from gmn_pipeline.database.object_rows import (
     METADATA,
     NEWEST,
+    OBSERVED_DAY,
+    OBSERVED_LONG,
     TAG,
     described,
     operation,
@@ -33,6 +35,7 @@ from gmn_pipeline.database.tables import (
 from gmn_pipeline.schemas.objects import Link, Operation, StoredObject
 
 _NAMES_AT_ONCE = 500  # asked for by one statement
+_FEW_DAYS = timedelta(days=60)  # of more there are too many objects to begin with
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,9 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         found.append(until >= search.observed_from_utc)
     if search.observed_until_utc is not None:
         found.append(said.observed_from_utc <= search.observed_until_utc)
+    begin, end = search.observed_from_utc, search.observed_until_utc
+    if begin is not None and end is not None and end - begin < _FEW_DAYS:
+        found.append(_on_days(begin, end))
     if search.put_since_utc is not None:
         found.append(said.put_at_utc >= search.put_since_utc)
     if search.box_deg is not None:
@@ -248,6 +254,15 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         over_date_line = (said.longitude_deg >= west) | (said.longitude_deg <= east)
         found.append(inside if west <= east else over_date_line)
     return found
+
+
+def _on_days(first: datetime, last: datetime) -> ColumnElement[bool]:
+    """Which objects can have been observed in a time: those that the index of terms knows."""
+    terms = OBJECT_TERMS.c
+    days = terms.number_value.between(float(first.toordinal()), float(last.toordinal()))
+    on_days = select(terms.object_id).where(terms.field == OBSERVED_DAY, days)
+    for_long = select(terms.object_id).where(terms.field == OBSERVED_LONG)
+    return OBJECTS.c.object_id.in_(on_days.union_all(for_long))
 
 
 def _has_term(name: str, value: str | float | Interval) -> ColumnElement[bool]:
