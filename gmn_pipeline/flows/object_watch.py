@@ -73,17 +73,18 @@ def watch_folder(
         source.folder, watch_filter=None, stop_event=stopped, raise_interrupt=False,
         rust_timeout=_LOOK_EVERY_MS, yield_on_timeout=True,
     ):  # fmt: skip
-        if time.monotonic() >= look_through_at:  # not before changes are watched: none is missed
-            pending |= set(_files_in(source, source.folder))
-            look_through_at = time.monotonic() + _LOOK_THROUGH_EVERY_S
-        for _, path in changes:
-            pending |= set(_files_in(source, Path(path)))
-        if not pending:
-            continue
         try:
-            counts = watched.put(pending)
-        except RetryableError as error:
+            if (
+                time.monotonic() >= look_through_at
+            ):  # not before changes are watched: none is missed
+                pending |= set(_files_in(source, source.folder))
+                look_through_at = time.monotonic() + _LOOK_THROUGH_EVERY_S
+            for _, path in changes:
+                pending |= set(_files_in(source, Path(path)))
+            counts = watched.put(pending) if pending else PutCounts()
+        except RetryableError as error:  # a folder that is gone by now, too
             _log.warning("Files wait: %s", error)
+            look_through_at = 0.0
             stopped.wait(_PAUSE_S)
             continue
         if counts.put or counts.failed:
