@@ -2,12 +2,14 @@
 
     python -m benchmarks.readings_bench lake --readings 10000000
     python -m benchmarks.readings_bench latency --rate 5000 --seconds 60
+    python -m benchmarks.readings_bench latest --sensors 5000
 
 What belongs here: a lake of made-up readings, written by SQL without Kafka, with questions beside
-bare DuckDB over the same files; and the way of readings from Kafka to a query. What does not:
-datagrams (the listener's own benchmark).
+bare DuckDB over the same files; the way of readings from Kafka to a query; and what each sensor
+told last, moved on beside summed up anew. What does not: datagrams (the listener's own benchmark).
 """
 
+import asyncio
 import multiprocessing
 import tempfile
 import time
@@ -16,7 +18,7 @@ from datetime import datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import duckdb
 import polars as pl
@@ -30,14 +32,20 @@ from gmn_pipeline.kafka.framing import single_object_framing
 from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import default_libs_dir
 from gmn_pipeline.kafka.topics import ensure_topics
+from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.station_readings import DATASET, STATION_READING_MESSAGES
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.topics import readings_topic
+from gmn_pipeline.serving.events.listeners import Listeners
+from gmn_pipeline.serving.lake import Lake
+from gmn_pipeline.serving.readings.arrivals import Arrivals
+from gmn_pipeline.serving.readings.latest import body
+from gmn_pipeline.serving.readings.latest_held import LatestHeld
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline.streams.station_readings import STATION_READINGS
-from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection
+from gmn_pipeline.warehouse.connection import METADATA, WarehouseConnection, transaction
 from gmn_pipeline.warehouse.lakes import READINGS
 from gmn_pipeline.warehouse.station_readings.rollups import roll_up
 from gmn_pipeline.warehouse.station_readings.upkeep import keep_in_order
@@ -48,6 +56,8 @@ _TIMES = 9
 _LIBS = default_libs_dir(Path(__file__).parents[1] / "data")
 _SENT = polars_schema(DATASET.validated[0].fields)
 _PROCESSES = multiprocessing.get_context("spawn")
+
+T = TypeVar("T")
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -278,6 +288,66 @@ def _newer(warehouse: WarehouseConnection, seen: datetime) -> list[tuple[datetim
             "SELECT DISTINCT received_at_utc FROM station_readings "
             f"WHERE received_at_utc > TIMESTAMP '{seen}' ORDER BY 1"
         ).fetchall()
+
+
+@app.command()
+def latest(
+    sensors: Annotated[int, typer.Option(help="So many sensors, three quantities each.")] = 5_000,
+    commits: Annotated[int, typer.Option(help="So many, half of the sensors in each.")] = 20,
+) -> None:
+    """Print how long it takes to tell what each sensor told last, a commit after the other."""
+    moved, anew = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load_settings(data_dir=Path(folder))
+        warehouse = WarehouseConnection(settings, READINGS)
+        with stream_session(warehouse):
+            write(warehouse, sensors, 10)
+            roll_up(warehouse)
+            served = Lake(settings, settings, READINGS)
+            served.start()
+            held = _latest_held(served, settings)
+            for commit in range(commits):
+                _commit(warehouse, sensors // 2, 10 + commit)
+                served.verify(served.snapshot())
+                asked = _timed(held, served.snapshot())
+                moved += [asked] if commit else []
+                anew.append(_timed(_latest_held(served, settings), served.snapshot()))
+            served.stop()
+    one, other = 1000 * median(moved), 1000 * median(anew)
+    print(f"{sensors:,} sensors: moved on {one:.0f} ms, anew {other:.0f} ms, {other / one:.1f}x")
+
+
+def _latest_held(served: Lake, settings: Settings) -> LatestHeld:
+    return LatestHeld(served, _at_once, Arrivals(served, _at_once, Listeners(settings)))
+
+
+async def _at_once(work: Callable[[], T]) -> T:
+    return work()
+
+
+def _timed(held: LatestHeld, state: Snapshot) -> float:
+    """Seconds to the whole answer."""
+    loop = asyncio.new_event_loop()  # asyncio.run writes out what it returns, for nobody
+    began = time.monotonic()
+    body(loop.run_until_complete(held.of(state)), (), ())
+    seconds = time.monotonic() - began
+    loop.close()
+    return seconds
+
+
+def _commit(warehouse: WarehouseConnection, sensors: int, second: int) -> None:
+    now = utc_now()
+    sql = made_up_readings(sensors, second, second + 1)
+    with warehouse.writing() as connection, transaction(connection):
+        connection.execute(
+            "INSERT INTO station_readings BY NAME SELECT * REPLACE "
+            f"(TIMESTAMP '{now}' AS taken_in_at_utc) FROM ({sql})"
+        )
+        connection.execute(
+            "INSERT INTO readings_to_roll_up SELECT taken_in_at_utc, count(*), "
+            "min(measured_at_utc), max(measured_at_utc) FROM station_readings "
+            f"WHERE taken_in_at_utc = TIMESTAMP '{now}' GROUP BY 1"
+        )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ SLOW_FILES = frozenset(
     slow_clients snapshot sql state_names states station_database station_listener station_mqtt
     station_readings stream_service stream_states stream_waits streams summary_text survival tables
     tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting warehouse
-    object_commands object_roads objects_assets
+    latest_held object_commands object_roads objects_assets
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
 )
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW_FILES:
             item.add_marker("slow")
+    # Files of seconds last, so that no processor waits while the other one has a file of minutes.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 # Here and in the processes that tests start. Lakes of tests are small: a second thread of DuckDB

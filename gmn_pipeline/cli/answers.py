@@ -9,21 +9,22 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
 
 from gmn_pipeline.cli.console import console, errors
-from gmn_pipeline.errors import SettingsError
+from gmn_pipeline.errors import QueryRefused, SettingsError
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.queries.imports import without_pandas
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
-from gmn_pipeline.settings import QuerySettings, load_settings
+from gmn_pipeline.settings import QuerySettings, WarehouseSettings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE, Lake
 
 _TABLE_ROWS = 5_000
 _BOX_ROWS = 40
@@ -40,12 +41,12 @@ def print_answer(
     process = QueryProcess(worker)
     try:
         settings = load_settings()
-        if not WarehouseConnection(settings).exists:
-            raise SettingsError(
-                "There is no warehouse yet.", remedy="'make run' (or 'gmn run') makes one."
-            )
+        lake = _lake(settings)
         limits = _limits(settings, output)
-        answer = process.ask(settings, query, parameters or (), limits=limits, exact_types=True)
+        with _saying_which(lake):
+            answer = process.ask(
+                settings, query, parameters or (), limits=limits, exact_types=True, lake=lake
+            )
         with without_pandas():
             if output == "table":
                 _print_table(answer)
@@ -58,6 +59,27 @@ def print_answer(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         process.close()
+
+
+def _lake(settings: WarehouseSettings) -> Lake:
+    """The warehouse; where there is none, that of readings, which can be there before."""
+    for lake in (WAREHOUSE, READINGS):
+        if WarehouseConnection(settings, lake).exists:
+            return lake
+    raise SettingsError("There is no warehouse yet.", remedy="'make run' (or 'gmn run') makes one.")
+
+
+@contextlib.contextmanager
+def _saying_which(lake: Lake) -> Iterator[None]:
+    try:
+        yield
+    except QueryRefused as error:
+        if lake == WAREHOUSE:
+            raise
+        raise QueryRefused(
+            f"{error.message} There is no warehouse yet, only readings of stations.",
+            remedy=error.remedy,
+        ) from error
 
 
 def _limits(settings: QuerySettings, output: str) -> Limits:

@@ -31,14 +31,16 @@ def serve(
 
 
 def _bring_up_to_date(settings: WarehouseSettings) -> None:
-    """Add what a warehouse of an earlier version lacks. The server starts all the same if that
+    """Add what lakes of an earlier version lack. The server starts all the same if that
     cannot be: what is broken may be mended while it runs."""
     from gmn_pipeline.warehouse import ddl
     from gmn_pipeline.warehouse.connection import WarehouseConnection
+    from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE
 
     try:
-        ddl.bring_up_to_date(WarehouseConnection(settings))
+        for lake in (WAREHOUSE, READINGS):
+            ddl.bring_up_to_date(WarehouseConnection(settings, lake))
     except Exception as error:
         why = sentence(error, settings.data_dir)
-        say = f"The warehouse cannot be brought up to date: {why}"
+        say = f"The lakes cannot be brought up to date: {why}"
         console.print(say, soft_wrap=True, markup=False)

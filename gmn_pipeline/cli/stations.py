@@ -138,6 +138,12 @@ def _print(one: Any) -> None:
         f"  spool: {spool['bytes']:,} bytes; {spool['readings_put']:,} readings put, "
         f"{spool['readings_sent']:,} sent on; dead letters kept: {records['dead_letters']:,}",
     ]
+    if damaged := spool["damaged_files"]:
+        lines.append(
+            f"  damaged on disk: {len(damaged)} files, of which {spool['lost_messages']:,} or more "
+            "messages could not be sent by this listener; see whether the disk is sound, and "
+            f"remove them: {', '.join(damaged)}"
+        )
     for transport, source in one["sources"].items():
         said = ", ".join(
             f"{name} {count:,}" if isinstance(count, int) else f"{name} {count}"
@@ -145,6 +151,8 @@ def _print(one: Any) -> None:
             if not isinstance(count, dict)
         )
         lines.append(f"  {transport}: {said}")
+    for sender, count in one["dropped_of_senders"].items():
+        lines.append(f"  dropped of {sender}: {count:,}")
     for sender, causes in one["refused_of_senders"].items():
         said = ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
         lines.append(f"  refused of {sender}: {said}")

@@ -36,6 +36,8 @@ from gmn_pipeline.storage.spool import Spool
 _log = logging.getLogger(__name__)
 _AT_ONCE = 4_000
 _STATUS_S = 1.0
+_PATIENCE_S = 5.0
+"""Of a Kafka that does not answer: meanwhile more comes, and has less room than on disk."""
 _SHOWN_SENDERS = 50
 _MOST_SENDERS = 10_000
 _OF_MANY = "others"
@@ -89,14 +91,20 @@ class RecordCounts:
     refused: Counter[str] = field(default_factory=Counter)
     letters: int = 0
     refused_of: dict[str, Counter[str]] = field(default_factory=dict)
+    dropped_of: Counter[str] = field(default_factory=Counter)
 
     def count_refused(self, refused: Iterable[Refused]) -> None:
         """By cause, and by sender and cause."""
         for one in refused:
             self.refused[one.cause.value] += 1
-            known = one.sender in self.refused_of or len(self.refused_of) < _MOST_SENDERS
-            sender = one.sender if known else _OF_MANY
+            sender = _known(one.sender, self.refused_of)
             self.refused_of.setdefault(sender, Counter())[one.cause.value] += 1
+
+    def count_dropped(self, dropped_of: Mapping[str, int]) -> None:
+        """All together, and by sender."""
+        for sender, count in dropped_of.items():
+            self.dropped += count
+            self.dropped_of[_known(sender, self.dropped_of)] += count
 
     def check(self) -> None:
         """Raises CountMismatch."""
@@ -119,6 +127,10 @@ class RecordCounts:
         }
 
 
+def _known(sender: str, counted: Mapping[str, object]) -> str:
+    return sender if sender in counted or len(counted) < _MOST_SENDERS else _OF_MANY
+
+
 class StationListener:
     """Takes readings from its sources to the topic until it is stopped."""
 
@@ -132,7 +144,9 @@ class StationListener:
         self._spool = Spool(
             folder_of(settings.data_dir) / "spool", int(settings.stations_spool_mb * 1e6)
         )
-        self._publication = ReadingsPublication(settings, self._spool, self._stopped.is_set)
+        self._publication = ReadingsPublication(
+            settings, self._spool, self._stopped.is_set, _PATIENCE_S
+        )
         self._started_at = utc_now()
         self._rate = _Rate()
         self.counts = RecordCounts()
@@ -207,7 +221,7 @@ class StationListener:
         counts.read += batch.records
         counts.sent += published.sent
         counts.spooled += published.spooled
-        counts.dropped += published.dropped
+        counts.count_dropped(published.dropped_of)
         counts.count_refused(batch.refused)
         if not (way.source.waits and published.dropped):
             way.source.finished(payloads)
@@ -239,9 +253,12 @@ class StationListener:
                 "bytes": self._spool.size_bytes,
                 "readings_put": self._publication.spool_counts.put,
                 "readings_sent": self._publication.spool_counts.sent,
+                "lost_messages": self._publication.spool_counts.lost_messages,
+                "damaged_files": [str(path) for path in self._spool.damaged],
             },
-            "kafka": self._publication.trouble or "well",
+            "kafka": self._publication.kafka,
             "sources": {way.transport.value: way.source.status() for way in self._ways},
+            "dropped_of_senders": dict(counts.dropped_of.most_common(_SHOWN_SENDERS)),
             "refused_of_senders": {who: dict(of) for who, of in refused[:_SHOWN_SENDERS]},
         }
 

@@ -8,7 +8,7 @@ are sent, and what becomes of those that Kafka does not take (`publications/`).
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,10 +39,16 @@ _OPTION_OF = {
 
 
 class FastProducer:
-    """A producer that is idempotent, waits for all copies, and gives a broker up that is away."""
+    """A producer that is idempotent, waits for all copies, and gives a broker up that is away; one
+    that is silent, too, once `is_stopped`."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(
+        self, settings: KafkaSettings, is_stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self._settings = settings
+        self._is_stopped = is_stopped
+        self.silent_s = 0.0
+        """For so long nothing has been acknowledged of what is under way."""
         self._failed: Counter[tuple[bytes | None, bytes | None]] = Counter()
         options = connection_options(settings)
         timeout_ms = int(settings.kafka_timeout_s * 1000)
@@ -117,14 +123,16 @@ class FastProducer:
             now = time.monotonic()
             if now_left < left:
                 left, heard_at = now_left, now
-            elif self._is_gone(now - heard_at):
+            self.silent_s = now - heard_at
+            if self._is_gone(self.silent_s):
                 self._kafka.purge()
                 self._kafka.flush(self._settings.kafka_timeout_s)
+        self.silent_s = 0.0
 
     def _is_gone(self, silent_s: float) -> bool:
         if silent_s > self._settings.kafka_timeout_s:
             return True
-        return silent_s > _SILENT_S and not is_reachable(self._settings)
+        return silent_s > _SILENT_S and (self._is_stopped() or not is_reachable(self._settings))
 
     def close(self) -> None:
         """Let go of it, and of what is not acknowledged: who sent has been told."""

@@ -1,9 +1,9 @@
 """Readings as they come in, to their topic; and what is refused, to the topic's dead letters.
 
 The guarantee: when `publish` returns, each reading is acknowledged by Kafka, or in the spool on
-disk, or counted as dropped, since there was no room. What is in the spool is sent in its order as
-soon as Kafka is back, by whichever process comes. A kill in between sends some of it again: doubled
-readings are found where they are taken in.
+disk, or counted as dropped by its sender, since there was no room. What is in the spool is sent in
+its order as soon as Kafka is back, by whichever process comes. A kill in between sends some of it
+again: doubled readings are found where they are taken in.
 
 What belongs here: rows into messages, and when the spool is used. What does not: sockets
 (`sources/`), who counts (`flows/station_listener.py`), and files (`storage/spool.py`).
@@ -11,11 +11,12 @@ What belongs here: rows into messages, and when the spool is used. What does not
 
 import io
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import fastavro
@@ -29,6 +30,7 @@ from gmn_pipeline.kafka.framing import Framing, confluent_framing, single_object
 from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.sending import Message
 from gmn_pipeline.kafka.topics import ensure_topics
+from gmn_pipeline.publications.spool_shares import SpoolShares
 from gmn_pipeline.readers.station_readings.received import Refused, Transport
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.schemas.topics import Topic, readings_topic
@@ -54,6 +56,7 @@ _SPOOLED = fastavro.parse_schema(
         "fields": [
             {"name": "topic", "type": "string"},
             {"name": "readings", "type": "int"},
+            {"name": "senders", "type": {"type": "map", "values": "long"}},
             {"name": "messages", "type": {"type": "array", "items": _MESSAGE}},
         ],
     }
@@ -62,19 +65,27 @@ _SPOOLED = fastavro.parse_schema(
 
 @dataclass(frozen=True)
 class Published:
-    """What became of readings: their sum is what was given."""
+    """What became of readings: sent, spooled and dropped are together what was given."""
 
     sent: int = 0
     spooled: int = 0
-    dropped: int = 0
+    dropped_of: Counter[str] = field(default_factory=Counter)
+    """How many were dropped of each sender."""
+
+    @property
+    def dropped(self) -> int:
+        """How many were dropped."""
+        return self.dropped_of.total()
 
 
 @dataclass
 class SpoolCounts:
-    """Readings in the spool: what was put in, and what was taken out of it, also of others."""
+    """Readings in the spool: what was put in, and what was taken out of it, also of others.
+    `lost_messages`: what could not be read of it, as far as that is known."""
 
     put: int = 0
     sent: int = 0
+    lost_messages: int = 0
 
 
 class ReadingsPublication:
@@ -85,12 +96,18 @@ class ReadingsPublication:
         settings: KafkaSettings,
         spool: Spool,
         is_stopping: Callable[[], bool] = lambda: False,
+        patience_s: float = math.inf,
     ) -> None:
+        """`patience_s`: so long without an answer of Kafka, if the settings do not say less, and
+        readings go to the spool, which is sent from there with all the time of the settings."""
         self._settings = settings
+        timeout_s = min(patience_s, settings.kafka_timeout_s)
+        self._impatient = settings.model_copy(update={"kafka_timeout_s": timeout_s})
         # Room in the spool is not waited for any longer then.
         self._is_stopping = is_stopping
         self._topic: Topic = readings_topic(settings)
         self._spool = spool
+        self._shares = SpoolShares(spool.most_bytes)
         self._framing: Framing | None = None
         self._kafka: FastProducer | None = None
         self._sends_directly = True
@@ -118,23 +135,42 @@ class ReadingsPublication:
         self._spool.close()
 
     @property
-    def is_kafka_well(self) -> bool:
-        """Whether readings go to Kafka without a detour."""
-        return self._sends_directly
+    def kafka(self) -> str:
+        """How it is with Kafka, in words."""
+        if self.trouble is not None:
+            return self.trouble
+        kafka = self._kafka
+        silent_s = kafka.silent_s if kafka is not None else 0.0
+        return "well" if silent_s < 1 else f"has acknowledged nothing for {silent_s:.0f} s"
 
     def publish(self, rows: pl.DataFrame, *, waits: bool = False) -> Published:
-        """Send readings, or put them into the spool; where that is full, wait or drop them."""
+        """Send readings, or put them into the spool; where that is full, wait or drop them. Of who
+        does not wait, those are dropped too of whom enough is there already."""
         if not rows.height:
             return Published()
-        lost = self._messages(rows)
+        messages, senders = self._messages(rows), rows.get_column("sender").to_list()
+        lost = list(range(rows.height))
         if self._sends_directly:
-            lost = self._send(self._topic.name, lost)
-        spooled = self._to_spool(self._topic.name, lost, len(lost))
-        while waits and lost and not spooled and not self._is_stopping():
-            time.sleep(_LOOK_S)
-            spooled = self._to_spool(self._topic.name, lost, len(lost))
+            lost = self._send(self._topic.name, messages)
         sent = rows.height - len(lost)
-        return Published(sent, spooled, len(lost) - spooled)
+        dropped: Counter[str] = Counter()
+        if lost and not waits:
+            lost, dropped = self._within_shares(messages, senders, lost)
+        put = self._to_spool([messages[at] for at in lost], [senders[at] for at in lost], waits)
+        if not put:
+            dropped.update(senders[at] for at in lost)
+        return Published(sent, put, dropped)
+
+    def _within_shares(
+        self, messages: Sequence[Message], senders: Sequence[str], lost: Sequence[int]
+    ) -> tuple[list[int], Counter[str]]:
+        """Those that may be put on disk, and how many of each sender may not."""
+        wanted = self._shares.of((messages[at] for at in lost), (senders[at] for at in lost))
+        over = self._shares.over(wanted)
+        return (
+            [at for at in lost if senders[at] not in over],
+            Counter(senders[at] for at in lost if senders[at] in over),
+        )
 
     def publish_refused(self, refused: Iterable[Refused], transport: Transport) -> int:
         """Send what is refused to the dead letters; how many of it are on Kafka or on disk."""
@@ -143,8 +179,8 @@ class ReadingsPublication:
             return 0
         lost = letters
         if self._sends_directly:
-            lost = self._send(self._topic.dead_letters, letters)
-        is_kept = not lost or self._append(self._topic.dead_letters, lost, 0)
+            lost = [letters[at] for at in self._send(self._topic.dead_letters, letters)]
+        is_kept = not lost or self._append(self._topic.dead_letters, lost, 0, {})
         return len(letters) if is_kept else len(letters) - len(lost)
 
     def _messages(self, rows: pl.DataFrame) -> list[Message]:
@@ -187,29 +223,29 @@ class ReadingsPublication:
 
     # --- Kafka ---------------------------------------------------------------------------------
 
-    def _send(self, topic: str, messages: Sequence[Message]) -> list[Message]:
-        """Those that Kafka has not acknowledged."""
+    def _send(self, topic: str, messages: Sequence[Message]) -> list[int]:
+        """The places of those that Kafka has not acknowledged."""
         try:
             lost = self._producer().send(topic, messages)
         except (RetryableError, BrokerNotSet) as error:
             self._say(str(error))
             self._give_up()
-            return list(messages)
+            return list(range(len(messages)))
         if lost:
             self._say(f"Kafka has not acknowledged {len(lost)} messages in time.")
             self._give_up()
-        return [messages[at] for at in lost]
+        return lost
 
     def _producer(self) -> FastProducer:
         if self._kafka is None:
-            self._kafka = self._connected()
+            self._kafka = self._connected(self._impatient)
         return self._kafka
 
-    def _connected(self) -> FastProducer:
-        if not is_reachable(self._settings):
+    def _connected(self, settings: KafkaSettings) -> FastProducer:
+        if not is_reachable(settings):
             raise BrokerUnavailable("Kafka takes no connections.")
-        ensure_topics(self._settings, self._topic)
-        return FastProducer(self._settings)
+        ensure_topics(self._impatient, self._topic)
+        return FastProducer(settings, self._stopped.is_set)
 
     def _give_up(self) -> None:
         """From here on all goes to the spool, until that is sent."""
@@ -229,18 +265,30 @@ class ReadingsPublication:
 
     # --- the spool -----------------------------------------------------------------------------
 
-    def _to_spool(self, topic: str, messages: Sequence[Message], readings: int) -> int:
-        """How many of the readings are on disk."""
-        if not messages or not self._append(topic, messages, readings):
+    def _to_spool(self, messages: Sequence[Message], senders: Sequence[str], waits: bool) -> int:
+        """How many readings are on disk: all or none."""
+        if not messages:
             return 0
-        self.spool_counts.put += readings
-        return readings
+        sizes = self._shares.of(messages, senders)
 
-    def _append(self, topic: str, messages: Sequence[Message], readings: int) -> bool:
+        def put() -> bool:
+            return self._append(self._topic.name, messages, len(messages), sizes)
+
+        is_put = put()
+        while waits and not is_put and not self._is_stopping():
+            time.sleep(_LOOK_S)
+            is_put = put()
+        self.spool_counts.put += len(messages) * is_put
+        return len(messages) * is_put
+
+    def _append(
+        self, topic: str, messages: Sequence[Message], readings: int, sizes: Mapping[str, int]
+    ) -> bool:
         body = io.BytesIO()
         record = {
             "topic": topic,
             "readings": readings,
+            "senders": sizes,
             "messages": [
                 {"key": key, "value": value or b"", "headers": dict(headers)}
                 for key, value, headers in messages
@@ -250,6 +298,7 @@ class ReadingsPublication:
         with self._turn:
             is_kept = self._spool.append(Frame(len(messages), body.getvalue()))
             if is_kept:
+                self._shares.put(sizes)
                 self._sends_directly = False
                 self._wake.set()
         return is_kept
@@ -260,12 +309,17 @@ class ReadingsPublication:
             self._wake.clear()
             if self._stopped.is_set() or self._sends_directly or not is_reachable(self._settings):
                 continue
-            with suppress(GmnError):
+            try:
                 self._send_all_spooled()
+            except GmnError:
+                pass  # it is away again, which is known
+            except Exception as error:
+                # Whatever it is: what waits is still there, and this thread is to try again.
+                self._say(f"What waits on disk cannot be sent: {type(error).__name__}: {error}.")
 
     def _send_all_spooled(self) -> None:
         """Send segment by segment; with the last one gone, the spool is done with."""
-        kafka = self._connected()
+        kafka = self._connected(self._settings)
         try:
             while not self._stopped.is_set():
                 taken = self._next_segment()
@@ -275,14 +329,24 @@ class ReadingsPublication:
                 try:
                     is_sent = self._send_frames(kafka, taken.frames())
                 finally:
-                    taken.remove() if is_sent else taken.leave()
+                    self._remove(taken) if is_sent else taken.leave()
                 if not is_sent:
                     return
         finally:
             kafka.close()
 
+    def _remove(self, taken: Taken) -> None:
+        kept = taken.remove()
+        if kept is not None:
+            self.spool_counts.lost_messages += taken.lost_items
+            _log.warning(
+                "What waited on disk was damaged in %d places: %d or more messages are lost, the "
+                "others are sent. See whether the disk is sound; %s is kept until you remove it.",
+                taken.damages, taken.lost_items, kept,
+            )  # fmt: skip
+
     def _send_frames(self, kafka: FastProducer, frames: Iterable[Frame]) -> bool:
-        readings = 0
+        readings, sizes = 0, []
         for frame in frames:
             spooled: Any = fastavro.schemaless_reader(io.BytesIO(frame.body), _SPOOLED, None)
             messages = [
@@ -291,7 +355,9 @@ class ReadingsPublication:
             if self._stopped.is_set() or kafka.send(spooled["topic"], messages):
                 return False
             readings += spooled["readings"]
+            sizes.append(spooled["senders"])
         self.spool_counts.sent += readings
+        self._shares.taken(sizes)
         return True
 
     def _next_segment(self) -> Taken | None:
@@ -302,5 +368,6 @@ class ReadingsPublication:
                 if self.trouble is not None:
                     _log.info("What waited on disk is sent; readings go to Kafka again.")
                 self.trouble = None
+                self._shares.clear()
                 self._sends_directly = True
             return taken

@@ -31,6 +31,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.start import start_worker
 from gmn_pipeline.settings import Settings, WarehouseSettings
 from gmn_pipeline.storage.files import remove_leftovers
+from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _STARTS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 2.0
@@ -75,9 +76,9 @@ class QueryProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def get_ready(self, settings: WarehouseSettings) -> None:
-        """Let it open DuckDB and all that it needs but the warehouse, for a query to come."""
-        self._say(_place_of_warehouse(settings))
+    def get_ready(self, settings: WarehouseSettings, lake: Lake = WAREHOUSE) -> None:
+        """Let it open DuckDB and all that it needs but the lake, for a query to come."""
+        self._say((_place_of_warehouse(settings), lake))
         self._is_ready = True
 
     def _say(self, what: object) -> None:
@@ -95,11 +96,13 @@ class QueryProcess:
         exact_types: bool = False,
         snapshot: int | None = None,
         hidden: frozenset[str] = frozenset(),
+        lake: Lake = WAREHOUSE,
         cancellation: Cancellation | None = None,
         take_back: Callable[["QueryProcess"], None] | None = None,
     ) -> Answer:
         """See the function of this name.
 
+        `lake`: the one whose tables need no name before theirs, if it did not get ready before.
         `take_back` is called once, when the query is over, however it ended: with the process,
         which may answer another one if it `is_alive`. All queries of a process have the same limit
         of memory and the same kind of types.
@@ -121,7 +124,7 @@ class QueryProcess:
             self._frames = frames = _Frames(self._process, limits, cancellation, self._reading)
             with suppress(BrokenPipeError):  # why it ended is told below
                 if not self._is_ready:
-                    self.get_ready(settings)
+                    self.get_ready(settings, lake)
                 self._say(request)
             frames.wait_until_open(settings.warehouse_busy_timeout_s)
             stream = pa.ipc.open_stream(frames)

@@ -10,6 +10,7 @@ A presence of a reader is held while a query runs and not longer: maintenance wo
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,8 +34,11 @@ from gmn_pipeline.warehouse.connection import (
 from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _TRIES = 3
-_WORN_AFTER = 8
-"""States that were opened."""
+_WORN_AFTER, _WORN_AFTER_S = 8, 60.0
+"""States that were opened, and how long ago the first: a lake of two commits a second is not to be
+opened anew every few seconds."""
+_WORN_ANYHOW = 256
+"""However quickly these came: they hold some 100 to 400 MB."""
 _MARK_DIGITS = 16
 MARK_SHOWN = 8
 """So many digits of a mark tell states of one number apart where nobody means harm."""
@@ -113,6 +117,7 @@ class States:
         self._lock = threading.Lock()
         self._attached: dict[int, _Attached] = {}
         self._attached_in_all = 0
+        self._opened_s = time.monotonic()
         self._retired_users = 0
         self._numbers = count()
         self._looking = threading.Lock()
@@ -145,7 +150,9 @@ class States:
     @property
     def is_worn(self) -> bool:
         """Whether it is time to open the lake anew: DuckDB and DuckLake keep some of what they knew
-        of a state after it is given up, 1 to 16 MB, and some kB of each query, until they end."""
+        of a state after it is given up, 0.5 to 16 MB, and some kB of each query, until they end."""
+        if time.monotonic() - self._opened_s < _WORN_AFTER_S:
+            return self._attached_in_all >= _WORN_ANYHOW
         return self._attached_in_all >= _WORN_AFTER
 
     @property

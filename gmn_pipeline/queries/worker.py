@@ -38,9 +38,10 @@ from gmn_pipeline.warehouse.lakes import READINGS
 def main() -> None:
     frames = _Frames(os.dup(1))
     os.dup2(2, 1)  # what a library prints is no part of the answer
-    settings = WarehouseSettings(**_said())
+    place, lake = _said()
+    settings = WarehouseSettings(**place)
     try:
-        with without_pandas(), WarehouseConnection(settings).standing() as standing:
+        with without_pandas(), WarehouseConnection(settings, lake).standing() as standing:
             # Ready: a query may come at once, or hours later, from where this process is kept.
             queries = _Queries(settings, standing, frames)
             while queries.answer(_said()):

@@ -10,7 +10,9 @@ are one: datagrams are doubled on their way. Any other is a row of its own.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import polars as pl
 
 from gmn_pipeline.schemas.dataset import Dataset, Table, text, utc
 from gmn_pipeline.schemas.fields import Field, Kind, Null
@@ -58,6 +60,27 @@ TAKEN_IN_AT = utc(
 
 EARLIEST, LATEST = datetime(1970, 1, 1), datetime(2200, 1, 1)
 """Of clocks, however wrong: what a calendar can be kept for."""
+
+CLOCKS_SET_SINCE = datetime(2001, 1, 1)
+MOST_AHEAD = timedelta(days=1)
+"""A clock that lost its time begins in 1970, 1980 or 2000, and no time zone is wrong by a day. What
+is within is an honest reading, however late it comes."""
+
+
+def has_wrong_clock() -> pl.Expr:
+    """Whether a reading cannot have been measured when it says. The platform's clock may not be set
+    either, after a start without a network: then it tells nothing of others."""
+    measured, received = pl.col("measured_at_utc"), pl.col("received_at_utc")
+    is_ahead = (received >= CLOCKS_SET_SINCE) & (measured > received + MOST_AHEAD)
+    return (measured < CLOCKS_SET_SINCE) | is_ahead
+
+
+def about_clock(measured: datetime, received: datetime) -> str:
+    """Why it cannot."""
+    if measured < CLOCKS_SET_SINCE:
+        return f"its time {measured} is before {CLOCKS_SET_SINCE.year}: its clock is not set"
+    return f"its time {measured} is days after {received}, when it came: a clock is wrong"
+
 
 SENT_FIELDS = (
     _STATION,
@@ -136,8 +159,10 @@ SENSORS = Table(
         _count("reading_count", "how many readings of it were taken in"),
         Field("quantities", "what it has measured", Kind.TEXT_LIST),
         *PLACE_FIELDS,
+        utc("placed_at_utc", "the latest reading that tells where it is, which is there",
+            Null.UNDEFINED),
     ),
-)
+)  # fmt: skip
 
 STATION_PLACES = Table(
     "station_places",

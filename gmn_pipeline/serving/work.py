@@ -37,6 +37,7 @@ from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.memory import Memory
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.readings.arrivals import Arrivals
+from gmn_pipeline.serving.readings.latest_held import LatestHeld
 from gmn_pipeline.serving.streaming import Pieces, Streamed
 from gmn_pipeline.serving.tap.jobs.runner import Runner
 from gmn_pipeline.settings import ServingSettings, Settings
@@ -91,6 +92,7 @@ class Work:
         listeners = Listeners(settings)
         self.hub = Hub(self.lake, settings, self._for_all, listeners)
         self.arrivals = Arrivals(self.readings, self._for_all, listeners)
+        self.latest = LatestHeld(self.readings, self._for_all, self.arrivals)
 
     def start(self) -> None:
         self._memory.start()

@@ -40,7 +40,8 @@ class StationSettings(SettingsGroup):
     )
     stations_spool_mb: float = Field(
         2_000.0, ge=0, description="Readings (MB, on disk) that wait while Kafka is away; then "
-        "datagrams are dropped and counted, and MQTT's broker has to wait. 0: none."
+        "datagrams are dropped and counted, and MQTT's broker has to wait. One sender of datagrams "
+        "may have half of it. 0: none."
     )  # fmt: skip
     mqtt_host: str = Field("127.0.0.1", validation_alias="MQTT_HOST", description="MQTT's broker.")
     mqtt_port: int = Field(

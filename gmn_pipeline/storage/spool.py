@@ -3,11 +3,14 @@
 What belongs here: frames in files. What does not: what is in a frame (`publications/`).
 
     <folder>/<20 digits>-<process>.segment    frames, one after the other
-    a frame                                   length, count and CRC-32 (4 bytes each), then its body
+    a frame                                   a head, then its body
+    a head                                    the body's length, count and CRC-32, and a CRC-32 of
+                                              these three (4 bytes each)
 
 A frame is on disk when `append` returns, so what a killed process had begun to write is a frame
-that nobody was told of: it is left out. A segment is locked by who writes or takes it; one that
-nobody has locked is a dead process's, and whoever works in the folder takes it too.
+that nobody was told of: it is left out. What is not as it was written is passed over up to the next
+frame, and its segment is kept aside. A segment is locked by who writes or takes it; one that nobody
+has locked is a dead process's, and whoever works in the folder takes it too.
 """
 
 import fcntl
@@ -24,7 +27,8 @@ from typing import NamedTuple
 
 from gmn_pipeline.storage.files import try_lock
 
-_HEAD = struct.Struct(">III")
+_HEAD, _CRC = struct.Struct(">III"), struct.Struct(">I")
+_HEAD_BYTES = _HEAD.size + _CRC.size
 _SEGMENT_BYTES = 4 << 20
 _SUFFIX = ".segment"
 _DAMAGED = ".damaged"
@@ -45,38 +49,67 @@ class _Writing:
 
 
 class Taken:
-    """The oldest segment, in the hands of who takes it."""
+    """The oldest segment, in the hands of who takes it. `damages`: so many times the frames that
+    were read of it were interrupted by something else; `lost_items` of these are known."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
-        self._is_damaged = False
+        self.damages = self.lost_items = 0
 
     def frames(self) -> Iterator[Frame]:
-        """The frames. One that the file ends in was not finished; one that is not what was written
-        ends them too, and its file is kept (`.damaged`)."""
-        with self._path.open("rb") as file:
-            while (head := file.read(_HEAD.size)) and len(head) == _HEAD.size:
-                length, count, crc = _HEAD.unpack(head)
-                body = file.read(length)
-                if len(body) < length:
-                    return
-                if zlib.crc32(body) != crc:
-                    self._is_damaged = True
-                    return
-                yield Frame(count, body)
+        """The frames that are as they were written."""
+        self.damages = self.lost_items = 0
+        try:
+            data = self._path.read_bytes()
+        except OSError:  # the disk gives it no more
+            self.damages = 1
+            return
+        at = 0
+        while (head := _head(data, at)) is not None or len(data) - at >= _HEAD_BYTES:
+            if head is None:
+                self.damages += 1
+                at = _next_frame(data, at + 1)
+                continue
+            length, items, crc = head
+            at += _HEAD_BYTES + length
+            body = data[at - length : at]
+            if len(body) < length:
+                return  # it was not finished
+            if zlib.crc32(body) == crc:
+                yield Frame(items, body)
+            else:
+                self.damages += 1
+                self.lost_items += items
 
-    def remove(self) -> None:
-        """All of it is where it belongs."""
-        if self._is_damaged:
-            self._path.rename(self._path.with_suffix(_DAMAGED))
+    def remove(self) -> Path | None:
+        """All of it is where it belongs; where it is kept, if it is damaged."""
+        kept = None
+        if self.damages:
+            kept = self._path.rename(self._path.with_suffix(_DAMAGED))
         else:
             self._path.unlink()
         os.close(self._descriptor)
+        return kept
 
     def leave(self) -> None:
         """Somebody takes it later."""
         os.close(self._descriptor)
+
+
+def _head(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Length, count and CRC of the frame that begins there; None if none does."""
+    head = data[at : at + _HEAD.size]
+    crc = data[at + _HEAD.size : at + _HEAD_BYTES]
+    if len(crc) < _CRC.size or zlib.crc32(head) != _CRC.unpack(crc)[0]:
+        return None
+    length, items, body_crc = _HEAD.unpack(head)
+    return length, items, body_crc
+
+
+def _next_frame(data: bytes, at: int) -> int:
+    """Where the next frame begins, or the end."""
+    return next((n for n in range(at, len(data)) if _head(data, n)), len(data))
 
 
 class Spool:
@@ -85,7 +118,7 @@ class Spool:
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder = folder
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._writing: _Writing | None = None
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,15 +133,24 @@ class Spool:
         """Whether nothing waits that this process might take."""
         return self.size_bytes == 0
 
+    @property
+    def damaged(self) -> list[Path]:
+        """Segments that are kept aside for a person."""
+        return sorted(self._folder.glob(f"*{_DAMAGED}"))
+
     def append(self, frame: Frame) -> bool:
         """Put a frame on disk; False if there is no room for it."""
-        data = _HEAD.pack(len(frame.body), frame.items, zlib.crc32(frame.body)) + frame.body
+        head = _HEAD.pack(len(frame.body), frame.items, zlib.crc32(frame.body))
+        data = head + _CRC.pack(zlib.crc32(head)) + frame.body
         with self._lock:
-            if self.size_bytes + len(data) > self._most_bytes:
+            if self.size_bytes + len(data) > self.most_bytes:
                 return False
             if self._writing is None or self._writing.size > _SEGMENT_BYTES:
                 self._close()
-                self._writing = self._new_segment()
+                try:
+                    self._writing = self._new_segment()
+                except OSError:  # as for a frame below
+                    return False
             return self._write(self._writing, data)
 
     def _write(self, to: _Writing, data: bytes) -> bool:

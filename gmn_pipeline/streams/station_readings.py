@@ -15,7 +15,12 @@ from gmn_pipeline.kafka.framing import unframe
 from gmn_pipeline.kafka.schema_registry import SchemaRegistry
 from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.schemas.offsets import OffsetRange
-from gmn_pipeline.schemas.station_readings import DATASET, STATION_READING_MESSAGES
+from gmn_pipeline.schemas.station_readings import (
+    DATASET,
+    STATION_READING_MESSAGES,
+    about_clock,
+    has_wrong_clock,
+)
 from gmn_pipeline.schemas.table_messages import to_rows
 from gmn_pipeline.schemas.topics import readings_topic
 from gmn_pipeline.streams.records import dead_letter_rows
@@ -59,6 +64,8 @@ def checked(fields: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, list[str]]]:
     """Readings within the hard limits, and of each other, by its index, why it is none."""
     rows = to_rows(fields, STATION_READING_MESSAGES, _SENT)
     reasons: dict[int, list[str]] = dict(_no_objects(rows.get_column("other_quantities")))
+    for row, why in _of_wrong_clocks(rows):
+        reasons.setdefault(row, []).append(why)
     result = _CHECKS.check(rows)
     for row, why in result.rejected.iter_rows():
         reasons.setdefault(row, []).extend(why)
@@ -82,6 +89,16 @@ def _no_objects(texts: pl.Series) -> list[tuple[int, list[str]]]:
         if not known[text]:
             found.append((row, ["type: other_quantities is no JSON object"]))
     return found
+
+
+def _of_wrong_clocks(rows: pl.DataFrame) -> list[tuple[int, str]]:
+    times = rows.with_row_index("row").filter(has_wrong_clock())
+    return [
+        (row, f"clock: {about_clock(measured, received)}")
+        for row, measured, received in times.select(
+            "row", "measured_at_utc", "received_at_utc"
+        ).iter_rows()
+    ]
 
 
 def _is_object(text: str) -> bool:

@@ -16,6 +16,7 @@ from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused, SettingsErr
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.settings import Settings, variable
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline_tests.support.readings import ReadingsLake, night
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 
 PROJECT = Path(__file__).parents[2]
@@ -208,6 +209,15 @@ def test_status_without_a_warehouse_says_how_to_make_one(gmn: Gmn) -> None:
     assert "make run" in gmn.says("status")
     result = gmn("sql", "SELECT 1")
     assert isinstance(result.exception, GmnError)
+
+
+def test_readings_can_be_asked_before_there_is_a_warehouse(bench: Bench, gmn: Gmn) -> None:
+    ReadingsLake(bench.settings).take_in(night(5))
+    sql = "SELECT (SELECT count(*) FROM readings.station_readings) + count(*) AS n FROM sensors"
+    assert gmn.says("sql", "--format", "csv", sql).split() == ["n", "5"]
+    refused = gmn("query", "nights")
+    assert isinstance(refused.exception, QueryRefused)
+    assert "no warehouse yet, only readings of stations" in str(refused.exception)
 
 
 def test_status_tells_the_newest_day_and_what_waits(bench: Bench, gmn: Gmn) -> None:

@@ -20,7 +20,7 @@ SECRET = b"0123456789abcdef"
 RULES = Rules(
     {"one": Key(SECRET, frozenset(["HR0001"])), "any": Key(b"x" * 32)}, True, window_s=300
 )
-PAYLOAD = b'{"timestamp": 0, "sensor_id": 1, "temp": 20}'
+PAYLOAD = b'{"timestamp": 1700000000, "sensor_id": 1, "temp": 20}'
 
 
 def came(payload: bytes) -> Received:

@@ -1,12 +1,12 @@
 """The simulated network: the same for the same seed, and possible."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from gmn_pipeline.readers.station_readings.ndjson import read_ndjson
-from gmn_pipeline.readers.station_readings.received import Received
+from gmn_pipeline.readers.station_readings.received import Cause, Received
 from gmn_pipeline.schemas.derive import polars_schema, polars_within_limits
 from gmn_pipeline.schemas.station_readings import DATASET, SENT_FIELDS
 from gmn_pipeline.sources.simulated_stations import datagrams, simulated
@@ -66,9 +66,13 @@ def test_datagrams_are_read_again_but_for_the_broken_ones() -> None:
     assert 5 < len(broken) < 100
     assert len(sent) > rows.height
     assert sum(one.delay_s > 1 for one in sent) > 20
-    batch = read_ndjson([Received(one.payload, "simulated", 0) for one in sent])
-    assert len(batch.refused) == len(broken)
+    at_us = int(BEGIN.replace(tzinfo=UTC).timestamp() * 1e6)
+    batch = read_ndjson([Received(one.payload, "simulated", at_us) for one in sent])
+    unset = [one for one in batch.refused if one.cause is Cause.WRONG_CLOCK]
+    assert len(batch.refused) == len(broken) + len(unset)
+    assert all(b'"1970-' in one.payload for one in unset)
     columns = ["station_code", "measured_at_utc", "temperature_deg_c", "latitude_deg"]
-    whole = [json.loads(one.payload)["station_code"] for one in sent if one.is_whole]
+    whole = [json.loads(one.payload)["station_code"] for one in sent
+             if one.is_whole and b'"1970-' not in one.payload]  # fmt: skip
     assert batch.rows.get_column("station_code").to_list() == whole
     assert batch.rows.select(columns).unique().join(rows, on=columns, how="anti").is_empty()

@@ -89,16 +89,32 @@ def test_a_frame_that_was_not_finished_is_none(
         os.truncate(path, min(cut, path.stat().st_size))
     found = list(all_of(spool(folder)))
     assert found == frames[: len(found)]
-    assert sum(len(body) + 12 for body in found) <= cut
+    assert sum(len(body) + 16 for body in found) <= cut
     assert not list((folder / "spool").iterdir())
 
 
-def test_a_damaged_segment_is_kept_for_a_person(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("harmed", "damages", "lost_items"),
+    [(16 + 4 + 16, 1, 2), (16 + 4, 1, 0), (16 + 4 + 3, 1, 0), (16 + 4 + 12, 1, 0)],
+    ids=["body", "length", "length, its last byte", "CRC of the head"],
+)
+def test_what_is_damaged_is_passed_over_and_kept_for_a_person(
+    tmp_path: Path, harmed: int, damages: int, lost_items: int
+) -> None:
     waiting = spool(tmp_path)
-    for body in (b"good", b"bad!", b"lost"):
-        waiting.append(Frame(1, body))
+    for body in (b"good", b"bad!", b"more"):
+        waiting.append(Frame(2, body))
     waiting.close()
     (path,) = (tmp_path / "spool").iterdir()
-    path.write_bytes(path.read_bytes().replace(b"bad!", b"bad?"))
-    assert list(all_of(spool(tmp_path))) == [b"good"]
-    assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".damaged"]
+    data = bytearray(path.read_bytes())
+    data[harmed] ^= 1
+    path.write_bytes(data)
+    again = spool(tmp_path)
+    taken = again.take()
+    assert bodies(taken) == [b"good", b"more"]
+    assert taken is not None
+    assert (taken.damages, taken.lost_items) == (damages, lost_items)
+    assert taken.remove() == again.damaged[0] == path.with_suffix(".damaged")
+    assert again.damaged[0].read_bytes() == data
+    assert again.take() is None
+    assert again.is_empty

@@ -42,14 +42,18 @@ def test_what_is_no_reading_is_refused_with_its_reason() -> None:
         reading(temperature_deg_c=float("inf")),
         reading(humidity_percent=float("nan")),
         reading(measured_at_utc=NIGHT.replace(year=2300)),
+        reading(measured_at_utc=NIGHT.replace(year=1970)),
+        reading(measured_at_utc=NIGHT.replace(year=2002)),
     ]
     accepted, reasons = checked(to_fields(frame(readings), STATION_READING_MESSAGES))
-    assert accepted.height == 2
-    assert accepted.get_column("humidity_percent").null_count() == 2
-    assert sorted(reasons) == [1, 2, 3, 4, 5, 7]
+    assert accepted.height == 3
+    assert accepted.get_column("humidity_percent").null_count() == 3
+    assert sorted(reasons) == [1, 2, 3, 4, 5, 7, 8]
     assert "humidity_percent" in reasons[1][0]
     assert reasons[3] == reasons[4] == ["type: other_quantities is no JSON object"]
-    assert "measured_at_utc" in reasons[7][0]
+    assert "a clock is wrong" in reasons[7][0]
+    (why,) = reasons[8]
+    assert why == "clock: its time 1970-08-12 22:00:00 is before 2001: its clock is not set"
 
 
 # --- taking in -----------------------------------------------------------------------------------
@@ -57,14 +61,15 @@ def test_what_is_no_reading_is_refused_with_its_reason() -> None:
 
 def test_a_topic_is_taken_in_once_and_read_again_it_changes_nothing(bench: ReadingsBench) -> None:
     readings = night(300)
-    bench.send(*values(readings), values(readings)[0], b"garbage", None)
+    (unset,) = values([reading(measured_at_utc=NIGHT.replace(year=1970))])
+    bench.send(*values(readings), values(readings)[0], b"garbage", None, unset)
     counts = bench.consume().counts
     assert counts.as_dict() == {
-        "read": 303, "inserted": 300, "duplicate": 1, "outdated": 0, "dead": 2
+        "read": 304, "inserted": 300, "duplicate": 1, "outdated": 0, "dead": 3
     }  # fmt: skip
     assert bench.consume().counts.read == 0
     StreamService(STATION_READINGS, bench.settings).run(once=True, from_beginning=True)
-    assert (bench.count(), bench.count("dead_letters")) == (300, 2)
+    assert (bench.count(), bench.count("dead_letters")) == (300, 3)
     assert bench.lake.ask("SELECT sum(reading_count) FROM station_readings_by_day") == [(300,)]
     assert bench.count("readings_to_roll_up") == 0
 

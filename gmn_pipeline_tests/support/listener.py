@@ -19,6 +19,9 @@ from gmn_pipeline.schemas.table_messages import to_rows
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.kafka import records
 
+_SET_S = 1_000_000_000
+"""A time that a clock may tell (s)."""
+
 
 def wait_for(is_true: Callable[[], object], within_s: float = 30) -> None:
     """Wait until something is so; not for ever."""
@@ -99,8 +102,8 @@ def numbered(first: int, last: int, **more: Any) -> list[bytes]:
     """Datagrams that can be told apart by their time."""
     return [
         json.dumps({
-            "station_code": f"HR{n % 7:04d}", "sensor_id": n % 3, "timestamp": n, "temp": 1.5,
-            **more,
+            "station_code": f"HR{n % 7:04d}", "sensor_id": n % 3, "timestamp": _SET_S + n,
+            "temp": 1.5, **more,
         }).encode()
         for n in range(first, last)
     ]  # fmt: skip
@@ -108,4 +111,4 @@ def numbered(first: int, last: int, **more: Any) -> list[bytes]:
 
 def numbers(rows: pl.DataFrame) -> list[int]:
     """Which of them came, each as often as it did."""
-    return sorted(rows.get_column("measured_at_utc").dt.epoch("s").to_list())
+    return sorted((rows.get_column("measured_at_utc").dt.epoch("s") - _SET_S).to_list())

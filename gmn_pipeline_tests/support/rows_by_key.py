@@ -21,14 +21,15 @@ from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.tables.relations import RELATIONS
 from gmn_pipeline.serving.tables.shapes import line_sql
 from gmn_pipeline.settings import Settings
+from gmn_pipeline.warehouse import lakes
 
 _RELATIONS = {relation.name: relation for relation in RELATIONS}
 MOST_MB = 1_000
 
 
 @contextmanager
-def lake_of(settings: Settings) -> Iterator[Lake]:
-    lake = Lake(settings, settings)
+def lake_of(settings: Settings, which: lakes.Lake = lakes.WAREHOUSE) -> Iterator[Lake]:
+    lake = Lake(settings, settings, which)
     lake.start()
     try:
         yield lake

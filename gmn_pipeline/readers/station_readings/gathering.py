@@ -38,7 +38,13 @@ from gmn_pipeline.readers.station_readings.received import (
 from gmn_pipeline.readers.station_readings.shapes import Columns
 from gmn_pipeline.schemas.derive import field_range, polars_frame, polars_within_limits
 from gmn_pipeline.schemas.fields import Field, Kind
-from gmn_pipeline.schemas.station_readings import DATASET, SENT_FIELDS, STATION_OF_SENSOR
+from gmn_pipeline.schemas.station_readings import (
+    DATASET,
+    SENT_FIELDS,
+    STATION_OF_SENSOR,
+    about_clock,
+    has_wrong_clock,
+)
 
 MOST_OTHERS = 100
 """Names of further quantities that a record may tell."""
@@ -166,7 +172,12 @@ class Gathering:
         wrong: dict[int, tuple[Cause, str]] = {}
         numbers = {name: self._column(name, height, wrong) for name in NUMBERS}
         rows = self._frame(height, numbers)
-        is_good, has_half_a_place = rows.select(good=_within_limits(), half=_HALF_A_PLACE)
+        is_good, has_half_a_place, is_of_wrong_clock = rows.select(
+            good=_within_limits(), half=_HALF_A_PLACE, clock=has_wrong_clock()
+        )
+        for row in np.flatnonzero(is_of_wrong_clock.to_numpy()).tolist():
+            told = rows["measured_at_utc"][row], rows["received_at_utc"][row]
+            wrong.setdefault(row, (Cause.WRONG_CLOCK, about_clock(*told)))
         for row in np.flatnonzero(~is_good.to_numpy()).tolist():
             wrong.setdefault(row, (Cause.OUT_OF_LIMITS, _beyond(rows.row(row, named=True))))
         for row in np.flatnonzero(has_half_a_place.to_numpy()).tolist():

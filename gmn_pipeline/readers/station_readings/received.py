@@ -15,6 +15,7 @@ class Cause(StrEnum):
 
     UNREADABLE = "unreadable"
     OUT_OF_LIMITS = "out_of_limits"
+    WRONG_CLOCK = "wrong_clock"
     BAD_SIGNATURE = "bad_signature"
     REPLAY = "replay"
     NOT_ITS_STATION = "not_its_station"

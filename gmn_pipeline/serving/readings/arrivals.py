@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import orjson
 
@@ -23,7 +23,7 @@ from gmn_pipeline.schemas.station_readings import READINGS_TO_ROLL_UP, STATION_R
 from gmn_pipeline.serving.events.listeners import Listeners
 from gmn_pipeline.serving.lake import Lake
 from gmn_pipeline.serving.problems import Problem
-from gmn_pipeline.serving.readings.last_values import last_of, told_by
+from gmn_pipeline.serving.readings.last_values import Row, last_of, rows_of, told_by
 from gmn_pipeline.serving.readings.times import in_sql, precisely, shown
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Arrived:
 
     until: datetime
     """All that was taken in up to then has been told with it."""
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     written: dict[Wanted, str | None] = field(default_factory=dict)
 
     def told(self, wanted: Wanted) -> str | None:
@@ -175,7 +175,7 @@ class Arrivals:
         )
 
         def make() -> Arrived:
-            rows = self._lake.fetch(newest, sql).to_pylist()
+            rows = rows_of(self._lake.fetch(newest, sql))
             return Arrived(max([after, *(row["taken_in_until_utc"] for row in rows)]), rows)
 
         return await self._in_turn(make)

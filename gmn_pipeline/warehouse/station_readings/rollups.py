@@ -27,6 +27,8 @@ from gmn_pipeline.warehouse.station_readings.summing import (
     KEY,
     NOT_ROLLED_UP,
     OF_A_SENSOR,
+    PLACE,
+    last_place,
     longer,
     sums_of,
     sums_together,
@@ -138,18 +140,17 @@ def _note_sensors(connection: duckdb.DuckDBPyConnection) -> None:
     told = " || ".join(
         f"CASE WHEN count({q.name}) > 0 THEN ['{q.name}'] ELSE [] END" for q in QUANTITIES
     )
-    place = ("latitude_deg", "longitude_deg", "height_m")
-    newest = ", ".join(_newest_place(name) for name in place)
+    place = ", ".join([*(f"place.{name}" for name in PLACE), "place.at AS placed_at_utc"])
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE heard AS
+        CREATE OR REPLACE TEMP TABLE heard AS SELECT * EXCLUDE (place), {place} FROM (
         SELECT {sensor}, min(measured_at_utc) AS first_measured_at_utc,
           max(measured_at_utc) AS last_measured_at_utc,
           max(received_at_utc) AS last_received_at_utc, count(*) AS reading_count,
           {told} || coalesce(list_sort(list_distinct(flatten(list(
             CASE WHEN json_valid(other_quantities) THEN json_keys(other_quantities) END))
-          )), []) AS quantities, {newest}
-        FROM rolling GROUP BY {sensor}
+          )), []) AS quantities, {last_place("measured_at_utc")} AS place
+        FROM rolling GROUP BY {sensor})
         """
     )
     connection.execute(
@@ -159,23 +160,14 @@ def _note_sensors(connection: duckdb.DuckDBPyConnection) -> None:
         f"DELETE FROM {SENSORS.name} t WHERE EXISTS (SELECT 1 FROM heard h WHERE "
         "t.station_code = h.station_code AND t.sensor_id = h.sensor_id)"
     )
-    latest = ", ".join(
-        f"max_by({name}, last_measured_at_utc) FILTER ({name} IS NOT NULL) AS {name}"
-        for name in place
-    )
     connection.execute(
         f"""
         INSERT INTO {SENSORS.name} ({columns})
+        SELECT * EXCLUDE (place), {place} FROM (
         SELECT {sensor}, min(first_measured_at_utc), max(last_measured_at_utc),
           max(last_received_at_utc), sum(reading_count)::BIGINT,
-          list_sort(list_distinct(flatten(list(quantities)))), {latest}
-        FROM heard GROUP BY {sensor}
+          list_sort(list_distinct(flatten(list(quantities)))),
+          {last_place("coalesce(placed_at_utc, last_measured_at_utc)")} AS place
+        FROM heard GROUP BY {sensor})
         """
-    )
-
-
-def _newest_place(name: str) -> str:
-    return (
-        f"max_by({name}, measured_at_utc) "
-        f"FILTER (latitude_deg IS NOT NULL AND longitude_deg IS NOT NULL) AS {name}"
     )

@@ -15,6 +15,7 @@ from gmn_pipeline.schemas.station_readings import (
 )
 
 OF_A_SENSOR = ("station_code", "sensor_id")
+PLACE = ("latitude_deg", "longitude_deg", "height_m")
 KEY = (*OF_A_SENSOR, "quantity")
 SUMS = ("reading_count", "minimum", "maximum", "mean", "last", "last_measured_at_utc")
 _NAMES = "[0-9A-Za-z_. -]{1,64}"
@@ -79,3 +80,13 @@ def sums_together(sums: str, span: str | None) -> str:
   max_by(last, struct_pack(t := last_measured_at_utc, v := last)) AS last,
   max(last_measured_at_utc) AS last_measured_at_utc
 FROM {sums} GROUP BY {groups}"""
+
+
+def last_place(at: str) -> str:
+    """Where something told last that it is, as a structure with `at`, a column of times; of two
+    places at one time the greater."""
+    parts = ", ".join(f"{name} := {name}" for name in PLACE)
+    return (
+        f"max(struct_pack(at := {at}, {parts})) "
+        "FILTER (latitude_deg IS NOT NULL AND longitude_deg IS NOT NULL)"
+    )
