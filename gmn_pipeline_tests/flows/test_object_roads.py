@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
@@ -218,6 +218,19 @@ def test_what_meets_every_file_ends_the_whole_and_the_same_call_goes_on(
         sync(lake, FolderFiles(folder), PLACE, PERSON)
     assert lake.search.count(Search())[0] == 200
     assert counted(sync(lake, FolderFiles(folder), PLACE, PERSON)[0]) == (100, 200, 0)
+
+
+def test_what_was_observed_for_a_season_is_found_by_each_night_of_it(
+    lake: OpenedObjects, tmp_path: Path
+) -> None:
+    began = datetime(2022, 3, 4)
+    season = Description(observed_from_utc=began, observed_until_utc=began + timedelta(days=99))
+    source = FolderFiles(file(tmp_path / "camera/season.csv", "1,2").parent)
+    sync(lake, source, PLACE, PERSON, description=season)
+    for day, is_found in ((-2, False), (50, True), (98, True), (100, False)):
+        night = began + timedelta(days=day)
+        search = Search(observed_from_utc=night, observed_until_utc=night + timedelta(hours=9))
+        assert bool(lake.search.find(search, 1)) is is_found
 
 
 def test_objects_are_got_once_and_those_that_lead_elsewhere_or_are_damaged_fail_alone(
