@@ -63,6 +63,19 @@ station_database_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.PUBLICATIONS_STATION_DATABASE),
     description="Takes what is new in a station's own database to the topic of readings.",
 )
+_BYTES_ARE_RIGHT = dg.AssetSelection.checks(
+    dg.AssetCheckKey(keys.OBJECTS_CATALOGUE, keys.BYTES_ARE_RIGHT)
+)
+objects_job = dg.define_asset_job(
+    "objects",
+    selection=dg.AssetSelection.assets(keys.OBJECTS_CATALOGUE) - _BYTES_ARE_RIGHT,
+    description="Sweeps the lake of objects, and counts what there is.",
+)
+object_verification_job = dg.define_asset_job(
+    "object_verification",
+    selection=_BYTES_ARE_RIGHT,
+    description="Reads the bytes of all objects, and compares them with their hashes.",
+)
 
 JOBS = [
     trajectory_days_job,
@@ -75,4 +88,6 @@ JOBS = [
     maintenance_job,
     verification_job,
     station_database_job,
+    objects_job,
+    object_verification_job,
 ]
