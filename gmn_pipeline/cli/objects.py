@@ -33,11 +33,11 @@ from gmn_pipeline.cli.objects_said import (
     is_folder,
     opened,
     place_of,
-    told,
 )
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
+from gmn_pipeline.schemas.object_json import json_of
 from gmn_pipeline.schemas.objects import Json, ObjectName, StoredObject
 from gmn_pipeline.settings import load_settings
 
@@ -191,7 +191,7 @@ def describe(
     said = description(before, metadata, tag, link, application, observed_from, observed_until, at)
     if said or untag:
         stored = lake.landing.describe(stored, said or before, by())
-    typer.echo(as_json(told(stored)))
+    typer.echo(as_json(json_of(stored)))
 
 
 @app.command()

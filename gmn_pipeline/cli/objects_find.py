@@ -27,12 +27,11 @@ from gmn_pipeline.cli.objects_said import (
     numbers,
     opened,
     place_of,
-    told,
-    told_operation,
 )
 from gmn_pipeline.database.object_search import Folder, Interval, Search
 from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.flows.objects import OpenedObjects
+from gmn_pipeline.schemas.object_json import json_of, json_of_operation
 from gmn_pipeline.schemas.objects import ObjectName, Operation, StoredObject
 
 _PAGE = 1_000
@@ -75,7 +74,7 @@ def _print_level(
                 after = one.name + "/"
             else:
                 after = one.name.name[len(folder) :]
-                typer.echo(as_json(told(one)) if json else line(one, after))
+                typer.echo(as_json(json_of(one)) if json else line(one, after))
 
 
 def find(
@@ -124,7 +123,7 @@ def find(
         return
     found = lake.found(search)
     for stored in islice(found, most):
-        typer.echo(as_json(told(stored)) if json else line(stored, str(stored.name)))
+        typer.echo(as_json(json_of(stored)) if json else line(stored, str(stored.name)))
     if next(found, None) is not None:
         errors.print(f"There are more than {most:,}: '--most' gives more, '--count' how many.")
 
@@ -189,10 +188,10 @@ def history(
     else:
         stored = any_of_name(lake, ObjectName.parse(what))
         for version in lake.catalogue.versions(stored.object_id):
-            typer.echo(as_json(told(version)) if json else line(version, version.content.sha256))
+            typer.echo(as_json(json_of(version)) if json else line(version, version.content.sha256))
         done = lake.search.operations(object_id=stored.object_id, most=most)
     for one in done:
-        typer.echo(as_json(told_operation(one)) if json else _operation(one))
+        typer.echo(as_json(json_of_operation(one)) if json else _operation(one))
 
 
 def _operation(one: Operation) -> str:

@@ -23,7 +23,6 @@ from gmn_pipeline.schemas.objects import (
     Link,
     LinkKind,
     ObjectName,
-    Operation,
     StoredObject,
     checked_place,
 )
@@ -142,30 +141,7 @@ def numbers(text: str, how_many: int, said: str) -> tuple[float, ...]:
 
 def as_json(told: Mapping[str, Any]) -> str:
     """One line."""
-    return json.dumps(told, default=_shown, ensure_ascii=False)
-
-
-def _shown(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds") + "Z"
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(value)
-
-
-def told(stored: StoredObject) -> dict[str, Any]:
-    """A version of an object."""
-    said = vars(stored.description) | {
-        "links": [link._asdict() for link in sorted(stored.description.links)]
-    }
-    return {
-        "object_id": stored.object_id, "project": stored.name.project,
-        "container": stored.name.container, "name": stored.name.name,
-        "version": stored.version, "is_newest": stored.is_newest, **stored.content._asdict(),
-        **said, "put_at_utc": stored.put_at_utc, "put_by": stored.put_by,
-        "deleted_at_utc": stored.deleted_at_utc,
-        "restorable_until_utc": stored.restorable_until_utc,
-    }  # fmt: skip
+    return json.dumps(told, ensure_ascii=False)
 
 
 def line(stored: StoredObject, name: str) -> str:
@@ -175,8 +151,3 @@ def line(stored: StoredObject, name: str) -> str:
         f"{size:>15}  {stored.put_at_utc:%Y-%m-%d %H:%M}  v{stored.version:<3} "
         f"{stored.description.content_type:<28} {name}"
     )
-
-
-def told_operation(done: Operation) -> dict[str, Any]:
-    """Something that was done to an object, or was tried."""
-    return vars(done)

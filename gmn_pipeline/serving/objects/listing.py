@@ -17,8 +17,9 @@ from starlette.responses import Response
 from gmn_pipeline.database.object_search import Folder, Interval, Search
 from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.schemas.accounts import Right
+from gmn_pipeline.schemas.object_json import json_of_operation
 from gmn_pipeline.schemas.objects import Link, LinkKind, ObjectName, StoredObject
-from gmn_pipeline.serving.objects.told import told_object, told_operation
+from gmn_pipeline.serving.objects.told import told_object
 from gmn_pipeline.serving.objects.visits import Visit, answered_json
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Parameter
@@ -254,4 +255,4 @@ async def operations(visit: Visit) -> Response:
             object_id=stored.object_id, most=_MOST_OPERATIONS, before=before
         )
     )
-    return answered_json({"operations": [told_operation(one) for one in found]})
+    return answered_json({"operations": [json_of_operation(one) for one in found]})

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from starlette.responses import Response
 
 from gmn_pipeline.clock import utc_now
+from gmn_pipeline.schemas.object_json import shown
 from gmn_pipeline.schemas.objects import OperationKind
 from gmn_pipeline.serving.objects.reading import bytes_of
-from gmn_pipeline.serving.objects.told import shown
 from gmn_pipeline.serving.objects.visits import Visit, answered_json
 from gmn_pipeline.serving.problems import Problem, bad_request
 

@@ -1,21 +1,16 @@
-"""Objects as JSON, and what is said of them read from JSON.
+"""Objects as JSON with their addresses, and what is said of them read from JSON.
 
-What belongs here: the form of both. What does not: what may be said (`schemas/objects.py`).
+What belongs here: what JSON may say. What does not: the form of what is told
+(`schemas/object_json.py`).
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from gmn_pipeline.errors import ObjectRefused
-from gmn_pipeline.schemas.objects import (
-    Description,
-    Link,
-    LinkKind,
-    Operation,
-    StoredObject,
-)
+from gmn_pipeline.schemas.object_json import json_of
+from gmn_pipeline.schemas.objects import Description, Link, LinkKind, StoredObject
 from gmn_pipeline.serving.objects.visits import address_of
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.tables.values import utc
@@ -46,43 +41,9 @@ OBJECT_SCHEMA: Mapping[str, Any] = {
 }
 
 
-def shown(when: datetime | None) -> str | None:
-    """A time, or null."""
-    return None if when is None else when.isoformat(timespec="microseconds") + "Z"
-
-
-def said_of(description: Description) -> dict[str, Any]:
-    """What is said of an object, without what its bytes are."""
-    return {
-        "application": description.application, "metadata": description.metadata,
-        "tags": sorted(description.tags),
-        "links": [{"kind": kind.value, "key": key} for kind, key in sorted(description.links)],
-        **{name: shown(getattr(description, name)) for name in _TIMES},
-        **{name: getattr(description, name) for name in _PLACE},
-    }  # fmt: skip
-
-
 def told_object(stored: StoredObject) -> dict[str, Any]:
-    """A version of an object."""
-    name = stored.name
-    return {
-        "object_id": stored.object_id, "project": name.project, "container": name.container,
-        "name": name.name, "version": stored.version, "is_newest": stored.is_newest,
-        "size_bytes": stored.content.size_bytes, "sha256": stored.content.sha256,
-        "content_type": stored.description.content_type, **said_of(stored.description),
-        "put_at_utc": shown(stored.put_at_utc), "put_by": stored.put_by,
-        "deleted_at_utc": shown(stored.deleted_at_utc),
-        "restorable_until_utc": shown(stored.restorable_until_utc), "address": address_of(name),
-    }  # fmt: skip
-
-
-def told_operation(done: Operation) -> dict[str, Any]:
-    """Something that was done to an object, or was tried."""
-    return {
-        "number": done.number, "kind": done.kind.value, "name": done.name,
-        "object_id": done.object_id, "version": done.version, "by": done.by,
-        "run_id": done.run_id, "at_utc": shown(done.at_utc), "reason": done.reason,
-    }  # fmt: skip
+    """A version of an object, with its address."""
+    return json_of(stored) | {"address": address_of(stored.name)}
 
 
 def description_of(told: Mapping[str, Any]) -> Description:

@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.landing.objects import Staged, check_hash
+from gmn_pipeline.schemas.object_json import said_of
 from gmn_pipeline.schemas.objects import ObjectName, StoredObject
 from gmn_pipeline.serving.objects.incoming import check_place, description_in, pour, sha256_of
 from gmn_pipeline.serving.objects.listing import version_tag
 from gmn_pipeline.serving.objects.rights import Need
 from gmn_pipeline.serving.objects.service import MB
-from gmn_pipeline.serving.objects.told import description_of, merged, said_of, told_object
+from gmn_pipeline.serving.objects.told import description_of, merged, told_object
 from gmn_pipeline.serving.objects.visits import (
     Visit,
     address_of,
