@@ -29,6 +29,7 @@ _COMMANDS = {
     "dev": ("dev", "dev"),
     "kafka": ("kafka", "app"),
     "stations": ("stations", "app"),
+    "objects": ("objects", "app"),
     "accounts": ("accounts", "app"),
 }
 """Command -> (module here, function, or what has its own commands)."""

@@ -63,6 +63,11 @@ station_database_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.PUBLICATIONS_STATION_DATABASE),
     description="Takes what is new in a station's own database to the topic of readings.",
 )
+objects_job = dg.define_asset_job(
+    "objects",
+    selection=dg.AssetSelection.assets(keys.PROCESSING_OBJECTS),
+    description="Reads the next batch of objects that wait.",
+)
 
 JOBS = [
     trajectory_days_job,
@@ -75,4 +80,5 @@ JOBS = [
     maintenance_job,
     verification_job,
     station_database_job,
+    objects_job,
 ]
