@@ -116,7 +116,10 @@ class SqliteDatabase:
             else:
                 with working_folder(self._data_dir / "tmp") as unfinished:
                     new = unfinished / self._path.name
-                    with _sqlite_engine(lambda: _connected(new), "BEGIN").begin() as connection:
+                    # With no log beside it, which on a full disk would not come into the file: what
+                    # was committed would stay behind.
+                    made = _sqlite_engine(lambda: sqlite3.connect(new), "BEGIN")
+                    with made.begin() as connection:
                         migrations.upgrade(connection)
                     new.replace(self._path)
         self._is_current = True
