@@ -15,7 +15,7 @@ TO ?=
 ROWS ?= 100000 1000000 3000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-stations bench-readings bench-live bench-portal bench-serving bench-datasette bench-endurance lock docs clean
+.PHONY: help setup system-packages portal screens run test test-fast check-model check format dev serve stations kafka connect kafka-stop bench bench-events bench-map bench-formats bench-kafka bench-stations bench-readings bench-objects bench-live bench-portal bench-serving bench-datasette bench-endurance lock docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ bench-readings: setup  ## measure the lake of readings, and from sending to a qu
 	@$(BIN)/python -m benchmarks.readings_bench lake --readings $(or $(READINGS),10000000)
 	@$(BIN)/python -m benchmarks.readings_bench latency
 	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd && $(BIN)/python -m benchmarks.readings_in_mariadb --readings 5000000
+
+bench-objects: setup  ## measure files into the lake of objects and out of it, and searching (OBJECTS=1000000)
+	@$(BIN)/python -m benchmarks.objects_bench --objects $(or $(OBJECTS),1000000)
 
 bench-live: setup  ## measure from a station's datagram to its number on the live page (STATIONS=500)
 	@$(BIN)/python -m benchmarks.live_bench --stations $(or $(STATIONS),500)

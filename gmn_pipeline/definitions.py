@@ -7,7 +7,8 @@ import dagster as dg
 
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.assets.maintenance import warehouse_maintenance
-from gmn_pipeline.orchestration.assets.objects import process_objects
+from gmn_pipeline.orchestration.assets.object_processing import process_objects
+from gmn_pipeline.orchestration.assets.objects import bytes_are_right, objects_catalogue
 from gmn_pipeline.orchestration.assets.publications import publish_trajectories
 from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
 from gmn_pipeline.orchestration.assets.snapshot import (
@@ -45,6 +46,7 @@ ASSETS = [
     warehouse_station_readings,
     publish_station_database,
     publish_station_database_days,
+    objects_catalogue,
     process_objects,
 ]
 
@@ -65,7 +67,7 @@ def build_defs(
             objects_sensor,
             snapshot_automation,
         ],
-        asset_checks=[warehouse_is_sound, snapshot_opens_with_all_rows],
+        asset_checks=[warehouse_is_sound, snapshot_opens_with_all_rows, bytes_are_right],
         resources={"pipeline": Pipeline(overrides or {}, listener)},
     )
 

@@ -116,10 +116,10 @@ class SqliteDatabase:
             else:
                 with working_folder(self._data_dir / "tmp") as unfinished:
                     new = unfinished / self._path.name
-                    # With no log beside it, which on a full disk would not come into the file: what
-                    # was committed would stay behind.
-                    made = _sqlite_engine(lambda: sqlite3.connect(new), "BEGIN")
-                    with made.begin() as connection:
+                    # Without a log beside it, which would be left behind when it gets its name: on
+                    # a full disk SQLite commits into that, and says nothing of what stays there.
+                    engine = _sqlite_engine(lambda: sqlite3.connect(new), "BEGIN")
+                    with engine.begin() as connection:
                         migrations.upgrade(connection)
                     new.replace(self._path)
         self._is_current = True

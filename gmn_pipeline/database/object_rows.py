@@ -7,7 +7,8 @@ of them change together (`objects.py`), and which are asked for (`object_search.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.tables import (
@@ -33,6 +34,19 @@ from gmn_pipeline.schemas.objects import (
 NEWEST: ColumnElement[bool] = OBJECT_VERSIONS.c.version == OBJECTS.c.newest_version
 TAG = "tag"
 METADATA = "metadata."
+OBSERVED_DAY = "observed.day"
+"""A day (UTC, as an ordinal) on which an object was observed: of two times that limit each other,
+an index on either finds half of all objects."""
+OBSERVED_LONG = "observed.long"
+"""One that was observed on too many days to have each of them."""
+_MOST_DAYS = 31
+
+
+def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insertion that says what to do with rows that are there."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def described(*more: ColumnElement[Any]) -> Select[Any]:
@@ -97,6 +111,7 @@ def _terms(stored: StoredObject) -> list[dict[str, Any]]:
         for path, values in searchable(said.metadata).items()
         for value in values
     ]
+    found += _days(said)
     return [
         {
             "object_id": stored.object_id, "field": field,
@@ -105,6 +120,16 @@ def _terms(stored: StoredObject) -> list[dict[str, Any]]:
         }
         for field, value in sorted(set(found), key=repr)
     ]  # fmt: skip
+
+
+def _days(said: Description) -> list[tuple[str, float]]:
+    if said.observed_from_utc is None:
+        return []
+    first = said.observed_from_utc.toordinal()
+    last = (said.observed_until_utc or said.observed_from_utc).toordinal()
+    if last - first >= _MOST_DAYS:
+        return [(OBSERVED_LONG, 1.0)]
+    return [(OBSERVED_DAY, float(day)) for day in range(first, last + 1)]
 
 
 def insert_operations(

@@ -7,9 +7,9 @@ A page goes on after the last of the one before, by name or by id, so that it co
 wherever it is, and nothing is shown twice while others put more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -18,6 +18,8 @@ from gmn_pipeline.database.engine import Database
 from gmn_pipeline.database.object_rows import (
     METADATA,
     NEWEST,
+    OBSERVED_DAY,
+    OBSERVED_LONG,
     TAG,
     described,
     operation,
@@ -31,6 +33,9 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
 )
 from gmn_pipeline.schemas.objects import Link, Operation, StoredObject
+
+_NAMES_AT_ONCE = 500  # asked for by one statement
+_FEW_DAYS = timedelta(days=60)  # of more there are too many objects to begin with
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,24 @@ class ObjectSearch:
         )
         with self._database.reading() as connection:
             return list(map(stored_object, connection.execute(query))) if connection else []
+
+    def named(
+        self, project: str, container: str, names: Collection[str]
+    ) -> dict[str, StoredObject]:
+        """Objects of a container by their names, as many of them as there are."""
+        found: dict[str, StoredObject] = {}
+        asked = sorted(names)
+        with self._database.reading() as connection:
+            for first in range(0, len(asked) if connection else 0, _NAMES_AT_ONCE):
+                query = described().where(
+                    NEWEST,
+                    CONTAINERS.c.project == project,
+                    CONTAINERS.c.container == container,
+                    OBJECTS.c.live_name.in_(asked[first : first + _NAMES_AT_ONCE]),
+                )
+                for row in connection.execute(query) if connection else ():
+                    found[row.name] = stored_object(row)
+        return found
 
     def count(self, search: Search) -> tuple[int, int]:
         """How many objects there are, and how many bytes in their newest versions."""
@@ -219,6 +242,9 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         found.append(until >= search.observed_from_utc)
     if search.observed_until_utc is not None:
         found.append(said.observed_from_utc <= search.observed_until_utc)
+    begin, end = search.observed_from_utc, search.observed_until_utc
+    if begin is not None and end is not None and end - begin < _FEW_DAYS:
+        found.append(_on_days(begin, end))
     if search.put_since_utc is not None:
         found.append(said.put_at_utc >= search.put_since_utc)
     if search.box_deg is not None:
@@ -228,6 +254,15 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
         over_date_line = (said.longitude_deg >= west) | (said.longitude_deg <= east)
         found.append(inside if west <= east else over_date_line)
     return found
+
+
+def _on_days(first: datetime, last: datetime) -> ColumnElement[bool]:
+    """Which objects can have been observed in a time: those that the index of terms knows."""
+    terms = OBJECT_TERMS.c
+    days = terms.number_value.between(float(first.toordinal()), float(last.toordinal()))
+    on_days = select(terms.object_id).where(terms.field == OBSERVED_DAY, days)
+    for_long = select(terms.object_id).where(terms.field == OBSERVED_LONG)
+    return OBJECTS.c.object_id.in_(on_days.union_all(for_long))
 
 
 def _has_term(name: str, value: str | float | Interval) -> ColumnElement[bool]:

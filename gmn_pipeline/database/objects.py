@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
@@ -39,6 +38,7 @@ from gmn_pipeline.database.object_rows import (
     NEWEST,
     described,
     insert_operations,
+    insert_or,
     stored_object,
 )
 from gmn_pipeline.database.tables import (
@@ -134,7 +134,7 @@ class ObjectCatalogue:
         Gives those (SHA-256) whose bytes in the store were found wrong.
         """
         with self._database.writing() as connection:
-            insert = _insert_or(connection)
+            insert = insert_or(connection, CONTENTS)
             again = {"claimed_at_utc": insert.excluded.claimed_at_utc}
             statement = insert.on_conflict_do_update(index_elements=[CONTENTS.c.sha256], set_=again)
             _execute_for(connection, statement, contents, utc_now())
@@ -146,7 +146,7 @@ class ObjectCatalogue:
     def adopt(self, contents: Collection[Content]) -> None:
         """Take down bytes that are there, if they are not known: the next sweep removes them."""
         with self._database.writing() as connection:
-            statement = _insert_or(connection).on_conflict_do_nothing()
+            statement = insert_or(connection, CONTENTS).on_conflict_do_nothing()
             _execute_for(connection, statement, contents, _LONG_AGO)
 
     def sweep(self, claimed_before_utc: datetime, remove: Callable[[str], None]) -> int:
@@ -227,9 +227,19 @@ class ObjectCatalogue:
 
     def log(self, kind: OperationKind, stored: StoredObject, by: By, reason: str = "") -> None:
         """Log something that changes nothing: a reading, a run over it; `reason` if it failed."""
+        self.log_all(kind, [(stored, reason)], by)
+
+    def log_all(
+        self, kind: OperationKind, done: Iterable[tuple[StoredObject, str]], by: By
+    ) -> None:
+        """Log the same of many, each with the reason if it failed."""
+        by_reason: dict[str, list[tuple[ObjectName, int | None, int | None]]] = {}
+        for stored, reason in done:
+            entry = (stored.name, stored.object_id, stored.version)
+            by_reason.setdefault(reason, []).append(entry)
         with self._database.writing() as connection:
-            done = [(stored.name, stored.object_id, stored.version)]
-            insert_operations(connection, kind, done, by, reason)
+            for reason, entries in by_reason.items():
+                insert_operations(connection, kind, entries, by, reason)
 
     def object(self, name: ObjectName, version: int | None = None) -> StoredObject:
         """A version of an object that is not deleted, the newest by default.
@@ -322,13 +332,6 @@ class ObjectCatalogue:
         except GmnError as error:
             self.log(kind, stored, by, str(error))
             raise
-
-
-def _insert_or(connection: Connection) -> sqlite.Insert | postgresql.Insert:
-    """An insertion of contents that says what to do with those that are there."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(CONTENTS)
-    return sqlite.insert(CONTENTS)
 
 
 def _execute_for(

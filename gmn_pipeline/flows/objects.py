@@ -4,14 +4,19 @@ What belongs here: which parts there are. What does not: what goes in (`object_p
 `object_sync.py`) and out (`object_gets.py`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gmn_pipeline.database.engine import Database, open_database
-from gmn_pipeline.database.object_search import ObjectSearch
+from gmn_pipeline.database.object_search import ObjectSearch, Search
 from gmn_pipeline.database.objects import ObjectCatalogue
+from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.landing.objects import ObjectLanding
+from gmn_pipeline.schemas.objects import Json, StoredObject
 from gmn_pipeline.settings import ObjectRoadSettings
 from gmn_pipeline.storage.contents import ContentStore, open_contents
+
+_PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,24 @@ class OpenedObjects:
     search: ObjectSearch
     contents: ContentStore
     landing: ObjectLanding
+
+    def metadata_schema(self, project: str, container: str) -> Json:
+        """What metadata in a container is checked by. Raises ObjectMissing if there is none."""
+        containers = self.catalogue.containers(project)
+        if container not in containers:
+            raise ObjectMissing(
+                f"There is no container {project}/{container}.",
+                remedy=f"'gmn objects ls {project}' lists those that there are, and 'gmn objects "
+                f"make {project}/{container}' makes it.",
+            )
+        return containers[container]
+
+    def found(self, search: Search) -> Iterator[StoredObject]:
+        """All that a search finds, a page at a time."""
+        after_id = 0
+        while page := self.search.find(search, _PAGE, after_id):
+            yield from page
+            after_id = page[-1].object_id
 
 
 def opened_objects(settings: ObjectRoadSettings) -> OpenedObjects:

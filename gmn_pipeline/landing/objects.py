@@ -8,7 +8,8 @@ where files come from (`flows/objects.py`).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -35,8 +36,10 @@ from gmn_pipeline.schemas.objects import (
     StoredObject,
 )
 from gmn_pipeline.storage.contents import ContentStore
+from gmn_pipeline.storage.hashing import Sha256
 
 _AT_ONCE = 200  # of bytes that are looked at together
+_PLACED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,7 @@ class ObjectLanding:
         try:
             said = self._checked(staged)
             wrong = self.catalogue.claim([one.content for one in staged])
-            for one in staged:
-                self.contents.place(one.path, one.content, anew=one.content.sha256 in wrong)
+            self._place(staged, wrong)
             if wrong:
                 self.catalogue.record_checked(dict.fromkeys(wrong))
         except GmnError as error:
@@ -113,6 +115,19 @@ class ObjectLanding:
             for one, description in zip(staged, said, strict=True)
         ]
         return self.catalogue.name(news, by, kind)
+
+    def _place(self, staged: Sequence[Staged], wrong: Collection[str]) -> None:
+        """By several threads: each waits for a disk, or for a bucket, which takes many at once."""
+
+        def place(one: Staged) -> None:
+            self.contents.place(one.path, one.content, anew=one.content.sha256 in wrong)
+
+        if len(staged) == 1:
+            place(staged[0])
+            return
+        with ThreadPoolExecutor(_PLACED_AT_ONCE, "place") as pool:
+            for _ in pool.map(place, staged):
+                pass
 
     def _checked(self, staged: Sequence[Staged]) -> list[Description]:
         """What is said of each, with its type, after its container's schema was asked."""
@@ -161,21 +176,33 @@ class ObjectLanding:
         Raises DataDamaged if there are fewer, or, where all are read, if they are other ones.
         """
         is_whole = start == 0 and stop in (None, stored.content.size_bytes)
-        digest = hashlib.sha256()
         reason = "it was not read to its end"
         try:
-            for piece in self.contents.read(stored.content, start, stop):
-                if is_whole:
-                    digest.update(piece)
-                yield piece
-            if is_whole and digest.hexdigest() != stored.content.sha256:
-                raise _other_bytes(stored)
+            if is_whole:
+                yield from self.read_whole(stored)
+            else:
+                yield from self.contents.read(stored.content, start, stop)
             reason = ""
         except GmnError as error:
             reason = str(error)
             raise
         finally:
             self.catalogue.log(OperationKind.GET, stored, by, reason)
+
+    def read_whole(self, stored: StoredObject) -> Iterator[bytes]:
+        """All bytes of an object in pieces, unlogged: for who reads many, and logs them together.
+
+        Raises DataDamaged if there are fewer, or other ones.
+        """
+        digest = Sha256()
+        try:
+            for piece in self.contents.read(stored.content):
+                digest.update(piece)
+                yield piece
+            if digest.hexdigest() != stored.content.sha256:
+                raise _other_bytes(stored)
+        finally:
+            digest.close()
 
     def sweep(self, claim_holds_for: timedelta) -> int:
         """Forget objects that can be restored no more, and remove the bytes that nothing names

@@ -63,10 +63,23 @@ station_database_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.PUBLICATIONS_STATION_DATABASE),
     description="Takes what is new in a station's own database to the topic of readings.",
 )
-objects_job = dg.define_asset_job(
-    "objects",
+object_processing_job = dg.define_asset_job(
+    "object_processing",
     selection=dg.AssetSelection.assets(keys.PROCESSING_OBJECTS),
     description="Reads the next batch of objects that wait.",
+)
+_BYTES_ARE_RIGHT = dg.AssetSelection.checks(
+    dg.AssetCheckKey(keys.OBJECTS_CATALOGUE, keys.BYTES_ARE_RIGHT)
+)
+objects_job = dg.define_asset_job(
+    "objects",
+    selection=dg.AssetSelection.assets(keys.OBJECTS_CATALOGUE) - _BYTES_ARE_RIGHT,
+    description="Sweeps the lake of objects, and counts what there is.",
+)
+object_verification_job = dg.define_asset_job(
+    "object_verification",
+    selection=_BYTES_ARE_RIGHT,
+    description="Reads the bytes of all objects, and compares them with their hashes.",
 )
 
 JOBS = [
@@ -81,4 +94,6 @@ JOBS = [
     verification_job,
     station_database_job,
     objects_job,
+    object_processing_job,
+    object_verification_job,
 ]

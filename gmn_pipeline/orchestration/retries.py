@@ -9,7 +9,7 @@ from gmn_pipeline.settings import RunSettings
 
 
 def retry_or_fail(
-    context: dg.AssetExecutionContext,
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
     settings: RunSettings,
     errors: Sequence[GmnError],
     failure: dg.Failure | None = None,

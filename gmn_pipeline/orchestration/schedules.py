@@ -7,6 +7,8 @@ import dagster as dg
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
     maintenance_job,
+    object_verification_job,
+    objects_job,
     station_database_job,
     station_reading_days_job,
     trajectory_days_job,
@@ -87,6 +89,24 @@ station_database_every_five_minutes = dg.ScheduleDefinition(
     tags={WHY_TAG: "every five minutes what is new in the station's database"},
 )
 
+nightly_objects = dg.ScheduleDefinition(
+    name="nightly_objects",
+    job=objects_job,
+    cron_schedule="45 3 * * *",
+    execution_timezone="UTC",
+    description="Sweeps the lake of objects, and counts what there is.",
+    tags={WHY_TAG: "every night the sweep of objects"},
+)
+
+weekly_object_verification = dg.ScheduleDefinition(
+    name="weekly_object_verification",
+    job=object_verification_job,
+    cron_schedule="0 5 * * 0",
+    execution_timezone="UTC",
+    description="Compares the bytes of objects with their hashes, on Sundays.",
+    tags={WHY_TAG: "every week whether the bytes of objects are right"},
+)
+
 SCHEDULES = [
     nightly_refresh,
     monthly_iau_showers,
@@ -94,4 +114,6 @@ SCHEDULES = [
     nightly_verification,
     nightly_readings,
     station_database_every_five_minutes,
+    nightly_objects,
+    weekly_object_verification,
 ]

@@ -17,7 +17,7 @@ from gmn_pipeline.settings.folders import FolderSettings as FolderSettings
 from gmn_pipeline.settings.group import SettingsGroup as SettingsGroup  # others import it here
 from gmn_pipeline.settings.kafka import KafkaSettings as KafkaSettings
 from gmn_pipeline.settings.kafka import StreamSettings as StreamSettings
-from gmn_pipeline.settings.object_storage import ObjectStorageSettings
+from gmn_pipeline.settings.object_storage import ObjectStorageSettings as ObjectStorageSettings
 from gmn_pipeline.settings.objects import ObjectSettings as ObjectSettings
 from gmn_pipeline.settings.processing import ProcessingSettings as ProcessingSettings
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings

@@ -25,6 +25,12 @@ class ObjectSettings(FolderSettings, ObjectStorageSettings):
         description="Hours after which bytes that came, and that no object names, are removed: "
         "longer than any upload takes from its last byte to its name.",
     )
+    objects_check_days: float = Field(
+        30.0,
+        ge=0,
+        description="Days after which the weekly check reads an object's bytes again; 0: each "
+        "time.",
+    )
 
     @field_validator("objects_storage_url")
     @classmethod

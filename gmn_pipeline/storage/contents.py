@@ -13,21 +13,19 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import S3Store
 
 from gmn_pipeline.errors import DataDamaged, SettingsError, StorageUnavailable
 from gmn_pipeline.schemas.objects import Content
 from gmn_pipeline.settings import ObjectSettings
+from gmn_pipeline.storage.buckets import open_bucket
 from gmn_pipeline.storage.files import working_folder
+from gmn_pipeline.storage.hashing import Sha256
 from gmn_pipeline.storage.problems import explaining
-
-if TYPE_CHECKING:
-    from obstore.store import S3Config
 
 CHUNK_BYTES = 1 << 20
 _PART_BYTES = 16 << 20  # of an upload in parts
@@ -85,24 +83,25 @@ class HashingWriter:
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("xb")
-        self._hash = hashlib.sha256()
+        self._hash = Sha256()
         self.size_bytes = 0
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: bytes) -> None:
         """Append a piece."""
-        self._file.write(piece)
         self._hash.update(piece)
+        self._file.write(piece)
         self.size_bytes += len(piece)
 
     def finish(self) -> Content:
         """What was written, on the disk from now on."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
+        self.close()
         return Content(self._hash.hexdigest(), self.size_bytes)
 
     def close(self) -> None:
         """Leave it as it is."""
+        self._hash.close()
         self._file.close()
 
 
@@ -207,28 +206,9 @@ class BucketContents:
     """A prefix in a bucket, of Amazon or of whoever speaks its protocol."""
 
     def __init__(self, url: str, settings: ObjectSettings) -> None:
-        parts = urlsplit(url)
         self._url = url
         self._staging = settings.data_dir / "objects" / "incoming"
-        given = {
-            "access_key_id": settings.s3_access_key_id,
-            "secret_access_key": settings.s3_secret_access_key,
-            "session_token": settings.s3_session_token,
-        }
-        secrets = {name: secret.get_secret_value() for name, secret in given.items() if secret}
-        config: S3Config = {
-            "region": settings.s3_region,
-            "virtual_hosted_style_request": False,
-            **secrets,  # type: ignore[typeddict-item]
-        }
-        if settings.s3_endpoint_url:
-            config["endpoint"] = settings.s3_endpoint_url
-        self._store = S3Store(
-            parts.netloc,
-            prefix=parts.path.strip("/") or None,
-            config=config,
-            client_options={"allow_http": True},
-        )
+        self._store = open_bucket(url, settings)
 
     def incoming(self) -> AbstractContextManager[Path]:
         """See ContentStore."""

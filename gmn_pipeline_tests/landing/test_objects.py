@@ -199,6 +199,7 @@ def test_objects_are_found_by_what_they_are_called_are_and_what_is_said(
         Search(size_bytes=Interval(10, 80), content_type="application/fits"),
         Search(observed_from_utc=AT, box_deg=(170, -20, -170, -10), text="FF"),
         Search(text="_1"),
+        Search(text="F", observed_from_utc=AT, observed_until_utc=AT + timedelta(days=400)),
     ]
     for search in found:
         assert [one.object_id for one in objects.search.find(search, 10)] == [wanted.object_id]
@@ -211,6 +212,7 @@ def test_objects_are_found_by_what_they_are_called_are_and_what_is_said(
         Search(box_deg=(-170, -20, 170, -10)),
         Search(tags=frozenset({"x"})),
         Search(observed_from_utc=AT + timedelta(days=1)),
+        Search(observed_from_utc=AT - timedelta(2), observed_until_utc=AT - timedelta(seconds=1)),
         Search(put_since_utc=utc_now() + timedelta(1)),
     ]
     for search in none:

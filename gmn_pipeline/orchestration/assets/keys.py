@@ -24,6 +24,10 @@ PUBLICATIONS_STATION_DATABASE = AssetKey(["publications", "station_database"])
 PUBLICATIONS_STATION_DATABASE_DAYS = AssetKey(["publications", "station_database_days"])
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])
+OBJECTS_CATALOGUE = AssetKey(["objects", "catalogue"])
 
 WAREHOUSE_IS_SOUND = "warehouse_is_sound"
 """The check of warehouse/trajectories that looks at all of the warehouse."""
+
+BYTES_ARE_RIGHT = "bytes_are_right"
+"""The check of objects/catalogue that reads all objects."""

@@ -1,65 +1,102 @@
-"""What is read out of objects as Dagster shows it: an asset without partitions.
+"""The lake of objects as Dagster shows it: how much there is, swept, and whether its bytes are
+right.
 
-What belongs here: the asset, its check, what a run tells. What does not: reading
-(`flows/object_processing.py`).
+What belongs here: the asset and its check. What does not: what they do (`landing/objects.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.flows.object_processing import ObjectProcessing
-from gmn_pipeline.orchestration.asset_checks import check_result
+from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.orchestration.assets import keys
-from gmn_pipeline.orchestration.metadata import OWNERS, column_schema
-from gmn_pipeline.orchestration.pools import OBJECTS_READER
+from gmn_pipeline.orchestration.markdown import cell, table
+from gmn_pipeline.orchestration.metadata import OWNERS
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
-from gmn_pipeline.schemas.object_tables import CATALOGUE
-from gmn_pipeline.schemas.objects import By
+from gmn_pipeline.schemas.objects import StoredObject
 
-_SHOWN = 50
+_SHOWN = 100
 
-_READ = dg.AssetCheckSpec(
-    "every_object_was_read",
-    asset=keys.PROCESSING_OBJECTS,
-    description="Every object of the run was read by all processors that take its type; the "
-    "message has the reasons why not. Each is tried GMN_OBJECTS_PROCESS_TRIES times.",
-)
-_SPEC = dg.AssetSpec(
-    keys.PROCESSING_OBJECTS,
-    group_name="processing",
+
+@dg.asset(
+    key=keys.OBJECTS_CATALOGUE,
+    group_name="objects",
     owners=OWNERS,
-    kinds={"duckdb", "ducklake"},
-    description="What is read out of objects by their type, in a lake of its own: tables, "
-    "detections, calibrations, documents, and the catalogue of objects as a table. A run takes a "
-    "batch of what waits; one bad object fails alone.",
-    metadata={"dagster/column_schema": column_schema(CATALOGUE)},
+    description="All objects. A run forgets those that can be restored no more, removes bytes that "
+    "nothing names, and counts what there is.",
 )
-
-
-@dg.multi_asset(name="process_objects", specs=[_SPEC], check_specs=[_READ], pool=OBJECTS_READER)
-def process_objects(
+def objects_catalogue(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Read a batch of the objects that wait."""
+) -> dg.MaterializeResult[None]:
     settings = pipeline.settings()
-    processing = ObjectProcessing(settings, By("Dagster", context.run.run_id))
+    lake = opened_objects(settings)
     try:
-        with processing.working() as workshop:
-            done = processing.process_waiting(workshop)
+        removed = lake.landing.sweep(timedelta(hours=settings.objects_claim_hours))
+        counts = {one: lake.search.count(Search(project=one)) for one in lake.catalogue.projects()}
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
-    for name, why in done.failures.items():
-        context.log.warning(f"{name}: {why}")
-    yield dg.MaterializeResult(
-        asset_key=_SPEC.key,
+    rows = [
+        (cell(project), f"{objects:,}", f"{size_bytes:,}")
+        for project, (objects, size_bytes) in counts.items()
+    ]
+    return dg.MaterializeResult(
         metadata={
-            "read": done.finished, "failed": len(done.failures), "rows": done.rows,
-            "objects_made": done.made, "objects_mirrored": done.mirrored,
+            "objects": sum(objects for objects, _ in counts.values()),
+            "bytes": sum(size_bytes for _, size_bytes in counts.values()),
+            "contents_removed": removed,
+            "by_project": dg.MetadataValue.md(table(("project", "objects", "bytes"), rows)),
+        }
+    )
+
+
+@dg.asset_check(
+    name=keys.BYTES_ARE_RIGHT,
+    asset=keys.OBJECTS_CATALOGUE,
+    description="The bytes of all objects have the hashes that they came with, in every version. "
+    "Those that were checked in the last GMN_OBJECTS_CHECK_DAYS are not read again. 'gmn objects "
+    "verify' asks the same.",
+)
+def bytes_are_right(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    settings = pipeline.settings()
+    lake = opened_objects(settings)
+    before_utc = _began_utc(context) - timedelta(days=settings.objects_check_days)
+    try:
+        done = lake.landing.verify(before_utc)
+        damaged = lake.catalogue.damaged()
+    except GmnError as error:
+        raise retry_or_fail(context, settings, [error]) from error
+    for stored, fault in damaged:
+        context.log.error(f"{stored.name}, version {stored.version}: {fault}")
+    return dg.AssetCheckResult(
+        passed=not damaged,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "contents_checked": done.checked,
+            "bytes_checked": done.size_bytes,
+            "damaged": len(damaged),
+            "which": dg.MetadataValue.md(_shown(damaged)),
         },
-    )  # fmt: skip
-    some = dict(list(done.failures.items())[:_SHOWN])
-    found = {"failed": len(done.failures), "reasons": some} if some else {}
-    yield check_result(_READ, not done.failures, found)[1]
+    )
+
+
+def _began_utc(context: dg.AssetCheckExecutionContext) -> datetime:
+    """When the run began of which this is a retry, or this one: what was checked since then was
+    checked by it, and is not read once more."""
+    run_id = context.run.root_run_id or context.run.run_id
+    record = context.instance.get_run_record_by_id(run_id)
+    assert record is not None
+    began: datetime = record.create_timestamp
+    return began.astimezone(UTC).replace(tzinfo=None)
+
+
+def _shown(damaged: Sequence[tuple[StoredObject, str]]) -> str:
+    rows = [
+        (cell(stored.name), f"{stored.version}", cell(fault)) for stored, fault in damaged[:_SHOWN]
+    ]
+    return table(("object", "version", "fault"), rows) if rows else "none"

@@ -7,7 +7,7 @@ import dagster as dg
 
 from gmn_pipeline.errors import RetryableError
 from gmn_pipeline.flows.object_processing import ObjectProcessing, is_being_processed
-from gmn_pipeline.orchestration.jobs import objects_job
+from gmn_pipeline.orchestration.jobs import object_processing_job
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.schemas.objects import By
@@ -19,7 +19,7 @@ _LONGEST_TAG = 200
 
 
 @dg.sensor(
-    job=objects_job,
+    job=object_processing_job,
     minimum_interval_seconds=5,
     description="Requests a run for the next batch of objects that are new, are to be read again, "
     "or have not been read by this version of a processor. Rests while "
@@ -50,5 +50,5 @@ def objects_sensor(
         hashlib.sha256(text.encode()).hexdigest()[:16],
         f"{len(waiting):,} objects wait to be read" if waiting else "objects were moved or deleted",
         tags={OBJECTS_TAG: shown},
-        of_job=objects_job.name,
+        of_job=object_processing_job.name,
     )

@@ -1,0 +1,52 @@
+"""SHA-256 of bytes that come in pieces, beside what else is done with them.
+
+What belongs here: hashing. What does not: where the pieces come from (`contents.py`).
+"""
+
+import hashlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+_ALONE_BYTES = 4 << 20
+"""Up to so many in all, a thread costs more than it saves."""
+_SMALL_BYTES = 256 << 10
+"""So it does for a piece up to this."""
+_MOST_WAITING = 4
+
+
+class Sha256:
+    """Hashes in a thread of its own once there is much to hash: as much of the time of a large
+    file goes there as into reading and writing it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[None]] = deque()
+        self._size_bytes = 0
+
+    def update(self, piece: bytes) -> None:
+        """Add a piece."""
+        self._size_bytes += len(piece)
+        if self._size_bytes <= _ALONE_BYTES or len(piece) <= _SMALL_BYTES:
+            self._wait()
+            self._hash.update(piece)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "sha256")
+        if len(self._waiting) == _MOST_WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._pool.submit(self._hash.update, piece))
+
+    def _wait(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def hexdigest(self) -> str:
+        """Of all pieces."""
+        self._wait()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._pool is not None:
+            self._pool.shutdown()
