@@ -4,9 +4,7 @@ What belongs here: the commands. What does not: what they do (`flows/object_proc
 `flows/object_rules.py`).
 """
 
-import getpass
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +13,7 @@ import typer
 from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some, tell_of_work
+from gmn_pipeline.cli.objects_said import by
 from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectRefused
@@ -25,7 +24,7 @@ from gmn_pipeline.flows.object_rules import (
     reprocess_objects,
     set_rules,
 )
-from gmn_pipeline.schemas.objects import By, ObjectName
+from gmn_pipeline.schemas.objects import ObjectName
 from gmn_pipeline.settings import load_settings
 
 _RUNS_SHOWN = 50
@@ -151,14 +150,7 @@ def show_runs(
 
 
 def _opened() -> ObjectProcessing:
-    return ObjectProcessing(load_settings(), By(_user()))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # as in a container, where users may have no name
-        return f"user {os.getuid()}"
+    return ObjectProcessing(load_settings(), by())
 
 
 def _tell(done: Processed) -> None:
