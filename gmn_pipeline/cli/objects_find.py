@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -129,7 +129,7 @@ def find(
         errors.print(f"There are more than {most:,}: '--most' gives more, '--count' how many.")
 
 
-def _within(place: str | None) -> dict[str, str]:
+def _within(place: str | None) -> dict[str, Any]:
     if place is None:
         return {}
     if "/" not in place.rstrip("/"):

@@ -17,7 +17,8 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8001,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Answer over HTTP what the warehouse holds. Reads only; works while a load runs."""
+    """Answer over HTTP what the warehouse holds, and give and take objects; works while a load
+    runs."""
     from gmn_pipeline.serving.app import run
 
     settings = load_settings()

@@ -53,9 +53,10 @@ class Search:
     `text` is in the name, however its letters are written; `content_type` ends in `/*` for a
     family. A metadata value is a text, a number, or an Interval of numbers, by its path. The time
     is one in which an object was observed, UTC; the box is west, south, east, north in degrees
-    (west above east goes over the date line).
+    (west above east goes over the date line). `projects`: those that may be looked into.
     """
 
+    projects: frozenset[str] | None = None
     project: str | None = None
     container: str | None = None
     folder: str = ""
@@ -184,16 +185,20 @@ class ObjectSearch:
         *,
         object_id: int | None = None,
         project: str | None = None,
+        run_id: str | None = None,
         most: int = 100,
         before: int | None = None,
     ) -> list[Operation]:
-        """What was done to an object or in a project, the newest first, before that number."""
+        """What was done to an object, in a project or by a run, the newest first, before that
+        number."""
         columns = OBJECT_OPERATIONS.c
         query = select(OBJECT_OPERATIONS).order_by(columns.number.desc()).limit(most)
         if object_id is not None:
             query = query.where(columns.object_id == object_id)
         if project is not None:
             query = query.where(columns.project == project)
+        if run_id is not None:
+            query = query.where(columns.run_id == run_id)
         if before is not None:
             query = query.where(columns.number < before)
         with self._database.reading() as connection:
@@ -221,6 +226,8 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             found.append(column == value)
+    if search.projects is not None:
+        found.append(CONTAINERS.c.project.in_(sorted(search.projects)))
     if search.folder:
         found.append(_begins_with(OBJECTS.c.name, search.folder.rstrip("/") + "/"))
     if search.text:

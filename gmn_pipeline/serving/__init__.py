@@ -16,6 +16,7 @@
     downloads.py   routes: the published files, whole or in parts
     feeds/         routes: Atom
     events/        routes: what changes, told as it is committed
+    objects/       routes: the way into the lake of objects, and out of it
     streaming.py   answers of any length, and their end
     formats/       what answers are written in
 

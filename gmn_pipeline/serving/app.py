@@ -26,6 +26,8 @@ from gmn_pipeline.serving.events import websocket
 from gmn_pipeline.serving.feeds import routes as feeds
 from gmn_pipeline.serving.headers import Headers
 from gmn_pipeline.serving.limits import RequestsPerMinute
+from gmn_pipeline.serving.objects import routes as objects
+from gmn_pipeline.serving.objects.rights import is_loopback
 from gmn_pipeline.serving.portal import routes as portal
 from gmn_pipeline.serving.problems import answer_problem
 from gmn_pipeline.serving.readings import routes as readings
@@ -54,15 +56,19 @@ ROUTES: tuple[Route, ...] = (
     *feeds.ROUTES,
     *events.ROUTES,
     *tap.ROUTES,
+    *objects.ROUTES,
     *health.ROUTES,
     *portal.ROUTES,
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""
 
 
-def build_app(settings: Settings) -> Starlette:
-    """The application. Its lake is opened when it starts, and looked for if there is none."""
-    work = Work(settings)
+def build_app(settings: Settings, *, is_on_loopback: bool = False) -> Starlette:
+    """The application. Its lake is opened when it starts, and looked for if there is none.
+
+    `is_on_loopback`: only this machine reaches it (`objects/rights.py`).
+    """
+    work = Work(settings, is_on_loopback=is_on_loopback)
     annotation_news = AnnotationNews(work.annotations, work.arrivals)
 
     @asynccontextmanager
@@ -103,7 +109,7 @@ def run(settings: Settings, host: str, port: int) -> None:
     Raises ServiceRunning if another server has the folder of jobs.
     """
     _let_many_connect()
-    app = build_app(settings)
+    app = build_app(settings, is_on_loopback=is_loopback(host))
     app.state.work.tap.jobs.reserve()
     config = uvicorn.Config(
         app, host=host, port=port,

@@ -1,7 +1,8 @@
 """Answers as zstd or gzip, for clients that take them.
 
 What belongs here: choosing, and compressing texts whole or as they come. What does not: files that
-are compressed by themselves (Parquet, Arrow with its own codec), which go through as they are.
+are compressed by themselves (Parquet, Arrow with its own codec), and what is to stay as it is
+(no-transform), which go through.
 """
 
 import io
@@ -156,6 +157,7 @@ def _is_text(headers: MutableHeaders) -> bool:
     kind = said.split(";")[0].strip()
     return (
         "content-encoding" not in headers
+        and "no-transform" not in headers.get("cache-control", "")
         and "content-range" not in headers
         and kind != _EVENTS
         and (kind.startswith(_TEXTS) or kind.endswith(_TEXT_ENDINGS) or said == PLAIN_ARROW)

@@ -58,9 +58,8 @@ class Stamp:
     def not_modified(self, request: Request) -> Response | None:
         """The answer to a request whose client has this one already."""
         headers = self.headers(request)
-        if (known := request.headers.get("if-none-match")) is not None:
-            tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
-            is_known = "*" in tags or headers["ETag"].removeprefix("W/") in tags
+        if "if-none-match" in request.headers:
+            is_known = has_already(request, headers["ETag"])
         else:
             # An HTTP date tells seconds, in which there may be several commits: only the old
             # platform's way, which tells more, is taken for an answer.
@@ -72,6 +71,13 @@ class Stamp:
         said = (_VERSION, self.snapshot.mark, request.url.path, request.url.query, self.variant)
         digest = hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
         return f'W/"{self.snapshot.id}-{digest}"'
+
+
+def has_already(request: Request, etag: str) -> bool:
+    """Whether who asks says (If-None-Match) that they have what is tagged so."""
+    known = request.headers.get("if-none-match")
+    tags = [tag.strip().removeprefix("W/") for tag in (known or "").split(",")]
+    return known is not None and ("*" in tags or etag.removeprefix("W/") in tags)
 
 
 def key_of(stamp: Stamp, path: str, query: str) -> Key:

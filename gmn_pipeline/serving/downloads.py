@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gmn_pipeline.releases.published import FILE_NAMES, Version, version, versions
-from gmn_pipeline.serving.conditional import SNAPSHOT_HEADER
+from gmn_pipeline.serving.conditional import SNAPSHOT_HEADER, has_already
 from gmn_pipeline.serving.problems import Problem, response_of
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 
@@ -106,7 +106,7 @@ async def _file(asked: Asked) -> Response:
         raise Problem(404, "not-found", "Nothing of this name has been published yet.")
     headers = _headers(found, digest, is_pinned=number is not None)
     request = asked.request
-    if _is_known(request, headers["ETag"]):
+    if has_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:
         file = await anyio.to_thread.run_sync(os.open, found.path(name), os.O_RDONLY)
@@ -129,12 +129,6 @@ def _headers(found: Version, digest: str, *, is_pinned: bool) -> dict[str, str]:
         "Cache-Control": _PINNED if is_pinned else _CURRENT,
         "Accept-Ranges": "bytes",
     }
-
-
-def _is_known(request: Request, etag: str) -> bool:
-    known = request.headers.get("if-none-match")
-    tags = [tag.strip().removeprefix("W/") for tag in (known or "").split(",")]
-    return known is not None and ("*" in tags or etag in tags)
 
 
 def _answer(request: Request, file: int, headers: dict[str, str], name: str) -> Response:

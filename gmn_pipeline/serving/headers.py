@@ -8,7 +8,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gmn_pipeline.serving.problems import TAP_PREFIX, Problem, is_below, response_of
+from gmn_pipeline.serving.objects.tus import CAPABILITIES, UPLOADS_PREFIX, VERSION
+from gmn_pipeline.serving.problems import (
+    OBJECTS_PREFIX,
+    TAP_PREFIX,
+    Problem,
+    is_below,
+    response_of,
+)
 
 _ALWAYS = {
     "Access-Control-Allow-Origin": "*",
@@ -28,12 +35,28 @@ _OF_TAP = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE, OPTIONS",
     "Access-Control-Expose-Headers": "GMN-Snapshot, Retry-After, Location",
 }
+_OF_OBJECTS = {
+    **_ALWAYS,
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": f"{_ALWAYS['Access-Control-Allow-Headers']}, Content-Type, "
+    "If-Match, Content-Digest, X-Checksum-Sha256, GMN-Description, Tus-Resumable, Upload-Length, "
+    "Upload-Offset, Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override",
+    "Access-Control-Expose-Headers": f"{_ALWAYS['Access-Control-Expose-Headers']}, Location, "
+    "Content-Disposition, Content-Location, GMN-Object-Version, Tus-Resumable, Tus-Version, "
+    "Tus-Extension, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, "
+    "Upload-Expires",
+}
+_OF_UPLOADS = {**_OF_OBJECTS, **VERSION}
 _PREFLIGHT = {"Access-Control-Max-Age": "86400"}
 _LONGEST_ADDRESS = 64_000
 
 
 def _of(scope: Scope) -> dict[str, str]:
-    return _OF_TAP if is_below(scope["path"], TAP_PREFIX) else _ALWAYS
+    if is_below(scope["path"], TAP_PREFIX):
+        return _OF_TAP
+    if is_below(scope["path"], UPLOADS_PREFIX):
+        return _OF_UPLOADS
+    return _OF_OBJECTS if is_below(scope["path"], OBJECTS_PREFIX) else _ALWAYS
 
 
 class Headers:
@@ -62,5 +85,7 @@ class Headers:
             return response_of(problem, scope["path"])
         if scope["method"] == "OPTIONS":
             methods = _of(scope)["Access-Control-Allow-Methods"]
-            return Response(status_code=204, headers={**_PREFLIGHT, "Allow": methods})
+            of_uploads = CAPABILITIES if is_below(scope["path"], UPLOADS_PREFIX) else {}
+            headers = {**_PREFLIGHT, **of_uploads, "Allow": methods}
+            return Response(status_code=204, headers=headers)
         return self._app

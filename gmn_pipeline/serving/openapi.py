@@ -8,6 +8,7 @@ import html
 import json
 from collections.abc import Sequence
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlencode
@@ -32,13 +33,22 @@ _MEANINGS = {
     206: "The part that is asked for (Range)",
     304: "The client has this answer already (If-None-Match)",
     400: "The request, or the SQL in it, cannot be answered as it is",
+    401: "A token is wanted, or it is another one",
+    403: "This may not be done from here",
     404: "There is no such thing",
+    408: "The rest of the request did not come",
+    409: "Something is not, or not any more, as the request takes it to be",
     410: "The state of the warehouse that is asked for is not kept any more",
+    412: "It is not what If-Match or If-None-Match says",
     416: "The file has no such part",
     413: "The form is too large",
+    415: "What is brought is of another kind than is taken here",
+    423: "Somebody else is at it",
     429: "Too many requests from this address; Retry-After says when to come back",
+    460: "What came is not what was sent, by its checksum",
     503: "The warehouse cannot be read just now, or too many are waiting",
     505: "An export by HTTP/1.0, which cannot tell a broken transfer from a whole one",
+    507: "There is no space left for it",
 }
 _TYPES = {
     Kind.TEXT: "string", Kind.TIMESTAMP: "string", Kind.DATE: "string", Kind.INTEGER: "integer",
@@ -93,7 +103,7 @@ def _paths(routes: Sequence[Route]) -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for method in route.methods:
-            paths.setdefault(route.path, {})[method.lower()] = _operation(route, method)
+            paths.setdefault(route.address, {})[method.lower()] = _operation(route, method)
     return paths
 
 
@@ -109,13 +119,22 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
         responses[str(status)] = _bad(status, route.path)
     for status, meaning in route.redirects.items():
         responses[str(status)] = {"description": meaning}
-    in_form = [p for p in route.parameters if method == "POST" and not p.is_in_path]
+    for status, meaning in route.done.items():
+        said = {} if status == HTTPStatus.NO_CONTENT else responses["200"]
+        responses[str(status)] = {**said, "description": meaning}
+    is_form = method == "POST" and not route.body
+    in_form = [p for p in route.parameters if is_form and not p.is_in_path]
+    body = _form(in_form) if in_form else _body(route.body) if route.body else None
     return {
         "operationId": route.name if method == route.methods[0] else f"{route.name}_{method}",
         "summary": route.summary,
         "parameters": [_parameter(p) for p in route.parameters if p not in in_form],
         "responses": responses,
-    } | ({"requestBody": _form(in_form)} if in_form else {})
+    } | ({"requestBody": body} if body else {})
+
+
+def _body(kinds: Sequence[Answers]) -> dict[str, Any]:
+    return _good(kinds)
 
 
 def _form(parameters: Sequence[Parameter]) -> dict[str, Any]:
@@ -203,15 +222,15 @@ def page(routes: Sequence[Route]) -> str:
 def _section(route: Route) -> str:
     needed = {p.name: p for p in route.parameters if p.example and p.is_required}
     given = {name: p.example for name, p in needed.items() if not p.is_in_path}
-    path = route.path
+    path = route.address
     for name, parameter in needed.items():
         path = path.replace(f"{{{name}}}", parameter.example or "")
     link = html.escape(f"{path}{'?' + urlencode(given) if given else ''}")
     kinds = ", ".join(f"<code>{answer.media_type}</code>" for answer in route.answers)
     rows = [(f"<code>{p.name}</code>", _meaning(p)) for p in route.parameters]
-    ways = ", ".join(f"<code>{method} {route.path}</code>" for method in route.methods)
+    ways = ", ".join(f"<code>{method} {route.address}</code>" for method in route.methods)
     # Of keys of rows and of jobs no example holds everywhere.
-    is_to_try = "{" not in path and not route.is_endless
+    is_to_try = "{" not in path and not route.is_endless and "GET" in route.methods
     attempt = f" <a href='{link}'>Try it</a>" if is_to_try else ""
     return (
         f"<h2>{ways}</h2><p>{html.escape(route.summary)}. {kinds}.{attempt}</p>"

@@ -16,6 +16,9 @@ from starlette.routing import Match, Route
 
 from gmn_pipeline.errors import (
     GmnError,
+    ObjectConflict,
+    ObjectMissing,
+    ObjectRefused,
     PermanentError,
     QueryFailed,
     QueryLimit,
@@ -29,6 +32,9 @@ PROBLEM_TYPE = "application/problem+json"
 VOTABLE_TYPE = "application/x-votable+xml; charset=utf-8"
 LEGACY_PREFIX = "/gmn_rest_api"
 TAP_PREFIX = "/tap"
+OBJECTS_PREFIX = "/objects"
+CHECKSUM_MISMATCH = 460
+"""As the protocol of resumable uploads (tus) has it; HTTP itself knows no such status."""
 _RETRY_AFTER_S = 2
 
 _log = logging.getLogger(__name__)
@@ -49,11 +55,15 @@ class Problem(Exception):
     def body(self) -> dict[str, object]:
         return {
             "type": f"urn:gmn:problem:{self.kind}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _phrase(self.status),
             "status": self.status,
             "detail": self.detail,
             **self.more,
         }
+
+
+def _phrase(status: int) -> str:
+    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
 
 
 def bad_request(detail: str, **more: object) -> Problem:
@@ -81,6 +91,12 @@ def problem_of(error: BaseException, *, of_client: bool = True) -> Problem:
             return unavailable("The query takes too long just now.")
         case HTTPException():
             return _of_framework(error)
+        case ObjectRefused():
+            return Problem(400, "object-refused", error.message)
+        case ObjectMissing():
+            return Problem(404, "not-found", error.message)
+        case ObjectConflict():
+            return Problem(409, "object-conflict", error.message)
         case RetryableError():
             return unavailable("The warehouse cannot be read just now.")
         case PermanentError() if not isinstance(error, QueryFailed):
@@ -116,6 +132,8 @@ def response_of(problem: Problem, path: str) -> Response:
         headers["Retry-After"] = str(max(1, round(problem.retry_after_s)))
     if problem.allow:
         headers["Allow"] = problem.allow
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     if is_below(path, TAP_PREFIX):
         body_of_tap = failure(problem.detail, {"type": f"urn:gmn:problem:{problem.kind}"})
         return Response(body_of_tap, problem.status, headers, media_type=VOTABLE_TYPE)

@@ -228,6 +228,10 @@ class Route:
     """Whether a part may be asked for (Range)."""
     redirects: Mapping[int, str] = field(default_factory=dict)
     """Statuses by which it leads elsewhere."""
+    done: Mapping[int, str] = field(default_factory=dict)
+    """Statuses beside 200 by which it says that something was done."""
+    body: tuple[Answers, ...] = ()
+    """What a request brings, if anything; then all parameters are in the address."""
     methods: tuple[str, ...] = ("GET",)
     """Those by which it is asked. By POST the parameters come as a form."""
     is_endless: bool = False
@@ -236,6 +240,11 @@ class Route:
     """Whether it answers only who asks for a page; others are answered as if it were not there."""
     has_page: bool = False
     """Whether who asks for a page is answered by another route at the same address."""
+
+    @property
+    def address(self) -> str:
+        """Its path as documents have it: without what tells the framework how to match it."""
+        return self.path.replace(":path}", "}")
 
     def route(self, work: Work) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:

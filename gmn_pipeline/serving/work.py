@@ -35,6 +35,7 @@ from gmn_pipeline.serving.events.listeners import Listeners
 from gmn_pipeline.serving.lake import Lake, again_if_busy
 from gmn_pipeline.serving.limits import Slots
 from gmn_pipeline.serving.memory import Memory
+from gmn_pipeline.serving.objects.service import ObjectService
 from gmn_pipeline.serving.problems import problem_of, unavailable
 from gmn_pipeline.serving.readings.arrivals import Arrivals
 from gmn_pipeline.serving.readings.latest_held import LatestHeld
@@ -64,7 +65,7 @@ class Fetched:
 class Work:
     """All that a request needs to be answered. `lake` is the warehouse, `readings` the other."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_on_loopback: bool = False) -> None:
         self.settings: ServingSettings = settings
         self._memory = Memory()
         self.lake = Lake(settings, settings)
@@ -83,6 +84,7 @@ class Work:
         database = open_database(settings)
         self.alerts = AlertStore(database)
         self.annotations = AnnotationStore(database)
+        self.objects = ObjectService(settings, is_on_loopback=is_on_loopback)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)

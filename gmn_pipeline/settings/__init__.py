@@ -19,6 +19,9 @@ from gmn_pipeline.settings.kafka import KafkaSettings as KafkaSettings
 from gmn_pipeline.settings.kafka import StreamSettings as StreamSettings
 from gmn_pipeline.settings.object_storage import ObjectStorageSettings as ObjectStorageSettings
 from gmn_pipeline.settings.objects import ObjectSettings as ObjectSettings
+from gmn_pipeline.settings.objects_http import (
+    ObjectsOverHttpSettings as ObjectsOverHttpSettings,
+)
 from gmn_pipeline.settings.processing import ProcessingSettings as ProcessingSettings
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
@@ -212,6 +215,10 @@ class ObjectRoadSettings(DatabaseSettings, ObjectSettings):
     """Way of an object, from its bytes to its name: the groups that it needs."""
 
 
+class ObjectServingSettings(ObjectRoadSettings, ObjectsOverHttpSettings, ServingSettings):
+    """Way of objects over HTTP: the groups that it needs."""
+
+
 class ObjectProcessingSettings(ObjectRoadSettings, WarehouseSettings, ProcessingSettings):
     """Way of what is read out of objects, into their tables: the groups that it needs."""
 
@@ -221,12 +228,12 @@ class Settings(
     ShowerListSettings,
     RunSettings,
     QuerySettings,
-    ServingSettings,
     TopicSettings,
     ListenerSettings,
     StationRoadSettings,
     AlertSettings,
     TopicsSettings,
+    ObjectServingSettings,
     ObjectProcessingSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
@@ -243,6 +250,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     WarehouseSettings,
     ObjectStorageSettings,
     ObjectSettings,
+    ObjectsOverHttpSettings,
     ProcessingSettings,
     QuerySettings,
     ServingSettings,

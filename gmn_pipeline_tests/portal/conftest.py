@@ -69,6 +69,7 @@ def pages(server: Server) -> dict[str, str]:
         "country": f"/gmn/countries/{station[:2]}",
         "seen": "/seen",
         "data": "/data",
+        "objects": "/objects",
         "tables": "/gmn",
         "table": "/gmn/trajectories?iau_shower_code=...&_facet_array=participating_stations&_size=3"
         "&_col=vgeo_km_s&_col=quality_flags",

@@ -61,13 +61,14 @@ class Server:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        body: Any = None,
     ) -> Reply:
         path = path.removeprefix(self.url)
         if parameters:
             path += f"?{urlencode(parameters)}"
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, headers=dict(headers or {}))
+            connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             body = answer.read()
         finally:
@@ -106,13 +107,15 @@ def _zstd(data: bytes) -> bytes:
 
 
 @contextmanager
-def serving(settings: Settings, **environment: object) -> Iterator[Server]:
+def serving(
+    settings: Settings, *arguments: str, port: int | None = None, **environment: object
+) -> Iterator[Server]:
     """A server of a data folder; it is ended with the block."""
-    port = free_port()
+    port = port or free_port()
     names = {f"GMN_{name.upper()}": str(value) for name, value in environment.items()}
     # Times are UTC wherever the server stands.
     command = Command(GMN_DATA_DIR=str(settings.data_dir), TZ="Pacific/Auckland", **names)
-    process = command.start("serve", "--port", str(port))
+    process = command.start("serve", "--port", str(port), *arguments)
     server = Server(port, process)
     try:
         server.wait_for(lambda: _answers(server), _STARTS_WITHIN_S)

@@ -39,6 +39,7 @@ _NAMES = {
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
     "country": r"[^./]+",
     "table": _TABLES, "of_readings": _READINGS, "row": r"[^./]+",
+    "project": r"[a-z0-9][a-z0-9-]{0,62}", "container": r"[a-z0-9][a-z0-9-]{0,62}",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
 
@@ -125,6 +126,9 @@ _BESIDE_DATA = (
 _INSTEAD_OF_DATA = (
     ("/gmn", "tables", "The portal: tables, views and ready questions"),
     ("/gmn_data_store", "old_tables", "The same, as the old platform called it"),
+    ("/objects", "objects", "The portal: the lake of objects"),
+    ("/objects/{project}", "objects_project", "The portal: a project of it"),
+    ("/objects/{project}/{container}", "objects_folder", "The portal: a folder of it"),
 )
 
 

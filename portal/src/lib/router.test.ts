@@ -35,3 +35,12 @@ test("tables, rows and questions have pages beside their data, under both names 
     expect(place(path).page, path).toBe("nowhere");
   }
 });
+
+test("objects have pages of projects and folders, and no page where their bytes are", () => {
+  expect(place("/objects")).toEqual({ page: "objects", of: "", key: "" });
+  expect(place("/objects/cams")).toEqual({ page: "objects", of: "cams", key: "" });
+  expect(place("/objects/cams/ff")).toEqual({ page: "objects", of: "cams", key: "ff" });
+  for (const path of ["/objects/cams/ff/a.fits", "/objects.zip", "/objects/_uploads", "/objects/Cams"]) {
+    expect(place(path).page, path).toBe("nowhere");
+  }
+});

@@ -5,10 +5,10 @@ import { isDate } from "./dates";
 export interface Place {
   page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
     | "countries" | "country" | "seen" | "explore" | "data" | "tables" | "table" | "row"
-    | "question" | "sql" | "live" | "readings" | "reading" | "nowhere";
+    | "question" | "sql" | "live" | "readings" | "reading" | "objects" | "nowhere";
   /** What the page is of: a date, an identifier, a code, or the name of a table or ready question. */
   of: string;
-  /** Of a row: its key, as the address has it. */
+  /** Of a row: its key, as the address has it. Of objects: the container. */
   key?: string;
 }
 
@@ -29,6 +29,7 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/live$/, "live"],
   [/^\/readings\/([a-z_]+)$/, "readings"],
   [/^\/readings\/([a-z_]+)\/([^/.]+)$/, "reading"],
+  [/^\/objects(?:\/([a-z0-9][a-z0-9-]{0,62}))?(?:\/([a-z0-9][a-z0-9-]{0,62}))?$/, "objects"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
   [/^\/sql$/, "sql"],
@@ -50,7 +51,7 @@ export function place(path: string): Place {
       try {
         const of = decodeURIComponent(found[1] ?? "");
         if (page === "night" && !isDate(of)) break;
-        if (page === "row" || page === "reading") return { page, of, key: decodeURIComponent(found[2] ?? "") };
+        if (page === "row" || page === "reading" || page === "objects") return { page, of, key: decodeURIComponent(found[2] ?? "") };
         return { page, of };
       } catch {
         break; // a % that codes nothing

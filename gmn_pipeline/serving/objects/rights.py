@@ -1,0 +1,195 @@
+"""Who may do what with objects over HTTP.
+
+What belongs here: what a request proves of who asks, and the one function that decides. What does
+not: which role has which right (`schemas/accounts.py`), and what is done then.
+
+As long as there is no account and no token, a server that listens to its own machine only trusts
+the people of that machine. A browser on it runs pages of other sites too, and a name that such a
+site owns can be made to lead to 127.0.0.1: so a request has to name this machine as its host, and
+must not be another site's. A server behind a proxy is not one for this machine only, whatever it
+listens to.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.schemas.accounts import NOBODY, Caller, Right
+from gmn_pipeline.schemas.objects import By
+from gmn_pipeline.serving.problems import Problem
+from gmn_pipeline.settings import ObjectServingSettings
+
+_FORWARDING = (
+    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
+)  # fmt: skip
+_OWN_PAGES = ("same-origin", "none")
+_READING = ("GET", "HEAD")
+_TOKEN_HOLDER = Caller("holder of the token", is_operator=True)
+_OF_THIS_MACHINE = Caller("this machine", is_operator=True)
+
+
+class Need(Enum):
+    """What an address asks of who comes there."""
+
+    LIST = "what one may see is listed"
+    READ = Right.READ
+    WRITE = Right.WRITE
+    MANAGE = Right.MANAGE
+    SOMEWHERE = "a project is changed that the request names elsewhere: whoever reads it asks again"
+    MAKE_PROJECTS = "projects are made"
+    LINK = "the address itself proves it"
+
+
+class SignIn(Enum):
+    """What a request says of who it is from."""
+
+    NOTHING = 0
+    UNKNOWN = 1
+    KNOWN = 2
+
+
+@dataclass(frozen=True)
+class Asker:
+    """What a request proves of who asks."""
+
+    caller: Caller
+    sign_in: SignIn
+    is_to_sign_in: bool
+    """Whether there is something to sign in by: a token, or accounts."""
+    is_of_this_machine: bool
+
+    @property
+    def by(self) -> By:
+        """As the log of operations names them."""
+        return By(self.caller.account or "anyone")
+
+    def may_see(self, project: str, *, is_public: bool) -> bool:
+        """Whether a project is open to them."""
+        return self.caller.may(Right.READ, project, is_public=is_public)
+
+
+def refusal(
+    asker: Asker, need: Need, project: str, is_public: Callable[[], bool]
+) -> Problem | None:
+    """Why somebody may not; None if they may. `is_public`: whether the project is, if that is
+    what it comes to."""
+    if asker.sign_in is SignIn.UNKNOWN:
+        return _unknown("This token is not known here, or does not hold any more.")
+    if need in (Need.LIST, Need.LINK):
+        return None
+    if need is Need.SOMEWHERE:
+        may = asker.caller is not NOBODY
+    elif need is Need.MAKE_PROJECTS:
+        may = asker.caller.may_make_projects()
+    else:
+        right = Right(need.value)
+        may = asker.caller.may(right, project) or (
+            right is Right.READ and asker.caller.may(right, project, is_public=is_public())
+        )
+    return None if may else _why(asker)
+
+
+def _why(asker: Asker) -> Problem:
+    if asker.sign_in is SignIn.KNOWN:
+        return Problem(
+            403, "not-permitted", f"{asker.caller.account} may not do this in this project."
+        )
+    if asker.is_to_sign_in:
+        return _unknown("This needs a token of this server (Authorization: Bearer ...).")
+    if asker.is_of_this_machine:
+        return Problem(
+            403, "of-another-site", "A page of another site may not do this in the name of who "
+            "reads it.",
+        )  # fmt: skip
+    return Problem(
+        403, "not-permitted", "This server knows no tokens: it lets public projects be read, and "
+        "nothing else, except by requests of its own machine to 127.0.0.1 or localhost.",
+    )  # fmt: skip
+
+
+def _unknown(why: str) -> Problem:
+    return Problem(401, "token-wanted", why)
+
+
+class Rights:
+    """Reads from requests who asks. `is_on_loopback`: the server listens to its machine only."""
+
+    def __init__(
+        self, settings: ObjectServingSettings, accounts: AccountStore, *, is_on_loopback: bool
+    ) -> None:
+        secret = settings.objects_token
+        self._token = secret.get_secret_value().encode() if secret else b""
+        self._accounts = accounts
+        self._is_for_this_machine = (
+            is_on_loopback and not settings.serve_trust_forwarded and not settings.serve_url
+        )
+
+    def asker(self, request: Request) -> Asker:
+        """Who asks, as far as the request proves it."""
+        is_to_sign_in = bool(self._token) or self._accounts.has_accounts()
+        is_of_this_machine = self._is_for_this_machine and _names_this_machine(request)
+        given = request.headers.get("authorization")
+        caller, sign_in = NOBODY, SignIn.NOTHING
+        if given is not None and is_to_sign_in:
+            caller = self._caller(given)
+            sign_in = SignIn.UNKNOWN if caller is NOBODY else SignIn.KNOWN
+        elif not is_to_sign_in and is_of_this_machine and not _is_of_another_site(request):
+            caller = _OF_THIS_MACHINE
+        return Asker(caller, sign_in, is_to_sign_in, is_of_this_machine)
+
+    def note_denial(self, asker: Asker, project: str, what: str) -> None:
+        """Log that an account may not do what it wanted to."""
+        if asker.sign_in is SignIn.KNOWN:
+            self._accounts.log_denial(asker.caller, project, what)
+
+    def _caller(self, authorization: str) -> Caller:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            return NOBODY
+        token = token.strip()
+        if self._token and hmac.compare_digest(token.encode(), self._token):
+            return _TOKEN_HOLDER
+        return self._accounts.caller(token)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens there."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names_this_machine(request: Request) -> bool:
+    """Whether it came here straight, and under a name that no other site can have."""
+    if any(name in request.headers for name in _FORWARDING):
+        return False
+    hosts = request.headers.getlist("host")
+    return len(hosts) == 1 and is_loopback(_host_of(f"//{hosts[0]}") or "")
+
+
+def _host_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Whether a browser says that a page of another origin asks. Going to an address by a link is
+    reading by a person; what comes is not to be had by the page with the link."""
+    headers = request.headers
+    site = headers.get("sec-fetch-site")
+    is_followed = headers.get("sec-fetch-mode") == "navigate" and request.method in _READING
+    if site is not None and site not in _OWN_PAGES and not is_followed:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin != f"{request.url.scheme}://{headers.get('host')}"

@@ -1,0 +1,75 @@
+"""The parts that the addresses of objects work with.
+
+What belongs here: opening them, once for a server. What does not: requests.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.flows.objects import opened_objects
+from gmn_pipeline.serving.objects.rights import Rights
+from gmn_pipeline.serving.objects.sharing_key import SharingKey
+from gmn_pipeline.serving.objects.takeover import Takeover
+from gmn_pipeline.serving.objects.uploads import Uploads
+from gmn_pipeline.serving.problems import Problem
+from gmn_pipeline.settings import ObjectServingSettings
+
+T = TypeVar("T")
+_THREADS = 16
+MB = 1_000_000
+
+
+class ObjectService:
+    """The lake of objects, who may use it, and unfinished uploads."""
+
+    def __init__(self, settings: ObjectServingSettings, *, is_on_loopback: bool) -> None:
+        self.settings = settings
+        self.lake = opened_objects(settings)
+        accounts = AccountStore(self.lake.database)
+        self.rights = Rights(settings, accounts, is_on_loopback=is_on_loopback)
+        self._folder = settings.data_dir / "objects"
+        self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
+        self.takeover = Takeover()
+        self.key = SharingKey(self._folder)
+        self._threads = anyio.CapacityLimiter(_THREADS)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that takes a disk or a database, in a thread."""
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    @asynccontextmanager
+    async def within(self, block: AbstractContextManager[Path]) -> AsyncIterator[Path]:
+        """A block whose beginning and end take a disk."""
+        found = await self.run(block.__enter__)
+        try:
+            yield found
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.run(lambda: block.__exit__(None, None, None))
+
+    def check_space(self, wanted_bytes: int) -> None:
+        """That so much more can be taken. Raises Problem (507)."""
+        place = self._folder
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free - self.settings.objects_free_mb * MB
+        if wanted_bytes > free:
+            raise no_space()
+
+    def check_size(self, size_bytes: int) -> None:
+        """That an object may be so large. Raises Problem (413)."""
+        most = self.settings.objects_http_mb
+        if size_bytes > most * MB:
+            raise Problem(413, "too-large", f"An object may have {most:,} MB here.")
+
+
+def no_space() -> Problem:
+    """There is none left."""
+    return Problem(507, "no-space", "There is no space left here for this. Nothing of it is named.")

@@ -1,0 +1,114 @@
+/** Asking for objects: their public addresses, with the token of this tab if there is one. */
+
+import { Problem } from "../api";
+
+export interface StoredObject {
+  object_id: number;
+  project: string;
+  container: string;
+  name: string;
+  version: number;
+  is_newest: boolean;
+  size_bytes: number;
+  sha256: string;
+  content_type: string;
+  application: string;
+  metadata: Record<string, unknown>;
+  tags: string[];
+  links: { kind: string; key: string }[];
+  observed_from_utc: string | null;
+  observed_until_utc: string | null;
+  latitude_deg: number | null;
+  longitude_deg: number | null;
+  put_at_utc: string;
+  put_by: string;
+  deleted_at_utc: string | null;
+  restorable_until_utc: string | null;
+  address: string;
+}
+
+export interface Operation {
+  number: number;
+  kind: string;
+  version: number | null;
+  by: string;
+  at_utc: string;
+  reason: string;
+}
+
+export interface Listing {
+  folders: { name: string; objects: number }[];
+  objects: StoredObject[];
+  next_url: string | null;
+}
+
+const TOKEN = "objects-token";
+
+/** It stays in this tab, and goes with it. */
+export const token = {
+  get: (): string => sessionStorage.getItem(TOKEN) ?? "",
+  set: (text: string): void => sessionStorage.setItem(TOKEN, text),
+};
+
+export function authorization(): Record<string, string> {
+  const said = token.get();
+  return said ? { Authorization: `Bearer ${said}` } : {};
+}
+
+/** An object's address, and those beside it (`_about`, `_versions` ...). */
+export function address(one: { project: string; container: string; name: string }, beside = ""): string {
+  const name = one.name.split("/").map(encodeURIComponent).join("/");
+  return `/objects/${beside ? `${beside}/` : ""}${one.project}/${one.container}/${name}`;
+}
+
+/** The page of a folder, or of an object in it. */
+export function pageOf(project = "", container = "", query: Record<string, string> = {}): string {
+  const given = Object.entries(query).filter(([, value]) => value !== "");
+  const path = ["/objects", project, container].filter(Boolean).join("/");
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+/** Raises Problem. */
+export async function ask<T>(path: string, how: RequestInit = {}): Promise<T> {
+  const headers = { Accept: "application/json", ...authorization(), ...how.headers };
+  const response = await fetch(path, { ...how, headers });
+  const body: unknown = await response.json().catch(() => null);
+  if (!response.ok) {
+    const said = (body ?? {}) as { detail?: string; title?: string };
+    throw new Problem(response.status, said.detail ?? said.title ?? `Status ${response.status}`);
+  }
+  return body as T;
+}
+
+/** Raises Problem. */
+export function tell<T>(method: string, path: string, what: unknown = {}): Promise<T> {
+  return ask<T>(path, {
+    method, body: JSON.stringify(what), headers: { "Content-Type": "application/json" },
+  });
+}
+
+/** Where a browser gets the bytes by itself: it can bring no token, so then the address is signed. */
+export async function openAddress(one: StoredObject): Promise<string> {
+  if (!token.get()) return `${one.address}?version=${one.version}`;
+  const shared = `${address(one, "_share")}?through=server&version=${one.version}&seconds=3600`;
+  return (await tell<{ address: string }>("POST", shared)).address;
+}
+
+/** The first bytes. Raises Problem. */
+export async function firstBytes(one: StoredObject, most: number): Promise<Uint8Array> {
+  if (one.size_bytes === 0) return new Uint8Array();
+  const response = await fetch(`${one.address}?version=${one.version}`, {
+    headers: { ...authorization(), Range: `bytes=0-${most - 1}` },
+  });
+  if (!response.ok) throw new Problem(response.status, "Its bytes cannot be had.");
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+const UNITS = ["bytes", "kB", "MB", "GB", "TB"] as const;
+
+/** 1.4 MB */
+export function size(bytes: number): string {
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < UNITS.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
