@@ -7,6 +7,7 @@ import dagster as dg
 
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.assets.maintenance import warehouse_maintenance
+from gmn_pipeline.orchestration.assets.object_processing import process_objects
 from gmn_pipeline.orchestration.assets.objects import bytes_are_right, objects_catalogue
 from gmn_pipeline.orchestration.assets.publications import publish_trajectories
 from gmn_pipeline.orchestration.assets.showers import warehouse_iau_showers
@@ -29,6 +30,7 @@ from gmn_pipeline.orchestration.automation import snapshot_automation
 from gmn_pipeline.orchestration.jobs import JOBS
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.schedules import SCHEDULES
+from gmn_pipeline.orchestration.sensors.objects import objects_sensor
 from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
 from gmn_pipeline.orchestration.sensors.streams import station_readings_sensor, stream_sensor
 from gmn_pipeline.orchestration.sensors.trajectories import changed_files_sensor
@@ -45,6 +47,7 @@ ASSETS = [
     publish_station_database,
     publish_station_database_days,
     objects_catalogue,
+    process_objects,
 ]
 
 
@@ -61,6 +64,7 @@ def build_defs(
             unpublished_sensor,
             stream_sensor,
             station_readings_sensor,
+            objects_sensor,
             snapshot_automation,
         ],
         asset_checks=[warehouse_is_sound, snapshot_opens_with_all_rows, bytes_are_right],

@@ -24,7 +24,7 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.settings import QuerySettings, WarehouseSettings, load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE, Lake
+from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS, WAREHOUSE, Lake
 
 _TABLE_ROWS = 5_000
 _BOX_ROWS = 40
@@ -45,8 +45,9 @@ def print_answer(
         limits = _limits(settings, output)
         with _saying_which(lake):
             answer = process.ask(
-                settings, query, parameters or (), limits=limits, exact_types=True, lake=lake
-            )
+                settings, query, parameters or (), limits=limits, exact_types=True, lake=lake,
+                with_objects=True,
+            )  # fmt: skip
         with without_pandas():
             if output == "table":
                 _print_table(answer)
@@ -62,11 +63,15 @@ def print_answer(
 
 
 def _lake(settings: WarehouseSettings) -> Lake:
-    """The warehouse; where there is none, that of readings, which can be there before."""
-    for lake in (WAREHOUSE, READINGS):
+    """The warehouse; where there is none, that of readings or objects, which can be there
+    before."""
+    for lake in (WAREHOUSE, READINGS, OBJECTS):
         if WarehouseConnection(settings, lake).exists:
             return lake
     raise SettingsError("There is no warehouse yet.", remedy="'make run' (or 'gmn run') makes one.")
+
+
+_ONLY = {READINGS.name: "readings of stations", OBJECTS.name: "tables of objects"}
 
 
 @contextlib.contextmanager
@@ -77,7 +82,7 @@ def _saying_which(lake: Lake) -> Iterator[None]:
         if lake == WAREHOUSE:
             raise
         raise QueryRefused(
-            f"{error.message} There is no warehouse yet, only readings of stations.",
+            f"{error.message} There is no warehouse yet, only {_ONLY[lake.name]}.",
             remedy=error.remedy,
         ) from error
 

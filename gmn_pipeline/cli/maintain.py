@@ -7,7 +7,7 @@ from rich.table import Table
 
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.database.ledger import open_ledger
-from gmn_pipeline.flows.maintenance import maintain
+from gmn_pipeline.flows.maintenance import maintain, maintain_objects
 from gmn_pipeline.settings import load_settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import READINGS
@@ -21,6 +21,9 @@ def maintain_warehouse() -> None:
     readings = keep_in_order(WarehouseConnection(settings, READINGS), settings)
     if readings:
         _print("Readings of stations", readings)
+    objects = maintain_objects(settings)
+    if objects:
+        _print("Tables of objects", asdict(objects))
 
 
 def _print(title: str, done: Mapping[str, int]) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from gmn_pipeline.cli import objects_process
 from gmn_pipeline.cli.console import errors, print_some
 from gmn_pipeline.cli.objects_files import get, put, sync, watch
 from gmn_pipeline.cli.objects_find import deleted_of_name, find, history, ls, of_folder, print_done
@@ -227,3 +228,10 @@ def sweep() -> None:
     lake, settings = opened(), load_settings()
     removed = lake.landing.sweep(timedelta(hours=settings.objects_claim_hours))
     print_done(f"Removed {removed:,} contents that nothing names.")
+
+
+app.command("process")(objects_process.process)
+app.command("reprocess")(objects_process.reprocess_again)
+app.command("accept")(objects_process.accept_table)
+app.command("rules")(objects_process.rules)
+app.command("runs")(objects_process.show_runs)

@@ -16,6 +16,7 @@ from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.message_schema import schema_file
+from gmn_pipeline.schemas.object_tables import OBJECT_TABLES, OBJECT_WORKING_TABLES
 from gmn_pipeline.schemas.tables import (
     DATASETS,
     READINGS_TABLES,
@@ -71,7 +72,8 @@ def columns_page() -> str:
                 "null", "meaning"), rows),
     ]  # fmt: skip
     readings = (*READINGS_TABLES, *station_readings.DATASET.working_tables)
-    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, *readings, *_validated_tables()):
+    objects = (*OBJECT_TABLES, *OBJECT_WORKING_TABLES)
+    for table in (*WAREHOUSE_TABLES, *WORKING_TABLES, *readings, *objects, *_validated_tables()):
         own = [f for f in table.fields if f not in TRAJECTORY_FIELDS]
         has_all = len(own) < len(table.fields)
         parts += [

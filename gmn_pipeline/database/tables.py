@@ -249,6 +249,57 @@ OBJECT_OPERATIONS = Table(
     Index("object_operations_by_project", "project", "number"),
 )
 
+# No keys of objects: what was made of one is known when it is gone.
+OBJECT_RUNS = Table(
+    "object_runs",
+    METADATA,
+    Column("object_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("processor", String, primary_key=True),
+    Column("processor_version", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("started_at_utc", DateTime, nullable=False),
+    Column("ended_at_utc", DateTime),
+    Column("row_count", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Index("object_runs_by_state", "state", "object_id"),
+)
+
+OBJECT_SOURCES = Table(
+    "object_sources",
+    METADATA,
+    Column("made_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("object_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("processor", String, primary_key=True),
+    Column("made_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("processor_version", Integer, nullable=False),
+    Index("object_sources_by_source", "object_id"),
+)
+
+OBJECTS_TO_REPROCESS = Table(
+    "objects_to_reprocess",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True),
+    Column("object_id", BigInteger, nullable=False),
+    Column("processor", String, nullable=False),
+    Column("asked_by", String, nullable=False),
+    Column("asked_at_utc", DateTime, nullable=False),
+    Index("objects_to_reprocess_by_object", "object_id"),
+)
+
+CONTAINER_RULES = Table(
+    "container_rules",
+    METADATA,
+    Column("container_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("rules", JSON, nullable=False),
+    Column("set_by", String, nullable=False),
+    Column("set_at_utc", DateTime, nullable=False),
+)
+
 ACCOUNTS = Table(
     "accounts",
     METADATA,

@@ -12,7 +12,8 @@ from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.validated.cleanup import remove_forgotten
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.maintenance import maintain_lake
+from gmn_pipeline.warehouse.lakes import OBJECTS
+from gmn_pipeline.warehouse.maintenance import LakeMaintenance, maintain_lake
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,13 @@ def maintain(
         len(sizes),
         lake.bytes_freed + sum(sizes),
     )
+
+
+def maintain_objects(
+    settings: WarehouseSettings, now: datetime | None = None
+) -> LakeMaintenance | None:
+    """The lake of objects' tables; None where there is none. Raises WarehouseBusy as above."""
+    lake = WarehouseConnection(settings, OBJECTS)
+    if not lake.exists:
+        return None
+    return maintain_lake(lake, timedelta(days=settings.snapshot_keep_days), now or utc_now())

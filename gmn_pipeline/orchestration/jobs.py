@@ -63,6 +63,11 @@ station_database_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.PUBLICATIONS_STATION_DATABASE),
     description="Takes what is new in a station's own database to the topic of readings.",
 )
+object_processing_job = dg.define_asset_job(
+    "object_processing",
+    selection=dg.AssetSelection.assets(keys.PROCESSING_OBJECTS),
+    description="Reads the next batch of objects that wait.",
+)
 _BYTES_ARE_RIGHT = dg.AssetSelection.checks(
     dg.AssetCheckKey(keys.OBJECTS_CATALOGUE, keys.BYTES_ARE_RIGHT)
 )
@@ -89,5 +94,6 @@ JOBS = [
     verification_job,
     station_database_job,
     objects_job,
+    object_processing_job,
     object_verification_job,
 ]

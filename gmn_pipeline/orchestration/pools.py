@@ -2,5 +2,6 @@
 
 WAREHOUSE_WRITER = "gmn_warehouse_writer"
 READINGS_WRITER = "gmn_readings_writer"
+OBJECTS_READER = "gmn_objects_reader"
 PUBLISHER = "gmn_publisher"
 STATION_DATABASE = "gmn_station_database"

@@ -31,3 +31,5 @@ class Request:
     """Tables that this query may not ask, in lower case."""
     more_may_come: bool = False
     """Whether the process is to wait for another query afterwards."""
+    with_objects: bool = False
+    """Whether it may ask the tables of objects, be they of projects that are not public."""

@@ -97,10 +97,11 @@ class QueryProcess:
         snapshot: int | None = None,
         hidden: frozenset[str] = frozenset(),
         lake: Lake = WAREHOUSE,
+        with_objects: bool = False,
         cancellation: Cancellation | None = None,
         take_back: Callable[["QueryProcess"], None] | None = None,
     ) -> Answer:
-        """See the function of this name.
+        """See the function of this name. `with_objects`: for who may see all projects' objects.
 
         `lake`: the one whose tables need no name before theirs, if it did not get ready before.
         `take_back` is called once, when the query is over, however it ended: with the process,
@@ -117,6 +118,7 @@ class QueryProcess:
             snapshot,
             hidden,
             more_may_come=take_back is not None,
+            with_objects=with_objects,
         )
         over = self.close if take_back is None else _Once(self._over, cancellation, take_back)
         try:

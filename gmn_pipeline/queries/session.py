@@ -33,14 +33,14 @@ from gmn_pipeline.errors import (
 )
 from gmn_pipeline.queries.answer import Answer, Cancellation, UpTo
 from gmn_pipeline.queries.limits import Limits
-from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.statement import Catalogue, failed, one_select
+from gmn_pipeline.sandbox import confine
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.settings import WarehouseSettings, variable
 from gmn_pipeline.storage.problems import explained, explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Reach
 from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
-from gmn_pipeline.warehouse.lakes import READINGS
+from gmn_pipeline.warehouse.lakes import READINGS, Lake
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """Values of `?` or `$1` in order, or of `$name` by name."""
@@ -75,22 +75,24 @@ def read_session(
     with ExitStack() as opened, explaining(settings.data_dir):
         if standing is None:
             standing = opened.enter_context(WarehouseConnection(settings).standing())
-        readings = readings_of(settings)
-        opened.enter_context(standing.reading(readings))
+        beside = lakes_beside(settings)
+        opened.enter_context(standing.reading(beside))
         with finding(snapshot):
             standing.attach(snapshot=snapshot)
-            if readings is not None:
-                standing.attach_beside(readings)
+            for other in beside:
+                standing.attach_beside(other)
             session = confined(
                 standing, limits, data_dir=settings.data_dir, alone=alone, exact_types=exact_types
             )
         yield session
 
 
-def readings_of(settings: WarehouseSettings) -> WarehouseConnection | None:
-    """The lake of readings; None where there is none yet."""
-    readings = WarehouseConnection(settings, READINGS)
-    return readings if readings.exists else None
+def lakes_beside(
+    settings: WarehouseSettings, lakes: Sequence[Lake] = (READINGS,)
+) -> list[WarehouseConnection]:
+    """Other lakes than the warehouse, those that there are: of everybody's, the readings."""
+    connections = [WarehouseConnection(settings, lake) for lake in lakes]
+    return [connection for connection in connections if connection.exists]
 
 
 @contextmanager
@@ -130,7 +132,7 @@ def confined(
     """
     connection, backend = standing.connection, standing.backend
     standing.use()
-    beside = [standing.beside.lake.name] if standing.beside else []
+    beside = [other.lake.name for other in standing.beside]
     catalogue = Catalogue.of(connection, CATALOG, beside)
     reach = standing.reach()
     if alone:

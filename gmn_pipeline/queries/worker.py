@@ -21,18 +21,18 @@ import pyarrow as pa
 from gmn_pipeline.errors import GmnError, NotPermitted, QueryFailed, QueryRefused, WarehouseBusy
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
 from gmn_pipeline.queries.imports import without_pandas
-from gmn_pipeline.queries.sandbox import (
+from gmn_pipeline.queries.session import ReadSession, confined, finding, lakes_beside
+from gmn_pipeline.queries.statement import may_ask
+from gmn_pipeline.sandbox import (
     BESIDE_MB,
     address_space,
     limit_memory,
     limit_processor,
 )
-from gmn_pipeline.queries.session import ReadSession, confined, finding, readings_of
-from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
-from gmn_pipeline.warehouse.lakes import READINGS
+from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS
 
 
 def main() -> None:
@@ -77,9 +77,9 @@ class _Queries:
         limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
         more = False
         try:
-            readings = self._readings(request)
-            with self._standing.reading(readings), explaining(self._settings.data_dir):
-                truncated = self._answer(self._opened(request, readings), request)
+            beside = self._beside(request)
+            with self._standing.reading(beside), explaining(self._settings.data_dir):
+                truncated = self._answer(self._opened(request, beside), request)
             more = self._may_go_on(request)
             self._frames.send(DONE, json.dumps({"truncated": truncated, "more": more}).encode())
         except (QueryRefused, QueryFailed, NotPermitted) as error:
@@ -92,26 +92,27 @@ class _Queries:
             self._frames.error(request.limits.memory_reached())
         return more
 
-    def _readings(self, request: Request) -> WarehouseConnection | None:
-        """The lake of readings, if the query may be about it."""
-        return readings_of(self._settings) if may_ask(request.sql, READINGS.name) else None
+    def _beside(self, request: Request) -> list[WarehouseConnection]:
+        """The other lakes that the query may be about."""
+        lakes = (READINGS, OBJECTS) if request.with_objects else (READINGS,)
+        named = [lake for lake in lakes if may_ask(request.sql, lake.name)]
+        return lakes_beside(self._settings, named)
 
     def _may_go_on(self, request: Request) -> bool:
         """Not if so much is not given back that the next query could not have all of its memory;
-        nor with readings attached, which change by the second and cannot be attached anew here:
+        nor with other lakes attached, which change by the second and cannot be attached anew here:
         their catalogue's log may be another file by then."""
         kept_mb = (address_space() - self._space) >> 20
-        has_readings = self._standing.beside is not None
-        return request.more_may_come and not has_readings and kept_mb < BESIDE_MB
+        return request.more_may_come and not self._standing.beside and kept_mb < BESIDE_MB
 
-    def _opened(self, request: Request, readings: WarehouseConnection | None) -> ReadSession:
+    def _opened(self, request: Request, beside: list[WarehouseConnection]) -> ReadSession:
         """The session, with the lake as it is asked for. What is allowed to be opened, and how much
         memory there is, is settled by the first query."""
         if self._session is None:
             with finding(request.snapshot):
                 self._standing.attach(snapshot=request.snapshot)
-                if readings is not None:
-                    self._standing.attach_beside(readings)
+                for other in beside:
+                    self._standing.attach_beside(other)
                 written = self._standing.reach().written
                 self._written = {path: _identity(path) for path in written}
                 self._session = confined(

@@ -59,7 +59,8 @@ def content_type(head: bytes, name: str) -> str:
     for signature, kind in _OURS:
         if head.startswith(signature):
             return kind
-    suffix = PurePosixPath(name).suffix.lower()
+    # As people see it: a file `.config` is a configuration.
+    suffix = PurePosixPath(f"x{PurePosixPath(name).name}").suffix.lower()
     if head[4:8] == b"ftyp":
         return "image/avif" if head[8:12] == b"avif" else "video/mp4"
     if head.startswith(b"RIFF"):

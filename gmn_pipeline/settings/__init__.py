@@ -22,6 +22,7 @@ from gmn_pipeline.settings.objects import ObjectSettings as ObjectSettings
 from gmn_pipeline.settings.objects_http import (
     ObjectsOverHttpSettings as ObjectsOverHttpSettings,
 )
+from gmn_pipeline.settings.processing import ProcessingSettings as ProcessingSettings
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
@@ -153,8 +154,8 @@ class WarehouseSettings(FolderSettings, ObjectStorageSettings):
     warehouse_catalog_url: str | None = Field(
         None,
         description="Catalogue of the warehouse: postgresql://user@host:5432/database, without a "
-        "password; it gets a schema gmn_warehouse there, and gmn_readings for "
-        "readings. Unset: a SQLite file in the data folder.",
+        "password; it gets a schema gmn_warehouse there, gmn_readings for "
+        "readings and gmn_objects for tables of objects. Unset: a SQLite file in the data folder.",
     )
     warehouse_catalog_password: SecretStr | None = Field(
         None, description="Password of that address."
@@ -162,8 +163,8 @@ class WarehouseSettings(FolderSettings, ObjectStorageSettings):
     warehouse_storage_url: str | None = Field(
         None,
         description="Data files of the warehouse: s3://bucket/prefix, or a folder (one that every "
-        "machine has under the same path); those of readings lie beside it, in a prefix that "
-        "ends in -readings. Unset: in the data folder.",
+        "machine has under the same path); those of readings and of objects' tables lie "
+        "beside it, in prefixes that end in -readings and -objects. Unset: in the data folder.",
     )
     warehouse_busy_timeout_s: float = Field(
         600.0, gt=0, description="Seconds a writer waits for another writer of the warehouse."
@@ -218,6 +219,10 @@ class ObjectServingSettings(ObjectRoadSettings, ObjectsOverHttpSettings, Serving
     """Way of objects over HTTP: the groups that it needs."""
 
 
+class ObjectProcessingSettings(ObjectRoadSettings, WarehouseSettings, ProcessingSettings):
+    """Way of what is read out of objects, into their tables: the groups that it needs."""
+
+
 class Settings(
     DaySettings,
     ShowerListSettings,
@@ -229,6 +234,7 @@ class Settings(
     AlertSettings,
     TopicsSettings,
     ObjectServingSettings,
+    ObjectProcessingSettings,
 ):
     """Settings of one process; `gmn settings` prints them."""
 
@@ -245,6 +251,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ObjectStorageSettings,
     ObjectSettings,
     ObjectsOverHttpSettings,
+    ProcessingSettings,
     QuerySettings,
     ServingSettings,
     TapSettings,

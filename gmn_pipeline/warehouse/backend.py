@@ -34,6 +34,11 @@ class Reach:
     ports: tuple[int, ...] = ()
     """TCP ports that it connects to."""
 
+    def __add__(self, other: "Reach") -> "Reach":
+        return Reach(
+            self.files + other.files, self.written + other.written, self.ports + other.ports
+        )
+
 
 class Catalog(Protocol):
     """DuckLake's own tables: where they are, and the locks that go with them."""

@@ -7,7 +7,7 @@ catalogue and data are (`backend.py`), tables (`ddl.py`) and rows (`trajectories
 import importlib.util
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
@@ -101,7 +101,7 @@ class WarehouseConnection:
     @contextmanager
     def standing(self) -> Iterator["Standing"]:
         """A DuckDB to read in, to which the lake is attached when it is wanted: now or as it was
-        at a snapshot, under one name or several; and another lake beside it."""
+        at a snapshot, under one name or several; and other lakes beside it."""
         with explaining(self._data_dir), self._session() as (connection, folder):
 
             def attach(name: str, snapshot: int | None) -> None:
@@ -226,7 +226,7 @@ class Standing:
         self.backend = backend
         self._attach = attach
         self._attach_beside = attach_beside
-        self.beside: WarehouseConnection | None = None
+        self.beside: list[WarehouseConnection] = []
 
     def attach(self, name: str = CATALOG, snapshot: int | None = None) -> None:
         """Attach the lake under a name, as it is or as it was at a snapshot."""
@@ -242,20 +242,19 @@ class Standing:
         """Attach another lake, which is there, as it is, under its own name. It is to be of the
         same settings, so that no other extension is wanted."""
         self._attach_beside(other)
-        self.beside = other
+        self.beside.append(other)
 
     def reach(self) -> Reach:
         """What the session needs of what is attached."""
-        own = self.backend.reach(self.connection)
-        if self.beside is None:
-            return own
-        other = self.beside.backend.reach(self.connection, self.beside.lake.name)
-        return Reach(own.files + other.files, own.written + other.written, own.ports + other.ports)
+        all_of_it = self.backend.reach(self.connection)
+        for beside in self.beside:
+            all_of_it += beside.backend.reach(self.connection, beside.lake.name)
+        return all_of_it
 
     @property
     def data(self) -> list[str]:
         """Where the data files of what is attached lie."""
-        backends = [self.backend] + ([self.beside.backend] if self.beside else [])
+        backends = [self.backend, *(beside.backend for beside in self.beside)]
         return [backend.storage.path for backend in backends]
 
     def use(self) -> None:
@@ -263,12 +262,11 @@ class Standing:
         _use(self.connection)
 
     @contextmanager
-    def reading(self, beside: WarehouseConnection | None = None) -> Iterator[None]:
-        """The presence of a reader; of another lake too."""
-        with (
-            self.backend.catalog.reading(),
-            beside.backend.catalog.reading() if beside else nullcontext(),
-        ):
+    def reading(self, beside: Sequence[WarehouseConnection] = ()) -> Iterator[None]:
+        """The presence of a reader; of other lakes too."""
+        with ExitStack() as present:
+            for backend in (self.backend, *(other.backend for other in beside)):
+                present.enter_context(backend.catalog.reading())
             yield
 
 

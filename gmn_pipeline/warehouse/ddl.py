@@ -19,6 +19,7 @@ from gmn_pipeline.schemas.derive import (
     duckdb_create_table,
 )
 from gmn_pipeline.schemas.fields import Field
+from gmn_pipeline.schemas.object_tables import OBJECT_TABLES, OBJECT_WORKING_TABLES
 from gmn_pipeline.schemas.stream_tables import DEAD_LETTERS, STREAM_OFFSETS
 from gmn_pipeline.schemas.tables import (
     READINGS_TABLES,
@@ -30,7 +31,8 @@ from gmn_pipeline.schemas.tables import (
 from gmn_pipeline.warehouse import statistics, views
 from gmn_pipeline.warehouse.backend import CATALOG
 from gmn_pipeline.warehouse.connection import WarehouseConnection, transaction
-from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE, Lake
+from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS, WAREHOUSE, Lake
+from gmn_pipeline.warehouse.objects.views import OBJECT_VIEWS
 from gmn_pipeline.warehouse.station_readings.layout import LAYOUT
 from gmn_pipeline.warehouse.station_readings.views import READINGS_VIEWS
 
@@ -80,6 +82,8 @@ def content(lake: Lake) -> Content:
             views.Definitions(READINGS_VIEWS),
             LAYOUT,
         )
+    if lake == OBJECTS:
+        return Content(OBJECT_TABLES, OBJECT_WORKING_TABLES, (), views.Definitions(OBJECT_VIEWS))
     return Content(WAREHOUSE_TABLES, WORKING_TABLES, STREAM_TABLES, views.of_warehouse())
 
 

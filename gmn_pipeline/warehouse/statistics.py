@@ -72,7 +72,7 @@ def taken_for_exact(
     found = {}
     for table in tables:
         if table.name in counted:
-            row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
+            row = connection.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()
             assert row is not None
             if (counted[table.name] or 0) == row[0]:
                 found[table] = int(row[0])
@@ -124,10 +124,9 @@ def _pairs(values: Sequence[object]) -> list[tuple[object, object]]:
 
 
 def _one_again(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = ", ".join(table.columns)
+    name = f'"{table.name}"'
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE one_row AS SELECT rowid AS id, {columns} FROM {table.name} "
-        "LIMIT 1"
+        f"CREATE OR REPLACE TEMP TABLE one_row AS SELECT rowid AS id_of_row, * FROM {name} LIMIT 1"
     )
-    connection.execute(f"DELETE FROM {table.name} WHERE rowid IN (SELECT id FROM one_row)")
-    connection.execute(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM one_row")
+    connection.execute(f"DELETE FROM {name} WHERE rowid IN (SELECT id_of_row FROM one_row)")
+    connection.execute(f"INSERT INTO {name} SELECT * EXCLUDE (id_of_row) FROM one_row")

@@ -21,9 +21,9 @@ from gmn_pipeline.errors import (
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import ask
-from gmn_pipeline.queries.sandbox import confine
 from gmn_pipeline.queries.session import read_session
 from gmn_pipeline.releases.snapshot import make_snapshot
+from gmn_pipeline.sandbox import confine
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources import iau_showers
 from gmn_pipeline.warehouse.connection import WarehouseConnection

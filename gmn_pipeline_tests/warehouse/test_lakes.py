@@ -10,14 +10,14 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import QueryRefused, SettingsError, WarehouseBusy
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.pool import QueryPool
-from gmn_pipeline.queries.process import ask
+from gmn_pipeline.queries.process import QueryProcess, ask
 from gmn_pipeline.queries.session import read_session
 from gmn_pipeline.queries.states import states_of
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.backend import open_backend
 from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.lakes import READINGS
+from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS
 from gmn_pipeline.warehouse.maintenance import maintain_lake
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer
 from gmn_pipeline_tests.support.places import SECRETS, catalog_of, load, placed
@@ -92,6 +92,26 @@ def test_processes_that_are_kept_ready_answer_about_readings_too(settings: Setti
                 pool.ask(f"FROM {hidden}", limits=LIMITS)
     finally:
         pool.close()
+
+
+def test_tables_of_objects_are_for_who_may_see_all_projects_only(settings: Settings) -> None:
+    objects = WarehouseConnection(settings, OBJECTS)
+    sql = "SELECT count(*) AS n, (SELECT count(*) FROM trajectories) AS t FROM objects.catalogue"
+    with objects.writing():
+        pass
+    with QueryProcess().ask(settings, sql, limits=LIMITS, with_objects=True) as answer:
+        assert [row for batch in answer for row in batch.to_pylist()] == [{"n": 0, "t": 20}]
+    pool = QueryPool(settings, 1, frozenset())
+    try:
+        with pytest.raises(QueryRefused, match="no table"):
+            pool.ask(sql, limits=LIMITS)
+    finally:
+        pool.close()
+    with (
+        read_session(settings, LIMITS) as session,
+        pytest.raises(QueryRefused, match="no table"),
+    ):
+        session.run(sql)
 
 
 NOT_ASKED = (

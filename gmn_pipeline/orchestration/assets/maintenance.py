@@ -5,7 +5,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.flows.maintenance import maintain
+from gmn_pipeline.flows.maintenance import maintain, maintain_objects
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.metadata import OWNERS
 from gmn_pipeline.orchestration.pools import WAREHOUSE_WRITER
@@ -28,7 +28,10 @@ def warehouse_maintenance(
 ) -> dg.MaterializeResult[None]:
     settings = pipeline.settings()
     try:
-        done = maintain(settings, pipeline.ledger())
+        done = asdict(maintain(settings, pipeline.ledger()))
+        objects = maintain_objects(settings)
     except GmnError as error:
         raise retry_or_fail(context, settings, [error]) from error
-    return dg.MaterializeResult(metadata=asdict(done))
+    if objects is not None:
+        done |= {f"objects_{name}": count for name, count in asdict(objects).items()}
+    return dg.MaterializeResult(metadata=done)

@@ -1,7 +1,8 @@
-"""What the operating system denies to the process of a query.
+"""What the operating system denies to a process that works on what others typed or sent.
 
-What belongs here: limits of a process that DuckDB's settings cannot lift. What does not: DuckDB's
-own settings (`session.py`). A query's text has been judged before; this holds where that failed.
+What belongs here: limits of a process that no library's settings can lift. What does not: those
+settings (`queries/session.py`). A query's text has been judged before; this holds where that
+failed.
 """
 
 import ctypes
@@ -29,7 +30,7 @@ _NO_NEW_PRIVS = 38
 
 
 def limit_memory(memory_mb: int) -> None:
-    """So much more than the process has now; what cannot be had is an error of the query."""
+    """So much more than the process has now; what cannot be had is an error of the work."""
     _lower(resource.RLIMIT_AS, address_space() + ((memory_mb + BESIDE_MB) << 20))
     _lower(resource.RLIMIT_CORE, 0)
 
@@ -53,6 +54,11 @@ def limit_processor(seconds: float) -> None:
     resource.setrlimit(
         resource.RLIMIT_CPU, (value if most == resource.RLIM_INFINITY else min(value, most), most)
     )
+
+
+def limit_file(size_mb: int) -> None:
+    """End the process (SIGXFSZ) that writes a file larger than that."""
+    _lower(resource.RLIMIT_FSIZE, size_mb << 20)
 
 
 def _lower(what: int, value: int) -> None:

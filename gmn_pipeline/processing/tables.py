@@ -1,0 +1,175 @@
+"""Tables in files: CSV, TSV, JSON, NDJSON, Parquet; FITS and VOTable (`astronomical.py`).
+
+What belongs here: finding out their columns, and rows by the types that their table has. What does
+not: the table in the lake (`warehouse/objects/loading.py`).
+
+Without a rule a schema is proposed only, in the object's metadata. A rule of the container accepts
+it: `{"names": "*.csv", "table": "weather"}` loads such files into `<container>_weather`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from gmn_pipeline.errors import ObjectRefused
+from gmn_pipeline.processing import astronomical
+from gmn_pipeline.processing.processor import Found, Outcome, Rows, Task, matching
+from gmn_pipeline.schemas.objects import ObjectName
+from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.storage.files import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CSV, _TSV, _PARQUET = "text/csv", "text/tab-separated-values", "application/vnd.apache.parquet"
+_NDJSON, _JSON = "application/x-ndjson", "application/json"
+_SHOWN_COLUMNS = 300
+_MOST_JSON_BYTES = 1 << 28  # of one value
+
+
+class Tables:
+    """See above."""
+
+    name = "tables"
+    version = 1
+    content_types = (_CSV, _TSV, _PARQUET, _NDJSON, _JSON, *astronomical.CONTENT_TYPES)
+
+    def process(self, task: Task) -> Outcome:
+        """Rows for the table that a rule names, or what is proposed."""
+        kind = task.stored.description.content_type
+        if kind == _JSON and not _is_list(task.path):
+            return Outcome()  # one thing, and no table
+        path, units = task.path, dict[str, str]()
+        if kind in astronomical.CONTENT_TYPES:
+            converted = astronomical.as_parquet(path, kind, task.folder)
+            if converted is None:
+                return Outcome()
+            kind, (path, units) = _PARQUET, converted
+        rule = matching(task.rules, task.stored.name.name)
+        with _duckdb(task.folder) as db:
+            source = _source(kind, path)
+            columns = _described(db, source)
+            if rule is None:
+                count = db.execute(f"SELECT count(*) FROM {source}").fetchone()
+                return Outcome(found=_told(columns, units, count[0] if count else 0, "proposed"))
+            table = table_name(task.stored.name, rule.get("table"))
+            known = task.known.get(table, {})
+            if kind in (_CSV, _TSV):
+                source = _source(kind, path, _given(columns, known))
+            rows, written = _written(db, source, columns, known, task.folder / "table.parquet")
+        told = _told(columns, units, rows, "loaded", table)
+        return Outcome(rows=[Rows(table, written, of_container=True)], found=told)
+
+
+def table_name(name: ObjectName, table: str | None) -> str:
+    """The name, in the lake, of a table of a container; that of the file where none is given."""
+    wanted = table or Path(name.name).stem
+    plain = re.sub(r"[^a-z0-9_]+", "_", f"{name.container}_{wanted}".lower()).rstrip("_")
+    return f"_{plain}" if plain[0].isdigit() else plain
+
+
+def _is_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1_024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+@contextmanager
+def _duckdb(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
+    with duckdb.connect(":memory:") as db:
+        db.execute(f"SET temp_directory = {sql_text(str(folder))}")
+        db.execute("SET threads = 1")  # rows keep the order of the file
+        db.execute("SET TimeZone = 'UTC'")
+        db.execute("SET autoinstall_known_extensions = false")
+        yield db
+
+
+def _source(kind: str, path: Path, types: Mapping[str, str] | None = None) -> str:
+    """What to select from. All of a text is looked at before its types are taken for known."""
+    file = sql_text(literal(path))
+    if kind == _PARQUET:
+        return f"read_parquet({file})"
+    if kind in (_JSON, _NDJSON):
+        form = "array" if kind == _JSON else "newline_delimited"
+        return (
+            f"read_json({file}, format = '{form}', sample_size = -1, "
+            f"maximum_object_size = {_MOST_JSON_BYTES}, map_inference_threshold = -1)"
+        )
+    more = ", delim = '\t'" if kind == _TSV else ""
+    if types:
+        given = ", ".join(f"{sql_text(name)}: {sql_text(one)}" for name, one in types.items())
+        more += f", types = {{{given}}}"
+    return f"read_csv({file}, sample_size = -1{more})"
+
+
+def _described(db: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    rows = db.execute(
+        f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {source})"
+    ).fetchall()
+    return dict(rows)
+
+
+def _given(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Types that the table has, of columns that the file has too."""
+    there = {name.lower(): kind for name, kind in known.items()}
+    return {name: there[name.lower()] for name in columns if name.lower() in there}
+
+
+def _written(
+    db: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str],
+    known: Mapping[str, str], path: Path,
+) -> tuple[int, Path]:  # fmt: skip
+    """Write the rows, in the types of the table where it has the columns already.
+
+    Raises ObjectRefused where a value would be another one in the type of its column.
+    """
+    given = _given(columns, known)
+    now = _described(db, source)
+    chosen, changed = [], []
+    for name, kind in now.items():
+        quoted = '"' + name.replace('"', '""') + '"'
+        wanted = given.get(name, "VARCHAR" if kind == "JSON" else kind)
+        if wanted == kind:
+            chosen.append(quoted)
+            continue
+        chosen.append(f"CAST({quoted} AS {wanted}) AS {quoted}")
+        there_and_back = f"TRY_CAST(TRY_CAST({quoted} AS {wanted}) AS {kind})"
+        differ = f"count(*) FILTER ({there_and_back} IS DISTINCT FROM {quoted})"
+        if kind != "JSON" and _one(db, f"SELECT {differ} FROM {source}"):
+            changed.append(f"{name} was {wanted} and is {kind}")
+    if changed:
+        raise ObjectRefused(f"Columns have other types than their table: {'; '.join(changed)}.")
+    try:
+        rows = _one(
+            db, f"COPY (SELECT {', '.join(chosen)} FROM {source}) TO {sql_text(str(path))} "
+            "(FORMAT parquet)",
+        )  # fmt: skip
+    except duckdb.ConversionException as error:
+        said = str(error).split("\n\n")[0]
+        raise ObjectRefused(f"Columns have other types than their table: {said}") from error
+    return int(rows), path
+
+
+def _one(db: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = db.execute(sql).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _told(
+    columns: Mapping[str, str], units: Mapping[str, str], rows: int, state: str, table: str = ""
+) -> Found:
+    some: Sequence[tuple[str, str]] = list(columns.items())[:_SHOWN_COLUMNS]
+    said: dict[str, Any] = {
+        "state": state,
+        "rows": rows,
+        "columns": [
+            {"name": name, "type": kind[:200]} | ({"unit": units[name]} if name in units else {})
+            for name, kind in some
+        ],
+        "column_count": len(columns),
+    }
+    return Found(metadata=said | ({"table": table} if table else {}))
