@@ -256,7 +256,7 @@ def test_who_is_killed_at_a_commit_leaves_rows_of_one_version_and_none_twice(
         bench.put("a.png", png(night_sky([(50, 50)])))
         bench.process()
         stars_before, seen = 1, set()
-        for nth in count(step=2):  # each takes a second: every other one
+        for nth in count(step=4):  # each takes a second: every fourth one
             # One star more than before: rows tell which version they are of.
             stars = [(40 + 20 * (n % 12), 40 + 20 * (n // 12)) for n in range(nth + 2)]
             child = processes.Process(target=die_at, args=(settings, nth, png(night_sky(stars))))

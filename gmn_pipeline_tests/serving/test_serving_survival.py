@@ -236,7 +236,7 @@ def test_a_backup_that_went_on_otherwise_is_not_answered_with_what_was_kept(
         server.wait_for(lambda v=float(speed): speed_of(server, asked) == v)
         replies.append(server.get(asked))
         if not number:
-            folder.rename(folder.with_name("former"))
+            folder.rename(folder.with_name("replaced"))
             backup.rename(folder)
     first, second = replies
     assert first.headers["GMN-Snapshot"] == second.headers["GMN-Snapshot"]

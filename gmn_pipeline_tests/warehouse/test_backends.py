@@ -37,7 +37,7 @@ from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import assert_same, count, maintain, state
 
 
-@pytest.fixture(params=["postgres", "postgres and S3", "S3"])
+@pytest.fixture(params=["postgres and S3", "S3"])
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     """Of a warehouse that is not there yet."""
     found = {}
