@@ -64,7 +64,7 @@ def ls(
 def _print_level(
     lake: OpenedObjects, project: str, container: str, folder: str, *, json: bool
 ) -> None:
-    lake.metadata_schema(project, container)  # that there is such a container
+    lake.catalogue.metadata_schema(project, container)  # that there is such a container
     after = ""
     while page := lake.search.level(project, container, folder, _PAGE, after):
         for one in page:
@@ -226,7 +226,7 @@ def of_folder(lake: OpenedObjects, what: str) -> Iterator[tuple[StoredObject, st
     """All objects of PROJECT/CONTAINER[/FOLDER], with their names in it. Raises ObjectMissing if
     there is no such container, or nothing in it."""
     project, container, folder = place_of(what)
-    lake.metadata_schema(project, container)
+    lake.catalogue.metadata_schema(project, container)
     is_empty = True
     for stored in lake.found(Search(project=project, container=container, folder=folder)):
         yield stored, stored.name.name[len(folder) :]

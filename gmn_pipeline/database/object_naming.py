@@ -4,27 +4,31 @@ What belongs here: what one transaction does to objects and containers. What doe
 transactions there are (`objects.py`), and rows (`object_rows.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.database.object_rows import insert_operations, replace_terms, version_row
+from gmn_pipeline.database.object_rows import (
+    in_container,
+    insert_operations,
+    replace_terms,
+    some_at_once,
+    version_row,
+)
 from gmn_pipeline.database.tables import CONTAINERS, CONTENTS, OBJECT_VERSIONS, OBJECTS
 from gmn_pipeline.errors import ObjectConflict, ObjectMissing
-from gmn_pipeline.schemas.objects import By, NewVersion, ObjectName, OperationKind, StoredObject
-
-_NAMES_AT_ONCE = 500  # asked for by one statement
+from gmn_pipeline.schemas.objects import By, NewVersion, OperationKind, StoredObject
 
 
 def named(
     connection: Connection, news: Sequence[NewVersion], by: By, kind: OperationKind
 ) -> list[StoredObject]:
-    places = {(new.name.project, new.name.container): new.name for new in news}
+    places = {(new.name.project, new.name.container) for new in news}
     # In order, so that two who name in the same containers wait for each other, not both.
-    containers = {place: container_id_of(connection, places[place]) for place in sorted(places)}
+    containers = {place: container_id_of(connection, *place) for place in sorted(places)}
     _check_claims(connection, news)
     now = utc_now()
     stored = []
@@ -67,18 +71,22 @@ def named(
 
 def _check_claims(connection: Connection, news: Sequence[NewVersion]) -> None:
     """That no sweep took bytes which came so slowly that their claim was over."""
-    wanted = sorted({new.content.sha256 for new in news})
-    found: set[str] = set()
-    for first in range(0, len(wanted), _NAMES_AT_ONCE):
-        some = wanted[first : first + _NAMES_AT_ONCE]
-        query = select(CONTENTS.c.sha256).where(CONTENTS.c.sha256.in_(some))
-        found |= set(connection.execute(query).scalars())
-    gone = set(wanted) - found
+    wanted = {new.content.sha256 for new in news}
+    gone = wanted - set(contents_of(connection, wanted, true()))
     if gone:
         raise ObjectConflict(
             f"The bytes {min(gone)} were not named before their claim was over.",
             remedy="Put them again; GMN_OBJECTS_CLAIM_HOURS is how long a claim holds.",
         )
+
+
+def contents_of(
+    connection: Connection, sha256s: Iterable[str], which: ColumnElement[bool]
+) -> Iterator[str]:
+    """Those of these bytes that the catalogue knows, and for which that holds."""
+    for some in some_at_once(sha256s):
+        query = select(CONTENTS.c.sha256).where(CONTENTS.c.sha256.in_(some), which)
+        yield from connection.scalars(query)
 
 
 def _live(
@@ -87,13 +95,11 @@ def _live(
     news: Sequence[NewVersion],
 ) -> dict[tuple[int, str], tuple[int | None, int]]:
     """Objects that have one of the names now: their ids and newest versions."""
-    names = sorted({new.name.name for new in news})
     query = select(
         OBJECTS.c.container_id, OBJECTS.c.live_name, OBJECTS.c.object_id, OBJECTS.c.newest_version
     )
     found: dict[tuple[int, str], tuple[int | None, int]] = {}
-    for first in range(0, len(names), _NAMES_AT_ONCE):
-        some = names[first : first + _NAMES_AT_ONCE]
+    for some in some_at_once(new.name.name for new in news):
         rows = connection.execute(
             query.where(
                 OBJECTS.c.container_id.in_(containers.values()), OBJECTS.c.live_name.in_(some)
@@ -103,18 +109,22 @@ def _live(
     return found
 
 
-def container_id_of(connection: Connection, name: ObjectName) -> int:
+def container_id_of(connection: Connection, project: str, container: str) -> int:
     """The id of a container, which nobody else names in until the transaction ends."""
-    query = select(CONTAINERS.c.container_id).where(
-        CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container
-    )
+    query = select(CONTAINERS.c.container_id).where(in_container(project, container))
     found = connection.scalar(query.with_for_update())
     if found is None:
-        raise ObjectMissing(
-            f"There is no container {name.project}/{name.container}.",
-            remedy=f"Make it: 'gmn objects make {name.project}/{name.container}'.",
-        )
+        raise no_container(project, container)
     return int(found)
+
+
+def no_container(project: str, container: str) -> ObjectMissing:
+    """What to say where there is none of that name."""
+    return ObjectMissing(
+        f"There is no container {project}/{container}.",
+        remedy=f"'gmn objects ls {project}' lists those that there are, and 'gmn objects make "
+        f"{project}/{container}' makes it.",
+    )
 
 
 def change_live(connection: Connection, stored: StoredObject, **values: object) -> None:
@@ -143,7 +153,3 @@ def not_there_already(what: str) -> Iterator[None]:
         raise ObjectConflict(
             f"There is a {what} already.", remedy="Choose another name."
         ) from error
-
-
-def in_container(name: ObjectName) -> ColumnElement[bool]:
-    return and_(CONTAINERS.c.project == name.project, CONTAINERS.c.container == name.container)

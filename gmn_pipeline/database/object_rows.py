@@ -4,10 +4,10 @@ What belongs here: how a version, its terms and the log lie in their tables. Wha
 of them change together (`objects.py`), and which are asked for (`object_search.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gmn_pipeline.clock import utc_now
@@ -34,6 +34,7 @@ from gmn_pipeline.schemas.objects import (
 NEWEST: ColumnElement[bool] = OBJECT_VERSIONS.c.version == OBJECTS.c.newest_version
 TAG = "tag"
 METADATA = "metadata."
+_AT_ONCE = 500  # asked for by one statement
 OBSERVED_DAY = "observed.day"
 """A day (UTC, as an ordinal) on which an object was observed: of two times that limit each other,
 an index on either finds half of all objects."""
@@ -61,6 +62,18 @@ def described(*more: ColumnElement[Any]) -> Select[Any]:
         .join(CONTAINERS, CONTAINERS.c.container_id == OBJECTS.c.container_id)
         .join(OBJECT_VERSIONS, OBJECT_VERSIONS.c.object_id == OBJECTS.c.object_id)
     )  # fmt: skip
+
+
+def in_container(project: str, container: str) -> ColumnElement[bool]:
+    """Whether a row is of this container."""
+    return and_(CONTAINERS.c.project == project, CONTAINERS.c.container == container)
+
+
+def some_at_once(values: Iterable[str]) -> Iterator[list[str]]:
+    """Values in order, each once, as many at a time as one statement asks for."""
+    ordered = sorted(set(values))
+    for first in range(0, len(ordered), _AT_ONCE):
+        yield ordered[first : first + _AT_ONCE]
 
 
 def stored_object(row: Row[Any]) -> StoredObject:

@@ -17,7 +17,14 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
-from gmn_pipeline.database.object_rows import NEWEST, described, insert_operations, stored_object
+from gmn_pipeline.database.object_naming import container_id_of
+from gmn_pipeline.database.object_rows import (
+    NEWEST,
+    described,
+    in_container,
+    insert_operations,
+    stored_object,
+)
 from gmn_pipeline.database.tables import (
     CONTAINER_RULES,
     CONTAINERS,
@@ -28,7 +35,6 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
     OBJECTS_TO_REPROCESS,
 )
-from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.schemas.objects import By, Json, OperationKind, StoredObject
 
 MADE_BY = "processor "
@@ -296,20 +302,14 @@ class ObjectRuns:
             CONTAINERS, CONTAINERS.c.container_id == CONTAINER_RULES.c.container_id
         )
         with self._database.reading() as connection:
-            found = connection.scalar(query.where(_is_container(project, container))) \
+            found = connection.scalar(query.where(in_container(project, container))) \
                 if connection else None  # fmt: skip
         return found or {}
 
     def set_rules(self, project: str, container: str, rules: Json, by: By) -> None:
         """Let a container say something else to them. Raises ObjectMissing if there is none."""
         with self._database.writing() as connection:
-            container_id = connection.scalar(
-                select(CONTAINERS.c.container_id)
-                .where(_is_container(project, container))
-                .with_for_update()
-            )
-            if container_id is None:
-                raise ObjectMissing(f"There is no container {project}/{container}.")
+            container_id = container_id_of(connection, project, container)
             of_it = CONTAINER_RULES.c.container_id == container_id
             connection.execute(CONTAINER_RULES.delete().where(of_it))
             connection.execute(
@@ -317,10 +317,6 @@ class ObjectRuns:
                     container_id=container_id, rules=rules, set_by=by.who, set_at_utc=utc_now()
                 )
             )
-
-
-def _is_container(project: str, container: str) -> ColumnElement[bool]:
-    return and_(CONTAINERS.c.project == project, CONTAINERS.c.container == container)
 
 
 def _is_of(content_types: Sequence[str]) -> ColumnElement[bool]:

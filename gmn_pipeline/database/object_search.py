@@ -22,7 +22,9 @@ from gmn_pipeline.database.object_rows import (
     OBSERVED_LONG,
     TAG,
     described,
+    in_container,
     operation,
+    some_at_once,
     stored_object,
 )
 from gmn_pipeline.database.tables import (
@@ -34,7 +36,6 @@ from gmn_pipeline.database.tables import (
 )
 from gmn_pipeline.schemas.objects import Link, Operation, StoredObject
 
-_NAMES_AT_ONCE = 500  # asked for by one statement
 _FEW_DAYS = timedelta(days=60)  # of more there are too many objects to begin with
 
 
@@ -104,17 +105,14 @@ class ObjectSearch:
     ) -> dict[str, StoredObject]:
         """Objects of a container by their names, as many of them as there are."""
         found: dict[str, StoredObject] = {}
-        asked = sorted(names)
         with self._database.reading() as connection:
-            for first in range(0, len(asked) if connection else 0, _NAMES_AT_ONCE):
+            if connection is None:
+                return found
+            for some in some_at_once(names):
                 query = described().where(
-                    NEWEST,
-                    CONTAINERS.c.project == project,
-                    CONTAINERS.c.container == container,
-                    OBJECTS.c.live_name.in_(asked[first : first + _NAMES_AT_ONCE]),
+                    NEWEST, in_container(project, container), OBJECTS.c.live_name.in_(some)
                 )
-                for row in connection.execute(query) if connection else ():
-                    found[row.name] = stored_object(row)
+                found |= {row.name: stored_object(row) for row in connection.execute(query)}
         return found
 
     def count(self, search: Search) -> tuple[int, int]:
@@ -143,9 +141,7 @@ class ObjectSearch:
             if connection is None:
                 return []
             container_id = connection.scalar(
-                select(CONTAINERS.c.container_id).where(
-                    CONTAINERS.c.project == project, CONTAINERS.c.container == container
-                )
+                select(CONTAINERS.c.container_id).where(in_container(project, container))
             )
             last = folder + after + (_LAST if after.endswith("/") else "")
             while container_id is not None and len(found) < most:

@@ -30,13 +30,15 @@ from gmn_pipeline.database.engine import Database
 from gmn_pipeline.database.object_naming import (
     change_live,
     container_id_of,
-    in_container,
+    contents_of,
     named,
+    no_container,
     not_there_already,
 )
 from gmn_pipeline.database.object_rows import (
     NEWEST,
     described,
+    in_container,
     insert_operations,
     insert_or,
     stored_object,
@@ -62,6 +64,7 @@ from gmn_pipeline.schemas.objects import (
 )
 
 _LONG_AGO = datetime(1970, 1, 1)
+_SWEPT_AT_ONCE = 50  # whoever else writes to the database waits until they are removed
 
 
 class ObjectCatalogue:
@@ -126,6 +129,16 @@ class ObjectCatalogue:
         with self._database.reading() as connection:
             return dict(map(tuple, connection.execute(query))) if connection else {}
 
+    def metadata_schema(self, project: str, container: str) -> Json:
+        """What metadata in a container is checked by; None if by nothing.
+
+        Raises ObjectMissing if there is no such container.
+        """
+        containers = self.containers(project)
+        if container not in containers:
+            raise no_container(project, container)
+        return containers[container]
+
     # bytes
 
     def claim(self, contents: Collection[Content]) -> set[str]:
@@ -138,10 +151,8 @@ class ObjectCatalogue:
             again = {"claimed_at_utc": insert.excluded.claimed_at_utc}
             statement = insert.on_conflict_do_update(index_elements=[CONTENTS.c.sha256], set_=again)
             _execute_for(connection, statement, contents, utc_now())
-            wrong = connection.scalars(
-                select(CONTENTS.c.sha256).where(CONTENTS.c.fault.is_not(None))
-            )
-            return set(wrong) & {one.sha256 for one in contents}
+            claimed = {one.sha256 for one in contents}
+            return set(contents_of(connection, claimed, CONTENTS.c.fault.is_not(None)))
 
     def adopt(self, contents: Collection[Content]) -> None:
         """Take down bytes that are there, if they are not known: the next sweep removes them."""
@@ -154,14 +165,22 @@ class ObjectCatalogue:
         that nothing names and nobody claimed lately; how many those were."""
         with self._database.writing() as connection:
             _forget(connection)
-            named = exists().where(OBJECT_VERSIONS.c.sha256 == CONTENTS.c.sha256)
-            unnamed = and_(not_(named), CONTENTS.c.claimed_at_utc < claimed_before_utc)
-            gone = connection.execute(
-                CONTENTS.delete().where(unnamed).returning(CONTENTS.c.sha256)
-            ).scalars().all()  # fmt: skip
-            for sha256 in gone:
-                remove(sha256)
-        return len(gone)
+        named = exists().where(OBJECT_VERSIONS.c.sha256 == CONTENTS.c.sha256)
+        unnamed = and_(not_(named), CONTENTS.c.claimed_at_utc < claimed_before_utc)
+        with self._database.reading() as connection:
+            query = select(CONTENTS.c.sha256).where(unnamed)
+            found = list(connection.scalars(query)) if connection else []
+        removed = 0
+        for first in range(0, len(found), _SWEPT_AT_ONCE):
+            some = CONTENTS.c.sha256.in_(found[first : first + _SWEPT_AT_ONCE])
+            with self._database.writing() as connection:
+                gone = connection.scalars(
+                    CONTENTS.delete().where(some, unnamed).returning(CONTENTS.c.sha256)
+                ).all()
+                for sha256 in gone:
+                    remove(sha256)
+            removed += len(gone)
+        return removed
 
     def to_check(self, checked_before_utc: datetime, most: int) -> list[Content]:
         """Named bytes that were not looked at since then, those never looked at first."""
@@ -247,7 +266,9 @@ class ObjectCatalogue:
         Raises ObjectMissing.
         """
         return self._one(
-            in_container(name) & (OBJECTS.c.live_name == name.name), version, str(name)
+            in_container(name.project, name.container) & (OBJECTS.c.live_name == name.name),
+            version,
+            str(name),
         )
 
     def by_id(self, object_id: int, version: int | None = None) -> StoredObject:
@@ -285,7 +306,7 @@ class ObjectCatalogue:
         Raises ObjectConflict if the name is taken or the object was deleted meanwhile.
         """
         with self._changing(stored, OperationKind.MOVE, by) as connection:
-            container_id = container_id_of(connection, to)
+            container_id = container_id_of(connection, to.project, to.container)
             with not_there_already(f"object {to}"):
                 change_live(
                     connection, stored,

@@ -104,7 +104,7 @@ def put_files(
     Calls `on_file` with each that is done, and with why if it failed. Raises ObjectMissing if there
     is no such container, and what would meet each file (StorageUnavailable, DiskFull, ...).
     """
-    schema = lake.metadata_schema(project, container)
+    schema = lake.catalogue.metadata_schema(project, container)
     with lake.landing.incoming() as folder, ThreadPoolExecutor(_THREADS, "put") as pool:
         puts = _Puts(lake, project, container, schema, by, folder, on_file)
         try:

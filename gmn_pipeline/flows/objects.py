@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from gmn_pipeline.database.engine import Database, open_database
 from gmn_pipeline.database.object_search import ObjectSearch, Search
 from gmn_pipeline.database.objects import ObjectCatalogue
-from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.landing.objects import ObjectLanding
-from gmn_pipeline.schemas.objects import Json, StoredObject
+from gmn_pipeline.schemas.objects import StoredObject
 from gmn_pipeline.settings import ObjectRoadSettings
 from gmn_pipeline.storage.contents import ContentStore, open_contents
 
@@ -28,17 +27,6 @@ class OpenedObjects:
     search: ObjectSearch
     contents: ContentStore
     landing: ObjectLanding
-
-    def metadata_schema(self, project: str, container: str) -> Json:
-        """What metadata in a container is checked by. Raises ObjectMissing if there is none."""
-        containers = self.catalogue.containers(project)
-        if container not in containers:
-            raise ObjectMissing(
-                f"There is no container {project}/{container}.",
-                remedy=f"'gmn objects ls {project}' lists those that there are, and 'gmn objects "
-                f"make {project}/{container}' makes it.",
-            )
-        return containers[container]
 
     def found(self, search: Search) -> Iterator[StoredObject]:
         """All that a search finds, a page at a time."""

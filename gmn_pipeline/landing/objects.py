@@ -38,7 +38,8 @@ from gmn_pipeline.schemas.objects import (
 from gmn_pipeline.storage.contents import ContentStore
 from gmn_pipeline.storage.hashing import Sha256
 
-_AT_ONCE = 200  # of bytes that are looked at together
+_AT_ONCE = 200  # of contents that are taken down together
+_CHECKED_AT_ONCE = 2_000  # of contents that are asked for together: they are sorted each time
 _PLACED_AT_ONCE = 16
 
 
@@ -131,10 +132,10 @@ class ObjectLanding:
 
     def _checked(self, staged: Sequence[Staged]) -> list[Description]:
         """What is said of each, with its type, after its container's schema was asked."""
-        projects = {one.name.project for one in staged}
-        schemas = {project: self.catalogue.containers(project) for project in projects}
+        places = {(one.name.project, one.name.container) for one in staged}
+        schemas = {place: self.catalogue.metadata_schema(*place) for place in places}
         for one in staged:
-            schema = schemas[one.name.project].get(one.name.container)
+            schema = schemas[one.name.project, one.name.container]
             if schema is not None:
                 check_metadata(one.description, schema, one.name)
         return [_with_type(one) for one in staged]
@@ -157,7 +158,7 @@ class ObjectLanding:
         after: int | None, by: By, kind: OperationKind,
     ) -> StoredObject:  # fmt: skip
         try:
-            schema = self.catalogue.containers(to.project).get(to.container)
+            schema = self.catalogue.metadata_schema(to.project, to.container)
             if schema is not None:
                 check_metadata(description, schema, to)
             self.catalogue.claim([stored.content])
@@ -221,7 +222,7 @@ class ObjectLanding:
         any point, the next one goes on from there, with the same `checked_before_utc` or a later
         one. Calls `on_checked` with the size of each."""
         done = Verification()
-        while some := self.catalogue.to_check(checked_before_utc, _AT_ONCE):
+        while some := self.catalogue.to_check(checked_before_utc, _CHECKED_AT_ONCE):
             for content in some:
                 fault = self._fault(content)
                 self.catalogue.record_checked({content.sha256: fault})

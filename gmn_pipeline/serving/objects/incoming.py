@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 import anyio
 
 from gmn_pipeline.database.objects import ObjectCatalogue
-from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.landing.objects import check_metadata
 from gmn_pipeline.schemas.objects import Description, ObjectName
 from gmn_pipeline.serving.objects.told import description_of
@@ -110,9 +109,6 @@ def description_in(headers: Mapping[str, str]) -> Description:
 def check_place(catalogue: ObjectCatalogue, name: ObjectName, description: Description) -> None:
     """That something could be put there, before its bytes come. Raises ObjectMissing if there is
     no such container, ObjectRefused if what is said is not by its schema."""
-    containers = catalogue.containers(name.project)
-    if name.container not in containers:
-        raise ObjectMissing(f"There is no container {name.project}/{name.container}.")
-    schema = containers[name.container]
+    schema = catalogue.metadata_schema(name.project, name.container)
     if schema is not None:
         check_metadata(description, schema, name)

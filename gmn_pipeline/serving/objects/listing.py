@@ -15,7 +15,6 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from gmn_pipeline.database.object_search import Folder, Interval, Search
-from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.schemas.accounts import Right
 from gmn_pipeline.schemas.object_json import json_of_operation
 from gmn_pipeline.schemas.objects import Link, LinkKind, ObjectName, StoredObject
@@ -97,8 +96,7 @@ async def level(visit: Visit) -> Response:
     lake = visit.service.lake
 
     def found() -> list[Folder | StoredObject]:
-        if container not in lake.catalogue.containers(project):
-            raise ObjectMissing(f"There is no container {project}/{container}.")
+        lake.catalogue.metadata_schema(project, container)  # that there is such a container
         return lake.search.level(project, container, inside, most + 1, visit.text("after"))
 
     entries = await visit.service.run(found)
