@@ -16,6 +16,7 @@ from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import RetryableError, SettingsError
 from gmn_pipeline.flows.station_database import (
+    LastSent,
     Taken,
     opened_road,
     take_between,
@@ -48,30 +49,34 @@ def database(
             _say(take_between(opened, begin, end, publish))
         return
     if every is None:
-        _take(settings)
+        _take(settings, LastSent())
         return
-    stopped = threading.Event()
+    stopped, sent = threading.Event(), LastSent()
     with on_signals(stopped.set):
         while True:
             try:
-                _take(settings)
+                _take(settings, sent)
             except RetryableError as error:
                 errors.print(str(error), markup=False, soft_wrap=True)
             if stopped.wait(every):
                 return
 
 
-def _take(settings: Settings) -> None:
+def _take(settings: Settings, sent: LastSent) -> None:
     marks = SourceMarks(open_database(settings))
     with opened_road(settings) as (opened, publish):
         taken = take_what_is_new(
-            opened, marks, publish, on_page=lambda so_far: console.print(f"{so_far.read:,} rows")
-        )
+            opened, marks, publish, sent=sent,
+            on_page=lambda so_far: console.print(f"{so_far.read:,} rows"),
+        )  # fmt: skip
     _say(taken)
 
 
 def _say(taken: Taken) -> None:
-    said = f"{taken.read:,} rows: {taken.published:,} published, {taken.refused:,} refused."
+    said = (
+        f"{taken.read:,} rows: {taken.published:,} published, {taken.refused:,} refused, "
+        f"{taken.unchanged:,} read again as they were."
+    )
     if taken.out_of_reach:
         said += f" {taken.out_of_reach:,} have nothing in the column that grows: not taken."
     console.print(said, highlight=False)

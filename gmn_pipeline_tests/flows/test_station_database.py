@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import CountMismatch, SettingsError, SourceUnavailable
-from gmn_pipeline.flows.station_database import Taken, take_between, take_what_is_new
+from gmn_pipeline.flows.station_database import LastSent, Taken, take_between, take_what_is_new
 from gmn_pipeline.sources.station_database import (
     StationDatabase,
     StationTable,
@@ -115,8 +115,14 @@ def test_a_table_is_taken_whole_and_then_only_what_came_since(
         assert topic.sensors == list(range(7))
         insert(mariadb, 7, 8)
         taken = take_what_is_new(database, marks, topic)
-    assert topic.sensors[7:] == [5, 6, 7, 8]  # two are read again, as the description says
-    assert taken.read == 4
+        assert topic.sensors[7:] == [5, 6, 7, 8]  # two are read again, as the description says
+        assert taken.read == 4
+        sent = LastSent(most=3)
+        for changed, again in (((), 2), ((), 0), ((8,), 1)):
+            for sensor in changed:
+                mariadb.run(f"UPDATE readings SET temp = 9 WHERE sensor = {sensor}")
+            taken = take_what_is_new(database, marks, topic, sent=sent)
+            assert (taken.read, taken.published, taken.unchanged) == (2, again, 2 - again)
 
 
 def test_values_keep_what_they_are(
