@@ -7,6 +7,8 @@ NPM := PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.j
 DATA_DIR ?= $(or $(GMN_DATA_DIR),data)
 # Recipes name it by its variable in quotes: its path may hold spaces and what else it likes.
 export GMN_DATA_DIR := $(DATA_DIR)
+# Tests start hundreds of processes: what one of them compiled serves the next.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Without SOURCE, `make run` takes the real file of 2022-03-04 that a PyPI package carries.
 SOURCE ?=

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -259,7 +260,7 @@ def test_ctrl_c_ends_a_query_with_a_sentence(gmn: Command, data_dir: Path) -> No
     # It reads from when on its lock is held, and asks right after.
     lock = data_dir / "warehouse" / "readers.lock"
     while process.poll() is None and not _is_held(lock):
-        os.sched_yield()
+        time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     output, said = process.communicate(timeout=60)
     assert process.returncode == 130, output + said
@@ -276,7 +277,7 @@ def test_ctrl_c_ends_a_run_with_a_sentence_and_the_next_one_goes_on(
     gmn = Command(GMN_DATA_DIR=str(bench.settings.data_dir), GMN_SOURCE_URL=str(bench.site))
     run = gmn.start("run", "--from", "2022-03-04", start_new_session=True)
     while run.poll() is None and not (bench.settings.data_dir / when).exists():
-        os.sched_yield()
+        time.sleep(0.001)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: all that it started get it too
     output, said = run.communicate(timeout=120)
     assert run.returncode == 130, output + said

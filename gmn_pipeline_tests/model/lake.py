@@ -132,54 +132,39 @@ def as_of(settings: Settings, when: datetime) -> Answer:
 
 
 def wrong_statistics(settings: Settings, lake: Lake) -> list[str]:
-    """Columns whose least, greatest or count DuckDB answers differently than the rows themselves,
-    with its statistics or without."""
-    wrong = []
+    """Columns whose least, greatest or count DuckDB answers otherwise than the rows themselves."""
     with WarehouseConnection(settings).open(read_only=True) as connection:
         connection.execute("BEGIN")  # the catalogue is asked once
-        columns = {name: _columns(connection, name) for name in lake.tables}
-        for optimizers in ("", "statistics_propagation"):
-            connection.execute(f"SET disabled_optimizers = '{optimizers}'")
-            try:
-                for name, rows in lake.tables.items():
-                    wrong += _wrong_of(connection, name, columns[name], rows, optimizers)
-            finally:
-                connection.execute("RESET disabled_optimizers")
+        wrong = [
+            why
+            for name, rows in lake.tables.items()
+            for why in _wrong_of(connection, name, _ordered_columns(connection, name), rows)
+        ]
         connection.execute("COMMIT")
     return wrong
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
-    """Names and types of columns that have a least and a greatest value."""
-    described = connection.execute(f"DESCRIBE {table}").fetchall()
-    return [(name, kind) for name, kind, *_ in described if not kind.endswith("[]")]
-
-
-# A query whose every answer follows from statistics is answered from them: so these by themselves.
 _WITH_STATISTICS = ("INTEGER", "BIGINT", "DATE", "TIMESTAMP")
+"""What is answered from statistics; not if one query also asks for what is not."""
+
+
+def _ordered_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    described = connection.execute(f"DESCRIBE {table}").fetchall()
+    return [name for name, kind, *_ in described if kind in _WITH_STATISTICS]
 
 
 def _wrong_of(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: list[tuple[str, str]],
-    rows: Answer,
-    without: str,
+    connection: duckdb.DuckDBPyConnection, table: str, columns: list[str], rows: Answer
 ) -> list[str]:
-    found = []
-    for of_statistics in (True, False):
-        some = [name for name, kind in columns if (kind in _WITH_STATISTICS) is of_statistics]
-        asked = ", ".join(f"min({name}), max({name})" for name in some) or "1, 1"
-        [answer] = connection.execute(f"SELECT count(*), {asked} FROM {table}").fetchall()
-        if answer[0] != len(rows):
-            found.append(f"count(*) of {table} is {answer[0]}, not {len(rows)}")
-        for at, name in enumerate(some):
-            values = [row[name] for row in rows if row[name] is not None]
-            true = (min(values, default=None), max(values, default=None))
-            told = answer[1 + 2 * at : 3 + 2 * at]
-            if told != true:
-                found.append(f"least and greatest {name} of {table} are {told}, not {true}")
-    return [f"{why} (optimizers off: {without!r})" for why in found]
+    asked = ", ".join(["count(*)", *(f"min({name}), max({name})" for name in columns)])
+    [[count, *extremes]] = connection.execute(f"SELECT {asked} FROM {table}").fetchall()
+    found = [f"count(*) of {table} is {count}, not {len(rows)}"] if count != len(rows) else []
+    for name, *told in zip(columns, extremes[::2], extremes[1::2], strict=True):
+        values = [row[name] for row in rows if row[name] is not None]
+        true = [min(values, default=None), max(values, default=None)]
+        if told != true:
+            found.append(f"least and greatest {name} of {table} are {told}, not {true}")
+    return found
 
 
 # --- the analysts' file --------------------------------------------------------------------------
