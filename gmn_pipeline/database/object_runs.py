@@ -35,6 +35,7 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
     OBJECTS_TO_REPROCESS,
 )
+from gmn_pipeline.database.tables_search import OBJECT_TEXTS
 from gmn_pipeline.schemas.objects import By, Json, OperationKind, StoredObject
 
 MADE_BY = "processor "
@@ -279,12 +280,11 @@ class ObjectRuns:
         return sorted(changed), rows[-1].number if rows else operation
 
     def forget(self, object_ids: Sequence[int]) -> None:
-        """Forget the runs over deleted objects, of which nothing is left."""
+        """Forget the runs over deleted objects, of which nothing is left, and their texts."""
         if object_ids:
             with self._database.writing() as connection:
-                connection.execute(
-                    OBJECT_RUNS.delete().where(OBJECT_RUNS.c.object_id.in_(object_ids))
-                )
+                for table in (OBJECT_RUNS, OBJECT_TEXTS):
+                    connection.execute(table.delete().where(table.c.object_id.in_(object_ids)))
 
     def now(self, object_ids: Sequence[int]) -> list[StoredObject]:
         """These objects in their newest versions, without those that are deleted."""

@@ -21,7 +21,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
+import pyarrow.parquet as pq
+
 from gmn_pipeline.database.object_runs import MADE_BY, ObjectRuns, Wanted
+from gmn_pipeline.database.object_texts import ObjectTexts
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import (
     GmnError,
@@ -37,6 +40,7 @@ from gmn_pipeline.landing.objects import Staged
 from gmn_pipeline.processing.processor import Found, Made, Task
 from gmn_pipeline.processing.registry import processors, takes
 from gmn_pipeline.processing.workshop import Workshop, opened
+from gmn_pipeline.schemas.object_tables import DOCUMENTS
 from gmn_pipeline.schemas.objects import (
     By,
     Description,
@@ -88,6 +92,7 @@ class ObjectProcessing:
         self.by = by
         self.objects: OpenedObjects = opened_objects(settings)
         self.runs = ObjectRuns(self.objects.database)
+        self._texts = ObjectTexts(self.objects.database)
         self.lake = WarehouseConnection(settings, OBJECTS)
         self._marks = SourceMarks(self.objects.database)
         self._mirrored = 0  # up to which operation, as far as is known here
@@ -197,6 +202,10 @@ class ObjectProcessing:
                 for name in _not_taking(stored)
             ]
             refused = load(self.lake, [one.reading for one in read] + passed_over)
+            kept = [one.reading for one in read if one.key not in refused] + passed_over
+            self._texts.replace(
+                {(one.stored.object_id, one.processor): _texts_of(one) for one in kept}
+            )
         for object_id in dict.fromkeys(one.reading.stored.object_id for one in read):
             self._end(
                 [one for one in read if one.reading.stored.object_id == object_id], refused, done
@@ -344,6 +353,16 @@ class _Read:
     def makes_tables(self) -> bool:
         """Whether it has rows for tables whose columns are those of objects."""
         return any(some.of_container for some in self.reading.rows)
+
+
+def _texts_of(reading: Reading) -> list[str]:
+    """What stands in the pages or sections of a document, with what is over them."""
+    found: list[str] = []
+    for some in reading.rows:
+        if some.table == DOCUMENTS.name:
+            rows = pq.read_table(some.path, columns=["title", "heading", "text"]).to_pylist()
+            found += ["\n".join(dict.fromkeys(filter(None, row.values()))) for row in rows]
+    return found
 
 
 def _not_taking(stored: StoredObject) -> list[str]:
