@@ -241,6 +241,17 @@ def of_folder(lake: OpenedObjects, what: str) -> Iterator[tuple[StoredObject, st
         )
 
 
+def means_folder(lake: OpenedObjects, what: str) -> bool:
+    """Whether an argument means a folder: by how it is written, or since there is no object of
+    that name and something lies in it."""
+    if is_folder(what):
+        return True
+    name = ObjectName.parse(what)
+    if lake.search.named(name.project, name.container, [name.name]):
+        return False
+    return bool(lake.search.level(name.project, name.container, f"{name.name}/", 1))
+
+
 def print_done(said: str) -> None:
     """Tell of something done."""
     console.print(said, highlight=False, markup=False, soft_wrap=True)

@@ -63,7 +63,7 @@ class ObjectSearch:
                 if len(found) == most:
                     return found
                 firsts = [connection.scalars(one.order_by("object_id").limit(1)) for one in many]
-                after_id = max(int(first.one()) for first in firsts) - 1
+                after_id = max(first.one() for first in firsts) - 1
             query = query.where(OBJECTS.c.object_id > after_id)
             return list(map(stored_object, connection.execute(query)))
 
@@ -161,12 +161,13 @@ _BETWEEN = (
 
 def _wanted(
     connection: Connection, search: Search, after_id: int, *, are_all_wanted: bool = False
-) -> tuple[Select[Any], list[Select[tuple[int]]]]:
+) -> tuple[Select[Any], list[Select[Any]]]:
     """Objects for which all holds: asked of the few after that one which one of the conditions
     leaves. If none leaves few, also what each of those leaves that an index knows."""
     dialect = connection.dialect.name
     container_ids = _container_ids(connection, search)
-    fewest, few, many = _FEW + 1, None, []
+    fewest, few = _FEW + 1, None
+    many: list[Select[Any]] = []
     for lead in leads(search, container_ids, dialect):
         column = lead.selected_columns[0]
         one = lead.with_only_columns(column.label("object_id")).where(column > after_id)

@@ -7,7 +7,6 @@ What does not: how either side does its part (`storage/contents.py`, `database/o
 where files come from (`flows/objects.py`).
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -234,13 +233,15 @@ class ObjectLanding:
         return done
 
     def _fault(self, content: Content) -> str | None:
-        digest = hashlib.sha256()
+        digest = Sha256()
         try:
             for piece in self.contents.read(content):
                 digest.update(piece)
+            found = digest.hexdigest()
         except DataDamaged as error:
             return error.message
-        found = digest.hexdigest()
+        finally:
+            digest.close()
         return None if found == content.sha256 else f"its bytes have the SHA-256 {found}"
 
 

@@ -12,7 +12,7 @@ from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectMissing, SourceUnavailable, StorageUnavailable
 from gmn_pipeline.flows.object_gets import UNFINISHED, get_objects
 from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
-from gmn_pipeline.flows.object_sync import Wanted, sync
+from gmn_pipeline.flows.object_sync import FileFilter, sync
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.schemas.objects import Description, Json
 from gmn_pipeline.settings import Settings
@@ -115,7 +115,7 @@ def test_what_is_gone_is_deleted_on_demand_only_and_never_because_a_disk_is_away
     (folder / "0/ff_000.txt").unlink()
     (folder / "2/ff_200.txt").unlink()
     assert again() == 0
-    assert again(wanted=Wanted("2/*", largest_bytes=3), deleting_for=day) == 1
+    assert again(wanted=FileFilter("2/*", largest_bytes=3), deleting_for=day) == 1
     assert lake.search.count(Search())[0] == 299
     for path in folder.rglob("*.txt"):
         path.unlink()
@@ -273,7 +273,7 @@ def test_a_bucket_is_taken_by_its_etags(
     for name in ("a.fits", "n/b.fits", "notes.txt"):
         obstore.put(bucket, name, name.encode())
     source = Watched(BucketFiles(url, settings))
-    wanted = Wanted("*.fits")
+    wanted = FileFilter("*.fits")
     assert counted(sync(lake, source, PLACE, PERSON, wanted=wanted)[0]) == (2, 0, 0)
     obstore.put(bucket, "n/b.fits", b"other")
     source.reads.clear()
