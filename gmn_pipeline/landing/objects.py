@@ -34,7 +34,7 @@ from gmn_pipeline.schemas.objects import (
     OperationKind,
     StoredObject,
 )
-from gmn_pipeline.storage.contents import ContentStore
+from gmn_pipeline.storage.contents import ContentStore, HashingWriter
 from gmn_pipeline.storage.hashing import Sha256
 
 _AT_ONCE = 200  # of contents that are taken down together
@@ -203,6 +203,22 @@ class ObjectLanding:
                 raise _other_bytes(stored)
         finally:
             digest.close()
+
+    def write_whole(
+        self, stored: StoredObject, path: Path, on_bytes: Callable[[int], None]
+    ) -> None:
+        """All bytes of an object into a new file, unlogged as above; not forced onto the disk.
+        Calls `on_bytes` with the size of each step.
+
+        Raises DataDamaged if there are fewer, or other ones.
+        """
+        writer = HashingWriter(path)
+        try:
+            self.contents.copy(stored.content, writer, on_bytes)
+            if writer.finish(is_durable=False) != stored.content:
+                raise _other_bytes(stored)
+        finally:
+            writer.close()
 
     def sweep(self, claim_holds_for: timedelta) -> int:
         """Forget objects that can be restored no more, and remove the bytes that nothing names
