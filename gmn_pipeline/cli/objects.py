@@ -17,7 +17,15 @@ import typer
 from gmn_pipeline.cli import objects_process
 from gmn_pipeline.cli.console import errors, print_some
 from gmn_pipeline.cli.objects_files import get, put, sync, watch
-from gmn_pipeline.cli.objects_find import deleted_of_name, find, history, ls, of_folder, print_done
+from gmn_pipeline.cli.objects_find import (
+    deleted_of_name,
+    find,
+    history,
+    ls,
+    means_folder,
+    of_folder,
+    print_done,
+)
 from gmn_pipeline.cli.objects_progress import Progress
 from gmn_pipeline.cli.objects_said import (
     TIMES,
@@ -125,7 +133,7 @@ def _pairs(
     lake: OpenedObjects, what: str, to: str, version: int | None = None
 ) -> Iterator[tuple[StoredObject, ObjectName]]:
     """Objects, and the names that they are to have."""
-    if is_folder(what):
+    if means_folder(lake, what):
         project, container, folder = place_of(to)
         for stored, rest in list(of_folder(lake, what)):
             yield stored, ObjectName(project, container, folder + rest)
@@ -147,7 +155,7 @@ def rm(
     lake, settings = opened(), load_settings()
     stored: list[StoredObject] = []
     for one in what:
-        if not is_folder(one):
+        if not means_folder(lake, one):
             stored.append(lake.catalogue.object(ObjectName.parse(one)))
         elif recursive:
             stored += [found for found, _ in of_folder(lake, one)]

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from gmn_pipeline.cli.console import print_some, tell_of_work
-from gmn_pipeline.cli.objects_find import of_folder, print_done
+from gmn_pipeline.cli.objects_find import means_folder, of_folder, print_done
 from gmn_pipeline.cli.objects_progress import Progress, size
 from gmn_pipeline.cli.objects_said import (
     Application,
@@ -29,7 +29,6 @@ from gmn_pipeline.cli.objects_said import (
     as_json,
     by,
     description,
-    is_folder,
     opened,
     place_of,
 )
@@ -37,7 +36,7 @@ from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.errors import SettingsError, SourceFileMissing
 from gmn_pipeline.flows.object_gets import get_objects
 from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
-from gmn_pipeline.flows.object_sync import Wanted
+from gmn_pipeline.flows.object_sync import FileFilter
 from gmn_pipeline.flows.object_sync import sync as sync_files
 from gmn_pipeline.flows.object_watch import Watching, watch_folder
 from gmn_pipeline.schemas.objects import Description, ObjectName, StoredObject
@@ -131,14 +130,15 @@ def get(
     """Get an object, or all of a container or folder. Files that are there with the same bytes are
     left; one gets its name when it is whole."""
     lake = opened()
-    if to == "-" and not is_folder(what):
+    is_all = means_folder(lake, what)
+    if to == "-" and not is_all:
         for piece in lake.landing.read(
             lake.catalogue.object(ObjectName.parse(what), version), by()
         ):
             sys.stdout.buffer.write(piece)
         return
     objects: Iterator[tuple[StoredObject, str]]
-    if is_folder(what):
+    if is_all:
         if version is not None:
             raise SettingsError("A folder has no versions.", remedy="Get one object.")
         target, objects = Path(to or "."), of_folder(lake, what)
@@ -193,7 +193,7 @@ def sync(
     deleting_for = timedelta(days=settings.objects_restore_days) if delete else None
     with Progress("taking") as progress:
         counts, deleted = sync_files(
-            lake, files, place, by(), wanted=Wanted(pattern, largest),
+            lake, files, place, by(), wanted=FileFilter(pattern, largest),
             description=description(None, metadata, tag, link, None, None, None, None),
             deleting_for=deleting_for,
             on_file=lambda one, _: progress.one(one.file.size_bytes),
@@ -222,7 +222,7 @@ def watch(
     left."""
     lake, place = opened(), place_of(to)
     how = Watching(
-        Wanted(pattern), description(None, metadata, tag, link, None, None, None, None), done
+        FileFilter(pattern), description(None, metadata, tag, link, None, None, None, None), done
     )
     stopped = threading.Event()
     tell_of_work()

@@ -82,6 +82,9 @@ def find(
         str | None, typer.Argument(metavar="[PROJECT[/CONTAINER[/FOLDER]]]", help="Where.")
     ] = None,
     text: Annotated[str, typer.Option(help="What is in the name.")] = "",
+    words: Annotated[
+        str, typer.Option(help="Words in the text of documents; in quotes, one after the other.")
+    ] = "",
     content_type: Annotated[
         str | None, typer.Option("--type", help="Media type, or a family such as image/*.")
     ] = None,
@@ -109,7 +112,7 @@ def find(
     """Find objects by what they are, are called, and what is said of them: all that is given
     holds."""
     search = Search(
-        text=text, content_type=content_type, tags=frozenset(tag or ()),
+        text=text, words=words, content_type=content_type, tags=frozenset(tag or ()),
         links=frozenset(map(link_of, link or ())), metadata=_conditions(metadata or ()),
         observed_from_utc=observed_from, observed_until_utc=observed_until,
         put_since_utc=put_since, box_deg=_box(box), size_bytes=Interval(smallest, largest),
@@ -236,6 +239,17 @@ def of_folder(lake: OpenedObjects, what: str) -> Iterator[tuple[StoredObject, st
             f"There is nothing in {what}.",
             remedy=f"'gmn objects ls {project}/{container}' shows what there is.",
         )
+
+
+def means_folder(lake: OpenedObjects, what: str) -> bool:
+    """Whether an argument means a folder: by how it is written, or since there is no object of
+    that name and something lies in it."""
+    if is_folder(what):
+        return True
+    name = ObjectName.parse(what)
+    if lake.search.named(name.project, name.container, [name.name]):
+        return False
+    return bool(lake.search.level(name.project, name.container, f"{name.name}/", 1))
 
 
 def print_done(said: str) -> None:

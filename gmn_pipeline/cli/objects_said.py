@@ -7,9 +7,11 @@ the commands (`objects.py`, `objects_find.py`, `objects_files.py`).
 import getpass
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,12 +56,14 @@ def opened() -> OpenedObjects:
     return opened_objects(load_settings())
 
 
+@cache
 def by() -> By:
-    """Who calls the command."""
+    """Who calls the command; in the log of operations, all that one call does has the same run."""
+    run_id = f"command {secrets.token_hex(6)}"
     try:
-        return By(getpass.getuser())
+        return By(getpass.getuser(), run_id)
     except (KeyError, OSError):  # a user without a name, as in containers
-        return By(f"user {os.getuid()}")
+        return By(f"user {os.getuid()}", run_id)
 
 
 def place_of(text: str) -> tuple[str, str, str]:

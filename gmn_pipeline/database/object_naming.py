@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, select, true, updat
 from sqlalchemy.exc import IntegrityError
 
 from gmn_pipeline.clock import utc_now
+from gmn_pipeline.database.object_folders import count_in_folders
 from gmn_pipeline.database.object_rows import (
     in_container,
     insert_operations,
@@ -31,7 +32,7 @@ def named(
     containers = {place: container_id_of(connection, *place) for place in sorted(places)}
     _check_claims(connection, news)
     now = utc_now()
-    stored = []
+    stored, come = [], []
     known = _live(connection, containers, news)
     for new in news:
         container_id = containers[new.name.project, new.name.container]
@@ -50,6 +51,7 @@ def named(
                 )
                 .returning(OBJECTS.c.object_id)
             ).scalar_one()  # fmt: skip
+            come.append((container_id, new.name.name))
         known[container_id, new.name.name] = (object_id, before + 1)
         stored.append(
             StoredObject(object_id, new.name, before + 1, new.content, new.description, now, by.who)
@@ -66,6 +68,7 @@ def named(
     insert_operations(
         connection, kind, [(one.name, one.object_id, one.version) for one in stored], by
     )
+    count_in_folders(connection, come=come)
     return stored
 
 

@@ -40,7 +40,10 @@ OBSERVED_DAY = "observed.day"
 an index on either finds half of all objects."""
 OBSERVED_LONG = "observed.long"
 """One that was observed on too many days to have each of them."""
+OBSERVED_CELL = "observed.cell"
+"""The square of a degree in which an object was observed, for the same reason."""
 _MOST_DAYS = 31
+_CELLS_IN_ROW = 400  # 361 are used: 180 degrees east is one by itself
 
 
 def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -125,6 +128,8 @@ def _terms(stored: StoredObject) -> list[dict[str, Any]]:
         for value in values
     ]
     found += _days(said)
+    if said.latitude_deg is not None and said.longitude_deg is not None:
+        found.append((OBSERVED_CELL, float(cell_of(said.latitude_deg, said.longitude_deg))))
     return [
         {
             "object_id": stored.object_id, "field": field,
@@ -133,6 +138,11 @@ def _terms(stored: StoredObject) -> list[dict[str, Any]]:
         }
         for field, value in sorted(set(found), key=repr)
     ]  # fmt: skip
+
+
+def cell_of(latitude_deg: float, longitude_deg: float) -> int:
+    """The square of a degree of a place: numbers go on eastwards, then northwards."""
+    return int(latitude_deg + 90) * _CELLS_IN_ROW + int(longitude_deg + 180)
 
 
 def _days(said: Description) -> list[tuple[str, float]]:

@@ -35,6 +35,7 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
     OBJECTS_TO_REPROCESS,
 )
+from gmn_pipeline.database.tables_search import OBJECT_TEXTS
 from gmn_pipeline.schemas.objects import By, Json, OperationKind, StoredObject
 
 MADE_BY = "processor "
@@ -58,7 +59,7 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProcessorVersion:
     """A processor as the search for what waits knows it; `content_types` may end in `/*`."""
 
     name: str
@@ -92,7 +93,7 @@ class ObjectRuns:
     # what waits
 
     def waiting(
-        self, wanted: Sequence[Wanted], tries: int, most: int, since: int = 0
+        self, wanted: Sequence[ProcessorVersion], tries: int, most: int, since: int = 0
     ) -> list[tuple[StoredObject, list[str]]]:
         """Objects that processors have not read yet, or are to read again, in the order of their
         ids, and which processors; not those that failed so often.
@@ -148,7 +149,7 @@ class ObjectRuns:
 
     # runs
 
-    def start(self, stored: StoredObject, wanted: Wanted, run_id: str) -> None:
+    def start(self, stored: StoredObject, wanted: ProcessorVersion, run_id: str) -> None:
         """Note that a processor begins, which counts as a try; what was asked for is being done."""
         with self._database.writing() as connection:
             asked = connection.execute(
@@ -178,7 +179,7 @@ class ObjectRuns:
     def end(
         self,
         stored: StoredObject,
-        wanted: Wanted,
+        wanted: ProcessorVersion,
         by: By,
         *,
         failure: str = "",
@@ -203,7 +204,9 @@ class ObjectRuns:
             reason = f"{wanted.name}: {failure}" if failure else ""
             insert_operations(connection, OperationKind.PROCESS, done, by, reason)
 
-    def postpone(self, stored: StoredObject, wanted: Sequence[Wanted], reason: str) -> None:
+    def postpone(
+        self, stored: StoredObject, wanted: Sequence[ProcessorVersion], reason: str
+    ) -> None:
         """Take back what has begun, and the try: a database or a lake is away."""
         with self._database.writing() as connection:
             for one in wanted:
@@ -279,12 +282,11 @@ class ObjectRuns:
         return sorted(changed), rows[-1].number if rows else operation
 
     def forget(self, object_ids: Sequence[int]) -> None:
-        """Forget the runs over deleted objects, of which nothing is left."""
+        """Forget the runs over deleted objects, of which nothing is left, and their texts."""
         if object_ids:
             with self._database.writing() as connection:
-                connection.execute(
-                    OBJECT_RUNS.delete().where(OBJECT_RUNS.c.object_id.in_(object_ids))
-                )
+                for table in (OBJECT_RUNS, OBJECT_TEXTS):
+                    connection.execute(table.delete().where(table.c.object_id.in_(object_ids)))
 
     def now(self, object_ids: Sequence[int]) -> list[StoredObject]:
         """These objects in their newest versions, without those that are deleted."""
@@ -344,7 +346,7 @@ def _may_wait(since: int, tries: int) -> ColumnElement[bool]:
     return OBJECTS.c.object_id.in_(candidates)
 
 
-def _is_due(one: Wanted, tries: int) -> ColumnElement[bool]:
+def _is_due(one: ProcessorVersion, tries: int) -> ColumnElement[bool]:
     """Whether it was not read by this version of the processor, or is to be read again."""
     runs, again = OBJECT_RUNS.c, OBJECTS_TO_REPROCESS.c
     is_over = exists().where(
@@ -358,7 +360,7 @@ def _is_due(one: Wanted, tries: int) -> ColumnElement[bool]:
     return or_(~is_over, is_asked)
 
 
-def _runs_of(stored: StoredObject, wanted: Wanted) -> ColumnElement[bool]:
+def _runs_of(stored: StoredObject, wanted: ProcessorVersion) -> ColumnElement[bool]:
     """Those of the processor's version over these bytes."""
     runs = OBJECT_RUNS.c
     return and_(
@@ -370,7 +372,10 @@ def _runs_of(stored: StoredObject, wanted: Wanted) -> ColumnElement[bool]:
 
 
 def _replace_sources(
-    connection: Connection, stored: StoredObject, wanted: Wanted, made: Sequence[StoredObject]
+    connection: Connection,
+    stored: StoredObject,
+    wanted: ProcessorVersion,
+    made: Sequence[StoredObject],
 ) -> None:
     connection.execute(
         OBJECT_SOURCES.delete().where(

@@ -7,72 +7,33 @@ A page goes on after the last of the one before, by name or by id, so that it co
 wherever it is, and nothing is shown twice while others put more.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from gmn_pipeline.database.engine import Database
+from gmn_pipeline.database.object_conditions import LAST, Interval, Search, conditions, leads
+from gmn_pipeline.database.object_folders import folders_within
 from gmn_pipeline.database.object_rows import (
-    METADATA,
     NEWEST,
-    OBSERVED_DAY,
-    OBSERVED_LONG,
-    TAG,
     described,
     in_container,
     operation,
     some_at_once,
     stored_object,
 )
-from gmn_pipeline.database.tables import (
-    CONTAINERS,
-    OBJECT_OPERATIONS,
-    OBJECT_TERMS,
-    OBJECT_VERSIONS,
-    OBJECTS,
-)
-from gmn_pipeline.schemas.objects import Link, Operation, StoredObject
+from gmn_pipeline.database.tables import CONTAINERS, OBJECT_OPERATIONS, OBJECT_VERSIONS, OBJECTS
+from gmn_pipeline.schemas.objects import Operation, StoredObject
 
-_FEW_DAYS = timedelta(days=60)  # of more there are too many objects to begin with
+__all__ = ["Folder", "Interval", "ObjectSearch", "Search"]
 
-
-@dataclass(frozen=True)
-class Interval:
-    """Numbers from `low` to `high`, both within; None is open."""
-
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Search:
-    """Which objects are wanted: those for which all of this holds.
-
-    `text` is in the name, however its letters are written; `content_type` ends in `/*` for a
-    family. A metadata value is a text, a number, or an Interval of numbers, by its path. The time
-    is one in which an object was observed, UTC; the box is west, south, east, north in degrees
-    (west above east goes over the date line). `projects`: those that may be looked into.
-    """
-
-    projects: frozenset[str] | None = None
-    project: str | None = None
-    container: str | None = None
-    folder: str = ""
-    text: str = ""
-    content_type: str | None = None
-    size_bytes: Interval = Interval()
-    sha256: str | None = None
-    tags: frozenset[str] = frozenset()
-    links: frozenset[Link] = frozenset()
-    metadata: Mapping[str, str | float | Interval] = field(default_factory=dict)
-    observed_from_utc: datetime | None = None
-    observed_until_utc: datetime | None = None
-    box_deg: tuple[float, float, float, float] | None = None
-    put_since_utc: datetime | None = None
-    is_deleted: bool = False
+_FEW = 10_000
+"""Objects that one condition leaves, to ask the others of each of them. Where each leaves more, the
+first that hold all come soon, in the order of their ids."""
+_SOON = 20_000
+"""So far in that order: of what came late, the first is looked for before all are asked."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +52,20 @@ class ObjectSearch:
 
     def find(self, search: Search, most: int, after_id: int = 0) -> list[StoredObject]:
         """Objects in their newest versions, in the order of their ids, after that one."""
-        query = (
-            described()
-            .where(NEWEST, OBJECTS.c.object_id > after_id, *_conditions(search))
-            .order_by(OBJECTS.c.object_id)
-            .limit(most)
-        )
         with self._database.reading() as connection:
-            return list(map(stored_object, connection.execute(query))) if connection else []
+            if connection is None:
+                return []
+            query, many = _wanted(connection, search, after_id)
+            query = query.order_by(OBJECTS.c.object_id).limit(most)
+            if many:  # most often there are enough among the next ones
+                soon = query.where(OBJECTS.c.object_id.between(after_id + 1, after_id + _SOON))
+                found = list(map(stored_object, connection.execute(soon)))
+                if len(found) == most:
+                    return found
+                firsts = [connection.scalars(one.order_by("object_id").limit(1)) for one in many]
+                after_id = max(first.one() for first in firsts) - 1
+            query = query.where(OBJECTS.c.object_id > after_id)
+            return list(map(stored_object, connection.execute(query)))
 
     def named(
         self, project: str, container: str, names: Collection[str]
@@ -117,16 +84,13 @@ class ObjectSearch:
 
     def count(self, search: Search) -> tuple[int, int]:
         """How many objects there are, and how many bytes in their newest versions."""
-        query = (
-            described()
-            .where(NEWEST, *_conditions(search))
-            .with_only_columns(
-                func.count(), func.coalesce(func.sum(OBJECT_VERSIONS.c.size_bytes), 0)
-            )
-        )
+        size_bytes = func.coalesce(func.sum(OBJECT_VERSIONS.c.size_bytes), 0)
         with self._database.reading() as connection:
-            objects, size_bytes = connection.execute(query).one() if connection else (0, 0)
-        return int(objects), int(size_bytes)
+            if connection is None:
+                return 0, 0
+            query, _ = _wanted(connection, search, 0, are_all_wanted=True)
+            row = connection.execute(query.with_only_columns(func.count(), size_bytes)).one()
+        return int(row[0]), int(row[1])
 
     def level(
         self, project: str, container: str, folder: str, most: int, after: str = ""
@@ -134,7 +98,7 @@ class ObjectSearch:
         """What lies directly in a folder of a container, in the order of names, after that one.
 
         `folder` is empty, or ends with `/`, as `after` does if that is a folder. Each step is a
-        look into the index, so a folder of a million objects costs as much as one of ten.
+        look into an index, so a folder of a million objects costs as much as one of ten.
         """
         found: list[Folder | StoredObject] = []
         with self._database.reading() as connection:
@@ -143,37 +107,17 @@ class ObjectSearch:
             container_id = connection.scalar(
                 select(CONTAINERS.c.container_id).where(in_container(project, container))
             )
-            last = folder + after + (_LAST if after.endswith("/") else "")
-            while container_id is not None and len(found) < most:
-                query = (
-                    described()
-                    .where(
-                        NEWEST,
-                        OBJECTS.c.container_id == container_id,
-                        OBJECTS.c.live_name > last,
-                        _begins_with(OBJECTS.c.live_name, folder),
-                    )
-                    .order_by(OBJECTS.c.live_name)
-                    .limit(most - len(found))
-                )
-                rows = connection.execute(query).all()
-                for row in rows:
-                    inner, slash, _ = row.name[len(folder) :].partition("/")
-                    if slash:
-                        inside = f"{folder}{inner}/"
-                        number = connection.scalar(
-                            select(func.count()).where(
-                                OBJECTS.c.container_id == container_id,
-                                _begins_with(OBJECTS.c.live_name, inside),
-                            )
-                        )
-                        found.append(Folder(inner, int(number or 0)))
-                        last = inside + _LAST
-                        break
-                    found.append(stored_object(row))
-                    last = row.name
-                else:
+            if container_id is None:
+                return []
+            last = folder + after + (LAST if after.endswith("/") else "")
+            inner = folders_within(connection, container_id, folder, folder + after, most)
+            for name, objects in [*inner, (folder + LAST, 0)]:
+                within = {"of": container_id, "last": last, "next": name, "most": most - len(found)}
+                found += map(stored_object, connection.execute(_BETWEEN, within))
+                if len(found) == most or not objects:
                     break
+                found.append(Folder(name[len(folder) : -1], objects))
+                last = name + LAST
         return found
 
     def operations(
@@ -201,89 +145,56 @@ class ObjectSearch:
             return list(map(operation, connection.execute(query))) if connection else []
 
 
-_LAST = "\U0010ffff"
-"""Comes after each letter that a name can have."""
+_BETWEEN = (
+    described()
+    .where(
+        NEWEST,
+        OBJECTS.c.container_id == bindparam("of"),
+        OBJECTS.c.live_name > bindparam("last"),
+        OBJECTS.c.live_name < bindparam("next"),
+    )
+    .order_by(OBJECTS.c.live_name)
+    .limit(bindparam("most"))
+)
+"""Files between two folders: asked once for each folder of a level."""
 
 
-def _begins_with(column: ColumnElement[str | None], prefix: str) -> ColumnElement[bool]:
-    """Whether a name lies in a folder: by an interval, which an index knows."""
-    return (column >= prefix) & (column < prefix + _LAST) if prefix else column.is_not(None)
+def _wanted(
+    connection: Connection, search: Search, after_id: int, *, are_all_wanted: bool = False
+) -> tuple[Select[Any], list[Select[Any]]]:
+    """Objects for which all holds: asked of the few after that one which one of the conditions
+    leaves. If none leaves few, also what each of those leaves that an index knows."""
+    dialect = connection.dialect.name
+    container_ids = _container_ids(connection, search)
+    fewest, few = _FEW + 1, None
+    many: list[Select[Any]] = []
+    for lead in leads(search, container_ids, dialect):
+        column = lead.selected_columns[0]
+        one = lead.with_only_columns(column.label("object_id")).where(column > after_id)
+        asked = select(func.count()).select_from(one.limit(fewest).subquery())
+        number = connection.scalar(asked) or 0
+        if number < fewest:
+            fewest, few = number, one
+        many.append(one)
+    are_many_asked = are_all_wanted and few is None
+    query = described().where(
+        NEWEST, *conditions(search, container_ids, dialect, are_many_asked=are_many_asked)
+    )
+    if few is None:
+        return query, many
+    return query.where(OBJECTS.c.object_id.in_(few)), []
 
 
-def _conditions(search: Search) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [
-        OBJECTS.c.live_name.is_(None) if search.is_deleted else OBJECTS.c.live_name.is_not(None)
-    ]
-    said, size = OBJECT_VERSIONS.c, search.size_bytes
-    for column, value in (
-        (CONTAINERS.c.project, search.project),
-        (CONTAINERS.c.container, search.container),
-        (said.sha256, search.sha256),
-    ):
-        if value is not None:
-            found.append(column == value)
+def _container_ids(connection: Connection, search: Search) -> list[int] | None:
+    """Containers that a search is limited to; None if it is not."""
+    columns = CONTAINERS.c
+    limits: list[ColumnElement[bool]] = []
+    if search.project is not None:
+        limits.append(columns.project == search.project)
+    if search.container is not None:
+        limits.append(columns.container == search.container)
     if search.projects is not None:
-        found.append(CONTAINERS.c.project.in_(sorted(search.projects)))
-    if search.folder:
-        found.append(_begins_with(OBJECTS.c.name, search.folder.rstrip("/") + "/"))
-    if search.text:
-        found.append(OBJECTS.c.name.icontains(search.text, autoescape=True))
-    if search.content_type is not None:
-        family = search.content_type.removesuffix("*")
-        is_family = family != search.content_type
-        found.append(
-            said.content_type.startswith(family, autoescape=True)
-            if is_family
-            else said.content_type == family
-        )
-    found += _within(said.size_bytes, size)
-    found += [_has_term(TAG, tag) for tag in sorted(search.tags)]
-    found += [_has_term(link.kind.value, link.key) for link in sorted(search.links)]
-    found += [_has_term(METADATA + path, value) for path, value in search.metadata.items()]
-    if search.observed_from_utc is not None:
-        until = func.coalesce(said.observed_until_utc, said.observed_from_utc)
-        found.append(until >= search.observed_from_utc)
-    if search.observed_until_utc is not None:
-        found.append(said.observed_from_utc <= search.observed_until_utc)
-    begin, end = search.observed_from_utc, search.observed_until_utc
-    if begin is not None and end is not None and end - begin < _FEW_DAYS:
-        found.append(_on_days(begin, end))
-    if search.put_since_utc is not None:
-        found.append(said.put_at_utc >= search.put_since_utc)
-    if search.box_deg is not None:
-        west, south, east, north = search.box_deg
-        found.append(said.latitude_deg.between(south, north))
-        inside = said.longitude_deg.between(west, east)
-        over_date_line = (said.longitude_deg >= west) | (said.longitude_deg <= east)
-        found.append(inside if west <= east else over_date_line)
-    return found
-
-
-def _on_days(first: datetime, last: datetime) -> ColumnElement[bool]:
-    """Which objects can have been observed in a time: those that the index of terms knows."""
-    terms = OBJECT_TERMS.c
-    days = terms.number_value.between(float(first.toordinal()), float(last.toordinal()))
-    on_days = select(terms.object_id).where(terms.field == OBSERVED_DAY, days)
-    for_long = select(terms.object_id).where(terms.field == OBSERVED_LONG)
-    return OBJECTS.c.object_id.in_(on_days.union_all(for_long))
-
-
-def _has_term(name: str, value: str | float | Interval) -> ColumnElement[bool]:
-    """Whether an object has a term: asked of the terms' own index, not of each object."""
-    terms = OBJECT_TERMS.c
-    if isinstance(value, Interval):
-        conditions = [terms.number_value.is_not(None), *_within(terms.number_value, value)]
-    elif isinstance(value, str):
-        conditions = [terms.text_value == value]
-    else:
-        conditions = [terms.number_value == float(value)]
-    return OBJECTS.c.object_id.in_(select(terms.object_id).where(terms.field == name, *conditions))
-
-
-def _within(column: ColumnElement[Any], interval: Interval) -> list[ColumnElement[bool]]:
-    found = []
-    if interval.low is not None:
-        found.append(column >= interval.low)
-    if interval.high is not None:
-        found.append(column <= interval.high)
-    return found
+        limits.append(columns.project.in_(sorted(search.projects)))
+    if not limits:
+        return None
+    return list(connection.scalars(select(columns.container_id).where(*limits)))

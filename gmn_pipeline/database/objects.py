@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
+from gmn_pipeline.database.object_folders import count_in_folders
 from gmn_pipeline.database.object_naming import (
     change_live,
     container_id_of,
@@ -51,6 +52,7 @@ from gmn_pipeline.database.tables import (
     OBJECTS,
     PROJECTS,
 )
+from gmn_pipeline.database.tables_search import OBJECT_TEXTS
 from gmn_pipeline.errors import GmnError, ObjectMissing
 from gmn_pipeline.schemas.objects import (
     By,
@@ -307,6 +309,7 @@ class ObjectCatalogue:
         """
         with self._changing(stored, OperationKind.MOVE, by) as connection:
             container_id = container_id_of(connection, to.project, to.container)
+            before = _container_of(connection, stored)
             with not_there_already(f"object {to}"):
                 change_live(
                     connection, stored,
@@ -315,6 +318,10 @@ class ObjectCatalogue:
             insert_operations(
                 connection, OperationKind.MOVE, [(to, stored.object_id, stored.version)], by
             )
+            count_in_folders(
+                connection,
+                come=[(container_id, to.name)], gone=[(before, stored.name.name)],
+            )  # fmt: skip
         return self.by_id(stored.object_id)
 
     def delete(self, stored: StoredObject, by: By, restorable_for: timedelta) -> StoredObject:
@@ -325,6 +332,8 @@ class ObjectCatalogue:
                 connection, stored,
                 live_name=None, deleted_at_utc=now, restorable_until_utc=now + restorable_for,
             )  # fmt: skip
+            gone = [(_container_of(connection, stored), stored.name.name)]
+            count_in_folders(connection, gone=gone)
         return self.by_id(stored.object_id)
 
     def restore(self, object_id: int, by: By) -> StoredObject:
@@ -334,11 +343,13 @@ class ObjectCatalogue:
             self._changing(stored, OperationKind.RESTORE, by) as connection,
             not_there_already(f"object {stored.name}"),
         ):
-            connection.execute(
+            restored = connection.execute(
                 update(OBJECTS)
-                .where(OBJECTS.c.object_id == object_id)
+                .where(OBJECTS.c.object_id == object_id, OBJECTS.c.live_name.is_(None))
                 .values(live_name=OBJECTS.c.name, deleted_at_utc=None, restorable_until_utc=None)
-            )
+                .returning(OBJECTS.c.container_id, OBJECTS.c.name)
+            ).all()
+            count_in_folders(connection, come=[(row.container_id, row.name) for row in restored])
         return self.by_id(object_id)
 
     @contextmanager
@@ -368,9 +379,14 @@ def _forget(connection: Connection) -> None:
     """Forget deleted objects whose time has come."""
     over = OBJECTS.c.restorable_until_utc < utc_now()
     ids = select(OBJECTS.c.object_id).where(over).scalar_subquery()
-    for table in (OBJECT_TERMS, OBJECT_VERSIONS):
+    for table in (OBJECT_TERMS, OBJECT_TEXTS, OBJECT_VERSIONS):
         connection.execute(table.delete().where(table.c.object_id.in_(ids)))
     connection.execute(OBJECTS.delete().where(over))
+
+
+def _container_of(connection: Connection, stored: StoredObject) -> int:
+    query = select(OBJECTS.c.container_id).where(OBJECTS.c.object_id == stored.object_id)
+    return int(connection.scalar(query) or 0)
 
 
 def _no_project(project: str) -> ObjectMissing:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData()
@@ -192,8 +193,12 @@ OBJECTS = Table(
     Column("deleted_at_utc", DateTime),
     Column("restorable_until_utc", DateTime),
     UniqueConstraint("container_id", "live_name", name="objects_by_name"),
+    Index(
+        "objects_deleted", "object_id",
+        sqlite_where=text("live_name IS NULL"), postgresql_where=text("live_name IS NULL"),
+    ),
     sqlite_autoincrement=True,
-)
+)  # fmt: skip
 
 OBJECT_VERSIONS = Table(
     "object_versions",
@@ -216,6 +221,8 @@ OBJECT_VERSIONS = Table(
     Index("object_versions_by_content", "sha256"),
     Index("object_versions_by_type", "content_type"),
     Index("object_versions_by_time", "observed_from_utc"),
+    Index("object_versions_by_size", "size_bytes"),
+    Index("object_versions_by_put", "put_at_utc"),
 )
 
 # What the newest versions can be found by, beside their columns.

@@ -9,7 +9,7 @@ is there with the same bytes is not fetched again, so that a call which was stop
 
 import errno
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -136,26 +136,22 @@ class _Gets:
 
     def _write(self, stored: StoredObject, target: Path) -> None:
         new = self._unfinished / uuid4().hex
-        with new.open("xb") as file:
-            for piece in self._pieces(stored):
-                file.write(piece)
-        # Not forced onto the disk, as 'cp' does not: whoever gets it again compares the hash.
-        new.replace(target)
-
-    def _pieces(self, stored: StoredObject) -> Iterator[bytes]:
         reason = "it was not read to its end"
         try:
-            for piece in self._lake.landing.read_whole(stored):
-                if self.stopped.is_set():
-                    raise _Stopped
-                yield piece
-                self._on_bytes(len(piece))
+            self._lake.landing.write_whole(stored, new, self._on_step)
             reason = ""
         except GmnError as error:
             reason = str(error)
             raise
         finally:
             self._read.append((stored, reason))
+        # Not forced onto the disk, as 'cp' does not: whoever gets it again compares the hash.
+        new.replace(target)
+
+    def _on_step(self, size_bytes: int) -> None:
+        if self.stopped.is_set():
+            raise _Stopped
+        self._on_bytes(size_bytes)
 
 
 def is_there(target: Path, stored: StoredObject) -> bool:

@@ -9,19 +9,18 @@ lake, what was found is said of it, and the run ends. Killed in between, the nex
 again: rows and objects are replaced by themselves, so nothing is there twice.
 """
 
-import hashlib
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-from gmn_pipeline.database.object_runs import MADE_BY, ObjectRuns, Wanted
+from gmn_pipeline.database.object_runs import MADE_BY, ObjectRuns
+from gmn_pipeline.database.object_texts import ObjectTexts
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import (
     GmnError,
@@ -32,10 +31,16 @@ from gmn_pipeline.errors import (
     ServiceRunning,
 )
 from gmn_pipeline.flows.object_mirror import mirror_changes
+from gmn_pipeline.flows.object_processors import (
+    described_with,
+    not_taking,
+    place_of_mark,
+    texts_of,
+    wanted,
+)
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.landing.objects import Staged
 from gmn_pipeline.processing.processor import Found, Made, Task
-from gmn_pipeline.processing.registry import processors, takes
 from gmn_pipeline.processing.workshop import Workshop, opened
 from gmn_pipeline.schemas.objects import (
     By,
@@ -56,9 +61,11 @@ from gmn_pipeline.warehouse.objects.loading import (
     known_columns,
     load,
 )
+from gmn_pipeline.warehouse.objects.mirror import mark
 
 _LOCK = "objects_process.lock"
 _COPY_BYTES = 1 << 20
+_MIRRORED = "objects mirrored"
 _KEPT_AFTER_S = 3.0
 """What was read for so long is kept before more is read."""
 
@@ -88,13 +95,14 @@ class ObjectProcessing:
         self.by = by
         self.objects: OpenedObjects = opened_objects(settings)
         self.runs = ObjectRuns(self.objects.database)
+        self._texts = ObjectTexts(self.objects.database)
         self.lake = WarehouseConnection(settings, OBJECTS)
         self._marks = SourceMarks(self.objects.database)
         self._mirrored = 0  # up to which operation, as far as is known here
 
     def waiting(self, most: int) -> list[tuple[StoredObject, list[str]]]:
         """See ObjectRuns, for the processors that there are."""
-        place = _place(wanted())
+        place = place_of_mark(wanted())
         since = self._marks.reached(place) or 0
         assert isinstance(since, int)
         changed, _ = self.runs.mark()
@@ -103,6 +111,14 @@ class ObjectProcessing:
         if not found and changed > since:
             self._marks.move(place, changed)
         return found
+
+    def is_mirrored(self) -> bool:
+        """Whether the lake has the catalogue as it is: asked of the operational database, and of
+        the lake only where that does not know."""
+        changed, _ = self.runs.mark()
+        known = self._marks.reached(_MIRRORED) or 0
+        assert isinstance(known, int)
+        return changed <= known or changed <= mark(self.lake)
 
     @contextmanager
     def working(self) -> Iterator[Workshop]:
@@ -126,7 +142,8 @@ class ObjectProcessing:
             with self.lake.session():  # opened once for all
                 while waiting:
                     waiting = self._process_some(workshop, waiting, done)
-                done.mirrored, self._mirrored = mirror_changes(self.runs, self.lake)
+                done.mirrored, self._mirrored = mirror_changes(self.runs, self.lake, self._let_go)
+            self._marks.move(_MIRRORED, self._mirrored)
         return done
 
     def process_all(
@@ -194,9 +211,13 @@ class ObjectProcessing:
             passed_over = [
                 Reading(stored, name, 0)
                 for stored, _ in waiting[:count]
-                for name in _not_taking(stored)
+                for name in not_taking(stored)
             ]
             refused = load(self.lake, [one.reading for one in read] + passed_over)
+            kept = [one.reading for one in read if one.key not in refused] + passed_over
+            self._texts.replace(
+                {(one.stored.object_id, one.processor): texts_of(one) for one in kept}
+            )
         for object_id in dict.fromkeys(one.reading.stored.object_id for one in read):
             self._end(
                 [one for one in read if one.reading.stored.object_id == object_id], refused, done
@@ -252,7 +273,7 @@ class ObjectProcessing:
             if one.key in refused:
                 self._fail(stored, reading.processor, refused[one.key], done)
                 continue
-            self._let_go(stored, reading.processor, reading.made_ids)
+            self._let_go(stored.object_id, reading.processor, reading.made_ids)
             self.runs.end(
                 stored, wanted()[reading.processor], self.by,
                 remark=remark, row_count=reading.row_count, made=one.made,
@@ -260,20 +281,22 @@ class ObjectProcessing:
             done.finished += 1
             done.rows += reading.row_count
             done.made += len(one.made)
-        for name in _not_taking(stored):
-            self._let_go(stored, name, ())
+        for name in not_taking(stored):
+            self._let_go(stored.object_id, name)
         if not self.runs.is_live(stored.object_id):  # deleted while it was read
             forget(self.lake, [stored.object_id])
             self.runs.forget([stored.object_id])
 
-    def _let_go(self, stored: StoredObject, processor: str, kept_ids: Sequence[int]) -> None:
-        """Delete what a processor made of a former version of the object and does not make now;
-        as any object it can be restored for a time."""
+    def _let_go(self, object_id: int, processor: str = "", kept_ids: Sequence[int] = ()) -> None:
+        """Delete what a processor (all without one) made of an object and does not make now, or
+        since the object is deleted; as any object it can be restored for a time."""
         restorable_for = timedelta(days=self.settings.objects_restore_days)
-        for made_id in self.runs.made_of(stored.object_id, processor):
+        for made_id in self.runs.made_of(object_id, processor):
             with suppress(ObjectConflict, ObjectMissing):  # somebody was at it meanwhile
-                if made_id not in kept_ids and self.runs.is_live(made_id):
-                    made = self.objects.catalogue.by_id(made_id)
+                if made_id in kept_ids or not self.runs.is_live(made_id):
+                    continue
+                made = self.objects.catalogue.by_id(made_id)
+                if made.description.application.startswith(MADE_BY):  # and nobody put another one
                     self.objects.catalogue.delete(made, self.by, restorable_for)
 
     def _bytes_of(self, stored: StoredObject, copy: Path) -> Path:
@@ -316,7 +339,7 @@ class ObjectProcessing:
         described = stored.description
         try:
             for one in read:
-                described = _with(described, one.reading.processor, one.found)
+                described = described_with(described, one.reading.processor, one.found)
             if described == stored.description:
                 return ""
             self.objects.landing.describe(stored, described, self.by)
@@ -346,27 +369,6 @@ class _Read:
         return any(some.of_container for some in self.reading.rows)
 
 
-def _not_taking(stored: StoredObject) -> list[str]:
-    """Processors that do not take the object as it is: a former version may have been theirs."""
-    kind = stored.description.content_type
-    return [name for name, one in processors().items() if not takes(one, kind)]
-
-
-def wanted() -> dict[str, Wanted]:
-    """The processors as the search for what waits knows them."""
-    return {
-        name: Wanted(name, one.version, tuple(one.content_types))
-        for name, one in processors().items()
-    }
-
-
-def _place(known: Mapping[str, Wanted]) -> str:
-    """Where it is marked up to which operation these processors have read all objects: others,
-    or others of their versions, begin with all of them."""
-    text = json.dumps([[one.name, one.version, *one.content_types] for one in known.values()])
-    return f"objects read by {hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
 def is_being_processed(settings: ObjectProcessingSettings) -> bool:
     """Whether a process of this machine reads the objects of the data folder just now."""
     return is_locked(_lock(settings))
@@ -374,22 +376,3 @@ def is_being_processed(settings: ObjectProcessingSettings) -> bool:
 
 def _lock(settings: ObjectProcessingSettings) -> Path:
     return settings.data_dir / _LOCK
-
-
-def _with(said: Description, processor: str, found: Found) -> Description:
-    """A description with what a processor found; what people said of time and place stays."""
-    metadata = {key: value for key, value in said.metadata.items() if key != processor}
-    if found.metadata:
-        metadata[processor] = found.metadata
-    has_time = said.observed_from_utc is not None or said.observed_until_utc is not None
-    has_place = said.latitude_deg is not None
-    return replace(
-        said,
-        metadata=metadata,
-        tags=said.tags | found.tags,
-        links=said.links | found.links,
-        observed_from_utc=said.observed_from_utc if has_time else found.observed_from_utc,
-        observed_until_utc=said.observed_until_utc if has_time else found.observed_until_utc,
-        latitude_deg=said.latitude_deg if has_place else found.latitude_deg,
-        longitude_deg=said.longitude_deg if has_place else found.longitude_deg,
-    )

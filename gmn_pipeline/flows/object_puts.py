@@ -248,7 +248,9 @@ class _Puts:
         path = self._folder / f"{next(self._numbers)}"
         writer = HashingWriter(path)
         try:
-            found = one.given.source.read(file.path, self._unless_stopped(writer.write))
+            found = one.given.source.read(
+                file.path, self._unless_stopped(writer.write), self._copying_into(writer)
+            )
             content = writer.finish()
         except BaseException:
             writer.close()
@@ -269,6 +271,13 @@ class _Puts:
             write(piece)
 
         return written
+
+    def _copying_into(self, writer: HashingWriter) -> Callable[[int, int], int]:
+        def step(_: int) -> None:
+            if self.stopped.is_set():
+                raise _Stopped
+
+        return lambda descriptor, size_bytes: writer.copy(descriptor, size_bytes, step)
 
     def land(self, files: list[_File]) -> None:
         """Put what is staged, and count."""

@@ -18,7 +18,7 @@ from gmn_pipeline.sources.files import FileSource
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileFilter:
     """Which files of a source are taken: those whose path is by the pattern (`*` is any text, `/`
     too), and that are not larger."""
 
@@ -36,7 +36,7 @@ def sync(
     place: tuple[str, str, str],
     by: By,
     *,
-    wanted: Wanted = Wanted(),
+    wanted: FileFilter = FileFilter(),
     description: Description | None = None,
     deleting_for: timedelta | None = None,
     on_file: OnFile = lambda _given, _error: None,

@@ -21,7 +21,7 @@ from watchfiles import watch
 
 from gmn_pipeline.errors import GmnError, RetryableError, SettingsError
 from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
-from gmn_pipeline.flows.object_sync import Wanted
+from gmn_pipeline.flows.object_sync import FileFilter
 from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.schemas.objects import By, Description
 from gmn_pipeline.sources.files_in_folder import FolderFiles
@@ -38,7 +38,7 @@ class Watching:
     """What is done with files: which are taken (never hidden ones), what is said of them, and the
     folder that they are moved to once they are objects."""
 
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: FileFilter = field(default_factory=FileFilter)
     description: Description | None = None
     done: Path | None = None
 

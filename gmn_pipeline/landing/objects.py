@@ -7,7 +7,6 @@ What does not: how either side does its part (`storage/contents.py`, `database/o
 where files come from (`flows/objects.py`).
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -35,7 +34,7 @@ from gmn_pipeline.schemas.objects import (
     OperationKind,
     StoredObject,
 )
-from gmn_pipeline.storage.contents import ContentStore
+from gmn_pipeline.storage.contents import ContentStore, HashingWriter
 from gmn_pipeline.storage.hashing import Sha256
 
 _AT_ONCE = 200  # of contents that are taken down together
@@ -205,6 +204,22 @@ class ObjectLanding:
         finally:
             digest.close()
 
+    def write_whole(
+        self, stored: StoredObject, path: Path, on_bytes: Callable[[int], None]
+    ) -> None:
+        """All bytes of an object into a new file, unlogged as above; not forced onto the disk.
+        Calls `on_bytes` with the size of each step.
+
+        Raises DataDamaged if there are fewer, or other ones.
+        """
+        writer = HashingWriter(path)
+        try:
+            self.contents.copy(stored.content, writer, on_bytes)
+            if writer.finish(is_durable=False) != stored.content:
+                raise _other_bytes(stored)
+        finally:
+            writer.close()
+
     def sweep(self, claim_holds_for: timedelta) -> int:
         """Forget objects that can be restored no more, and remove the bytes that nothing names
         and nobody claimed for so long; how many contents those were."""
@@ -234,13 +249,15 @@ class ObjectLanding:
         return done
 
     def _fault(self, content: Content) -> str | None:
-        digest = hashlib.sha256()
+        digest = Sha256()
         try:
             for piece in self.contents.read(content):
                 digest.update(piece)
+            found = digest.hexdigest()
         except DataDamaged as error:
             return error.message
-        found = digest.hexdigest()
+        finally:
+            digest.close()
         return None if found == content.sha256 else f"its bytes have the SHA-256 {found}"
 
 

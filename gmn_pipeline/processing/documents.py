@@ -1,6 +1,7 @@
 """Documents: the text of Markdown, plain text and PDF.
 
-What belongs here: text by sections and pages. What does not: searching it (SQL does).
+What belongs here: text by sections and pages. What does not: searching it
+(`database/object_texts.py`, and SQL).
 """
 
 import re
@@ -26,7 +27,7 @@ class Documents:
     """See above."""
 
     name = "documents"
-    version = 1
+    version = 2  # since their words are searched
     content_types = (_PDF, _MARKDOWN, "text/plain")
 
     def process(self, task: Task) -> Outcome:

@@ -32,8 +32,12 @@ class FileSource(Protocol):
     def listed(self) -> Iterator[SourceFile]:
         """All files, in any order. Raises SourceUnavailable if they cannot be listed."""
 
-    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
-        """Hand a file's bytes on, in pieces; the file as it was read.
+    def read(
+        self, path: str, write: Callable[[bytes], None],
+        copy: Callable[[int, int], int] | None = None,
+    ) -> SourceFile:  # fmt: skip
+        """Hand a file's bytes on, in pieces; the file as it was read. To one that is on this
+        machine, `copy` is handed its descriptor and size instead, and says how many it took.
 
         Raises FileIncomplete if it changed meanwhile, SourceFileMissing, NotPermitted or
         SourceRefused if it is no file that can be read.

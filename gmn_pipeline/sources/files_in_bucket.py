@@ -55,8 +55,12 @@ class BucketFiles:
         except BaseError as error:
             raise self._explained(error, self._url) from error
 
-    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
-        """See FileSource."""
+    def read(
+        self, path: str, write: Callable[[bytes], None],
+        copy: Callable[[int, int], int] | None = None,
+    ) -> SourceFile:  # fmt: skip
+        """See FileSource: it is on none."""
+        del copy
         size_bytes = 0
         try:
             answer = self._store.get(path)

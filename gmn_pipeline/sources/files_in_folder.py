@@ -72,7 +72,10 @@ class FolderFiles:
             return None
         return self._file(path, found) if stat.S_ISREG(found.st_mode) else None
 
-    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
+    def read(
+        self, path: str, write: Callable[[bytes], None],
+        copy: Callable[[int, int], int] | None = None,
+    ) -> SourceFile:  # fmt: skip
         """See FileSource."""
         descriptor = self._opened(path)
         try:
@@ -81,6 +84,9 @@ class FolderFiles:
                 raise SourceRefused(f"{self.folder / path} is no file.")
             os.set_blocking(descriptor, True)
             size_bytes = 0
+            if copy is not None:
+                size_bytes = copy(descriptor, before.st_size)
+                os.lseek(descriptor, size_bytes, os.SEEK_SET)  # is there more by now?
             while piece := self._piece(descriptor, path):
                 write(piece)
                 size_bytes += len(piece)

@@ -7,9 +7,10 @@ Whatever comes is staged in a folder of this machine, hashed while it is written
 it is whole and on the disk. Placed bytes are never changed.
 """
 
+import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -28,9 +29,68 @@ from gmn_pipeline.storage.hashing import Sha256
 from gmn_pipeline.storage.problems import explaining
 
 CHUNK_BYTES = 1 << 20
+_LARGE_BYTES = 4 << 20  # from here on it is worth a second thread
+_STEP_BYTES = 8 << 20
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PART_BYTES = 16 << 20  # of an upload in parts
 _PARTS_AT_ONCE = 4
 _READ_ONLY = 0o444
+
+
+class HashingWriter:
+    """Writes a new file and hashes what passes; `finish` makes it durable."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[bytes] = path.open("x+b")
+        self._hash = Sha256()
+        self.size_bytes = 0
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece."""
+        self._hash.update(piece)
+        self._file.write(piece)
+        self.size_bytes += len(piece)
+
+    def copy(
+        self, source: int, size_bytes: int, on_bytes: Callable[[int], None] = lambda _: None
+    ) -> int:
+        """Have the kernel copy so many bytes of an open file, as the first ones of this, or share
+        their place on the disk, where the file system can; how many it did. They are hashed as
+        they are in the new file. Small files, other file systems, and what cannot be read are left
+        to `write`. Calls `on_bytes` with the size of each step.
+        """
+        assert not self.size_bytes
+        target = self._file.fileno()
+        while size_bytes > _LARGE_BYTES and self.size_bytes < size_bytes:
+            at = self.size_bytes
+            step = min(size_bytes - at, _STEP_BYTES)
+            try:
+                number = os.copy_file_range(source, target, step, at, at)
+            except OSError as error:
+                if error.errno in _NO_SPACE:
+                    raise
+                break
+            if not number:
+                break
+            self._hash.update_from(target, at, number)
+            self.size_bytes += number
+            on_bytes(number)
+        self._file.seek(self.size_bytes)
+        return self.size_bytes
+
+    def finish(self, *, is_durable: bool = True) -> Content:
+        """What was written; on the disk from now on, if that is wanted."""
+        self._file.flush()
+        if is_durable:
+            os.fsync(self._file.fileno())
+        sha256 = self._hash.hexdigest()
+        self.close()
+        return Content(sha256, self.size_bytes)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._hash.close()
+        self._file.close()
 
 
 class ContentStore(Protocol):
@@ -49,6 +109,12 @@ class ContentStore(Protocol):
     def read(self, content: Content, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` to before `stop`, in pieces. Raises DataDamaged if there are
         fewer."""
+
+    def copy(
+        self, content: Content, writer: HashingWriter, on_bytes: Callable[[int], None]
+    ) -> None:
+        """All of the bytes into a new file, the quickest way. Raises DataDamaged if there are
+        fewer. Calls `on_bytes` with the size of each step."""
 
     def local_path(self, content: Content) -> Path | None:
         """Where they are as a file of this machine, if they are."""
@@ -78,31 +144,12 @@ def open_contents(settings: ObjectSettings) -> ContentStore:
     return FolderContents(Path(url).expanduser().absolute())
 
 
-class HashingWriter:
-    """Writes a new file and hashes what passes; `finish` makes it durable."""
-
-    def __init__(self, path: Path) -> None:
-        self._file: IO[bytes] = path.open("xb")
-        self._hash = Sha256()
-        self.size_bytes = 0
-
-    def write(self, piece: bytes) -> None:
-        """Append a piece."""
-        self._hash.update(piece)
-        self._file.write(piece)
-        self.size_bytes += len(piece)
-
-    def finish(self) -> Content:
-        """What was written, on the disk from now on."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.close()
-        return Content(self._hash.hexdigest(), self.size_bytes)
-
-    def close(self) -> None:
-        """Leave it as it is."""
-        self._hash.close()
-        self._file.close()
+def _write_pieces(
+    pieces: Iterator[bytes], writer: HashingWriter, on_bytes: Callable[[int], None]
+) -> None:
+    for piece in pieces:
+        writer.write(piece)
+        on_bytes(len(piece))
 
 
 def content_of(path: Path) -> Content:
@@ -169,6 +216,18 @@ class FolderContents:
                     raise _damaged(content, str(self._folder))
                 left -= len(piece)
                 yield piece
+
+    def copy(
+        self, content: Content, writer: HashingWriter, on_bytes: Callable[[int], None]
+    ) -> None:
+        """See ContentStore."""
+        try:
+            with self._path(content.sha256).open("rb") as file:
+                done = writer.copy(file.fileno(), content.size_bytes, on_bytes)
+        except FileNotFoundError as error:
+            raise _damaged(content, str(self._folder)) from error
+        if done < content.size_bytes:
+            _write_pieces(self.read(content, done), writer, on_bytes)
 
     def local_path(self, content: Content) -> Path | None:
         """See ContentStore."""
@@ -252,6 +311,12 @@ class BucketContents:
             raise self._unavailable(error) from error
         if left:
             raise _damaged(content, self._url)
+
+    def copy(
+        self, content: Content, writer: HashingWriter, on_bytes: Callable[[int], None]
+    ) -> None:
+        """See ContentStore."""
+        _write_pieces(self.read(content), writer, on_bytes)
 
     def local_path(self, content: Content) -> Path | None:
         """See ContentStore: they are elsewhere."""

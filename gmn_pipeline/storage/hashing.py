@@ -3,7 +3,9 @@
 What belongs here: hashing. What does not: where the pieces come from (`contents.py`).
 """
 
+import errno
 import hashlib
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -12,6 +14,7 @@ _ALONE_BYTES = 4 << 20
 _SMALL_BYTES = 256 << 10
 """So it does for a piece up to this."""
 _MOST_WAITING = 4
+_READ_BYTES = 1 << 20
 
 
 class Sha256:
@@ -23,6 +26,7 @@ class Sha256:
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
         self._size_bytes = 0
+        self._buffer: memoryview | None = None
 
     def update(self, piece: bytes) -> None:
         """Add a piece."""
@@ -36,6 +40,25 @@ class Sha256:
         if len(self._waiting) == _MOST_WAITING:
             self._waiting.popleft().result()
         self._waiting.append(self._pool.submit(self._hash.update, piece))
+
+    def update_from(self, descriptor: int, start: int, size_bytes: int) -> None:
+        """Add bytes of an open file, which stay as they are: they are read in the thread, into one
+        buffer. Pieces that go from thread to thread cost more than hashing them: their memory is
+        given back and asked for again each time."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "sha256")
+        self._waiting.append(self._pool.submit(self._read, descriptor, start, size_bytes))
+
+    def _read(self, descriptor: int, start: int, size_bytes: int) -> None:
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(_READ_BYTES))
+        stop = start + size_bytes
+        while start < stop:
+            number = os.preadv(descriptor, [self._buffer[: stop - start]], start)
+            if not number:
+                raise OSError(errno.EIO, "A file became shorter while it was hashed")
+            self._hash.update(self._buffer[:number])
+            start += number
 
     def _wait(self) -> None:
         while self._waiting:

@@ -98,14 +98,18 @@ def test_files_are_put_found_described_moved_deleted_restored_and_got(
     gmn("cp", "cams/ff/best.fits", "cams/ff/copies/")
     gmn("mv", "cams/ff/2022/camera/night/", "cams/ff/frames/")
     assert gmn.names("cams/ff/frames") == ["frames/f0.txt", "frames/f1.txt", "frames/f2.txt"]
+    assert "'gmn objects rm -r'" in gmn.refused(ObjectRefused, "rm", "cams/ff/frames")
+    gmn("get", "cams/ff/frames", tmp_path / "frames")  # a folder, since no object is called so
+    assert len(list((tmp_path / "frames").iterdir())) == 3
     gmn("rm", "-r", "cams/ff/frames/")
     assert gmn.names("cams/ff/frames") == []
     assert "'gmn objects rm -r'" in gmn.refused(ObjectRefused, "rm", "cams/ff/")
     gmn("restore", "cams/ff/frames/f1.txt")
     assert gmn.names("cams/ff/frames") == ["frames/f1.txt"]
     kinds = [one["kind"] for one in gmn.lines("history", "cams/ff/frames/f1.txt") if "kind" in one]
-    assert kinds == ["restore", "delete", "move", "move", "put"]
+    assert kinds == ["restore", "delete", "get", "move", "move", "put"]
     assert "delete   cams/ff/frames/f0.txt" in gmn("history", "cams")
+    assert " in run command " in gmn("history", "cams")
     assert "4 objects: got 4 (" in gmn("get", "cams/ff", tmp_path / "out")
     assert (tmp_path / "out/frames/f1.txt").read_text() == "frame 1"
     gmn("get", "cams/ff/best.fits", tmp_path / "one.fits", "--version", 1)

@@ -166,8 +166,14 @@ def test_the_migrations_make_the_tables_that_the_code_asks(settings: Settings) -
         connection.execute(text("DROP TABLE alembic_version"))
         migrations.run(connection)
         assert described_tables(connection) == at_once
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_name": is_declared}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, METADATA) == []
+
+
+def is_declared(name: str | None, kind: str, parents: object) -> bool:
+    """Not what SQLite makes for an index of words, or PostgreSQL's indexes of expressions."""
+    return not (name or "").startswith("index_of_")
 
 
 def described_tables(connection: Connection) -> dict[str, object]:

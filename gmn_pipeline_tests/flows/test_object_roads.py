@@ -1,5 +1,7 @@
 """Many files into the lake of objects and out of it: what is put, left, failed, got."""
 
+import errno
+import hashlib
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,9 +12,9 @@ import pytest
 
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectMissing, SourceUnavailable, StorageUnavailable
-from gmn_pipeline.flows.object_gets import UNFINISHED, get_objects
+from gmn_pipeline.flows.object_gets import UNFINISHED, GetCounts, get_objects
 from gmn_pipeline.flows.object_puts import Given, PutCounts, put_files
-from gmn_pipeline.flows.object_sync import Wanted, sync
+from gmn_pipeline.flows.object_sync import FileFilter, sync
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.schemas.objects import Description, Json
 from gmn_pipeline.settings import Settings
@@ -38,7 +40,10 @@ class Watched:
         self.reads: list[str] = []
         self.meanwhile: Callable[[str], None] = lambda _: None
 
-    def read(self, path: str, write: Callable[[bytes], None]) -> SourceFile:
+    def read(
+        self, path: str, write: Callable[[bytes], None],
+        copy: Callable[[int, int], int] | None = None,
+    ) -> SourceFile:  # fmt: skip
         self.reads.append(path)
 
         def written(piece: bytes) -> None:
@@ -115,7 +120,7 @@ def test_what_is_gone_is_deleted_on_demand_only_and_never_because_a_disk_is_away
     (folder / "0/ff_000.txt").unlink()
     (folder / "2/ff_200.txt").unlink()
     assert again() == 0
-    assert again(wanted=Wanted("2/*", largest_bytes=3), deleting_for=day) == 1
+    assert again(wanted=FileFilter("2/*", largest_bytes=3), deleting_for=day) == 1
     assert lake.search.count(Search())[0] == 299
     for path in folder.rglob("*.txt"):
         path.unlink()
@@ -259,6 +264,48 @@ def test_objects_are_got_once_and_those_that_lead_elsewhere_or_are_damaged_fail_
     assert not list(to.glob(f"{UNFINISHED}*"))
 
 
+@pytest.mark.parametrize("refused", ["", "at once", "later"])
+def test_a_large_file_is_copied_by_the_kernel_or_else_in_pieces_and_its_hash_decides(
+    lake: OpenedObjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    data = os.urandom(4_000_000) * 5 + b"end"
+    large = tmp_path / "in" / "large.bin"
+    large.parent.mkdir()
+    large.write_bytes(data)
+    steps: list[int] = []
+
+    def copy_file_range(*given: int) -> int:
+        if refused == "at once" or (refused and steps):
+            raise OSError(errno.EXDEV, "another file system")
+        steps.append(kernels(*given))
+        return steps[-1]
+
+    kernels = os.copy_file_range
+    monkeypatch.setattr(os, "copy_file_range", copy_file_range)
+    counts, _ = sync(lake, FolderFiles(large.parent), PLACE, PERSON)
+    assert counted(counts) == (1, 0, 0)
+    (stored,) = lake.search.find(Search(), 2)
+    assert stored.content.sha256 == hashlib.sha256(data).hexdigest()
+    seen: list[int] = []
+
+    def got(to: Path) -> GetCounts:
+        return get_objects(lake, [(stored, "large.bin")], to, PERSON, seen.append)
+
+    steps.clear()
+    assert got(tmp_path / "out").got == 1
+    assert (tmp_path / "out/large.bin").read_bytes() == data
+    assert sum(seen) == len(data)
+    assert sum(steps) == {"": len(data), "at once": 0, "later": 8 << 20}[refused]
+    path = lake.contents.local_path(stored.content)
+    assert path is not None
+    path.chmod(0o600)
+    for damaged in (data[:-1], data[:9_000_000] + b"x" + data[9_000_001:], data[:1_000_000]):
+        path.write_bytes(damaged)
+        counts_of_get = got(tmp_path / "damaged")
+        assert (counts_of_get.got, counts_of_get.failed) == (0, 1)
+    assert not (tmp_path / "damaged/large.bin").exists()
+
+
 def test_a_bucket_is_taken_by_its_etags(
     lake: OpenedObjects, tmp_path: Path, object_storage: ObjectStorageServer
 ) -> None:
@@ -273,7 +320,7 @@ def test_a_bucket_is_taken_by_its_etags(
     for name in ("a.fits", "n/b.fits", "notes.txt"):
         obstore.put(bucket, name, name.encode())
     source = Watched(BucketFiles(url, settings))
-    wanted = Wanted("*.fits")
+    wanted = FileFilter("*.fits")
     assert counted(sync(lake, source, PLACE, PERSON, wanted=wanted)[0]) == (2, 0, 0)
     obstore.put(bucket, "n/b.fits", b"other")
     source.reads.clear()

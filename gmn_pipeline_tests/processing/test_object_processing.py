@@ -279,6 +279,13 @@ def test_who_is_killed_at_a_commit_leaves_rows_of_one_version_and_none_twice(
         assert bench.ask("SELECT count(*) FROM provenance") == [(1,)]
         assert bench.runs("a.png")["images"].state is RunState.FINISHED
         assert bench.objects.search.count(Search(folder="previews"))[0] == 1
+        stored = bench.now("a.png")
+        bench.objects.catalogue.delete(stored, PERSON, timedelta(days=1))
+        bench.process()  # what was made of it goes with it
+        assert bench.objects.search.count(Search())[0] == 0
+        bench.objects.catalogue.restore(stored.object_id, PERSON)
+        bench.process()
+        assert bench.objects.search.count(Search(folder="previews"))[0] == 1
 
 
 def test_an_object_that_somebody_put_is_not_overwritten_by_one_that_is_made(

@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pytest
 from astropy.table import Table
 
 from gmn_pipeline.database.object_runs import RunState
+from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.object_rules import accept, set_rules
 from gmn_pipeline.schemas.objects import Link, LinkKind, ObjectName
@@ -234,6 +235,15 @@ def test_documents_can_be_searched(bench: ProcessingBench) -> None:
     assert bench.ask(found, "%no headings at%") == [("", 0)]
     assert bench.said("report.pdf", "documents")["title"] == "Observing report"
     assert bench.said("report.pdf", "documents")["pages"] == 1
+
+    def with_words(words: str) -> list[str]:
+        return [one.name.name for one in bench.objects.search.find(Search(words=words), 9)]
+
+    assert with_words("observing REPORT") == ["report.pdf"]
+    assert with_words("nowhere") == []
+    bench.objects.catalogue.delete(bench.now("report.pdf"), PERSON, timedelta(days=1))
+    bench.process()
+    assert with_words("observing") == []
 
 
 def test_the_questions_of_the_page_on_processing_can_be_asked(bench: ProcessingBench) -> None:

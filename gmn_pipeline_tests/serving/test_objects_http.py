@@ -197,6 +197,10 @@ def test_folders_and_pages_lead_on(server: Server) -> None:
         link = page["next_url"]
     assert seen == ["a", "b.txt", "b/", "c & d", "z"]
     inside = server.get("/objects/cams/levels?folder=b&size=1").json
+    to_folder = server.get("/objects/cams/levels/b%20%C3%A4/c/")
+    assert (to_folder.status, to_folder.headers["Location"]) == (
+        307, "/objects/cams/levels?folder=b+%C3%A4%2Fc",
+    )  # fmt: skip
     assert [one["name"] for one in inside["objects"]] == ["b/1"]
     (last,) = server.get(inside["next_url"]).json["objects"]
     assert last["name"] == "b/2"

@@ -11,7 +11,6 @@ from gmn_pipeline.orchestration.jobs import object_processing_job
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.schemas.objects import By
-from gmn_pipeline.warehouse.objects import mirror
 
 OBJECTS_TAG = "gmn/objects"
 """On a run: the ids of the objects that it was requested for, as far as they fit."""
@@ -37,10 +36,10 @@ def objects_sensor(
         processing = ObjectProcessing(settings, By("Dagster"))
         waiting = processing.waiting(settings.objects_process_batch)
         mark = processing.runs.mark()
-        mirrored = mirror.mark(processing.lake)
+        is_all_done = not waiting and processing.is_mirrored()
     except RetryableError as error:
         return dg.SkipReason(str(error))
-    if not waiting and mark[0] <= mirrored:
+    if is_all_done:
         return requests.none("Every object has been read.")
     pairs = [(one.object_id, one.version, names) for one, names in waiting]
     text = json.dumps([mark, pairs])

@@ -35,6 +35,7 @@ FOLDER = Parameter("folder", "which folder, as in 2022/03", example="2022/03")
 _SEARCHED = {
     "project": "the project", "container": "the container",
     "folder": "a folder, with all that are in it", "text": "a part of the name, in any case",
+    "words": "words in the text of documents: each of them; in quotes, one after the other",
     "content_type": "the type that the bytes have, as image/png, or a family, as image/*",
     "sha256": "the SHA-256 of the bytes, in hex",
 }  # fmt: skip
@@ -142,7 +143,7 @@ async def wanted_of(visit: Visit) -> Search:
     visible = frozenset(await visit.service.run(visit.visible))
     wanted = Search(
         projects=visible,
-        folder=visit.text("folder"), text=visit.text("text"),
+        folder=visit.text("folder"), text=visit.text("text"), words=visit.text("words"),
         size_bytes=Interval(asked.number("least_bytes"), asked.number("most_bytes")),
         tags=frozenset(asked.texts("tag")), links=frozenset(map(_link, asked.texts("link"))),
         metadata=_metadata(asked.texts("metadata")),

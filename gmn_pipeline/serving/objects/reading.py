@@ -15,10 +15,10 @@ from datetime import UTC
 from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import anyio
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gmn_pipeline.errors import GmnError
@@ -110,7 +110,11 @@ def _close(pieces: Iterator[bytes]) -> None:
 
 
 async def answer(visit: Visit) -> Response:
-    """The object that the address names."""
+    """The object that the address names, or the way to the folder that it names."""
+    if visit.text("name").endswith("/"):
+        project, container, folder = (visit.text(of) for of in ("project", "container", "name"))
+        query = urlencode({"folder": folder.strip("/")})
+        return RedirectResponse(f"/objects/{quote(project)}/{quote(container)}?{query}", 307)
     version = visit.asked.number("version")
     stored = await visit.stored(version)
     return await bytes_of(visit, stored, is_pinned=version is not None)
