@@ -189,7 +189,7 @@ class ObjectProcessing:
                 place.mkdir()
                 read += self._read_object(workshop, stored, names, place, done)
                 # The next file of a table is to know the columns of this one.
-                if time.monotonic() > until or any(one.makes_tables for one in read):
+                if time.monotonic() > until or any(one.changes_tables for one in read):
                     break
             passed_over = [
                 Reading(stored, name, 0)
@@ -233,7 +233,11 @@ class ObjectProcessing:
         made = [self._made(stored, name, one) for one in outcome.made]
         rows = [NewRows(one.table, one.path, one.row_count, one.of_container) for one in files]
         version, made_ids = wanted()[name].version, [one.object_id for one in made]
-        return _Read(Reading(stored, name, version, rows, made_ids), made, outcome.found)
+        changes = any(
+            one.of_container and not one.has_columns(task.known.get(one.table, {})) for one in files
+        )
+        reading = Reading(stored, name, version, rows, made_ids)
+        return _Read(reading, made, outcome.found, changes)
 
     def _fail(self, stored: StoredObject, name: str, error: GmnError, done: Processed) -> None:
         self.runs.end(stored, wanted()[name], self.by, failure=error.message)
@@ -334,16 +338,13 @@ class _Read:
     reading: Reading
     made: Sequence[StoredObject]
     found: Found
+    changes_tables: bool
+    """Whether a table of its container gets columns by it."""
 
     @property
     def key(self) -> tuple[int, str]:
         """Object and processor."""
         return self.reading.stored.object_id, self.reading.processor
-
-    @property
-    def makes_tables(self) -> bool:
-        """Whether it has rows for tables whose columns are those of objects."""
-        return any(some.of_container for some in self.reading.rows)
 
 
 def _not_taking(stored: StoredObject) -> list[str]:

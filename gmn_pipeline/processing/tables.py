@@ -57,7 +57,8 @@ class Tables:
                 count = db.execute(f"SELECT count(*) FROM {source}").fetchone()
                 return Outcome(found=_told(columns, units, count[0] if count else 0, "proposed"))
             table = table_name(task.stored.name, rule.get("table"))
-            known = task.known.get(table, {})
+            # A rule may know types of columns before any file is loaded: a crawl saw all of them.
+            known = {**rule.get("columns", {}), **task.known.get(table, {})}
             if kind in (_CSV, _TSV):
                 source = _source(kind, path, _given(columns, known))
             rows, written = _written(db, source, columns, known, task.folder / "table.parquet")

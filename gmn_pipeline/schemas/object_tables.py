@@ -211,8 +211,20 @@ MIRROR_MARK = Table(
     (Field("operation", "its number", Kind.LONG, minimum=0),),
 )
 
+FILES_IN_PLACE = Table(
+    "files_in_place",
+    "files beside the lake that views of it read where they lie",
+    (
+        text("table_name", "the view"),
+        text("project", "whose it is"),
+        text("container", "in which container"),
+        text("crawl", "what found it"),
+        text("path", "a file that it reads"),
+    ),
+)
+
 OBJECT_TABLES = (CATALOGUE, PROVENANCE, *PROCESSED_TABLES, LOADED_COLUMNS, LOADS)
 """What the lake of objects has for those who ask it."""
 
-OBJECT_WORKING_TABLES = (MIRROR_MARK,)
+OBJECT_WORKING_TABLES = (MIRROR_MARK, FILES_IN_PLACE)
 """What the pipeline keeps for itself in that lake."""

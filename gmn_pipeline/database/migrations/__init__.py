@@ -20,13 +20,16 @@ from sqlalchemy import (
     select,
 )
 
+from gmn_pipeline.database import tables_crawls  # which has its tables in METADATA too
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0008"
+HEAD = "0012"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 # As alembic itself makes it.
+assert tables_crawls.CRAWLS.metadata is METADATA
+
 _VERSION = Table(
     "alembic_version",
     MetaData(),
