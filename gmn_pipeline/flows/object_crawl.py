@@ -235,6 +235,11 @@ def _noted(
     if refused is not None or not found:
         reason = refused.split(" LINE 1:")[0] if refused else _NO_TABLE  # DuckDB quotes our query
         return CrawledFile(file.path, file.stamp, file.size_bytes, reason=reason)
+    if "sheets" in found:
+        return CrawledFile(
+            file.path, file.stamp, file.size_bytes,
+            reason="It has several sheets: put it as an object, and accept it there.",
+        )  # fmt: skip
     listed = found["columns"]
     assert isinstance(listed, list)
     columns = {one["name"]: one["type"] for one in listed}

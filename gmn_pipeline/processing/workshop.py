@@ -21,7 +21,11 @@ from gmn_pipeline.processing.processor import Outcome, Task
 from gmn_pipeline.settings.processing import ProcessingSettings
 
 # Nothing of the environment but what Python needs: no secret is there to be found.
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+_ENVIRONMENT = (
+    "PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "GMN_OBJECTS_DETECTOR_MODEL",
+    "GMN_OBJECTS_DETECTOR_LABELS", "GMN_OBJECTS_DETECTOR_INPUT_PX",
+    "GMN_OBJECTS_DETECTOR_LEAST_SCORE",
+)  # fmt: skip
 # A fork has only the thread that made it.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
