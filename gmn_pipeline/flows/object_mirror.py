@@ -4,6 +4,8 @@ What belongs here: which objects changed since, by the log of operations. What d
 (`database/object_runs.py`, `warehouse/objects/mirror.py`).
 """
 
+from collections.abc import Callable, Sequence
+
 from gmn_pipeline.database.object_runs import LATE, ObjectRuns
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.objects.loading import forget
@@ -12,7 +14,9 @@ from gmn_pipeline.warehouse.objects.mirror import mark, mirror
 _AT_ONCE = 5_000
 
 
-def mirror_changes(runs: ObjectRuns, lake: WarehouseConnection) -> tuple[int, int]:
+def mirror_changes(
+    runs: ObjectRuns, lake: WarehouseConnection, on_deleted: Callable[[Sequence[int]], None]
+) -> tuple[int, int]:
     """Mirror all that changed; how many objects were looked at, and up to which operation.
 
     What was read out of deleted ones goes with them, and so do their runs: one that is restored is
@@ -25,6 +29,7 @@ def mirror_changes(runs: ObjectRuns, lake: WarehouseConnection) -> tuple[int, in
             return mirrored, reached
         now = runs.now(changed)
         deleted = sorted(set(changed) - {one.object_id for one in now})
+        on_deleted(deleted)  # while it is known what was read out of them
         forget(lake, deleted)
         runs.forget(deleted)
         mirror(lake, changed, now, last)

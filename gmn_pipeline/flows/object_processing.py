@@ -9,19 +9,17 @@ lake, what was found is said of it, and the run ends. Killed in between, the nex
 again: rows and objects are replaced by themselves, so nothing is there twice.
 """
 
-import hashlib
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-from gmn_pipeline.database.object_runs import MADE_BY, ObjectRuns, Wanted
+from gmn_pipeline.database.object_runs import MADE_BY, ObjectRuns
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import (
     GmnError,
@@ -32,10 +30,13 @@ from gmn_pipeline.errors import (
     ServiceRunning,
 )
 from gmn_pipeline.flows.object_mirror import mirror_changes
+from gmn_pipeline.flows.object_readings import ObjectReadings
+from gmn_pipeline.flows.object_wanted import not_taking, place_of_mark, wanted, with_found
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.landing.objects import Staged
+from gmn_pipeline.processing.outcomes import RowsFile
 from gmn_pipeline.processing.processor import Found, Made, Task
-from gmn_pipeline.processing.registry import processors, takes
+from gmn_pipeline.processing.readings import JsonReadings
 from gmn_pipeline.processing.workshop import Workshop, opened
 from gmn_pipeline.schemas.objects import (
     By,
@@ -89,12 +90,13 @@ class ObjectProcessing:
         self.objects: OpenedObjects = opened_objects(settings)
         self.runs = ObjectRuns(self.objects.database)
         self.lake = WarehouseConnection(settings, OBJECTS)
+        self._readings = ObjectReadings(settings, self.lake)
         self._marks = SourceMarks(self.objects.database)
         self._mirrored = 0  # up to which operation, as far as is known here
 
     def waiting(self, most: int) -> list[tuple[StoredObject, list[str]]]:
         """See ObjectRuns, for the processors that there are."""
-        place = _place(wanted())
+        place = place_of_mark(wanted())
         since = self._marks.reached(place) or 0
         assert isinstance(since, int)
         changed, _ = self.runs.mark()
@@ -126,7 +128,9 @@ class ObjectProcessing:
             with self.lake.session():  # opened once for all
                 while waiting:
                     waiting = self._process_some(workshop, waiting, done)
-                done.mirrored, self._mirrored = mirror_changes(self.runs, self.lake)
+                done.mirrored, self._mirrored = mirror_changes(
+                    self.runs, self.lake, self._forget_readings
+                )
         return done
 
     def process_all(
@@ -194,8 +198,11 @@ class ObjectProcessing:
             passed_over = [
                 Reading(stored, name, 0)
                 for stored, _ in waiting[:count]
-                for name in _not_taking(stored)
+                for name in not_taking(stored)
             ]
+            self._forget_readings(
+                [one.stored.object_id for one in passed_over if one.processor == JsonReadings.name]
+            )
             refused = load(self.lake, [one.reading for one in read] + passed_over)
         for object_id in dict.fromkeys(one.reading.stored.object_id for one in read):
             self._end(
@@ -231,13 +238,26 @@ class ObjectProcessing:
         )  # fmt: skip
         outcome, files = workshop.process(name, task)
         made = [self._made(stored, name, one) for one in outcome.made]
+        remark = self._put_readings(stored, files) if name == JsonReadings.name else ""
         rows = [NewRows(one.table, one.path, one.row_count, one.of_container) for one in files]
         version, made_ids = wanted()[name].version, [one.object_id for one in made]
         changes = any(
             one.of_container and not one.has_columns(task.known.get(one.table, {})) for one in files
         )
         reading = Reading(stored, name, version, rows, made_ids)
-        return _Read(reading, made, outcome.found, changes)
+        return _Read(reading, made, outcome.found, changes, remark)
+
+    def _put_readings(self, stored: StoredObject, files: Sequence[RowsFile]) -> str:
+        """Let an object's readings be these in their own lake too; what is to be remarked."""
+        done = self._readings.put(stored, files)
+        self.runs.ask_again([(other, JsonReadings.name) for other in done.others], self.by)
+        return done.remark
+
+    def _forget_readings(self, object_ids: Sequence[int]) -> None:
+        """Take readings of objects away that are deleted, or of another kind by now."""
+        for object_id in self._readings.having(object_ids):
+            others = self._readings.forget(object_id).others
+            self.runs.ask_again([(other, JsonReadings.name) for other in others], self.by)
 
     def _fail(self, stored: StoredObject, name: str, error: GmnError, done: Processed) -> None:
         self.runs.end(stored, wanted()[name], self.by, failure=error.message)
@@ -259,14 +279,16 @@ class ObjectProcessing:
             self._let_go(stored, reading.processor, reading.made_ids)
             self.runs.end(
                 stored, wanted()[reading.processor], self.by,
-                remark=remark, row_count=reading.row_count, made=one.made,
+                remark=" ".join(filter(None, (remark, one.remark))),
+                row_count=reading.row_count, made=one.made,
             )  # fmt: skip
             done.finished += 1
             done.rows += reading.row_count
             done.made += len(one.made)
-        for name in _not_taking(stored):
+        for name in not_taking(stored):
             self._let_go(stored, name, ())
         if not self.runs.is_live(stored.object_id):  # deleted while it was read
+            self._forget_readings([stored.object_id])
             forget(self.lake, [stored.object_id])
             self.runs.forget([stored.object_id])
 
@@ -320,7 +342,7 @@ class ObjectProcessing:
         described = stored.description
         try:
             for one in read:
-                described = _with(described, one.reading.processor, one.found)
+                described = with_found(described, one.reading.processor, one.found)
             if described == stored.description:
                 return ""
             self.objects.landing.describe(stored, described, self.by)
@@ -340,32 +362,12 @@ class _Read:
     found: Found
     changes_tables: bool
     """Whether a table of its container gets columns by it."""
+    remark: str = ""
 
     @property
     def key(self) -> tuple[int, str]:
         """Object and processor."""
         return self.reading.stored.object_id, self.reading.processor
-
-
-def _not_taking(stored: StoredObject) -> list[str]:
-    """Processors that do not take the object as it is: a former version may have been theirs."""
-    kind = stored.description.content_type
-    return [name for name, one in processors().items() if not takes(one, kind)]
-
-
-def wanted() -> dict[str, Wanted]:
-    """The processors as the search for what waits knows them."""
-    return {
-        name: Wanted(name, one.version, tuple(one.content_types))
-        for name, one in processors().items()
-    }
-
-
-def _place(known: Mapping[str, Wanted]) -> str:
-    """Where it is marked up to which operation these processors have read all objects: others,
-    or others of their versions, begin with all of them."""
-    text = json.dumps([[one.name, one.version, *one.content_types] for one in known.values()])
-    return f"objects read by {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def is_being_processed(settings: ObjectProcessingSettings) -> bool:
@@ -375,22 +377,3 @@ def is_being_processed(settings: ObjectProcessingSettings) -> bool:
 
 def _lock(settings: ObjectProcessingSettings) -> Path:
     return settings.data_dir / _LOCK
-
-
-def _with(said: Description, processor: str, found: Found) -> Description:
-    """A description with what a processor found; what people said of time and place stays."""
-    metadata = {key: value for key, value in said.metadata.items() if key != processor}
-    if found.metadata:
-        metadata[processor] = found.metadata
-    has_time = said.observed_from_utc is not None or said.observed_until_utc is not None
-    has_place = said.latitude_deg is not None
-    return replace(
-        said,
-        metadata=metadata,
-        tags=said.tags | found.tags,
-        links=said.links | found.links,
-        observed_from_utc=said.observed_from_utc if has_time else found.observed_from_utc,
-        observed_until_utc=said.observed_until_utc if has_time else found.observed_until_utc,
-        latitude_deg=said.latitude_deg if has_place else found.latitude_deg,
-        longitude_deg=said.longitude_deg if has_place else found.longitude_deg,
-    )
