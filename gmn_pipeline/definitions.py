@@ -7,6 +7,7 @@ import dagster as dg
 
 from gmn_pipeline.flows.progress import ProgressListener
 from gmn_pipeline.orchestration.assets.maintenance import warehouse_maintenance
+from gmn_pipeline.orchestration.assets.object_crawls import crawl_objects
 from gmn_pipeline.orchestration.assets.object_processing import process_objects
 from gmn_pipeline.orchestration.assets.objects import bytes_are_right, objects_catalogue
 from gmn_pipeline.orchestration.assets.publications import publish_trajectories
@@ -48,6 +49,7 @@ ASSETS = [
     publish_station_database_days,
     objects_catalogue,
     process_objects,
+    crawl_objects,
 ]
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from gmn_pipeline.cli import objects_process
+from gmn_pipeline.cli import objects_crawl, objects_process
 from gmn_pipeline.cli.console import errors, print_some
 from gmn_pipeline.cli.objects_files import get, put, sync, watch
 from gmn_pipeline.cli.objects_find import (
@@ -238,6 +238,10 @@ def sweep() -> None:
     print_done(f"Removed {removed:,} contents that nothing names.")
 
 
+app.command("crawl")(objects_crawl.crawl)
+app.command("crawls")(objects_crawl.crawls)
+app.command("crawl-accept")(objects_crawl.accept_crawled)
+app.command("crawl-forget")(objects_crawl.forget_crawl)
 app.command("process")(objects_process.process)
 app.command("reprocess")(objects_process.reprocess_again)
 app.command("accept")(objects_process.accept_table)

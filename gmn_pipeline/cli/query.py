@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gmn_pipeline.cli.sql import Format
-from gmn_pipeline.queries.canned.catalogue import CannedQuery, all_queries, canned_query
+from gmn_pipeline.queries.canned.catalogue import OBJECTS, CannedQuery, all_queries, canned_query
 from gmn_pipeline.queries.start import start_worker
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}  # a query's own parameters
@@ -60,7 +60,7 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _list() -> None:
-    found = all_queries()
+    found = all_queries(OBJECTS)
     width = max(len(one.name) for one in found)
     for one in found:
         typer.echo(f"{one.name:<{width}}  {one.title}")
@@ -68,7 +68,8 @@ def _list() -> None:
 
 
 def _tell(wanted: CannedQuery) -> None:
-    typer.echo(f"{wanted.title}\n\n{wanted.description}\n")
+    needs = f" It asks the lake of {wanted.needs}." if wanted.needs else ""
+    typer.echo(f"{wanted.title}\n\n{wanted.description}{needs}\n")
     for one in wanted.parameters:
         default = "required" if one.is_required else f"default {one.default or 'none'}"
         unit = f"{one.unit}, " if one.unit else ""

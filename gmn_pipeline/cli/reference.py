@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gmn_pipeline.cli.client_columns import columns_module
-from gmn_pipeline.queries.canned.catalogue import Parameter, all_queries
+from gmn_pipeline.queries.canned.catalogue import OBJECTS, Parameter, all_queries
 from gmn_pipeline.schemas import station_readings
 from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
@@ -208,6 +208,12 @@ def message_schemas() -> dict[Path, str]:
     }
 
 
+_OF_ANOTHER_LAKE = (
+    "It asks the lake of [objects](processing.md), by `gmn query` only: in `gmn.duckdb` and over "
+    "HTTP there are none."
+)
+
+
 def queries_page() -> str:
     """The canned queries."""
     parts = [
@@ -223,10 +229,12 @@ def queries_page() -> str:
         "A date is written 2026-08-13, a time (UTC) 2026-08-13T22:00:00. More questions, without "
         "parameters, are in the [cookbook](cookbook.md).",
         _table(("name", "question"),
-               [(f"[`{one.name}`](#{one.name})", one.title) for one in all_queries()]),
+               [(f"[`{one.name}`](#{one.name})", one.title) for one in all_queries(OBJECTS)]),
     ]  # fmt: skip
-    for one in all_queries():
+    for one in all_queries(OBJECTS):
         parts += [f"## {one.name}", f"**{one.title}.** {one.description}"]
+        if one.needs:
+            parts.append(_OF_ANOTHER_LAKE)
         if one.parameters:
             parts.append(_table(("parameter", "type", "unit", "default", "meaning"),
                                 [_parameter(p) for p in one.parameters]))  # fmt: skip

@@ -4,7 +4,7 @@ What belongs here: which objects changed since, by the log of operations. What d
 (`database/object_runs.py`, `warehouse/objects/mirror.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gmn_pipeline.database.object_runs import LATE, ObjectRuns
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -15,9 +15,7 @@ _AT_ONCE = 5_000
 
 
 def mirror_changes(
-    runs: ObjectRuns,
-    lake: WarehouseConnection,
-    on_deleted: Callable[[int], None] = lambda _: None,
+    runs: ObjectRuns, lake: WarehouseConnection, on_deleted: Callable[[Sequence[int]], None]
 ) -> tuple[int, int]:
     """Mirror all that changed; how many objects were looked at, and up to which operation.
 
@@ -31,8 +29,7 @@ def mirror_changes(
             return mirrored, reached
         now = runs.now(changed)
         deleted = sorted(set(changed) - {one.object_id for one in now})
-        for object_id in deleted:
-            on_deleted(object_id)
+        on_deleted(deleted)  # while it is known what was read out of them
         forget(lake, deleted)
         runs.forget(deleted)
         mirror(lake, changed, now, last)

@@ -38,9 +38,12 @@ from gmn_pipeline.flows.object_processors import (
     texts_of,
     wanted,
 )
+from gmn_pipeline.flows.object_readings import ObjectReadings
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
 from gmn_pipeline.landing.objects import Staged
+from gmn_pipeline.processing.outcomes import RowsFile
 from gmn_pipeline.processing.processor import Found, Made, Task
+from gmn_pipeline.processing.readings import JsonReadings
 from gmn_pipeline.processing.workshop import Workshop, opened
 from gmn_pipeline.schemas.objects import (
     By,
@@ -97,6 +100,7 @@ class ObjectProcessing:
         self.runs = ObjectRuns(self.objects.database)
         self._texts = ObjectTexts(self.objects.database)
         self.lake = WarehouseConnection(settings, OBJECTS)
+        self._readings = ObjectReadings(settings, self.lake)
         self._marks = SourceMarks(self.objects.database)
         self._mirrored = 0  # up to which operation, as far as is known here
 
@@ -142,7 +146,9 @@ class ObjectProcessing:
             with self.lake.session():  # opened once for all
                 while waiting:
                     waiting = self._process_some(workshop, waiting, done)
-                done.mirrored, self._mirrored = mirror_changes(self.runs, self.lake, self._let_go)
+                done.mirrored, self._mirrored = mirror_changes(
+                    self.runs, self.lake, self._on_deleted
+                )
             self._marks.move(_MIRRORED, self._mirrored)
         return done
 
@@ -206,13 +212,16 @@ class ObjectProcessing:
                 place.mkdir()
                 read += self._read_object(workshop, stored, names, place, done)
                 # The next file of a table is to know the columns of this one.
-                if time.monotonic() > until or any(one.makes_tables for one in read):
+                if time.monotonic() > until or any(one.changes_tables for one in read):
                     break
             passed_over = [
                 Reading(stored, name, 0)
                 for stored, _ in waiting[:count]
                 for name in not_taking(stored)
             ]
+            self._forget_readings(
+                [one.stored.object_id for one in passed_over if one.processor == JsonReadings.name]
+            )
             refused = load(self.lake, [one.reading for one in read] + passed_over)
             kept = [one.reading for one in read if one.key not in refused] + passed_over
             self._texts.replace(
@@ -252,9 +261,32 @@ class ObjectProcessing:
         )  # fmt: skip
         outcome, files = workshop.process(name, task)
         made = [self._made(stored, name, one) for one in outcome.made]
+        remark = self._put_readings(stored, files) if name == JsonReadings.name else ""
         rows = [NewRows(one.table, one.path, one.row_count, one.of_container) for one in files]
         version, made_ids = wanted()[name].version, [one.object_id for one in made]
-        return _Read(Reading(stored, name, version, rows, made_ids), made, outcome.found)
+        changes = any(
+            one.of_container and not one.has_columns(task.known.get(one.table, {})) for one in files
+        )
+        reading = Reading(stored, name, version, rows, made_ids)
+        return _Read(reading, made, outcome.found, changes, remark)
+
+    def _put_readings(self, stored: StoredObject, files: Sequence[RowsFile]) -> str:
+        """Let an object's readings be these in their own lake too; what is to be remarked."""
+        done = self._readings.put(stored, files)
+        self.runs.ask_again([(other, JsonReadings.name) for other in done.others], self.by)
+        return done.remark
+
+    def _on_deleted(self, object_ids: Sequence[int]) -> None:
+        """Take away what came of objects, while it is known."""
+        self._forget_readings(object_ids)
+        for object_id in object_ids:
+            self._let_go(object_id)
+
+    def _forget_readings(self, object_ids: Sequence[int]) -> None:
+        """Take readings of objects away that are deleted, or of another kind by now."""
+        for object_id in self._readings.having(object_ids):
+            others = self._readings.forget(object_id).others
+            self.runs.ask_again([(other, JsonReadings.name) for other in others], self.by)
 
     def _fail(self, stored: StoredObject, name: str, error: GmnError, done: Processed) -> None:
         self.runs.end(stored, wanted()[name], self.by, failure=error.message)
@@ -276,7 +308,8 @@ class ObjectProcessing:
             self._let_go(stored.object_id, reading.processor, reading.made_ids)
             self.runs.end(
                 stored, wanted()[reading.processor], self.by,
-                remark=remark, row_count=reading.row_count, made=one.made,
+                remark=" ".join(filter(None, (remark, one.remark))),
+                row_count=reading.row_count, made=one.made,
             )  # fmt: skip
             done.finished += 1
             done.rows += reading.row_count
@@ -284,6 +317,7 @@ class ObjectProcessing:
         for name in not_taking(stored):
             self._let_go(stored.object_id, name)
         if not self.runs.is_live(stored.object_id):  # deleted while it was read
+            self._forget_readings([stored.object_id])
             forget(self.lake, [stored.object_id])
             self.runs.forget([stored.object_id])
 
@@ -357,16 +391,14 @@ class _Read:
     reading: Reading
     made: Sequence[StoredObject]
     found: Found
+    changes_tables: bool
+    """Whether a table of its container gets columns by it."""
+    remark: str = ""
 
     @property
     def key(self) -> tuple[int, str]:
         """Object and processor."""
         return self.reading.stored.object_id, self.reading.processor
-
-    @property
-    def makes_tables(self) -> bool:
-        """Whether it has rows for tables whose columns are those of objects."""
-        return any(some.of_container for some in self.reading.rows)
 
 
 def is_being_processed(settings: ObjectProcessingSettings) -> bool:

@@ -76,6 +76,11 @@ objects_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.OBJECTS_CATALOGUE) - _BYTES_ARE_RIGHT,
     description="Sweeps the lake of objects, and counts what there is.",
 )
+object_crawls_job = dg.define_asset_job(
+    "object_crawls",
+    selection=dg.AssetSelection.assets(keys.OBJECTS_CRAWLS),
+    description="Looks through the folders and buckets of all crawls for tables.",
+)
 object_verification_job = dg.define_asset_job(
     "object_verification",
     selection=_BYTES_ARE_RIGHT,
@@ -95,5 +100,6 @@ JOBS = [
     station_database_job,
     objects_job,
     object_processing_job,
+    object_crawls_job,
     object_verification_job,
 ]

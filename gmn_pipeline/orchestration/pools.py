@@ -3,5 +3,6 @@
 WAREHOUSE_WRITER = "gmn_warehouse_writer"
 READINGS_WRITER = "gmn_readings_writer"
 OBJECTS_READER = "gmn_objects_reader"
+OBJECTS_CRAWLER = "gmn_objects_crawler"
 PUBLISHER = "gmn_publisher"
 STATION_DATABASE = "gmn_station_database"

@@ -7,6 +7,7 @@ import dagster as dg
 from gmn_pipeline.orchestration.jobs import (
     iau_showers_job,
     maintenance_job,
+    object_crawls_job,
     object_verification_job,
     objects_job,
     station_database_job,
@@ -107,6 +108,15 @@ weekly_object_verification = dg.ScheduleDefinition(
     tags={WHY_TAG: "every week whether the bytes of objects are right"},
 )
 
+hourly_crawls = dg.ScheduleDefinition(
+    name="hourly_crawls",
+    job=object_crawls_job,
+    cron_schedule="20 * * * *",
+    execution_timezone="UTC",
+    description="Looks through folders and buckets of crawls for tables that are new or changed.",
+    tags={WHY_TAG: "every hour what is new where crawls look"},
+)
+
 SCHEDULES = [
     nightly_refresh,
     monthly_iau_showers,
@@ -116,4 +126,5 @@ SCHEDULES = [
     station_database_every_five_minutes,
     nightly_objects,
     weekly_object_verification,
+    hourly_crawls,
 ]

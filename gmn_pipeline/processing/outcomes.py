@@ -7,6 +7,7 @@ what its rows and facts are, and no more.
 """
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,11 @@ class RowsFile:
     path: Path
     row_count: int
     of_container: bool
+    columns: Sequence[str] = ()
+
+    def has_columns(self, known: Collection[str]) -> bool:
+        """Whether these are all of its columns, or more; DuckDB knows no case."""
+        return {name.lower() for name in self.columns} <= {name.lower() for name in known}
 
 
 def write(outcome: Outcome, folder: Path) -> None:
@@ -66,13 +72,20 @@ def reason(folder: Path) -> str | None:
     return path.read_text("utf-8") if path.exists() else None
 
 
+def is_there(folder: Path) -> bool:
+    """Whether there is one, whole or not."""
+    return (folder / _NAME).exists()
+
+
 def read(folder: Path) -> tuple[Outcome, list[RowsFile]]:
     """The outcome that is in the folder, and its rows as files."""
     said = json.loads((folder / _NAME).read_text("utf-8"))
     files = []
     for table, name, of_container in said["rows"]:
         path = _within(folder, name)
-        files.append(RowsFile(table, path, pq.read_metadata(path).num_rows, of_container))
+        columns = pq.read_schema(path).names if of_container else ()
+        rows = pq.read_metadata(path).num_rows
+        files.append(RowsFile(table, path, rows, of_container, columns))
     made = [Made(name, _within(folder, file)) for name, file in said["made"]]
     return Outcome((), made, _found(said["found"])), files
 

@@ -80,6 +80,13 @@ class Outcome:
     found: Found = Found()
 
 
+def is_preview(stored: StoredObject) -> bool:
+    """Whether an object is there to be looked at: a smaller one of an image that is read itself, or
+    a frame of a film."""
+    is_made = stored.description.application.startswith("processor ")
+    return is_made and stored.name.name.startswith("previews/")
+
+
 class Processor(Protocol):
     """What reads objects of some types. `content_types` may end in `/*`."""
 

@@ -1,7 +1,7 @@
 """Measurements in JSON, by a template: each thing in a file is a reading of a station's sensor.
 
-What belongs here: following the template. What does not: readings that stations send as they come,
-which go by Kafka to a lake of their own.
+What belongs here: following the template. What does not: the lake of readings that they go into too
+(`flows/object_readings.py`), and readings that stations send as they come, by Kafka.
 
 A template is a rule of the container (docs/processing.md): `rows` says where the list of things
 is, `time`, `station` and `sensor` where these stand in a thing, `fields` and `tags` which values

@@ -1,22 +1,26 @@
-"""Tables in files: CSV, TSV, JSON, NDJSON, Parquet; FITS and VOTable (`astronomical.py`).
+"""Tables in files: CSV, TSV, JSON, NDJSON, Parquet; FITS and VOTable (`astronomical.py`), sheets of
+spreadsheets (`spreadsheets.py`).
 
 What belongs here: finding out their columns, and rows by the types that their table has. What does
 not: the table in the lake (`warehouse/objects/loading.py`).
 
 Without a rule a schema is proposed only, in the object's metadata. A rule of the container accepts
-it: `{"names": "*.csv", "table": "weather"}` loads such files into `<container>_weather`.
+it: `{"names": "*.csv", "table": "weather"}` loads such files into `<container>_weather`. Of a
+spreadsheet it loads each sheet into `<container>_weather_<sheet>`, or the one that is its only one,
+or that the rule names (`"sheet": "Data"`), into `<container>_weather`.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from gmn_pipeline.errors import ObjectRefused
-from gmn_pipeline.processing import astronomical
+from gmn_pipeline.processing import astronomical, spreadsheets
 from gmn_pipeline.processing.processor import Found, Outcome, Rows, Task, matching
 from gmn_pipeline.schemas.objects import ObjectName
 from gmn_pipeline.schemas.sql import sql_text
@@ -36,33 +40,80 @@ class Tables:
 
     name = "tables"
     version = 1
-    content_types = (_CSV, _TSV, _PARQUET, _NDJSON, _JSON, *astronomical.CONTENT_TYPES)
+    content_types = (_CSV, _TSV, _PARQUET, _NDJSON, _JSON, *astronomical.CONTENT_TYPES,
+                     *spreadsheets.CONTENT_TYPES)  # fmt: skip
 
     def process(self, task: Task) -> Outcome:
-        """Rows for the table that a rule names, or what is proposed."""
-        kind = task.stored.description.content_type
-        if kind == _JSON and not _is_list(task.path):
-            return Outcome()  # one thing, and no table
-        path, units = task.path, dict[str, str]()
-        if kind in astronomical.CONTENT_TYPES:
-            converted = astronomical.as_parquet(path, kind, task.folder)
-            if converted is None:
-                return Outcome()
-            kind, (path, units) = _PARQUET, converted
+        """Rows for the tables that a rule names, or what is proposed."""
         rule = matching(task.rules, task.stored.name.name)
-        with _duckdb(task.folder) as db:
-            source = _source(kind, path)
-            columns = _described(db, source)
-            if rule is None:
-                count = db.execute(f"SELECT count(*) FROM {source}").fetchone()
-                return Outcome(found=_told(columns, units, count[0] if count else 0, "proposed"))
-            table = table_name(task.stored.name, rule.get("table"))
-            known = task.known.get(table, {})
-            if kind in (_CSV, _TSV):
-                source = _source(kind, path, _given(columns, known))
-            rows, written = _written(db, source, columns, known, task.folder / "table.parquet")
-        told = _told(columns, units, rows, "loaded", table)
-        return Outcome(rows=[Rows(table, written, of_container=True)], found=told)
+        parts = list(_parts(task))
+        if rule and rule.get("sheet"):
+            parts = [part for part in parts if part.sheet == rule["sheet"]]
+            if not parts:
+                raise ObjectRefused(f"It has no sheet {rule['sheet']!r}, which its rule names.")
+        elif len(parts) > 1 and rule:
+            wanted = rule.get("table") or Path(task.stored.name.name).stem
+            outcomes = [
+                _of_part(task, part, {**rule, "table": f"{wanted}_{part.sheet}"}) for part in parts
+            ]
+            return _together(parts, outcomes)
+        return _together(parts, [_of_part(task, part, rule) for part in parts])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A table of a file: of most files there is one. `sheet`: its name in a spreadsheet."""
+
+    kind: str
+    path: Path
+    units: Mapping[str, str] = field(default_factory=dict)
+    sheet: str = ""
+
+
+def _parts(task: Task) -> "Iterator[_Part]":
+    kind, path = task.stored.description.content_type, task.path
+    if kind in spreadsheets.CONTENT_TYPES:
+        for sheet, written in spreadsheets.as_parquet(path, task.folder):
+            yield _Part(_PARQUET, written, sheet=sheet)
+    elif kind in astronomical.CONTENT_TYPES:
+        converted = astronomical.as_parquet(path, kind, task.folder)
+        if converted is not None:
+            yield _Part(_PARQUET, *converted)
+    elif kind != _JSON or _is_list(path):  # else it is one thing, and no table
+        yield _Part(kind, path)
+
+
+def _of_part(task: Task, part: _Part, rule: Mapping[str, Any] | None) -> Outcome:
+    with _duckdb(task.folder) as db:
+        source = _source(part.kind, part.path)
+        columns = _described(db, source)
+        if rule is None:
+            count = _one(db, f"SELECT count(*) FROM {source}")
+            return Outcome(found=_told(columns, part.units, count, "proposed"))
+        table = table_name(task.stored.name, rule.get("table"))
+        # A rule may know types of columns before any file is loaded: a crawl saw all of them.
+        known = {**rule.get("columns", {}), **task.known.get(table, {})}
+        if part.kind in (_CSV, _TSV):
+            source = _source(part.kind, part.path, _given(columns, known))
+        target = task.folder / f"{part.path.stem if part.sheet else 'all'}-rows.parquet"
+        rows, written = _written(db, source, columns, known, target)
+    told = _told(columns, part.units, rows, "loaded", table)
+    return Outcome(rows=[Rows(table, written, of_container=True)], found=told)
+
+
+def _together(parts: Sequence[_Part], outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome of all tables of a file; of one, what is told of it is told of the file."""
+    if len(outcomes) <= 1:
+        return outcomes[0] if outcomes else Outcome()
+    told: list[Any] = [
+        {"sheet": part.sheet, **one.found.metadata}
+        for part, one in zip(parts, outcomes, strict=True)
+    ]
+    most = max(1, _SHOWN_COLUMNS // len(told))
+    for one in told:
+        one["columns"] = one["columns"][:most]
+    rows = [some for one in outcomes for some in one.rows]
+    return Outcome(rows=rows, found=Found(metadata={"state": told[0]["state"], "sheets": told}))
 
 
 def table_name(name: ObjectName, table: str | None) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.processing import outcomes
-from gmn_pipeline.processing.processor import Processor
+from gmn_pipeline.processing.processor import Processor, Task
 from gmn_pipeline.processing.registry import processors
 from gmn_pipeline.processing.workshop import Order
 from gmn_pipeline.sandbox import confine, limit_file, limit_memory, limit_processor
@@ -78,11 +78,11 @@ def _watched(child: int, order: Order) -> str:
         while not poll.poll(_LOOKS_EVERY_S * 1000):
             if time.monotonic() > until:
                 return f"It took more than {order.seconds:g} s."
-            if _size(order.task.folder) > order.output_mb << 20:
+            if _size(order) > order.output_mb << 20:
                 return _too_much(order)
     finally:
         os.close(descriptor)
-    return _too_much(order) if _size(order.task.folder) > order.output_mb << 20 else ""
+    return _too_much(order) if _size(order) > order.output_mb << 20 else ""
 
 
 def _end(child: int) -> None:
@@ -94,8 +94,8 @@ def _end(child: int) -> None:
             continue
 
 
-def _size(folder: Path) -> int:
-    return sum(_size_of(path) for path in folder.rglob("*"))
+def _size(order: Order) -> int:
+    return sum(_size_of(path) for task in order.tasks for path in task.folder.rglob("*"))
 
 
 def _size_of(path: Path) -> int:
@@ -113,7 +113,7 @@ def _too_much(order: Order) -> str:
 def _reason(code: int, order: Order) -> str:
     if code == 0:
         return ""
-    if code == 1 and (said := outcomes.reason(order.task.folder)):
+    if code == 1 and (said := outcomes.reason(order.tasks[-1].folder)):
         return said
     if code == -signal.SIGXCPU:
         return f"It took more than {order.seconds:g} s."
@@ -134,24 +134,33 @@ def _work(processor: Processor, order: Order) -> None:
         os.setsid()
         os.close(0)
         os.closerange(3, 256)  # where answers go to, and what else is this process's
-        os.chdir(order.task.folder)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         limit_memory(order.memory_mb)
         limit_processor(order.seconds * 2)
         limit_file(order.output_mb)
-        confine([order.task.folder])
-        outcomes.write(processor.process(order.task), order.task.folder)
-        code = 0
-    except MemoryError:
-        outcomes.write_reason(
-            ObjectRefused(f"It wanted more than {order.memory_mb:,} MB."),
-            order.task.folder, order.task.path,
-        )  # fmt: skip
+        confine([task.folder for task in order.tasks])
+        done = [_does(processor, task, order.memory_mb) for task in order.tasks]
+        code = 0 if all(done) else 1
     except BaseException as error:
-        outcomes.write_reason(error, order.task.folder, order.task.path)
+        outcomes.write_reason(error, order.tasks[-1].folder, order.tasks[-1].path)
     finally:
         os._exit(code)
+
+
+def _does(processor: Processor, task: Task, memory_mb: int) -> bool:
+    """Do one task; whether it went well."""
+    os.chdir(task.folder)
+    try:
+        outcomes.write(processor.process(task), task.folder)
+    except MemoryError:
+        refused = ObjectRefused(f"It wanted more than {memory_mb:,} MB.")
+        outcomes.write_reason(refused, task.folder, task.path)
+        return False
+    except BaseException as error:
+        outcomes.write_reason(error, task.folder, task.path)
+        return False
+    return True
 
 
 if __name__ == "__main__":

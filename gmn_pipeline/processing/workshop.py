@@ -10,7 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -21,17 +21,21 @@ from gmn_pipeline.processing.processor import Outcome, Task
 from gmn_pipeline.settings.processing import ProcessingSettings
 
 # Nothing of the environment but what Python needs: no secret is there to be found.
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
+_ENVIRONMENT = (
+    "PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "GMN_OBJECTS_DETECTOR_MODEL",
+    "GMN_OBJECTS_DETECTOR_LABELS", "GMN_OBJECTS_DETECTOR_INPUT_PX",
+    "GMN_OBJECTS_DETECTOR_LEAST_SCORE",
+)  # fmt: skip
 # A fork has only the thread that made it.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Order:
-    """A task for a processor, by its name, and its limits."""
+    """Tasks for a processor, by its name, and the limits of all of them together."""
 
     processor: str
-    task: Task
+    tasks: Sequence[Task]
     seconds: float
     memory_mb: int
     output_mb: int
@@ -49,18 +53,40 @@ class Workshop:
 
         Raises ObjectRefused with the reason if there is none.
         """
-        settings = self._settings
-        order = Order(
-            processor, task, settings.objects_process_s, settings.objects_process_memory_mb,
-            settings.objects_process_output_mb,
-        )  # fmt: skip
-        reason = self._answered(order)
+        reason = self._answered(self._order(processor, [task]))
         if reason:
             raise ObjectRefused(reason)
         try:
             return outcomes.read(task.folder)
         except Exception as error:  # written by what an object may have made of its reader
             raise ObjectRefused(f"Its outcome cannot be read: {error}") from error
+
+    def process_many(
+        self, processor: str, tasks: Sequence[Task]
+    ) -> Iterator[tuple[Outcome, list[RowsFile]] | ObjectRefused]:
+        """The same of many small objects, in one process for all: the outcome of each or why there
+        is none, in their order. One that ends the process is tried by itself, as are those after
+        it."""
+        self._answered(self._order(processor, tasks))
+        for task in tasks:
+            try:
+                yield outcomes.read(task.folder)
+                continue
+            except Exception as error:
+                reason = outcomes.reason(task.folder) or (
+                    f"Its outcome cannot be read: {error}" if outcomes.is_there(task.folder) else ""
+                )
+            try:
+                yield ObjectRefused(reason) if reason else self.process(processor, task)
+            except ObjectRefused as refused:
+                yield refused
+
+    def _order(self, processor: str, tasks: Sequence[Task]) -> Order:
+        settings = self._settings
+        return Order(
+            processor, tasks, settings.objects_process_s, settings.objects_process_memory_mb,
+            settings.objects_process_output_mb,
+        )  # fmt: skip
 
     def _answered(self, order: Order) -> str:
         worker = self._process

@@ -11,6 +11,9 @@ from pathlib import PurePosixPath
 import orjson
 import puremagic
 
+from gmn_pipeline.readers.ff_bin import MEDIA_TYPE as FF_BIN
+from gmn_pipeline.readers.ff_bin import may_be_ff_bin
+
 HEAD_BYTES = 8_192
 """So many of the first bytes are enough."""
 
@@ -67,6 +70,8 @@ def content_type(head: bytes, name: str) -> str:
         return {b"AVI ": "video/x-msvideo", b"WEBP": "image/webp"}.get(head[8:12], UNKNOWN)
     if head.startswith(b"PK\x03\x04"):
         return _BY_SUFFIX_OF_ZIP.get(suffix, "application/zip")
+    if may_be_ff_bin(head, name):
+        return FF_BIN
     return _of_text(head, suffix) if _is_text(head) else _of_other_bytes(head)
 
 

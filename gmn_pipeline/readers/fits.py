@@ -4,6 +4,7 @@ What belongs here: bytes into cards and arrays, by the standard (FITS 4.0). What
 compressed images, and what the cards of a camera mean (`processing/`).
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from gmn_pipeline.errors import ObjectRefused
 Card: TypeAlias = bool | int | float | str
 _BLOCK, _CARD = 2_880, 80
 _MOST_BLOCKS, _MOST_UNITS = 1_000, 1_000
+_MOST_AXES, _LONGEST_SIDE = 999, 1 << 62
+_GREATEST = float(np.finfo(np.float32).max)
 _TYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
@@ -38,34 +41,57 @@ class Unit:
         """Of an image, rows first; empty if there is none."""
         if self.cards.get("XTENSION", "IMAGE") != "IMAGE":
             return ()
-        axes = int(self.cards.get("NAXIS", 0))
-        return tuple(int(self.cards.get(f"NAXIS{n}", 0)) for n in range(axes, 0, -1))
+        axes = self._whole("NAXIS", 0, _MOST_AXES)
+        return tuple(self._whole(f"NAXIS{n}", 0) for n in range(axes, 0, -1))
 
     @property
     def size_bytes(self) -> int:
         """Of the data, without what fills the last block."""
-        axes = int(self.cards.get("NAXIS", 0))
+        axes = self._whole("NAXIS", 0, _MOST_AXES)
         if not axes:
             return 0
-        values = int(self.cards.get("PCOUNT", 0))
-        count = 1
-        for n in range(1, axes + 1):
-            count *= int(self.cards.get(f"NAXIS{n}", 0))
-        groups = int(self.cards.get("GCOUNT", 1))
-        return abs(int(self.cards["BITPIX"])) // 8 * groups * (values + count)
+        count = math.prod(self._whole(f"NAXIS{n}", 0) for n in range(1, axes + 1))
+        values, groups = self._whole("PCOUNT", 0), self._whole("GCOUNT", 1)
+        return abs(self._bits) // 8 * groups * (values + count)
 
     def image(self) -> NDArray[np.float32]:
         """The values, scaled as the header says. Raises ObjectRefused if they are not there."""
-        kind = _TYPES.get(int(self.cards["BITPIX"]))
-        count = int(np.prod(self.shape))
+        kind = _TYPES.get(self._bits)
+        count = math.prod(self.shape)
         if kind is None or not count:
             raise ObjectRefused(f"It has no image of a known type (BITPIX {self.cards['BITPIX']}).")
+        there = max(0, (self.path.stat().st_size - self.offset) // np.dtype(kind).itemsize)
+        if there < count:
+            raise ObjectRefused(f"It ends after {there:,} of {count:,} values of an image.")
         values = np.fromfile(self.path, dtype=kind, count=count, offset=self.offset)
-        if len(values) < count:
-            raise ObjectRefused(f"It ends after {len(values):,} of {count:,} values of an image.")
         scaled = values.reshape(self.shape).astype(np.float32)
-        scale, zero = float(self.cards.get("BSCALE", 1)), float(self.cards.get("BZERO", 0))
+        scale, zero = self._number("BSCALE", 1), self._number("BZERO", 0)
         return scaled if (scale, zero) == (1, 0) else scaled * np.float32(scale) + np.float32(zero)
+
+    @property
+    def _bits(self) -> int:
+        if "BITPIX" not in self.cards:
+            raise ObjectRefused("A header of it lacks 'BITPIX'.")
+        found = self.cards["BITPIX"]
+        if not isinstance(found, int):
+            raise self._refused("BITPIX")
+        return found
+
+    def _whole(self, keyword: str, otherwise: int, most: int = _LONGEST_SIDE) -> int:
+        """A count that the header says. Raises ObjectRefused for what is none."""
+        found = self.cards.get(keyword, otherwise)
+        if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= most:
+            raise self._refused(keyword)
+        return found
+
+    def _number(self, keyword: str, otherwise: float) -> float:
+        found = self.cards.get(keyword, otherwise)
+        if not isinstance(found, int | float) or not math.isfinite(found) or abs(found) > _GREATEST:
+            raise self._refused(keyword)
+        return float(found)
+
+    def _refused(self, keyword: str) -> ObjectRefused:
+        return ObjectRefused(f"A header of it says {keyword} = {str(self.cards[keyword])[:30]!r}.")
 
 
 def units(path: Path) -> list[Unit]:
@@ -83,10 +109,7 @@ def units(path: Path) -> list[Unit]:
                 break
             unit = Unit(cards, path, file.tell())
             found.append(unit)
-            try:
-                at = unit.offset + -(-unit.size_bytes // _BLOCK) * _BLOCK
-            except (KeyError, ValueError) as error:
-                raise ObjectRefused(f"A header of it lacks {error}.") from error
+            at = unit.offset + -(-unit.size_bytes // _BLOCK) * _BLOCK
     return found
 
 

@@ -142,6 +142,22 @@ IMAGE_DETECTIONS = Table(
     ),
 )
 
+IMAGE_OBJECTS = Table(
+    "image_objects",
+    "what a detector of one's own found in images, with what it says it is",
+    (
+        *_OF,
+        _ROW,
+        text("label", "what it is, by the detector's labels"),
+        Field("score", "how sure the detector is", Kind.NUMBER, None, minimum=0, maximum=1),
+        _number("left_px", "its left side, a column of the image", "pix"),
+        _number("top_px", "its upper side, a row of the image", "pix"),
+        _number("right_px", "its right side", "pix"),
+        _number("bottom_px", "its lower side", "pix"),
+        text("model_sha256", "the model that found it, by its bytes' SHA-256"),
+    ),
+)
+
 DOCUMENTS = Table(
     "documents",
     "texts of documents, a row for each page or section",
@@ -173,7 +189,7 @@ OBJECT_READINGS = Table(
 )
 
 PROCESSED_TABLES = (
-    DETECTIONS, CALIBRATIONS, IMAGE_DETECTIONS, DOCUMENTS, OBJECT_READINGS,
+    DETECTIONS, CALIBRATIONS, IMAGE_DETECTIONS, IMAGE_OBJECTS, DOCUMENTS, OBJECT_READINGS,
 )  # fmt: skip
 """Those that processors fill."""
 
@@ -211,8 +227,20 @@ MIRROR_MARK = Table(
     (Field("operation", "its number", Kind.LONG, minimum=0),),
 )
 
+FILES_IN_PLACE = Table(
+    "files_in_place",
+    "files beside the lake that views of it read where they lie",
+    (
+        text("table_name", "the view"),
+        text("project", "whose it is"),
+        text("container", "in which container"),
+        text("crawl", "what found it"),
+        text("path", "a file that it reads"),
+    ),
+)
+
 OBJECT_TABLES = (CATALOGUE, PROVENANCE, *PROCESSED_TABLES, LOADED_COLUMNS, LOADS)
 """What the lake of objects has for those who ask it."""
 
-OBJECT_WORKING_TABLES = (MIRROR_MARK,)
+OBJECT_WORKING_TABLES = (MIRROR_MARK, FILES_IN_PLACE)
 """What the pipeline keeps for itself in that lake."""

@@ -110,8 +110,14 @@ WHO_AND_WHEN = ("received_at_utc", "sender", "transport", TAKEN_IN_AT.name)
 STATION_READINGS = Table(
     "station_readings",
     "what sensors of stations measured, a row for each sensor and instant",
-    (*SENT_FIELDS, TAKEN_IN_AT),
-)
+    (
+        *SENT_FIELDS[:-1],
+        # None that is read out of an object comes as a message.
+        replace(SENT_FIELDS[-1], meaning=f"{SENT_FIELDS[-1].meaning}; object: read out of one, "
+                "whose number is the sender's"),
+        TAKEN_IN_AT,
+    ),
+)  # fmt: skip
 
 
 _SUMMED_UP = (

@@ -15,12 +15,13 @@ from typing import TypeVar
 import duckdb
 
 from gmn_pipeline.errors import SettingsError, WarehouseBusy
+from gmn_pipeline.schemas.object_tables import FILES_IN_PLACE
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import place_for_temporary_files, working_folder
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Attach, Backend, Reach, open_backend
-from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
+from gmn_pipeline.warehouse.lakes import OBJECTS, WAREHOUSE, Lake
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
@@ -249,6 +250,8 @@ class Standing:
         all_of_it = self.backend.reach(self.connection)
         for beside in self.beside:
             all_of_it += beside.backend.reach(self.connection, beside.lake.name)
+            if beside.lake == OBJECTS:
+                all_of_it += Reach(files_in_place(self.connection, beside.lake.name))
         return all_of_it
 
     @property
@@ -268,6 +271,15 @@ class Standing:
             for backend in (self.backend, *(other.backend for other in beside)):
                 present.enter_context(backend.catalog.reading())
             yield
+
+
+def files_in_place(connection: duckdb.DuckDBPyConnection, lake: str) -> tuple[str, ...]:
+    """Files beside a lake that its views read; none of a lake of an earlier version."""
+    try:
+        rows = connection.execute(f"SELECT DISTINCT path FROM {lake}.{FILES_IN_PLACE.name}")
+        return tuple(path for (path,) in rows.fetchall())
+    except duckdb.CatalogException:
+        return ()
 
 
 def _use(connection: duckdb.DuckDBPyConnection, catalog: str = CATALOG) -> None:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from gmn_pipeline_tests.support.browser import PHONE, Visitor, visitor
+from gmn_pipeline_tests.support.films import film
 from gmn_pipeline_tests.support.objects import settings_of
 from gmn_pipeline_tests.support.objects_http import make_places, put, send
 from gmn_pipeline_tests.support.ports import free_port
@@ -104,6 +105,17 @@ def test_what_was_put_shows_itself_and_runs_nothing(guest: Visitor, server: Serv
         assert page.evaluate("window.ran") is None
     with page.expect_download():
         page.evaluate("location.href = '/objects/run/here/x.svg'")
+    # A film plays in place, from the address that runs nothing, by the parts that are looked at.
+    server.get("/objects/run/here/a.webm", method="PUT", body=film("webm", "libvpx"))
+    with page.expect_response(lambda one: one.request.resource_type == "media") as asked:
+        page.goto(f"{server.url}/objects/run/here?object=a.webm")
+    assert asked.value.status == 206
+    assert asked.value.headers["content-security-policy"].startswith("sandbox")
+    shown = page.get_by_label("a.webm")
+    expect(shown).to_have_js_property("videoWidth", 320)
+    shown.evaluate("film => { film.muted = true; film.currentTime = 1; return film.play() }")
+    expect(shown).to_have_js_property("error", None)
+    assert shown.evaluate("film => film.currentTime") >= 1
 
 
 def test_a_drop_and_a_phone(browser: Browser, server: Server) -> None:

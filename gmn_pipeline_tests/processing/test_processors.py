@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -262,7 +263,7 @@ def test_measurements_in_json_are_readings_by_the_template_of_their_container(
         "station": "=US0001", "sensor": "id", "fields": {"temperature_deg_c": "v.temp"},
         "tags": {"site": "where"},
     }])  # fmt: skip
-    things = [{"t": 1646427600, "id": 7, "v": {"temp": 1.5}, "where": "roof"},
+    things: list[Any] = [{"t": 1646427600, "id": 7, "v": {"temp": 1.5}, "where": "roof"},
               {"t": "2022-03-04T21:00:01Z", "id": 7, "v": {"temp": "off"}}, {"id": 7}]  # fmt: skip
     bench.put("sensors/a.json", json.dumps({"data": {"list": things}}))
     assert bench.process().failures == {}
@@ -275,3 +276,29 @@ def test_measurements_in_json_are_readings_by_the_template_of_their_container(
     said = bench.said("sensors/a.json", "json_readings")
     assert (said["things"], said["refused"]) == (3, 1)
     assert said["first_refused"] == ["3: it has no t"]
+    # They are among what stations send too: once, however often they are read, and only there.
+    sent = (
+        "SELECT station_code, sensor_id, temperature_deg_c, other_quantities, sender, transport "
+        "FROM station_readings ORDER BY measured_at_utc"
+    )
+    object_id = bench.now("sensors/a.json").object_id
+    first = ("US0001", "7", 1.5, None, f"object {object_id}", "object")
+    off = ("US0001", "7", None, '{"temperature_deg_c": "off"}', f"object {object_id}", "object")
+    assert bench.ask_readings(sent) == [first, off]
+    bench.put("sensors/b.json", json.dumps({"data": {"list": things[:1]}}))  # the same once more
+    things[0]["v"], things[1]["t"] = {"temp": 2.5}, "1999-01-01T00:00:00Z"
+    bench.put("sensors/a.json", json.dumps({"data": {"list": things}}))
+    bench.process()
+    second = ("US0001", "7", 2.5, None, f"object {object_id}", "object")
+    other_id = bench.now("sensors/b.json").object_id
+    of_other = (*first[:4], f"object {other_id}", "object")
+    assert sorted(bench.ask_readings(sent)) == sorted([of_other, second])
+    remark = bench.runs("sensors/a.json")["json_readings"].reason
+    assert remark.startswith("1 of 2 readings are not among those of stations: clock:")
+    hours = "SELECT reading_count, minimum, maximum FROM station_readings_by_hour"
+    assert bench.ask_readings(hours) == [(2, 1.5, 2.5)]
+    bench.objects.catalogue.delete(bench.now("sensors/b.json"), PERSON, timedelta(days=1))
+    bench.put("sensors/a.json", "no readings any more")
+    bench.process()
+    assert bench.ask_readings(sent) == []
+    assert bench.ask_readings(hours) == bench.ask_readings("FROM sensors") == []

@@ -16,6 +16,8 @@ from gmn_pipeline.flows.object_processing import ObjectProcessing, Processed
 from gmn_pipeline.processing.workshop import Workshop
 from gmn_pipeline.schemas.objects import ObjectName, StoredObject
 from gmn_pipeline.settings import Settings
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.lakes import READINGS
 from gmn_pipeline_tests.support.objects import PERSON, ObjectBench, object_bench
 
 FF_NAME = "FF_US0001_20220304_210000_123_0000000.fits"
@@ -75,6 +77,12 @@ class ProcessingBench:
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self.processing.lake.open(read_only=True) as connection:
             return connection.execute(sql, list(values)).fetchall()
+
+    def ask_readings(self, sql: str) -> list[tuple[Any, ...]]:
+        """Of the lake of readings."""
+        lake = WarehouseConnection(self.processing.settings, READINGS)
+        with lake.open(read_only=True) as connection:
+            return connection.execute(sql).fetchall()
 
 
 @contextmanager

@@ -20,14 +20,16 @@ from sqlalchemy import (
     select,
 )
 
-import gmn_pipeline.database.tables_search  # noqa: F401 - METADATA has its tables, too
+# METADATA has their tables too.
+from gmn_pipeline.database import tables_crawls, tables_search  # noqa: F401
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0010"
+HEAD = "0012"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 # As alembic itself makes it.
+
 _VERSION = Table(
     "alembic_version",
     MetaData(),

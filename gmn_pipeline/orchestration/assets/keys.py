@@ -25,6 +25,7 @@ PUBLICATIONS_STATION_DATABASE_DAYS = AssetKey(["publications", "station_database
 WAREHOUSE_SNAPSHOT = AssetKey(["warehouse", "snapshot"])
 WAREHOUSE_MAINTENANCE = AssetKey(["warehouse", "maintenance"])
 OBJECTS_CATALOGUE = AssetKey(["objects", "catalogue"])
+OBJECTS_CRAWLS = AssetKey(["objects", "crawls"])
 
 WAREHOUSE_IS_SOUND = "warehouse_is_sound"
 """The check of warehouse/trajectories that looks at all of the warehouse."""

@@ -20,9 +20,11 @@ from gmn_pipeline.errors import QueryRefused
 
 Value: TypeAlias = str | int | float | bool | date | datetime | None
 
-_HEAD = re.compile(r"--\s*(title|description|parameter):\s*(.*)")
+_HEAD = re.compile(r"--\s*(title|description|needs|parameter):\s*(.*)")
 _GOES_ON = re.compile(r"--\s{2,}(.*)")
 _PARTS = 5
+OBJECTS = "objects"
+"""The lake beside the warehouse that questions may need, as SQL names it."""
 
 
 def _number(text: str) -> float:
@@ -102,6 +104,9 @@ class CannedQuery:
     description: str
     sql: str
     parameters: tuple[Parameter, ...] = field(default=())
+    needs: str = ""
+    """A lake beside the warehouse that it asks, by its name. What asks only trajectories needs none
+    and can be asked wherever these are: over HTTP, and in the analysts' file."""
 
     def values(self, given: Mapping[str, str]) -> dict[str, Value]:
         """A value for each parameter, by name: what to bind. Raises QueryRefused."""
@@ -138,9 +143,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".sql") for name in found if name.endswith(".sql")))
 
 
-def all_queries() -> tuple[CannedQuery, ...]:
-    """All of them, by name."""
-    return tuple(canned_query(name) for name in names())
+def all_queries(*beside: str) -> tuple[CannedQuery, ...]:
+    """Those that can be asked where there are these lakes beside trajectories, by name."""
+    return tuple(one for one in map(canned_query, names()) if one.needs in ("", *beside))
 
 
 def parse(name: str, text: str) -> CannedQuery:
@@ -156,11 +161,14 @@ def parse(name: str, text: str) -> CannedQuery:
         else:
             raise ValueError(f"{name}.sql: what is '{line}'?")
     told = {kind: value for kind, value in entries if kind != "parameter"}
-    if told.keys() != {"title", "description"}:
+    if told.keys() - {"needs"} != {"title", "description"}:
         raise ValueError(f"{name}.sql: a head has one title and one description.")
     parameters = tuple(_parameter(name, value) for kind, value in entries if kind == "parameter")
     sql = "\n".join(lines).strip().removesuffix(";")
-    return CannedQuery(name, told["title"], told["description"], sql, parameters)
+    needs = told.get("needs", "")
+    if needs not in ("", OBJECTS):
+        raise ValueError(f"{name}.sql: there is no lake {needs} that it could need.")
+    return CannedQuery(name, told["title"], told["description"], sql, parameters, needs)
 
 
 def _parameter(query: str, text: str) -> Parameter:

@@ -29,6 +29,7 @@ class Transport(StrEnum):
     LINE_PROTOCOL = "line_protocol"
     DATABASE = "database"
     HTTP = "http"
+    OBJECT = "object"
 
 
 class Received(NamedTuple):

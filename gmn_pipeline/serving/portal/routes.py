@@ -25,7 +25,7 @@ from gmn_pipeline.serving.tables.relations import READINGS_RELATIONS, RELATIONS
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
-    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "media-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HAS_READINGS = '<meta name="readings" content="yes" />'
 """So that no page asks for what is not there; the live page asks for it in any case."""

@@ -16,16 +16,23 @@ _LINKED = " UNION ALL ".join(
     for kind, column in _KINDS
 )
 
+_SHOWN = (
+    "SELECT DISTINCT object_id, label AS key FROM image_objects "
+    "UNION SELECT DISTINCT object_id, kind FROM image_detections"
+)
+
 NODES = View(
     "nodes",
-    "what can be linked: images and other objects, stations, nights, trajectories",
+    "what can be linked: images and other objects, stations, nights, trajectories, labels",
     f"SELECT {_OBJECT} AS node, "
-    "CASE WHEN content_type LIKE 'image/%' OR content_type = 'application/fits' THEN 'image' "
+    "CASE WHEN content_type LIKE 'image/%' "
+    "OR content_type IN ('application/fits', 'application/x-rms-ff') THEN 'image' "
     "ELSE 'object' END AS kind, name AS key, object_id FROM catalogue "
-    f"UNION ALL SELECT DISTINCT kind || ':' || key, kind, key, NULL FROM ({_LINKED})",
+    f"UNION ALL SELECT DISTINCT kind || ':' || key, kind, key, NULL FROM ({_LINKED}) "
+    f"UNION ALL SELECT DISTINCT 'label:' || key, 'label', key, NULL FROM ({_SHOWN})",
     (
         text("node", "its name among the nodes"),
-        text("kind", "image, object, station, night, trajectory"),
+        text("kind", "image, object, station, night, trajectory; label: what images show"),
         text("key", "its own name"),
         Field("object_id", "of an object, its number", Kind.LONG, null=Null.UNDEFINED),
     ),
@@ -37,15 +44,17 @@ EDGES = View(
     "WITH one_way AS ("
     f"SELECT {_OBJECT} AS source, kind || ':' || key AS target, kind FROM ({_LINKED}) "
     "UNION ALL SELECT DISTINCT 'object:' || object_id, 'object:' || made_id, 'made' "
-    "FROM provenance) "
+    "FROM provenance "
+    f"UNION ALL SELECT {_OBJECT}, 'label:' || key, 'shows' FROM ({_SHOWN})) "
     "SELECT source, target, kind FROM one_way "
-    "UNION ALL SELECT target, source, CASE kind WHEN 'made' THEN 'made of' ELSE kind END "
-    "FROM one_way",
+    "UNION ALL SELECT target, source, CASE kind WHEN 'made' THEN 'made of' "
+    "WHEN 'shows' THEN 'shown in' ELSE kind END FROM one_way",
     (
         text("source", "a node"),
         text("target", "the other node"),
-        text("kind", "station, night, trajectory; made, and made of in the other direction"),
+        text("kind", "station, night, trajectory; made, and made of in the other direction; shows, "
+             "and shown in"),
     ),
-)
+)  # fmt: skip
 
 OBJECT_VIEWS = (NODES, EDGES)

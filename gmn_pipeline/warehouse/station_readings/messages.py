@@ -96,16 +96,16 @@ def _take_in(connection: duckdb.DuckDBPyConnection, batch: ReadingBatch) -> Read
         read=batch.rows.height + batch.dead_letters.height, dead=batch.dead_letters.height
     )
     if batch.rows.height:
-        current = _current(connection, batch.rows)
-        counts.outdated = batch.rows.height - current.height
-        if current.height:
-            counts.inserted = _insert(connection, current)
-            counts.duplicate = current.height - counts.inserted
+        arriving = current(connection, batch.rows)
+        counts.outdated = batch.rows.height - arriving.height
+        if arriving.height:
+            counts.inserted = insert(connection, arriving)
+            counts.duplicate = arriving.height - counts.inserted
     _assert_adds_up(batch, counts)
     return counts
 
 
-def _current(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> pl.DataFrame:
+def current(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> pl.DataFrame:
     """Readings of a time of which none were deleted by age. Of the last day none ever are: then
     the lake is not asked, which takes a fifth of a commit."""
     old = pl.col("measured_at_utc") < utc_now() - _NEVER_DELETED
@@ -123,7 +123,7 @@ def deleted_before(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     return when
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> int:
+def insert(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> int:
     """Insert readings that are not there yet; how many these are."""
     # Of equal readings the first that came.
     distinct = rows.unique(MEASURED, keep="first", maintain_order=True)

@@ -12,6 +12,9 @@ const MOST_ROWS = 50;
 const TEXTS = ["application/json", "application/x-ndjson", "application/xml", "image/svg+xml", "application/x-votable+xml"];
 export const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
 
+/** What a browser plays, by itself and in parts. */
+export const VIDEOS = ["video/mp4", "video/webm"];
+
 /** How many bytes of a file of this type are worth reading; 0 for none. */
 export function wanted(contentType: string): number {
   if (contentType === "application/fits") return FITS_BYTES;
