@@ -35,6 +35,7 @@ from gmn_pipeline.cli.objects_said import (
     opened,
     place_of,
 )
+from gmn_pipeline.cli.objects_topic import publish, take_in
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
@@ -95,6 +96,8 @@ app.command()(put)
 app.command()(get)
 app.command()(sync)
 app.command()(watch)
+app.command()(publish)
+app.command("take-in")(take_in)
 app.command()(ls)
 app.command()(find)
 app.command()(history)

@@ -179,11 +179,7 @@ class AccountStore:
             row = connection.execute(query).one_or_none() if connection else None
             if row is None or connection is None:
                 return NOBODY
-            roles = connection.execute(
-                select(PROJECT_ROLES.c.project, PROJECT_ROLES.c.role).where(
-                    PROJECT_ROLES.c.account == row.account
-                )
-            ).all()
+            roles = _roles(connection, row.account)
         if row.last_used_on_utc is None or now - row.last_used_on_utc > _USE_NOTED_EVERY:
             with self._database.writing() as connection:
                 connection.execute(
@@ -191,10 +187,19 @@ class AccountStore:
                     .where(TOKENS.c.token_id == row.token_id)
                     .values(last_used_on_utc=now)
                 )
-        return Caller(
-            row.account, row.is_operator, {project: Role(role) for project, role in roles},
-            row.project, Role(row.most_role),
-        )  # fmt: skip
+        return Caller(row.account, row.is_operator, roles, row.project, Role(row.most_role))
+
+    def of(self, account: str) -> Caller:
+        """An account with its rights of now, for what is done in its name; NOBODY if there is
+        none, or none any more."""
+        query = select(ACCOUNTS).where(
+            ACCOUNTS.c.account == account, ACCOUNTS.c.disabled_at_utc.is_(None)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none() if connection else None
+            if row is None or connection is None:
+                return NOBODY
+            return Caller(row.account, row.is_operator, _roles(connection, row.account))
 
     # the log
 
@@ -219,6 +224,13 @@ class AccountStore:
                     f"There is no account {account!r}.", remedy="'gmn accounts ls' lists them."
                 )
             yield connection
+
+
+def _roles(connection: Connection, account: str) -> dict[str, Role]:
+    query = select(PROJECT_ROLES.c.project, PROJECT_ROLES.c.role).where(
+        PROJECT_ROLES.c.account == account
+    )
+    return {project: Role(role) for project, role in connection.execute(query)}
 
 
 def _log(
