@@ -28,7 +28,7 @@ SLOW_FILES = frozenset(
     deploy dev distribution downloads event_log events events_many events_websocket explore exports
     facets feeds first_loads following held_files http identifiers_made_here lake_renewed lakes
     listening live local_broker maintenance mirrors model model_cases model_message_cases
-    object_arrivals objects
+    object_arrivals object_keys objects s3
     objects_http objects_page objects_rights objects_uploads
     notebooks pages_for_clients portal portal_for_everyone portal_tables postgres_catalog
     publications queries queries_refused questions reader readings readings_assets readings_lake

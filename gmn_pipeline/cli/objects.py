@@ -19,6 +19,7 @@ from gmn_pipeline.cli.console import errors, print_some
 from gmn_pipeline.cli.objects_files import get, put, sync, watch
 from gmn_pipeline.cli.objects_find import deleted_of_name, find, history, ls, of_folder, print_done
 from gmn_pipeline.cli.objects_progress import Progress
+from gmn_pipeline.cli.objects_s3 import s3
 from gmn_pipeline.cli.objects_said import (
     TIMES,
     Application,
@@ -98,6 +99,7 @@ app.command()(sync)
 app.command()(watch)
 app.command()(publish)
 app.command("take-in")(take_in)
+app.command()(s3)
 app.command()(ls)
 app.command()(find)
 app.command()(history)

@@ -143,7 +143,7 @@ class ObjectSearch:
             container_id = connection.scalar(
                 select(CONTAINERS.c.container_id).where(in_container(project, container))
             )
-            last = folder + after + (_LAST if after.endswith("/") else "")
+            last = folder + after + (LAST if after.endswith("/") else "")
             while container_id is not None and len(found) < most:
                 query = (
                     described()
@@ -151,7 +151,7 @@ class ObjectSearch:
                         NEWEST,
                         OBJECTS.c.container_id == container_id,
                         OBJECTS.c.live_name > last,
-                        _begins_with(OBJECTS.c.live_name, folder),
+                        begins_with(OBJECTS.c.live_name, folder),
                     )
                     .order_by(OBJECTS.c.live_name)
                     .limit(most - len(found))
@@ -164,11 +164,11 @@ class ObjectSearch:
                         number = connection.scalar(
                             select(func.count()).where(
                                 OBJECTS.c.container_id == container_id,
-                                _begins_with(OBJECTS.c.live_name, inside),
+                                begins_with(OBJECTS.c.live_name, inside),
                             )
                         )
                         found.append(Folder(inner, int(number or 0)))
-                        last = inside + _LAST
+                        last = inside + LAST
                         break
                     found.append(stored_object(row))
                     last = row.name
@@ -201,13 +201,13 @@ class ObjectSearch:
             return list(map(operation, connection.execute(query))) if connection else []
 
 
-_LAST = "\U0010ffff"
+LAST = "\U0010ffff"
 """Comes after each letter that a name can have."""
 
 
-def _begins_with(column: ColumnElement[str | None], prefix: str) -> ColumnElement[bool]:
+def begins_with(column: ColumnElement[str | None], prefix: str) -> ColumnElement[bool]:
     """Whether a name lies in a folder: by an interval, which an index knows."""
-    return (column >= prefix) & (column < prefix + _LAST) if prefix else column.is_not(None)
+    return (column >= prefix) & (column < prefix + LAST) if prefix else column.is_not(None)
 
 
 def _conditions(search: Search) -> list[ColumnElement[bool]]:
@@ -225,7 +225,7 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
     if search.projects is not None:
         found.append(CONTAINERS.c.project.in_(sorted(search.projects)))
     if search.folder:
-        found.append(_begins_with(OBJECTS.c.name, search.folder.rstrip("/") + "/"))
+        found.append(begins_with(OBJECTS.c.name, search.folder.rstrip("/") + "/"))
     if search.text:
         found.append(OBJECTS.c.name.icontains(search.text, autoescape=True))
     if search.content_type is not None:

@@ -300,6 +300,15 @@ CONTAINER_RULES = Table(
     Column("set_at_utc", DateTime, nullable=False),
 )
 
+# What clients of S3 take for the tag of bytes that came whole. No key of contents: what is swept
+# may come again, and has the same one.
+CONTENT_MD5S = Table(
+    "content_md5s",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("md5", String, nullable=False),
+)
+
 # Up to where a topic is read whose records become something in this database.
 TOPIC_OFFSETS = Table(
     "topic_offsets",

@@ -1,4 +1,4 @@
-"""More ways in for objects: offsets and dead letters of their topic."""
+"""More ways in for objects: offsets and dead letters of their topic, MD5s for S3."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,4 +29,9 @@ def upgrade() -> None:
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("recorded_at_utc", sa.DateTime, nullable=False),
+    )
+    op.create_table(
+        "content_md5s",
+        sa.Column("sha256", sa.String, primary_key=True),
+        sa.Column("md5", sa.String, nullable=False),
     )
