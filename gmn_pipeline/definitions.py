@@ -22,6 +22,7 @@ from gmn_pipeline.orchestration.assets.station_database import (
 )
 from gmn_pipeline.orchestration.assets.station_readings import warehouse_station_readings
 from gmn_pipeline.orchestration.assets.streams import (
+    streams_objects,
     streams_station_readings,
     streams_trajectories,
 )
@@ -33,7 +34,11 @@ from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.schedules import SCHEDULES
 from gmn_pipeline.orchestration.sensors.objects import objects_sensor
 from gmn_pipeline.orchestration.sensors.publications import unpublished_sensor
-from gmn_pipeline.orchestration.sensors.streams import station_readings_sensor, stream_sensor
+from gmn_pipeline.orchestration.sensors.streams import (
+    objects_topic_sensor,
+    station_readings_sensor,
+    stream_sensor,
+)
 from gmn_pipeline.orchestration.sensors.trajectories import changed_files_sensor
 
 ASSETS = [
@@ -44,6 +49,7 @@ ASSETS = [
     publish_trajectories,
     streams_trajectories,
     streams_station_readings,
+    streams_objects,
     warehouse_station_readings,
     publish_station_database,
     publish_station_database_days,
@@ -66,6 +72,7 @@ def build_defs(
             unpublished_sensor,
             stream_sensor,
             station_readings_sensor,
+            objects_topic_sensor,
             objects_sensor,
             snapshot_automation,
         ],

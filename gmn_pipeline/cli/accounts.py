@@ -16,6 +16,7 @@ from rich.table import Table
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.engine import open_database
+from gmn_pipeline.errors import AccountRefused, SettingsError
 from gmn_pipeline.schemas.accounts import Role
 from gmn_pipeline.schemas.objects import checked_place
 from gmn_pipeline.settings import load_settings
@@ -108,6 +109,31 @@ def tokens(
         for one in _store().tokens(account)
     ]  # fmt: skip
     _show(("token", "account", "label", "project", "role", "expires", "", "last used"), rows)
+
+
+@app.command("s3-key")
+def s3_key(
+    number: Annotated[int, typer.Argument(help="A token, by 'gmn accounts tokens'.")],
+) -> None:
+    """Show a token as an access key of S3, for 'gmn objects s3': what it may, and for how long, is
+    what the token may."""
+    from gmn_pipeline.serving.s3.access_keys import AccessKeys, access_key
+
+    settings = load_settings()
+    key = access_key(number)
+    found = AccessKeys(settings, _store()).find(key)
+    if settings.s3_secret is None:
+        raise SettingsError(
+            "Secrets of access keys are made of GMN_S3_SECRET, which is not set.",
+            remedy="Set it to what nobody can guess, here and for 'gmn objects s3': 'openssl rand "
+            "-base64 33' makes such.",
+        )
+    if found is None:
+        raise AccountRefused(
+            f"There is no token {number} that holds.", remedy="'gmn accounts tokens' lists them."
+        )
+    for name, value in (("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", found[1])):
+        console.print(f"{name}={value}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("revoke-token")

@@ -27,6 +27,7 @@ from gmn_pipeline.cli.objects_find import (
     print_done,
 )
 from gmn_pipeline.cli.objects_progress import Progress
+from gmn_pipeline.cli.objects_s3 import s3
 from gmn_pipeline.cli.objects_said import (
     TIMES,
     Application,
@@ -43,6 +44,7 @@ from gmn_pipeline.cli.objects_said import (
     opened,
     place_of,
 )
+from gmn_pipeline.cli.objects_topic import publish, take_in
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
@@ -103,6 +105,9 @@ app.command()(put)
 app.command()(get)
 app.command()(sync)
 app.command()(watch)
+app.command()(publish)
+app.command("take-in")(take_in)
+app.command()(s3)
 app.command()(ls)
 app.command()(find)
 app.command()(history)

@@ -16,6 +16,7 @@ from gmn_pipeline.schemas.dataset import Table
 from gmn_pipeline.schemas.derive import duckdb_column, field_range
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Kind
 from gmn_pipeline.schemas.message_schema import schema_file
+from gmn_pipeline.schemas.object_messages import OBJECT_MESSAGES
 from gmn_pipeline.schemas.object_tables import OBJECT_TABLES, OBJECT_WORKING_TABLES
 from gmn_pipeline.schemas.tables import (
     DATASETS,
@@ -199,12 +200,10 @@ def settings_page() -> str:
 
 def message_schemas() -> dict[Path, str]:
     """The message schemas of the current versions; that of a former version is never written."""
+    schemas = [OBJECT_MESSAGES, *(dataset.messages for dataset in DATASETS if dataset.messages)]
     return {
-        dataset.messages.path(dataset.messages.current_version): schema_file(
-            dataset.messages.generate(dataset.messages.current_version)
-        )
-        for dataset in DATASETS
-        if dataset.messages
+        one.path(one.current_version): schema_file(one.generate(one.current_version))
+        for one in schemas
     }
 
 

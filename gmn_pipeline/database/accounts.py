@@ -11,9 +11,9 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gmn_pipeline.clock import utc_now
@@ -166,35 +166,52 @@ class AccountStore:
 
     def caller(self, secret: str) -> Caller:
         """Who shows this token, with the rights of now; NOBODY if it is none, or none any more."""
+        return self._holder(TOKENS.c.secret_sha256 == _hash(secret), notes_use=True)[0]
+
+    def of_token(self, token_id: int, *, notes_use: bool) -> tuple[Caller, str]:
+        """The same of a token by its number, and the hash that is kept of it: for who has another
+        proof that they hold it, or (`notes_use`) had it."""
+        return self._holder(TOKENS.c.token_id == token_id, notes_use=notes_use)
+
+    def _note_use(self, token_id: int, last_utc: datetime | None, now_utc: datetime) -> None:
+        if last_utc is not None and now_utc - last_utc <= _USE_NOTED_EVERY:
+            return
+        with self._database.writing() as connection:
+            connection.execute(
+                update(TOKENS).where(TOKENS.c.token_id == token_id).values(last_used_on_utc=now_utc)
+            )
+
+    def _holder(self, which: ColumnElement[bool], *, notes_use: bool) -> tuple[Caller, str]:
         now = utc_now()
         query = (
             select(TOKENS, ACCOUNTS.c.is_operator)
             .join(ACCOUNTS, ACCOUNTS.c.account == TOKENS.c.account)
             .where(
-                TOKENS.c.secret_sha256 == _hash(secret), TOKENS.c.revoked_at_utc.is_(None),
+                which, TOKENS.c.revoked_at_utc.is_(None),
                 TOKENS.c.expires_at_utc > now, ACCOUNTS.c.disabled_at_utc.is_(None),
             )
         )  # fmt: skip
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none() if connection else None
             if row is None or connection is None:
+                return NOBODY, ""
+            roles = _roles(connection, row.account)
+        if notes_use:
+            self._note_use(row.token_id, row.last_used_on_utc, now)
+        caller = Caller(row.account, row.is_operator, roles, row.project, Role(row.most_role))
+        return caller, row.secret_sha256
+
+    def of(self, account: str) -> Caller:
+        """An account with its rights of now, for what is done in its name; NOBODY if there is
+        none, or none any more."""
+        query = select(ACCOUNTS).where(
+            ACCOUNTS.c.account == account, ACCOUNTS.c.disabled_at_utc.is_(None)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none() if connection else None
+            if row is None or connection is None:
                 return NOBODY
-            roles = connection.execute(
-                select(PROJECT_ROLES.c.project, PROJECT_ROLES.c.role).where(
-                    PROJECT_ROLES.c.account == row.account
-                )
-            ).all()
-        if row.last_used_on_utc is None or now - row.last_used_on_utc > _USE_NOTED_EVERY:
-            with self._database.writing() as connection:
-                connection.execute(
-                    update(TOKENS)
-                    .where(TOKENS.c.token_id == row.token_id)
-                    .values(last_used_on_utc=now)
-                )
-        return Caller(
-            row.account, row.is_operator, {project: Role(role) for project, role in roles},
-            row.project, Role(row.most_role),
-        )  # fmt: skip
+            return Caller(row.account, row.is_operator, _roles(connection, row.account))
 
     # the log
 
@@ -219,6 +236,13 @@ class AccountStore:
                     f"There is no account {account!r}.", remedy="'gmn accounts ls' lists them."
                 )
             yield connection
+
+
+def _roles(connection: Connection, account: str) -> dict[str, Role]:
+    query = select(PROJECT_ROLES.c.project, PROJECT_ROLES.c.role).where(
+        PROJECT_ROLES.c.account == account
+    )
+    return {project: Role(role) for project, role in connection.execute(query)}
 
 
 def _log(

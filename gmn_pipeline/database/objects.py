@@ -65,6 +65,14 @@ from gmn_pipeline.schemas.objects import (
     checked_place,
 )
 
+Beside = Callable[[Connection], None]
+"""What is written in the same transaction."""
+
+
+def nothing_beside(_: Connection) -> None:
+    """Write nothing else."""
+
+
 _LONG_AGO = datetime(1970, 1, 1)
 _SWEPT_AT_ONCE = 50  # whoever else writes to the database waits until they are removed
 
@@ -222,8 +230,9 @@ class ObjectCatalogue:
     # objects
 
     def name(
-        self, news: Sequence[NewVersion], by: By, kind: OperationKind = OperationKind.PUT
-    ) -> list[StoredObject]:
+        self, news: Sequence[NewVersion], by: By, kind: OperationKind = OperationKind.PUT,
+        beside: Beside = nothing_beside,
+    ) -> list[StoredObject]:  # fmt: skip
         """Give placed and claimed bytes their names, all of them or none: each becomes the newest
         version of its object, which is made if there is none.
 
@@ -232,7 +241,9 @@ class ObjectCatalogue:
         """
         try:
             with self._database.writing() as connection:
-                return named(connection, news, by, kind)
+                stored = named(connection, news, by, kind)
+                beside(connection)
+                return stored
         except GmnError as error:
             self.log_failures([new.name for new in news], kind, by, error)
             raise

@@ -307,6 +307,41 @@ CONTAINER_RULES = Table(
     Column("set_at_utc", DateTime, nullable=False),
 )
 
+# What clients of S3 take for the tag of bytes that came whole. No key of contents: what is swept
+# may come again, and has the same one.
+CONTENT_MD5S = Table(
+    "content_md5s",
+    METADATA,
+    Column("sha256", String, primary_key=True),
+    Column("md5", String, nullable=False),
+)
+
+# Up to where a topic is read whose records become something in this database.
+TOPIC_OFFSETS = Table(
+    "topic_offsets",
+    METADATA,
+    Column("topic", String, primary_key=True),
+    Column("topic_partition", Integer, primary_key=True, autoincrement=False),
+    Column("topic_id", String, nullable=False),
+    Column("cluster_id", String, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("moved_at_utc", DateTime, nullable=False),
+)
+
+TOPIC_DEAD_LETTERS = Table(
+    "topic_dead_letters",
+    METADATA,
+    Column("topic", String, primary_key=True),
+    Column("topic_id", String, primary_key=True),
+    Column("topic_partition", Integer, primary_key=True, autoincrement=False),
+    Column("topic_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("sent_at_utc", DateTime, nullable=False),
+    Column("message_key", String),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("recorded_at_utc", DateTime, nullable=False),
+)
+
 ACCOUNTS = Table(
     "accounts",
     METADATA,

@@ -21,6 +21,8 @@ from gmn_pipeline.settings import KafkaSettings
 
 _DEAD_LETTER_PARTITIONS = 1
 _DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1"}
+_LARGEST = "max.message.bytes"
+_MORE_OF_A_LETTER = 64 << 10  # the reason and the source in its headers
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def ensure_topics(settings: KafkaSettings, topic: Topic) -> None:
     """Make the topic and its dead-letter topic, if they are not there."""
     wanted = {
         topic.name: (topic.partitions, dict(topic.config)),
-        topic.dead_letters: (_DEAD_LETTER_PARTITIONS, _DEAD_LETTER_CONFIG),
+        topic.dead_letters: (_DEAD_LETTER_PARTITIONS, _dead_letter_config(topic)),
     }
     with admin_client(settings) as admin, kafka_errors(settings, "making topics"):
         present = set(admin.list_topics())
@@ -54,6 +56,14 @@ def ensure_topics(settings: KafkaSettings, topic: Topic) -> None:
                 admin.create_topics({name: new}, wait_for_metadata=True)
             except TopicAlreadyExistsError:
                 continue
+
+
+def _dead_letter_config(topic: Topic) -> dict[str, str]:
+    """Each message of the topic has to fit as a dead letter, with what is said of it."""
+    if _LARGEST not in topic.config:
+        return _DEAD_LETTER_CONFIG
+    largest = int(topic.config[_LARGEST]) + _MORE_OF_A_LETTER
+    return _DEAD_LETTER_CONFIG | {_LARGEST: str(largest)}
 
 
 def topic_state(

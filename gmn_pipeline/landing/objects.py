@@ -21,7 +21,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.database.objects import ObjectCatalogue
+from gmn_pipeline.database.objects import Beside, ObjectCatalogue, nothing_beside
 from gmn_pipeline.errors import DataDamaged, GmnError, ObjectRefused
 from gmn_pipeline.readers.content_types import HEAD_BYTES, content_type
 from gmn_pipeline.schemas.objects import (
@@ -92,9 +92,11 @@ class ObjectLanding:
         self.catalogue.make_container(project, container, by, metadata_schema=metadata_schema)
 
     def land(
-        self, staged: Sequence[Staged], by: By, kind: OperationKind = OperationKind.PUT
-    ) -> list[StoredObject]:
-        """Make objects of staged files: all of them, or none.
+        self, staged: Sequence[Staged], by: By, kind: OperationKind = OperationKind.PUT,
+        beside: Beside = nothing_beside,
+    ) -> list[StoredObject]:  # fmt: skip
+        """Make objects of staged files: all of them, or none. What `beside` writes is in the
+        transaction that names them.
 
         Raises ObjectRefused if what is said of one is not by its container's schema,
         ObjectMissing if there is no such container, ObjectConflict if an object is not at the
@@ -114,7 +116,7 @@ class ObjectLanding:
             NewVersion(one.name, one.content, description, one.after)
             for one, description in zip(staged, said, strict=True)
         ]
-        return self.catalogue.name(news, by, kind)
+        return self.catalogue.name(news, by, kind, beside)
 
     def _place(self, staged: Sequence[Staged], wrong: Collection[str]) -> None:
         """By several threads: each waits for a disk, or for a bucket, which takes many at once."""

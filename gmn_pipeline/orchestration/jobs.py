@@ -33,6 +33,11 @@ station_readings_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(keys.STREAMS_STATION_READINGS),
     description="Takes what is new on the topic of readings into their lake.",
 )
+objects_topic_job = dg.define_asset_job(
+    "objects_topic",
+    selection=dg.AssetSelection.assets(keys.STREAMS_OBJECTS),
+    description="Puts what is new on the topic of objects.",
+)
 station_reading_days_job = dg.define_asset_job(
     "station_reading_days",
     selection=dg.AssetSelection.assets(keys.WAREHOUSE_STATION_READINGS),
@@ -92,6 +97,7 @@ JOBS = [
     publications_job,
     streams_job,
     station_readings_job,
+    objects_topic_job,
     station_reading_days_job,
     iau_showers_job,
     snapshot_job,

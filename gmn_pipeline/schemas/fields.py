@@ -28,6 +28,7 @@ class Kind(StrEnum):
     NUMBER = "number"  # IEEE 754 double
     BOOLEAN = "boolean"
     TEXT_LIST = "list of texts"
+    BYTES = "bytes"  # of messages; no table has any
 
 
 class Null(StrEnum):

@@ -34,6 +34,7 @@ _AVRO: dict[Kind, Any] = {
     Kind.NUMBER: "double",
     Kind.BOOLEAN: "boolean",
     Kind.TEXT_LIST: _TEXTS,
+    Kind.BYTES: "bytes",
 }
 _WIRE: dict[Kind, pl.DataType] = {
     Kind.TEXT: pl.String(),
@@ -44,6 +45,7 @@ _WIRE: dict[Kind, pl.DataType] = {
     Kind.NUMBER: pl.Float64(),
     Kind.BOOLEAN: pl.Boolean(),
     Kind.TEXT_LIST: pl.List(pl.String()),
+    Kind.BYTES: pl.Binary(),
 }
 
 

@@ -156,6 +156,16 @@ class Description:
             return f"its metadata has more than {_LONGEST_METADATA_BYTES:,} bytes"
         if "\\u0000" in text:
             return "its metadata has a NUL character"
+        texts = [self.application, *self.tags, *(link.key for link in self.links)]
+        if any("\0" in one for one in texts):
+            return "what is said of it has a NUL character"
+        try:
+            "".join([json.dumps(self.metadata, ensure_ascii=False), *texts]).encode()
+            searchable(self.metadata)
+        except UnicodeEncodeError:
+            return "it has half a character (a surrogate)"
+        except OverflowError:
+            return "its metadata has a number that is too large"
         if len(self.tags) > _MOST_TAGS or any(not 0 < len(t) <= _LONGEST_TAG for t in self.tags):
             return f"it has at most {_MOST_TAGS} tags of 1 to {_LONGEST_TAG} characters"
         from_utc, until_utc = self.observed_from_utc, self.observed_until_utc

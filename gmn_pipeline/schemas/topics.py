@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gmn_pipeline.schemas.message_schema import MessageSchema
 from gmn_pipeline.schemas.messages import TRAJECTORY_MESSAGES
+from gmn_pipeline.schemas.object_messages import OBJECT_MESSAGES
 from gmn_pipeline.schemas.station_readings import STATION_READING_MESSAGES
 from gmn_pipeline.settings import KafkaSettings
 
@@ -66,4 +67,23 @@ def readings_topic(settings: KafkaSettings) -> Topic:
         "Readings that expired before they were taken in are lost. 'gmn stations take-in "
         "--from-beginning --once' reads all that the topic still has; taking in twice changes "
         "nothing.",
+    )
+
+
+def objects_topic(settings: KafkaSettings) -> Topic:
+    """The topic of objects that are to be put: what is in the lake is not kept here for long."""
+    kept_ms = int(settings.kafka_objects_keep_hours * 3_600_000)
+    return Topic(
+        settings.kafka_objects_topic,
+        OBJECT_MESSAGES,
+        {
+            "cleanup.policy": "delete",
+            "retention.ms": str(kept_ms),
+            "max.message.bytes": str(settings.kafka_objects_message_mb << 20),
+        },
+        settings.kafka_partitions,
+        settings.kafka_replication,
+        "Objects that expired before they were taken in are lost, unless their senders send them "
+        "again. 'gmn objects take-in --from-beginning --once' reads all that the topic still has: "
+        "what it says of an object is then said once more, after what was said since.",
     )

@@ -22,6 +22,7 @@ from gmn_pipeline.settings.objects import ObjectSettings as ObjectSettings
 from gmn_pipeline.settings.objects_http import (
     ObjectsOverHttpSettings as ObjectsOverHttpSettings,
 )
+from gmn_pipeline.settings.objects_topic import ObjectsTopicSettings as ObjectsTopicSettings
 from gmn_pipeline.settings.processing import ProcessingSettings as ProcessingSettings
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
@@ -195,7 +196,10 @@ class DaySettings(SourceSettings, LoadSettings, DatabaseSettings, WarehouseSetti
     """Way of days, from the source to the warehouse: the groups that it needs, and no setting."""
 
 
-class TopicSettings(WarehouseSettings, KafkaSettings, StreamSettings, ReadingsSettings):
+class TopicSettings(
+    DatabaseSettings, ObjectSettings, WarehouseSettings, KafkaSettings, StreamSettings,
+    ReadingsSettings, ObjectsTopicSettings,
+):  # fmt: skip
     """Way of a topic, from the warehouse to Kafka and back: the groups that it needs."""
 
 
@@ -257,6 +261,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     TapSettings,
     KafkaSettings,
     StreamSettings,
+    ObjectsTopicSettings,
     StationSettings,
     ReadingsSettings,
     AlertSettings,

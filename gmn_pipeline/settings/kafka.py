@@ -77,6 +77,17 @@ class KafkaSettings(FolderSettings):
         description="Hours for which the topic keeps readings: as long, those who take them into "
         "the lake may be away.",
     )
+    kafka_objects_topic: str = Field("objects", description="Topic of objects that are to be put.")
+    kafka_objects_keep_hours: float = Field(
+        168.0,
+        gt=0,
+        description="Hours for which that topic keeps them: as long, those who take them in may "
+        "be away.",
+    )
+    kafka_objects_message_mb: int = Field(
+        2, ge=1, le=7, description="Largest message (MiB) of that topic when this pipeline makes "
+        "it: larger files go by an address."
+    )  # fmt: skip
     kafka_partitions: int = Field(
         3, ge=1, description="Partitions of the topic when this pipeline makes it."
     )

@@ -18,6 +18,11 @@ class ObjectsOverHttpSettings(SettingsGroup):
         "server on 127.0.0.1 serves the people of its machine, any other lets public projects be "
         "read."
     )  # fmt: skip
+    s3_secret: SecretStr | None = Field(
+        None, min_length=32, description="What secrets of access keys are made of, for 'gmn "
+        "objects s3': 32 characters or more, that nobody can guess ('openssl rand -base64 33'). "
+        "With another one, all keys have other secrets."
+    )  # fmt: skip
     objects_http_mb: int = Field(
         1_000_000, ge=1, description="Largest object (MB) that is taken over HTTP."
     )

@@ -21,7 +21,7 @@ from typing import Any
 
 from gmn_pipeline.errors import StreamBusy, StreamGap
 from gmn_pipeline.kafka.client import consumer
-from gmn_pipeline.kafka.dead_letters import DeadLetter, send_dead_letters
+from gmn_pipeline.kafka.dead_letters import DeadLetter
 from gmn_pipeline.kafka.reader import SteadyReader, never
 from gmn_pipeline.kafka.schema_registry import open_registry
 from gmn_pipeline.kafka.topics import TopicState, topic_state
@@ -30,10 +30,7 @@ from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
 from gmn_pipeline.schemas.topics import Topic
 from gmn_pipeline.settings import FolderSettings, KafkaSettings, TopicSettings
 from gmn_pipeline.storage.files import alone, is_locked
-from gmn_pipeline.streams.stream import Batch, Counts, Stream
-from gmn_pipeline.warehouse.connection import WarehouseConnection
-from gmn_pipeline.warehouse.offsets import stored_offsets
-from gmn_pipeline.warehouse.stream_session import stream_session
+from gmn_pipeline.streams.stream import Batch, Stream
 
 
 @dataclass
@@ -76,7 +73,7 @@ def is_being_consumed(stream: Stream, settings: FolderSettings) -> bool:
 def planned_ranges(
     stream: Stream,
     settings: KafkaSettings,
-    warehouse: WarehouseConnection,
+    target: Any,
     kafka: Any | None = None,
 ) -> tuple[TopicState, list[OffsetRange]] | None:
     """The topic as it is, asked through a consumer if one is given, and what is to be read of it;
@@ -85,7 +82,7 @@ def planned_ranges(
     state = topic_state(settings, topic, kafka)
     if state is None:
         return None
-    return state, plan(topic, state, stored_offsets(warehouse, topic.name))
+    return state, plan(topic, state, stream.place.stored_offsets(target, topic.name))
 
 
 def plan(topic: Topic, state: TopicState, stored: Mapping[int, StoredOffset]) -> list[OffsetRange]:
@@ -203,22 +200,6 @@ def batches(
     return prefetch(found())
 
 
-# --- merge ---------------------------------------------------------------------------------------
-
-
-def ingest(
-    stream: Stream,
-    settings: KafkaSettings,
-    warehouse: WarehouseConnection,
-    batch: Batch,
-    dead: Sequence[DeadLetter],
-) -> Counts:
-    """Bring a batch into the lake, and its dead letters to their topic."""
-    send_dead_letters(settings, stream.topic(settings), dead)
-    counts: Counts = stream.merge(warehouse, batch)
-    return counts
-
-
 # --- all of it -----------------------------------------------------------------------------------
 
 
@@ -237,21 +218,21 @@ def consume(
     """
     report = ConsumeReport(stream.topic(settings).name, stream.no_counts())
     began = time.monotonic()
-    warehouse = stream.warehouse(settings)
+    target = stream.place.open(settings)
     with (
         consumer_lock(stream, settings),
-        stream_session(warehouse),
+        stream.place.session(target),
         consumer(settings) as kafka,
     ):
-        found = planned_ranges(stream, settings, warehouse, kafka)
+        found = planned_ranges(stream, settings, target, kafka)
         if found is not None and topic_id in (None, found[0].topic_id):
             state, planned = found
             ranges = _wanted(stream, planned, wanted)
             with closing(batches(stream, settings, kafka, state, ranges, run_id)) as decoded:
                 for batch, dead in decoded:
-                    report.counts.add(ingest(stream, settings, warehouse, batch, dead))
+                    report.counts.add(stream.ingest(settings, target, batch, dead))
                     report.ranges += batch.ranges
-        left = planned_ranges(stream, settings, warehouse, kafka)
+        left = planned_ranges(stream, settings, target, kafka)
         if left is not None:
             report.next_offsets = {r.partition: r.begin for r in left[1]}
             report.lag = sum(r.length for r in left[1])

@@ -38,7 +38,7 @@ class ReadingsOverview:
 def readings_overview(settings: TopicSettings) -> ReadingsOverview | None:
     """The lake of readings as it is, and, if Kafka answers, how far behind that is; None where
     there is no such lake."""
-    lake = STATION_READINGS.warehouse(settings)
+    lake = STATION_READINGS.place.open(settings)
     with reading_stream_tables(lake) as connection:
         if connection is None:
             return None
@@ -71,7 +71,7 @@ def _lag(settings: TopicSettings) -> int | None:
         return None
     impatient = settings.model_copy(update={"kafka_timeout_s": 5.0})
     try:
-        found = planned_ranges(STATION_READINGS, impatient, STATION_READINGS.warehouse(impatient))
+        found = planned_ranges(STATION_READINGS, impatient, STATION_READINGS.place.open(impatient))
     except GmnError:
         return None
     return sum(r.length for r in found[1]) if found else None

@@ -36,12 +36,9 @@ from gmn_pipeline.streams.consumer import (
     ConsumeReport,
     batches,
     consumer_lock,
-    ingest,
     planned_ranges,
 )
 from gmn_pipeline.streams.stream import Batch, Stream
-from gmn_pipeline.warehouse.offsets import forget_offsets
-from gmn_pipeline.warehouse.stream_session import stream_session
 
 _log = logging.getLogger(__name__)
 # How long the topic's shape (partitions, identity) is taken for granted.
@@ -96,8 +93,8 @@ class StreamService:
         self._settings = settings
         self._reporter = reporter
         self._topic = stream.topic(settings)
-        self._warehouse = stream.warehouse(settings)
-        self._beside = stream.beside(settings, self._warehouse)
+        self._target = stream.place.open(settings)
+        self._beside = stream.beside(settings, self._target)
         self._stopped = threading.Event()
         self._waits_for_kafka = False
         self._trouble: _Trouble | None = None
@@ -144,7 +141,7 @@ class StreamService:
         with consumer_lock(self._stream, self._settings):
             if from_beginning:
                 # Only with the lock: whoever else has it relies on these offsets.
-                forget_offsets(self._warehouse, self._topic.name)
+                self._stream.place.forget_offsets(self._target, self._topic.name)
             try:
                 self._run(once, on_ready)
             except _Interrupted:
@@ -160,7 +157,7 @@ class StreamService:
                         self._servers = bootstrap_servers(self._settings)
                         ensure_topics(self._settings, self._topic)
                         kafka = opened.enter_context(consumer(self._settings))
-                    opened.enter_context(stream_session(self._warehouse))
+                    opened.enter_context(self._stream.place.session(self._target))
                     if not is_ready:
                         on_ready()
                     is_ready = True
@@ -227,7 +224,7 @@ class StreamService:
             with self._waiting_for_kafka():
                 self._check_address()
                 self._check_reachable()
-                found = planned_ranges(self._stream, self._settings, self._warehouse, kafka)
+                found = planned_ranges(self._stream, self._settings, self._target, kafka)
             if found is None:
                 break
             self._is_well()
@@ -297,7 +294,7 @@ class StreamService:
         return has_come
 
     def _ingest(self, batch: Batch, dead: list[DeadLetter], began: float) -> None:
-        counts = ingest(self._stream, self._settings, self._warehouse, batch, dead)
+        counts = self._stream.ingest(self._settings, self._target, batch, dead)
         self._report.counts.add(counts)
         self._next |= {r.partition: r.end for r in batch.ranges}
         self._report.seconds += time.monotonic() - began

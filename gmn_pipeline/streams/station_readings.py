@@ -24,7 +24,7 @@ from gmn_pipeline.schemas.station_readings import (
 from gmn_pipeline.schemas.table_messages import to_rows
 from gmn_pipeline.schemas.topics import readings_topic
 from gmn_pipeline.streams.records import dead_letter_rows
-from gmn_pipeline.streams.stream import Stream
+from gmn_pipeline.streams.stream import Stream, in_lake, merging
 from gmn_pipeline.validated.checks import Checks
 from gmn_pipeline.warehouse.lakes import READINGS
 from gmn_pipeline.warehouse.station_readings.messages import ReadingBatch, ReadingCounts, take_in
@@ -116,10 +116,10 @@ STATION_READINGS = Stream(
     DATASET.name,
     command="gmn stations take-in",
     lock="stations-take-in.lock",
-    lake=READINGS,
+    place=in_lake(READINGS),
     topic=readings_topic,
     decode=decode_batch,
-    merge=take_in,
+    ingest=merging(readings_topic, take_in),
     no_counts=ReadingCounts,
     most=lambda settings: settings.readings_batch,
     gather_s=lambda settings: settings.readings_gather_s,

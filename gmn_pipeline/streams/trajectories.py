@@ -31,7 +31,7 @@ from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.schemas.trajectories import DATASET
 from gmn_pipeline.schemas.trajectory_tables import VALIDATED_TRAJECTORIES
 from gmn_pipeline.streams.records import dead_letter_rows, text_of
-from gmn_pipeline.streams.stream import Stream
+from gmn_pipeline.streams.stream import Stream, in_lake, merging
 from gmn_pipeline.validated.trajectories.checks import check_typed_rows
 from gmn_pipeline.validated.trajectories.quality import FLAGS_OF_THE_FILE, QUALITY_FLAGS
 from gmn_pipeline.warehouse.lakes import WAREHOUSE
@@ -329,10 +329,10 @@ TRAJECTORIES = Stream(
     DATASET.name,
     command="gmn stream",
     lock="stream.lock",
-    lake=WAREHOUSE,
+    place=in_lake(WAREHOUSE),
     topic=trajectories_topic,
     decode=decode_batch,
-    merge=merge_messages,
+    ingest=merging(trajectories_topic, merge_messages),
     no_counts=MergeCounts,
     most=lambda settings: settings.stream_records,
     gather_s=lambda settings: settings.stream_wait_s,

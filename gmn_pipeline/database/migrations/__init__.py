@@ -25,7 +25,7 @@ from gmn_pipeline.database import tables_crawls, tables_search  # noqa: F401
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 # As alembic itself makes it.

@@ -65,6 +65,11 @@ def _longest(texts: pl.Series) -> int:
     return longest if isinstance(longest, int) else 0
 
 
+def _longest_bytes(values: pl.Series) -> int:
+    longest = values.bin.size().max()
+    return longest if isinstance(longest, int) else 0
+
+
 def _value_bytes(values: pl.Series) -> pl.Expr:
     """Length of each value that is there, without the byte that says so."""
     column = pl.col(values.name)
@@ -74,6 +79,9 @@ def _value_bytes(values: pl.Series) -> pl.Expr:
         return pl.lit(1, pl.Int64)
     if values.dtype == pl.String:
         return _text_bytes(column, _longest(values))
+    if values.dtype == pl.Binary:
+        size = column.bin.size().cast(pl.Int64)
+        return size + _varint_bytes(size, _longest_bytes(values))
     if values.dtype.is_integer():
         low, high = values.min(), values.max()
         most = max(abs(int(low)), abs(int(high))) if low is not None and high is not None else 0  # type: ignore[arg-type]

@@ -78,7 +78,7 @@ class _Walk:
         elif kind is Kind.BOOLEAN:
             self._refuse(which[self._bytes[self.at[which]] > 1])
             self._advance(which, 1)
-        elif kind is Kind.TEXT:
+        elif kind in (Kind.TEXT, Kind.BYTES):
             self._text(which)
         elif kind is Kind.TEXT_LIST:
             self._list(which)

@@ -13,11 +13,12 @@ from pydantic import Field
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.metadata import OWNERS, TAGS
-from gmn_pipeline.orchestration.pools import READINGS_WRITER, WAREHOUSE_WRITER
+from gmn_pipeline.orchestration.pools import OBJECTS_TOPIC, READINGS_WRITER, WAREHOUSE_WRITER
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.retries import retry_or_fail
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.streams.consumer import ConsumeReport, consume
+from gmn_pipeline.streams.object_arrivals import OBJECTS
 from gmn_pipeline.streams.station_readings import STATION_READINGS
 from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
@@ -41,14 +42,15 @@ class StreamConfig(dg.Config):
 
 
 def _asset(
-    stream: Stream, key: dg.AssetKey, deps: Sequence[dg.AssetKey], pool: str, description: str
-) -> dg.AssetsDefinition:
+    stream: Stream, key: dg.AssetKey, deps: Sequence[dg.AssetKey], pool: str, description: str,
+    kinds: frozenset[str] = frozenset({"kafka", "ducklake"}),
+) -> dg.AssetsDefinition:  # fmt: skip
     @dg.asset(
         key=key,
         deps=deps,
         group_name="streams",
         owners=OWNERS,
-        kinds={"kafka", "ducklake"},
+        kinds=set(kinds),
         tags=TAGS,
         pool=pool,
         description=f"{description} Rows, dead letters and next offsets are one transaction. Fails "
@@ -87,6 +89,17 @@ streams_station_readings = _asset(
     READINGS_WRITER,
     "Readings of stations into their lake: each once, however often it was sent; what is no "
     "reading goes to the dead-letter topic.",
+)
+
+
+streams_objects = _asset(
+    OBJECTS,
+    keys.STREAMS_OBJECTS,
+    [],
+    OBJECTS_TOPIC,
+    "Files that came by the topic of objects, with their bytes or an address, into their lake: "
+    "each once, however often it was sent; what is refused goes to the dead-letter topic.",
+    frozenset({"kafka"}),
 )
 
 

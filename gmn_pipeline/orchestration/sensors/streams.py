@@ -9,11 +9,12 @@ from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.orchestration.assets import keys
 from gmn_pipeline.orchestration.assets.streams import OffsetRangeConfig, StreamConfig
-from gmn_pipeline.orchestration.jobs import station_readings_job, streams_job
+from gmn_pipeline.orchestration.jobs import objects_topic_job, station_readings_job, streams_job
 from gmn_pipeline.orchestration.resources import Pipeline
 from gmn_pipeline.orchestration.run_requests import RunRequests
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.streams.consumer import bounded, is_being_consumed, planned_ranges
+from gmn_pipeline.streams.object_arrivals import OBJECTS
 from gmn_pipeline.streams.station_readings import STATION_READINGS
 from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
@@ -37,7 +38,7 @@ def _sensor(name: str, stream: Stream, key: dg.AssetKey, job: Any) -> dg.SensorD
         if is_being_consumed(stream, settings):
             return dg.SkipReason(f"'{stream.command}' (or a run) takes the topic in already.")
         try:
-            found = planned_ranges(stream, settings, stream.warehouse(settings))
+            found = planned_ranges(stream, settings, stream.place.open(settings))
         except RetryableError as error:
             return dg.SkipReason(str(error))
         if found is None:
@@ -57,6 +58,9 @@ station_readings_sensor = _sensor(
     "station_readings_sensor", STATION_READINGS, keys.STREAMS_STATION_READINGS,
     station_readings_job,
 )  # fmt: skip
+objects_topic_sensor = _sensor(
+    "objects_topic_sensor", OBJECTS, keys.STREAMS_OBJECTS, objects_topic_job
+)
 
 
 def _request(

@@ -39,7 +39,7 @@ async def answer(visit: Visit) -> Response:
         pieces = lake.landing.read(stored, by)
         archive.add(pieces, name, size=stored.content.size_bytes)
     headers = headers_of_file("objects.zip", MEDIA_TYPE) | {"Cache-Control": "no-store"}
-    return Bytes(lambda: iter(archive), len(archive), 200, headers, visit)
+    return Bytes(lambda: iter(archive), len(archive), 200, headers, visit.service)
 
 
 async def _selected(visit: Visit) -> list[StoredObject]:

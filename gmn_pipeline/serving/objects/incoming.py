@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 
 import anyio
+from starlette.requests import Request
 
 from gmn_pipeline.database.objects import ObjectCatalogue
 from gmn_pipeline.landing.objects import check_metadata
 from gmn_pipeline.schemas.objects import Description, ObjectName
+from gmn_pipeline.serving.objects.service import ObjectService
 from gmn_pipeline.serving.objects.told import description_of
 from gmn_pipeline.serving.objects.visits import Visit, json_object
 from gmn_pipeline.serving.problems import Problem, bad_request
@@ -25,19 +27,25 @@ _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 async def pour(visit: Visit, write: Callable[[bytes], object], most_bytes: int) -> int:
+    """Let the body of a visit go to `write`: see `pour_body`."""
+    return await pour_body(visit.service, visit.asked.request, write, most_bytes)
+
+
+async def pour_body(
+    service: ObjectService, request: Request, write: Callable[[bytes], object], most_bytes: int
+) -> int:
     """Let the body go to `write` (in a thread) in larger pieces; how many bytes it was.
 
     What came before a body broke off is written too. Raises Problem: 408 if no more comes, 413 if
     there is more than that, 507 if the disk is nearly full.
     """
-    service = visit.service
-    said = visit.headers.get("content-length", "")
+    said = request.headers.get("content-length", "")
     length = int(said) if said.isascii() and said.isdigit() else 0
     if length > most_bytes:
         raise _too_large(most_bytes)
     await service.run(lambda: service.check_space(length))
     gathered, taken, checked_at = bytearray(), 0, 0
-    pieces = visit.asked.request.stream().__aiter__()
+    pieces = request.stream().__aiter__()
 
     async def flush() -> None:
         if gathered:

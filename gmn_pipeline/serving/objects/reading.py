@@ -25,6 +25,7 @@ from gmn_pipeline.errors import GmnError
 from gmn_pipeline.schemas.objects import StoredObject
 from gmn_pipeline.serving.conditional import has_already
 from gmn_pipeline.serving.downloads import Span, span_of
+from gmn_pipeline.serving.objects.service import ObjectService
 from gmn_pipeline.serving.objects.visits import Visit, etag_of
 from gmn_pipeline.serving.problems import Problem, response_of, unavailable
 
@@ -46,12 +47,12 @@ class Bytes(Response):
 
     def __init__(
         self, pieces: Callable[[], Iterator[bytes]], size: int, status: int,
-        headers: dict[str, str], visit: Visit,
+        headers: dict[str, str], service: ObjectService,
     ) -> None:  # fmt: skip
         super().__init__(status_code=status, headers=headers)
         self.headers["Content-Length"] = str(size)
         self._pieces = pieces
-        self._visit = visit
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code,
@@ -77,7 +78,7 @@ class Bytes(Response):
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
-                await self._visit.service.run(lambda: _close(pieces))
+                await self._service.run(lambda: _close(pieces))
         if is_whole:  # else the connection is closed, since bytes are missing
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -95,7 +96,7 @@ class Bytes(Response):
         return True
 
     async def _next(self, pieces: Iterator[bytes]) -> bytes | None:
-        return await self._visit.service.run(lambda: next(pieces, None))
+        return await self._service.run(lambda: next(pieces, None))
 
 
 async def _cancel_if_gone(receive: Receive, scope: anyio.CancelScope) -> None:
@@ -138,12 +139,12 @@ async def bytes_of(visit: Visit, stored: StoredObject, *, is_pinned: bool) -> Re
             return refused
     landing, by = visit.service.lake.landing, visit.by
     if span is None:
-        return Bytes(lambda: landing.read(stored, by), size, HTTPStatus.OK, headers, visit)
+        return Bytes(lambda: landing.read(stored, by), size, HTTPStatus.OK, headers, visit.service)
     begin, end = span.begin, span.end
     headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
     return Bytes(
         lambda: landing.read(stored, by, begin, end), end - begin, HTTPStatus.PARTIAL_CONTENT,
-        headers, visit,
+        headers, visit.service,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ _FORWARDING = (
 )  # fmt: skip
 _OWN_PAGES = ("same-origin", "none")
 _READING = ("GET", "HEAD")
-_TOKEN_HOLDER = Caller("holder of the token", is_operator=True)
+TOKEN_HOLDER = Caller("holder of the token", is_operator=True)
 _OF_THIS_MACHINE = Caller("this machine", is_operator=True)
 
 
@@ -130,9 +130,14 @@ class Rights:
             is_on_loopback and not settings.serve_trust_forwarded and not settings.serve_url
         )
 
+    @property
+    def is_to_sign_in(self) -> bool:
+        """Whether there is something to sign in by."""
+        return bool(self._token) or self._accounts.has_accounts()
+
     def asker(self, request: Request) -> Asker:
         """Who asks, as far as the request proves it."""
-        is_to_sign_in = bool(self._token) or self._accounts.has_accounts()
+        is_to_sign_in = self.is_to_sign_in
         is_of_this_machine = self._is_for_this_machine and _names_this_machine(request)
         given = request.headers.get("authorization")
         caller, sign_in = NOBODY, SignIn.NOTHING
@@ -154,7 +159,7 @@ class Rights:
             return NOBODY
         token = token.strip()
         if self._token and hmac.compare_digest(token.encode(), self._token):
-            return _TOKEN_HOLDER
+            return TOKEN_HOLDER
         return self._accounts.caller(token)
 
 

@@ -32,8 +32,8 @@ class ObjectService:
     def __init__(self, settings: ObjectServingSettings, *, is_on_loopback: bool) -> None:
         self.settings = settings
         self.lake = opened_objects(settings)
-        accounts = AccountStore(self.lake.database)
-        self.rights = Rights(settings, accounts, is_on_loopback=is_on_loopback)
+        self.accounts = AccountStore(self.lake.database)
+        self.rights = Rights(settings, self.accounts, is_on_loopback=is_on_loopback)
         self._folder = settings.data_dir / "objects"
         self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
         self.takeover = Takeover()

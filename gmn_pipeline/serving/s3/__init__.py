@@ -1,0 +1,1 @@
+"""Objects by the protocol of S3, for tools that speak it."""

@@ -1,0 +1,263 @@
+"""One object: got, looked at, put, copied, deleted; and many deleted.
+
+What belongs here: what a request says of it, and what it is answered. What does not: parts
+(`multipart.py`).
+"""
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import unquote
+
+from starlette.responses import Response
+
+from gmn_pipeline.database.content_md5s import noting
+from gmn_pipeline.errors import GmnError, ObjectMissing, ObjectRefused
+from gmn_pipeline.landing.objects import Staged
+from gmn_pipeline.schemas.accounts import Right
+from gmn_pipeline.schemas.objects import Description, ObjectName, StoredObject
+from gmn_pipeline.serving.downloads import span_of
+from gmn_pipeline.serving.objects.incoming import check_place
+from gmn_pipeline.serving.objects.reading import Bytes
+from gmn_pipeline.serving.s3.errors import (
+    MEDIA_TYPE,
+    S3Error,
+    invalid,
+    precondition_failed,
+    s3_error_of,
+)
+from gmn_pipeline.serving.s3.requests import S3Request, object_name, tags_of
+from gmn_pipeline.serving.s3.said import description_in, headers_of, xml_time
+from gmn_pipeline.serving.s3.xml import element, texts_of, xml
+from gmn_pipeline.storage.contents import HashingWriter
+
+_MOST_DELETED = 1_000
+
+
+# --- got -----------------------------------------------------------------------------------------
+
+
+async def get(asked: S3Request) -> Response:
+    """Its bytes, or the part of them that is wanted; by HEAD what is told of them."""
+    await asked.must_be_allowed(Right.READ, asked.bucket)
+    stored = await asked.stored(_version(asked.query.get("versionId")))
+    etag = await asked.etag(stored)
+    headers = {**headers_of(stored, etag), **_as_asked(asked)}
+    if _is_known(asked, stored, etag):
+        return Response(status_code=304, headers={"ETag": etag})
+    size = stored.content.size_bytes
+    span = span_of(asked.headers.get("range"), size) if size or "range" in asked.headers else None
+    landing, by = asked.service.objects.lake.landing, asked.by
+    if span is None:
+        if asked.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+            digest = base64.b64encode(bytes.fromhex(stored.content.sha256)).decode()
+            headers |= {"x-amz-checksum-sha256": digest, "x-amz-checksum-type": "FULL_OBJECT"}
+        return Bytes(lambda: landing.read(stored, by), size, 200, headers, asked.service.objects)
+    begin, end = span.begin, span.end
+    headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+    return Bytes(
+        lambda: landing.read(stored, by, begin, end), end - begin, HTTPStatus.PARTIAL_CONTENT,
+        headers, asked.service.objects,
+    )  # fmt: skip
+
+
+def _version(text: str | None) -> int | None:
+    if not text or text == "null":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise S3Error(404, "NoSuchVersion", "There is no such version.")
+    return int(text)
+
+
+def _as_asked(asked: S3Request) -> Mapping[str, str]:
+    """Under which name a browser is to save it; its type stays what it was found to be."""
+    wanted = asked.query.get("response-content-disposition", "")
+    is_saved = wanted.startswith("attachment") and wanted.isascii() and wanted.isprintable()
+    return {"Content-Disposition": wanted} if is_saved else {}
+
+
+def _is_known(asked: S3Request, stored: StoredObject, etag: str) -> bool:
+    """Whether who asks has it already. Raises S3Error if it is not what they want."""
+    headers, tags = asked.headers, tags_of(stored, etag)
+    changed = stored.put_at_utc.replace(microsecond=0)
+    if "if-match" in headers:
+        if not _names(headers["if-match"], tags):
+            raise precondition_failed()
+    elif (since := _time(headers.get("if-unmodified-since"))) and changed > since:
+        raise precondition_failed()
+    if "if-none-match" in headers:
+        return _names(headers["if-none-match"], tags)
+    since = _time(headers.get("if-modified-since"))
+    return since is not None and changed <= since
+
+
+def _names(header: str, tags: set[str]) -> bool:
+    named = {one.strip().removeprefix("W/") for one in header.split(",")}
+    quoted = {one if one.startswith('"') or one == "*" else f'"{one}"' for one in named}
+    return "*" in quoted or bool(quoted & tags)
+
+
+def _time(text: str | None) -> datetime | None:
+    with suppress(TypeError, ValueError):
+        when = parsedate_to_datetime(text or "")
+        return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
+    return None
+
+
+# --- put -----------------------------------------------------------------------------------------
+
+
+async def put(asked: S3Request) -> Response:
+    """The body becomes the object, or its next version."""
+    await asked.must_be_allowed(Right.WRITE, asked.bucket)
+    name, description = asked.name, description_in(asked.headers)
+    after = await version_that_must_be(asked, name)
+    await must_have_place(asked, name, description)
+    landing = asked.service.objects.lake.landing
+    async with asked.within(landing.incoming()) as folder:
+        writer = await asked.run(lambda: HashingWriter(folder / "new"))
+        try:
+            body = await asked.pour(writer.write)
+            content = await asked.run(writer.finish)
+        finally:
+            writer.close()
+        staged = Staged(folder / "new", content, name, description, after)
+        beside = noting(content.sha256, body.md5)
+        (made,) = await asked.run(lambda: landing.land([staged], asked.by, beside=beside))
+    return Response(status_code=200, headers={**made_headers(made, body.md5), **body.checksums})
+
+
+def made_headers(made: StoredObject, md5: str) -> dict[str, str]:
+    """Of a version that has just been made."""
+    return {"ETag": f'"{md5}"', "x-amz-version-id": str(made.version)}
+
+
+async def must_have_place(asked: S3Request, name: ObjectName, description: Description) -> None:
+    """Raises S3Error, ObjectRefused: before the body comes."""
+    catalogue = asked.service.objects.lake.catalogue
+    try:
+        await asked.run(lambda: check_place(catalogue, name, description))
+    except ObjectMissing as error:
+        raise S3Error(404, "NoSuchBucket", error.message) from error
+
+
+async def version_that_must_be(asked: S3Request, name: ObjectName) -> int | None:
+    """As If-Match and If-None-Match want it; None for any. Raises S3Error."""
+    headers = asked.headers
+    if "if-match" not in headers and "if-none-match" not in headers:
+        return None
+    if headers.get("if-none-match", "*").strip() != "*":
+        raise invalid("If-None-Match is * where something is put.")
+    stored: StoredObject | None = None
+    with suppress(ObjectMissing):
+        catalogue = asked.service.objects.lake.catalogue
+        stored = await asked.run(lambda: catalogue.object(name))
+    if stored is None:
+        if "if-match" in headers:
+            raise S3Error(404, "NoSuchKey", f"There is no object {name}.")
+        return 0
+    etag = await asked.etag(stored)
+    if "if-none-match" in headers or not _names(headers["if-match"], tags_of(stored, etag)):
+        raise precondition_failed()
+    return stored.version
+
+
+async def source_of(asked: S3Request) -> StoredObject:
+    """The object that is to be copied. Raises S3Error."""
+    source, _, version = asked.headers["x-amz-copy-source"].partition("?versionId=")
+    bucket, slash, key = unquote(source).removeprefix("/").partition("/")
+    if not slash:
+        raise invalid("x-amz-copy-source is BUCKET/KEY.")
+    await asked.must_be_allowed(Right.READ, bucket)
+    catalogue, number = asked.service.objects.lake.catalogue, _version(version)
+    name = object_name(bucket, key)
+    stored = await asked.run(lambda: catalogue.object(name, number))
+    etag = await asked.etag(stored)
+    prefix = "x-amz-copy-source-if-"
+    wanted = asked.headers.get(f"{prefix}match")
+    unwanted = asked.headers.get(f"{prefix}none-match")
+    tags = tags_of(stored, etag)
+    if (wanted and not _names(wanted, tags)) or (unwanted and _names(unwanted, tags)):
+        raise precondition_failed()
+    return stored
+
+
+async def copy(asked: S3Request) -> Response:
+    """Another object of the same bytes, said of as before or otherwise."""
+    await asked.must_be_allowed(Right.WRITE, asked.bucket)
+    to, stored = asked.name, await source_of(asked)
+    is_replaced = asked.headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
+    landing = asked.service.objects.lake.landing
+    if is_replaced:
+        kind = stored.description.content_type
+        said = replace(description_in(asked.headers), content_type=kind)
+        stored = replace(stored, description=said)
+    elif stored.name == to:
+        raise S3Error(
+            400, "InvalidRequest", "It would be copied to itself: without "
+            "x-amz-metadata-directive REPLACE nothing would change.",
+        )  # fmt: skip
+    made = await asked.run(lambda: landing.copy(stored, to, asked.by))
+    etag = await asked.etag(made)
+    told = element("CopyObjectResult", LastModified=xml_time(made.put_at_utc), ETag=etag)
+    return Response(xml(told), media_type=MEDIA_TYPE)
+
+
+# --- deleted -------------------------------------------------------------------------------------
+
+
+async def delete(asked: S3Request) -> Response:
+    """Mark it as deleted; that there is none is as well."""
+    await asked.must_be_allowed(Right.WRITE, asked.bucket)
+    _no_version(asked.query.get("versionId"))
+    await asked.run(lambda: _delete(asked, asked.key))
+    return Response(status_code=204)
+
+
+def _no_version(version: str | None) -> None:
+    if version and version != "null":
+        raise S3Error(403, "AccessDenied", "Versions stay: an object is deleted as a whole.")
+
+
+def _delete(asked: S3Request, key: str) -> None:
+    service = asked.service.objects
+    with suppress(ObjectMissing, ObjectRefused, S3Error):  # there is none of that name
+        stored = service.lake.catalogue.object(object_name(asked.bucket, key))
+        days = timedelta(days=service.settings.objects_restore_days)
+        service.lake.catalogue.delete(stored, asked.by, days)
+
+
+async def delete_many(asked: S3Request) -> Response:
+    """Up to a thousand, each by itself."""
+    await asked.must_be_allowed(Right.WRITE, asked.bucket)
+    root = await asked.xml()
+    wanted = [
+        (one.findtext("Key") or "", one.findtext("VersionId")) for one in root.findall("Object")
+    ]
+    if root.tag != "Delete" or not 1 <= len(wanted) <= _MOST_DELETED:
+        raise S3Error(400, "MalformedXML", f"Delete has 1 to {_MOST_DELETED} of Object.")
+    is_quiet = "".join(texts_of(root, "Quiet")).lower() == "true"
+    told = element("DeleteResult")
+    for key, error in await asked.run(lambda: list(_deleted(asked, wanted))):
+        if error is not None:
+            told.append(element("Error", Key=key, Code=error.code, Message=error.message))
+        elif not is_quiet:
+            told.append(element("Deleted", Key=key))
+    return Response(xml(told), media_type=MEDIA_TYPE)
+
+
+def _deleted(
+    asked: S3Request, wanted: list[tuple[str, str | None]]
+) -> Iterator[tuple[str, S3Error | None]]:
+    for key, version in wanted:
+        try:
+            _no_version(version)
+            _delete(asked, key)
+        except (S3Error, GmnError) as error:
+            yield key, s3_error_of(error)
+        else:
+            yield key, None
