@@ -36,7 +36,7 @@ SLOW_FILES = frozenset(
     station_readings stream_service stream_states stream_waits streams summary_text survival tables
     tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting warehouse
     latest_held object_commands object_processing object_processing_assets object_roads
-    objects_assets processors
+    objects_assets processors sign_in sign_in_away
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
 )
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""

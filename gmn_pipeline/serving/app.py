@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from gmn_pipeline.serving import downloads, health, openapi
+from gmn_pipeline.serving.accounts import routes as accounts
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.cubes import routes as cubes
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *feeds.ROUTES,
     *events.ROUTES,
     *tap.ROUTES,
+    *accounts.ROUTES,
     *objects.ROUTES,
     *health.ROUTES,
     *portal.ROUTES,

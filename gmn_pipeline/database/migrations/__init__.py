@@ -20,10 +20,11 @@ from sqlalchemy import (
     select,
 )
 
+import gmn_pipeline.database.tables_accounts  # noqa: F401 - METADATA has these as well
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 # As alembic itself makes it.

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.flows.objects import opened_objects
+from gmn_pipeline.serving.accounts.service import SignIn
 from gmn_pipeline.serving.objects.rights import Rights
 from gmn_pipeline.serving.objects.sharing_key import SharingKey
 from gmn_pipeline.serving.objects.takeover import Takeover
@@ -33,7 +34,8 @@ class ObjectService:
         self.settings = settings
         self.lake = opened_objects(settings)
         accounts = AccountStore(self.lake.database)
-        self.rights = Rights(settings, accounts, is_on_loopback=is_on_loopback)
+        self.sign_in = SignIn(settings, self.lake.database) if settings.sign_in_issuer else None
+        self.rights = Rights(settings, accounts, self.sign_in, is_on_loopback=is_on_loopback)
         self._folder = settings.data_dir / "objects"
         self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
         self.takeover = Takeover()
