@@ -14,8 +14,9 @@ from gmn_pipeline.schemas.object_json import shown
 from gmn_pipeline.serving.accounts.provider import RETURN_PATH
 from gmn_pipeline.serving.accounts.service import SignIn
 from gmn_pipeline.serving.accounts.told import told
+from gmn_pipeline.serving.objects.rights import Need
 from gmn_pipeline.serving.problems import Problem
-from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route, object_schema
+from gmn_pipeline.serving.routes import PUBLIC, Answers, Asked, Parameter, Route, object_schema
 
 SIGN_IN_PATH = "/account/sign-in"
 _JSON = "application/json"
@@ -146,22 +147,23 @@ ROUTES = (
     Route(
         "/account", "account", "Who asks, as far as it is known: account, roles, until when",
         account, (Answers(_JSON, "Who", object_schema(is_operator="boolean", roles="object")),),
+        needs=PUBLIC,
     ),
     Route(
         SIGN_IN_PATH, "account_sign_in", "Sign in, by the provider of OpenID Connect that the "
         "server is set to", begin, (_PAGE,),
         (Parameter("back", "the page to come back to, a path of this server"),),
-        problems=(404, 503), redirects={303: "To the provider"},
+        problems=(404, 503), redirects={303: "To the provider"}, needs=PUBLIC,
     ),
     Route(
         RETURN_PATH, "account_signed_in", "Where the provider leads back to", finish, (_PAGE,),
         _GIVEN, more_parameters_are_passed_over=True, problems=(403, 404, 503),
-        redirects={303: "To the page where it began"},
+        redirects={303: "To the page where it began"}, needs=PUBLIC,
     ),
     Route(
         "/account/sign-out", "account_sign_out", "Sign out", sign_out,
         (Answers("text/plain", "Nothing but headers"),), methods=("POST",),
-        problems=(403, 404, 503), done={204: "It is done"},
+        problems=(403, 404, 503), done={204: "It is done"}, needs=PUBLIC,
     ),
     Route(
         "/account/operator", "account_operator", "Whether an operator asks, whom GMN-Account then "
@@ -169,6 +171,6 @@ ROUTES = (
         (Answers("text/plain", "Nothing but headers"),),
         (Parameter(_METHOD, "that of the request that is asked about", is_in_header=True),),
         problems=(401, 403, 503),
-        done={204: "An operator asks"},
+        done={204: "An operator asks"}, needs=Need.MAKE_PROJECTS.name.lower(),
     ),
 )  # fmt: skip

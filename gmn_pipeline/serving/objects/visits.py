@@ -167,7 +167,7 @@ def objects_route(
     stated = _PROBLEMS_OF_WRITING if is_writing else _PROBLEMS
     return Route(
         path, name, summary, answer, answers, parameters, methods=methods,
-        problems=tuple(dict.fromkeys((*stated, *problems))), **more,
+        problems=tuple(dict.fromkeys((*stated, *problems))), needs=need.name.lower(), **more,
     )  # fmt: skip
 
 
