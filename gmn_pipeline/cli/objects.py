@@ -35,6 +35,7 @@ from gmn_pipeline.cli.objects_said import (
     opened,
     place_of,
 )
+from gmn_pipeline.cli.objects_share import share
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
@@ -98,6 +99,7 @@ app.command()(watch)
 app.command()(ls)
 app.command()(find)
 app.command()(history)
+app.command()(share)
 
 
 @app.command()

@@ -274,7 +274,17 @@ def test_a_person_signs_in_and_out_in_the_portal(signing: Signing) -> None:
         signing.accounts.set_role("jo", "cams", Role.CONTRIBUTOR, "test")
         guest.open("/objects/cams/ff?object=a")
         page.get_by_role("button", name="Delete").wait_for()
+        # What is shared with one person.
+        for name, said in (("jo", "jo, by jo"), ("nobody", "There is no account 'nobody'.")):
+            page.get_by_label("Account").fill(name)
+            page.get_by_role("button", name="Share", exact=True).click()
+            page.get_by_text(said).wait_for()
         assert not guest.barriers()
+        signing.accounts.set_role("jo", "cams", None, "test")
+        guest.open("/objects")
+        page.get_by_role("link", name="a", exact=True).click()
+        page.get_by_role("link", name="Download").wait_for()
+        assert not page.get_by_role("alert").count()
         page.get_by_role("button", name="Sign out").click()
         page.get_by_role("link", name="Sign in").wait_for()
         assert "needs a token" in page.get_by_role("alert").inner_text()

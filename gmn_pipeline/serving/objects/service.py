@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.database.shares import ShareStore
 from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.serving.accounts.service import SignIn
 from gmn_pipeline.serving.objects.rights import Rights
@@ -40,6 +41,7 @@ class ObjectService:
         self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
         self.takeover = Takeover()
         self.key = SharingKey(self._folder)
+        self.shares = ShareStore(self.lake.database)
         self._threads = anyio.CapacityLimiter(_THREADS)
 
     async def run(self, work: Callable[[], T]) -> T:
