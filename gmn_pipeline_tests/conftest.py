@@ -37,7 +37,7 @@ SLOW_FILES = frozenset(
     tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting warehouse
     latest_held object_commands object_processing object_processing_assets object_roads
     objects_assets processors sign_in sign_in_away
-    rights_matrix objects_shared
+    rights_matrix objects_shared objects_sql
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
 )
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""

@@ -16,7 +16,7 @@ from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.shares import ShareStore
 from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.serving.accounts.service import SignIn
-from gmn_pipeline.serving.objects.rights import Rights
+from gmn_pipeline.serving.objects.rights import Asker, Rights
 from gmn_pipeline.serving.objects.sharing_key import SharingKey
 from gmn_pipeline.serving.objects.takeover import Takeover
 from gmn_pipeline.serving.objects.uploads import Uploads
@@ -57,6 +57,15 @@ class ObjectService:
         finally:
             with anyio.CancelScope(shield=True):
                 await self.run(lambda: block.__exit__(None, None, None))
+
+    def visible(self, asker: Asker) -> dict[str, bool]:
+        """The projects that somebody may see; whether each is public."""
+        projects = self.lake.catalogue.projects()
+        return {
+            name: is_public
+            for name, is_public in projects.items()
+            if asker.may_see(name, is_public=is_public)
+        }
 
     def check_space(self, wanted_bytes: int) -> None:
         """That so much more can be taken. Raises Problem (507)."""

@@ -104,12 +104,7 @@ class Visit:
 
     def visible(self) -> dict[str, bool]:
         """The projects that they may see; whether each is public."""
-        projects = self.service.lake.catalogue.projects()
-        return {
-            name: is_public
-            for name, is_public in projects.items()
-            if self.asker.may_see(name, is_public=is_public)
-        }
+        return self.service.visible(self.asker)
 
     def may_write(self, project: str) -> bool:
         """Whether they may put objects into a project."""
