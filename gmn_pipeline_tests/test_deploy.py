@@ -8,6 +8,7 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config
 
 from gmn_pipeline.orchestration.home import dagster_yaml
+from gmn_pipeline.serving.app import ROUTES
 
 PROJECT = Path(__file__).parents[1]
 DEPLOY = PROJECT / "deploy"
@@ -49,6 +50,19 @@ def test_dagster_takes_the_settings_that_keep_its_runs_in_the_postgres_of_the_co
     assert stored["password"] == {"env": "POSTGRES_PASSWORD"}
     assert "POSTGRES_PASSWORD" in services()["dagster"]["environment"]
     assert config == dagster_instance_config(str(PROJECT))[0], "all else is as without Docker"
+
+
+def test_the_proxy_asks_the_address_that_there_is() -> None:
+    text = (DEPLOY / "nginx.conf").read_text()
+    (asked,) = re.findall(r"proxy_pass http://127\.0\.0\.1:8001(/\S+);", text)
+    route = next(route for route in ROUTES if route.path == asked)
+    assert route.name == "account_operator"
+    (method,) = [one.name for one in route.parameters]
+    assert f"proxy_set_header {method} $gmn_method;" in text
+    dagster = text[text.index("location /dagster/ {") :]
+    assert 'proxy_set_header Cookie "";' in dagster
+    (back,) = re.findall(r"return 303 (\S+)\?back=", text)
+    assert back in {route.path for route in ROUTES}
 
 
 def test_the_storage_of_the_compose_file_is_not_mixed_with_our_event_log(tmp_path: Path) -> None:

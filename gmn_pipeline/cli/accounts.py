@@ -16,6 +16,7 @@ from rich.table import Table
 from gmn_pipeline.cli.console import console
 from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.engine import open_database
+from gmn_pipeline.database.sign_ins import SignInStore
 from gmn_pipeline.errors import AccountRefused, SettingsError
 from gmn_pipeline.schemas.accounts import Role
 from gmn_pipeline.schemas.objects import checked_place
@@ -56,6 +57,46 @@ def enable(account: _Name) -> None:
     """Let an account do again what it may."""
     _store().enable(account, getpass.getuser())
     console.print(f"{account} may do again what it may.")
+
+
+@app.command()
+def operator(
+    account: _Name,
+    *,
+    no: Annotated[bool, typer.Option("--no", help="Not any more.")] = False,
+) -> None:
+    """Let an account do everything, in all projects."""
+    _store().set_operator(account, getpass.getuser(), is_operator=not no)
+    console.print(f"{account} is {'no' if no else 'an'} operator.")
+
+
+@app.command()
+def link(
+    account: _Name,
+    subject: Annotated[str, typer.Argument(help="Who it is there: the claim 'sub'.")],
+    *,
+    issuer: Annotated[
+        str | None, typer.Option(help="The provider; without it the one of GMN_SIGN_IN_ISSUER.")
+    ] = None,
+) -> None:
+    """Let somebody who signs in by a provider be this account."""
+    settings = load_settings()
+    provider = issuer or settings.sign_in_issuer
+    if not provider:
+        raise SettingsError(
+            "It is not known which provider is meant.",
+            remedy="Set GMN_SIGN_IN_ISSUER, or give --issuer.",
+        )
+    store = SignInStore(open_database(settings))
+    store.link(account, provider, subject, getpass.getuser())
+    console.print(f"Who signs in as {subject} is {account}.", markup=False)
+
+
+@app.command("sign-out")
+def sign_out(account: _Name) -> None:
+    """End all sessions of an account, in whatever browsers they are; its tokens stay."""
+    ended = SignInStore(open_database(load_settings())).end_all(account, getpass.getuser())
+    console.print(f"Ended {ended:,} sessions of {account}.")
 
 
 @app.command()

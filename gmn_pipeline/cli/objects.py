@@ -44,6 +44,7 @@ from gmn_pipeline.cli.objects_said import (
     opened,
     place_of,
 )
+from gmn_pipeline.cli.objects_share import share
 from gmn_pipeline.cli.objects_topic import publish, take_in
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import ObjectRefused
@@ -111,6 +112,7 @@ app.command()(s3)
 app.command()(ls)
 app.command()(find)
 app.command()(history)
+app.command()(share)
 
 
 @app.command()

@@ -68,7 +68,7 @@ class AccountStore:
                 connection.execute(ACCOUNTS.insert().values(row))
             except IntegrityError as error:
                 raise AccountRefused(f"There is an account {account} already.") from error
-            _log(connection, "made", account, by, detail="operator" if is_operator else "")
+            log_event(connection, "made", account, by, detail="operator" if is_operator else "")
 
     def disable(self, account: str, by: str) -> None:
         """Let an account do nothing any more, by none of its tokens."""
@@ -78,7 +78,7 @@ class AccountStore:
                 .where(ACCOUNTS.c.account == account)
                 .values(disabled_at_utc=utc_now())
             )
-            _log(connection, "disabled", account, by)
+            log_event(connection, "disabled", account, by)
 
     def enable(self, account: str, by: str) -> None:
         """Take that back."""
@@ -86,7 +86,18 @@ class AccountStore:
             connection.execute(
                 update(ACCOUNTS).where(ACCOUNTS.c.account == account).values(disabled_at_utc=None)
             )
-            _log(connection, "enabled", account, by)
+            log_event(connection, "enabled", account, by)
+
+    def set_operator(self, account: str, by: str, *, is_operator: bool) -> None:
+        """Let an account do everything, or not any more."""
+        with self._changing(account) as connection:
+            connection.execute(
+                update(ACCOUNTS)
+                .where(ACCOUNTS.c.account == account)
+                .values(is_operator=is_operator)
+            )
+            kind = "operator" if is_operator else "no operator"
+            log_event(connection, kind, account, by)
 
     def set_role(self, account: str, project: str, role: Role | None, by: str) -> None:
         """Give an account a role in a project instead of the one that it had; None takes it."""
@@ -100,7 +111,7 @@ class AccountStore:
                     PROJECT_ROLES.insert().values(project=project, account=account, role=int(role))
                 )
             detail = role.name.lower() if role is not None else "none"
-            _log(connection, "role", account, by, project, detail)
+            log_event(connection, "role", account, by, project, detail)
 
     def roles(self, project: str) -> dict[str, Role]:
         """Who is what in a project."""
@@ -126,12 +137,15 @@ class AccountStore:
             token_id = connection.execute(
                 TOKENS.insert()
                 .values(
-                    account=account, label=label, secret_sha256=_hash(secret), project=project,
-                    most_role=int(most), made_at_utc=now, expires_at_utc=now + valid_for,
+                    account=account, label=label, secret_sha256=secret_hash(secret),
+                    project=project, most_role=int(most), made_at_utc=now,
+                    expires_at_utc=now + valid_for,
                 )
                 .returning(TOKENS.c.token_id)
             ).scalar_one()  # fmt: skip
-            _log(connection, "token", account, by, project or "", f"{token_id} {label}".strip())
+            log_event(
+                connection, "token", account, by, project or "", f"{token_id} {label}".strip()
+            )
         return secret
 
     def tokens(self, account: str | None = None) -> list[Token]:
@@ -162,11 +176,11 @@ class AccountStore:
                 raise AccountRefused(
                     f"There is no token {token_id}.", remedy="'gmn accounts tokens' lists them."
                 )
-            _log(connection, "token revoked", account, by, detail=str(token_id))
+            log_event(connection, "token revoked", account, by, detail=str(token_id))
 
     def caller(self, secret: str) -> Caller:
         """Who shows this token, with the rights of now; NOBODY if it is none, or none any more."""
-        return self._holder(TOKENS.c.secret_sha256 == _hash(secret), notes_use=True)[0]
+        return self._holder(TOKENS.c.secret_sha256 == secret_hash(secret), notes_use=True)[0]
 
     def of_token(self, token_id: int, *, notes_use: bool) -> tuple[Caller, str]:
         """The same of a token by its number, and the hash that is kept of it: for who has another
@@ -195,7 +209,7 @@ class AccountStore:
             row = connection.execute(query).one_or_none() if connection else None
             if row is None or connection is None:
                 return NOBODY, ""
-            roles = _roles(connection, row.account)
+            roles = roles_of(connection, row.account)
         if notes_use:
             self._note_use(row.token_id, row.last_used_on_utc, now)
         caller = Caller(row.account, row.is_operator, roles, row.project, Role(row.most_role))
@@ -211,14 +225,14 @@ class AccountStore:
             row = connection.execute(query).one_or_none() if connection else None
             if row is None or connection is None:
                 return NOBODY
-            return Caller(row.account, row.is_operator, _roles(connection, row.account))
+            return Caller(row.account, row.is_operator, roles_of(connection, row.account))
 
     # the log
 
     def log_denial(self, caller: Caller, project: str, detail: str) -> None:
         """Log that somebody may not do what it wanted to."""
         with self._database.writing() as connection:
-            _log(connection, "denied", caller.account, caller.account, project, detail)
+            log_event(connection, "denied", caller.account, caller.account, project, detail)
 
     def events(self, most: int = 100) -> list[AccountEvent]:
         """What was changed or denied, the newest first."""
@@ -238,16 +252,18 @@ class AccountStore:
             yield connection
 
 
-def _roles(connection: Connection, account: str) -> dict[str, Role]:
+def roles_of(connection: Connection, account: str) -> dict[str, Role]:
+    """What an account is in each project."""
     query = select(PROJECT_ROLES.c.project, PROJECT_ROLES.c.role).where(
         PROJECT_ROLES.c.account == account
     )
     return {project: Role(role) for project, role in connection.execute(query)}
 
 
-def _log(
+def log_event(
     connection: Connection, kind: str, account: str, by: str, project: str = "", detail: str = ""
 ) -> None:
+    """Put down a change of rights, or a denial, in the transaction that it belongs to."""
     connection.execute(
         ACCOUNT_EVENTS.insert().values(
             kind=kind, account=account, project=project, by=by, detail=detail[:1000],
@@ -256,5 +272,6 @@ def _log(
     )  # fmt: skip
 
 
-def _hash(secret: str) -> str:
+def secret_hash(secret: str) -> str:
+    """What is kept of a secret of 32 random bytes."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -33,3 +33,5 @@ class Request:
     """Whether the process is to wait for another query afterwards."""
     with_objects: bool = False
     """Whether it may ask the tables of objects, be they of projects that are not public."""
+    projects: frozenset[str] | None = None
+    """Instead of that: the projects whose objects it may ask. None: there are no objects."""

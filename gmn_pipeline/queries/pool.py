@@ -55,18 +55,20 @@ class QueryPool:
         *,
         limits: Limits,
         snapshot: int | None = None,
+        projects: frozenset[str] | None = None,
         cancellation: Cancellation | None = None,
     ) -> Answer:
-        """See `process.ask`. A process that answered before may have opened what is not there any
-        more: then another one is asked, a new one in the end."""
-        needs_new = may_ask(sql, READINGS.name)
+        """See `QueryProcess.ask`. A process that answered before may have opened what is not there
+        any more: then another one is asked, a new one in the end."""
+        needs_new = projects is not None or may_ask(sql, READINGS.name)
         while True:
             process = self._take(is_new=needs_new)
             is_new = not process.answered
             try:
                 return process.ask(
                     self._settings, sql, parameters, limits=limits, snapshot=snapshot,
-                    hidden=self._hidden, cancellation=cancellation, take_back=self._take_back,
+                    hidden=self._hidden, projects=projects, cancellation=cancellation,
+                    take_back=self._take_back,
                 )  # fmt: skip
             except WarehouseBusy:
                 if is_new:

@@ -98,10 +98,12 @@ class QueryProcess:
         hidden: frozenset[str] = frozenset(),
         lake: Lake = WAREHOUSE,
         with_objects: bool = False,
+        projects: frozenset[str] | None = None,
         cancellation: Cancellation | None = None,
         take_back: Callable[["QueryProcess"], None] | None = None,
     ) -> Answer:
-        """See the function of this name. `with_objects`: for who may see all projects' objects.
+        """See the function of this name. `with_objects`: for who may see all projects' objects;
+        `projects`: for who may see those of these. Such a process answers nobody else.
 
         `lake`: the one whose tables need no name before theirs, if it did not get ready before.
         `take_back` is called once, when the query is over, however it ended: with the process,
@@ -119,6 +121,7 @@ class QueryProcess:
             hidden,
             more_may_come=take_back is not None,
             with_objects=with_objects,
+            projects=projects,
         )
         over = self.close if take_back is None else _Once(self._over, cancellation, take_back)
         try:

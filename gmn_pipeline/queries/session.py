@@ -132,7 +132,7 @@ def confined(
     """
     connection, backend = standing.connection, standing.backend
     standing.use()
-    beside = [other.lake.name for other in standing.beside]
+    beside = [*(other.lake.name for other in standing.beside), *standing.copied]
     catalogue = Catalogue.of(connection, CATALOG, beside)
     reach = standing.reach()
     if alone:

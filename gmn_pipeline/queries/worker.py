@@ -77,9 +77,10 @@ class _Queries:
         limit_processor(request.limits.seconds * (os.cpu_count() or 1) + 10)
         more = False
         try:
-            beside = self._beside(request)
-            with self._standing.reading(beside), explaining(self._settings.data_dir):
-                truncated = self._answer(self._opened(request, beside), request)
+            beside, objects = self._beside(request), self._objects(request)
+            present = [*beside, *objects]
+            with self._standing.reading(present), explaining(self._settings.data_dir):
+                truncated = self._answer(self._opened(request, beside, objects), request)
             more = self._may_go_on(request)
             self._frames.send(DONE, json.dumps({"truncated": truncated, "more": more}).encode())
         except (QueryRefused, QueryFailed, NotPermitted) as error:
@@ -98,14 +99,25 @@ class _Queries:
         named = [lake for lake in lakes if may_ask(request.sql, lake.name)]
         return lakes_beside(self._settings, named)
 
+    def _objects(self, request: Request) -> list[WarehouseConnection]:
+        """The lake of objects, if the query may be about some of them."""
+        if request.projects is None or not may_ask(request.sql, OBJECTS.name):
+            return []
+        return lakes_beside(self._settings, (OBJECTS,))
+
     def _may_go_on(self, request: Request) -> bool:
         """Not if so much is not given back that the next query could not have all of its memory;
         nor with other lakes attached, which change by the second and cannot be attached anew here:
-        their catalogue's log may be another file by then."""
+        their catalogue's log may be another file by then. And never with what somebody else may
+        not see."""
         kept_mb = (address_space() - self._space) >> 20
-        return request.more_may_come and not self._standing.beside and kept_mb < BESIDE_MB
+        is_for_all = request.projects is None and not self._standing.beside
+        return request.more_may_come and is_for_all and kept_mb < BESIDE_MB
 
-    def _opened(self, request: Request, beside: list[WarehouseConnection]) -> ReadSession:
+    def _opened(
+        self, request: Request, beside: list[WarehouseConnection],
+        objects: list[WarehouseConnection],
+    ) -> ReadSession:  # fmt: skip
         """The session, with the lake as it is asked for. What is allowed to be opened, and how much
         memory there is, is settled by the first query."""
         if self._session is None:
@@ -113,6 +125,13 @@ class _Queries:
                 self._standing.attach(snapshot=request.snapshot)
                 for other in beside:
                     self._standing.attach_beside(other)
+                for lake in objects:
+                    from gmn_pipeline.queries.visible import copy_visible
+
+                    copy_visible(
+                        self._standing, lake, request.projects or frozenset(), request.sql,
+                        request.limits,
+                    )  # fmt: skip
                 written = self._standing.reach().written
                 self._written = {path: _identity(path) for path in written}
                 self._session = confined(
@@ -122,6 +141,8 @@ class _Queries:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             self._space = address_space()
             limit_memory(request.limits.memory_mb)
+        elif request.projects is not None:
+            raise WarehouseBusy("What one may see is copied into a process that is new.")
         else:
             self._must_be_in_reach()
             with finding(request.snapshot):

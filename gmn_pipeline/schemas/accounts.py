@@ -117,6 +117,19 @@ class Token:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Something (`kind`, `item`) that an account may read besides what its roles let it."""
+
+    kind: str
+    item: str
+    project: str
+    account: str
+    shared_by: str
+    shared_at_utc: datetime
+    expires_at_utc: datetime | None
+
+
+@dataclass(frozen=True)
 class AccountEvent:
     """A change of rights, or something that was denied."""
 

@@ -8,3 +8,8 @@ statements (`derive.py`).
 def sql_text(text: str) -> str:
     """A text constant in SQL. For statements that take no parameters (COMMENT, ATTACH)."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A name in SQL, whatever letters it has."""
+    return '"' + name.replace('"', '""') + '"'

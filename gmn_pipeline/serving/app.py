@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from gmn_pipeline.serving import downloads, health, openapi
+from gmn_pipeline.serving.accounts import routes as accounts
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.cubes import routes as cubes
@@ -33,7 +34,7 @@ from gmn_pipeline.serving.problems import answer_problem
 from gmn_pipeline.serving.readings import routes as readings
 from gmn_pipeline.serving.readings.annotations import AnnotationNews
 from gmn_pipeline.serving.rest_api import routes as rest_api
-from gmn_pipeline.serving.routes import Route
+from gmn_pipeline.serving.routes import Route, public
 from gmn_pipeline.serving.tables import routes as tables
 from gmn_pipeline.serving.tap import routes as tap
 from gmn_pipeline.serving.work import Work
@@ -48,17 +49,19 @@ _IDLE_S = 15
 _ENDS_WITHIN_S = 10
 
 ROUTES: tuple[Route, ...] = (
-    *readings.ROUTES,  # before those of any store
-    *rest_api.ROUTES,
-    *tables.ROUTES,
-    *cubes.ROUTES,
-    *downloads.ROUTES,
-    *feeds.ROUTES,
-    *events.ROUTES,
-    *tap.ROUTES,
+    *public(
+        *readings.ROUTES,  # before those of any store
+        *rest_api.ROUTES,
+        *tables.ROUTES,
+        *cubes.ROUTES,
+        *downloads.ROUTES,
+        *feeds.ROUTES,
+        *events.ROUTES,
+        *tap.ROUTES,
+    ),
+    *accounts.ROUTES,
     *objects.ROUTES,
-    *health.ROUTES,
-    *portal.ROUTES,
+    *public(*health.ROUTES, *portal.ROUTES),
 )
 """What the OpenAPI document tells of; its own addresses stand beside."""
 

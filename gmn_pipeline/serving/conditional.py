@@ -86,6 +86,21 @@ def key_of(stamp: Stamp, path: str, query: str) -> Key:
     return stamp.snapshot.mark, path, f"{query}\n{stamp.variant}"
 
 
+class OwnStamp(Stamp):
+    """Of an answer that depends on who asks: nobody keeps it, and nothing of it is known before."""
+
+    def headers(self, request: Request) -> dict[str, str]:
+        del request
+        return {
+            SNAPSHOT_HEADER: str(self.snapshot.id), STATE_HEADER: self.snapshot.name,
+            "Cache-Control": "no-store",
+        }  # fmt: skip
+
+    def not_modified(self, request: Request) -> Response | None:
+        del request
+        return None
+
+
 async def answered(
     asked: Asked, stamp: Stamp, ask: Callable[[], Awaitable[Kept]], base: str = ""
 ) -> Response:

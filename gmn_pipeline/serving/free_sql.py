@@ -10,14 +10,16 @@ from collections.abc import Sequence
 
 from gmn_pipeline.errors import QueryFailed
 from gmn_pipeline.queries.session import Parameters
-from gmn_pipeline.queries.statement import EXPLAIN
+from gmn_pipeline.queries.statement import EXPLAIN, may_ask
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
+from gmn_pipeline.serving.objects.rights import Need, refusal
 from gmn_pipeline.serving.problems import Problem, problem_of
 from gmn_pipeline.serving.rest_api import habits
 from gmn_pipeline.serving.routes import Asked
 from gmn_pipeline.serving.work import Fetched
+from gmn_pipeline.warehouse.lakes import OBJECTS
 from gmn_pipeline.warehouse.views import VIEWS
 
 _FIELDS = {relation.name: relation.fields for relation in WAREHOUSE_TABLES} | {
@@ -47,13 +49,31 @@ def parts(sql: str) -> tuple[str, str]:
 
 
 async def fetch(
-    asked: Asked, snapshot: Snapshot, sql: str, values: Parameters, *, rows: int
-) -> Fetched:
+    asked: Asked, snapshot: Snapshot, sql: str, values: Parameters, *, rows: int,
+    projects: frozenset[str] | None = None,
+) -> Fetched:  # fmt: skip
     """Ask; what SQLite takes and DuckDB does not is told with what to write instead."""
     try:
-        return await asked.work.fetch_free(asked.request, snapshot, sql, values, rows=rows)
+        return await asked.work.fetch_free(
+            asked.request, snapshot, sql, values, rows=rows, projects=projects
+        )
     except Problem as problem:
         raise _hinting(problem) from problem
+
+
+async def visible_objects(asked: Asked, sql: str) -> frozenset[str] | None:
+    """The projects whose objects a query may be about; None if it is about no objects.
+
+    Raises Problem (401) for a token that is none.
+    """
+    if not may_ask(sql, OBJECTS.name):
+        return None
+    service = asked.work.objects
+    asker = await service.run(lambda: service.rights.asker(asked.request))
+    denied = refusal(asker, Need.LIST, "", lambda: False)
+    if denied is not None:
+        raise denied
+    return frozenset(await service.run(lambda: service.visible(asker)))
 
 
 def _hinting(problem: Problem) -> Problem:

@@ -50,38 +50,52 @@ class Slots:
         )
 
 
+class Minutes:
+    """Counts what addresses do in windows of a minute, up to a limit for each."""
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._window = -1
+        self._counts: dict[str, int] = {}
+
+    def wait_s(self, host: str) -> float | None:
+        """Count one more of an address; seconds that it has to wait if that is too many."""
+        now = self._clock()
+        window = int(now // 60)
+        if window != self._window:
+            self._window, self._counts = window, {}
+        address = customer(host)
+        count = self._counts.get(address, 0) + 1
+        if count > self.limit:
+            return 60 - now % 60
+        # With addresses without end, those that came once are forgotten first.
+        if len(self._counts) >= _FORGET_FROM and address not in self._counts:
+            self._counts = {a: n for a, n in self._counts.items() if n > 1}
+        self._counts[address] = count
+        return None
+
+
 class RequestsPerMinute:
-    """Counts requests of each address in windows of a minute; refuses those above the limit."""
+    """Refuses requests of an address above so many a minute."""
 
     def __init__(
         self, app: ASGIApp, limit: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._app = app
-        self._limit = limit
-        self._clock = clock
-        self._window = -1
-        self._counts: dict[str, int] = {}
+        self._minutes = Minutes(limit, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        now = self._clock()
-        window = int(now // 60)
-        if window != self._window:
-            self._window, self._counts = window, {}
-        address = customer(scope["client"][0] if scope.get("client") else "")
-        count = self._counts.get(address, 0) + 1
-        if count <= self._limit:
-            # With addresses without end, those that came once are forgotten first.
-            if len(self._counts) >= _FORGET_FROM and address not in self._counts:
-                self._counts = {a: n for a, n in self._counts.items() if n > 1}
-            self._counts[address] = count
+        wait_s = self._minutes.wait_s(scope["client"][0] if scope.get("client") else "")
+        if wait_s is None:
             await self._app(scope, receive, send)
             return
         problem = Problem(
             429, "too-many-requests",
-            f"An address may ask {self._limit:,} times a minute.", 60 - now % 60,
+            f"An address may ask {self._minutes.limit:,} times a minute.", wait_s,
         )  # fmt: skip
         await response_of(problem, scope["path"])(scope, receive, send)
 

@@ -25,7 +25,7 @@ from gmn_pipeline.serving.problems import (
     is_below,
     is_legacy,
 )
-from gmn_pipeline.serving.routes import Answers, Asked, Conditions, Parameter, Route
+from gmn_pipeline.serving.routes import Answers, Asked, Conditions, Parameter, Route, public
 from gmn_pipeline.warehouse.views import VIEWS
 
 _ALWAYS = (400, 429)
@@ -130,6 +130,7 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": [_parameter(p) for p in route.parameters if p not in in_form],
         "responses": responses,
+        "x-gmn-needs": route.needs,
     } | ({"requestBody": body} if body else {})
 
 
@@ -285,7 +286,7 @@ def routes(of: tuple[Route, ...]) -> tuple[Route, ...]:
         del asked
         return Response(_STYLE, headers=_CACHED, media_type="text/css")
 
-    told = (
+    told = public(
         Route(
             "/openapi.json", "openapi", "This document", openapi_json,
             (Answers("application/json", "OpenAPI 3.1", {"type": "object"}),), problems=(),

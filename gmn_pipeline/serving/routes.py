@@ -6,7 +6,7 @@ declares and no others, so the OpenAPI document, which is made of the same, name
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from starlette.datastructures import Headers, ImmutableMultiDict
@@ -210,6 +210,10 @@ def object_schema(**properties: str) -> dict[str, object]:
     }
 
 
+PUBLIC = "nothing"
+"""What an address needs that answers everybody."""
+
+
 @dataclass(frozen=True)
 class Route:
     """An address and what is there."""
@@ -240,6 +244,9 @@ class Route:
     """Whether it answers only who asks for a page; others are answered as if it were not there."""
     has_page: bool = False
     """Whether who asks for a page is answered by another route at the same address."""
+    needs: str | None = None
+    """What who asks must be allowed (`objects/rights.py`), or `PUBLIC`. A test fails where it is
+    not said."""
 
     @property
     def address(self) -> str:
@@ -297,6 +304,11 @@ class Route:
             elif not self.more_parameters_are_passed_over:
                 raise bad_request(f"There is no parameter {name[:100]!r} here.")
         return tuple(found)
+
+
+def public(*routes: Route) -> tuple[Route, ...]:
+    """The same, open to everybody: for what the network publishes."""
+    return tuple(replace(route, needs=PUBLIC) for route in routes)
 
 
 class _RouteForBrowsers(StarletteRoute):

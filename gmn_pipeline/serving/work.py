@@ -159,15 +159,20 @@ class Work:
         parameters: Parameters = (),
         *,
         rows: int,
+        projects: frozenset[str] | None = None,
     ) -> Fetched:
-        """Up to so many rows of a query that holds text of a client. Raises Problem."""
+        """Up to so many rows of a query that holds text of a client. Raises Problem.
+
+        `projects`: those whose objects it may ask; without it there are none. What is answered
+        then is for who asked, and nobody else.
+        """
         limits = Limits(
             self.settings.serve_sql_timeout_s, self.settings.serve_sql_memory_mb, disk_mb=0,
             rows=rows,
         )  # fmt: skip
 
         def ask(cancellation: Cancellation) -> Fetched:
-            with self.ask_free(snapshot, sql, parameters, limits, cancellation) as answer:
+            with self.ask_free(snapshot, sql, parameters, limits, cancellation, projects) as answer:
                 table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
                 return Fetched(table, answer.truncated)
 
@@ -180,6 +185,7 @@ class Work:
         parameters: Parameters,
         limits: Limits,
         cancellation: Cancellation,
+        projects: frozenset[str] | None = None,
     ) -> Answer:
         """Begin to answer a query that holds text of a client; close the answer.
 
@@ -187,8 +193,9 @@ class Work:
         there any more: then something may have been missing.
         """
         answer = self._pool.ask(
-            sql, parameters, limits=limits, snapshot=snapshot.id, cancellation=cancellation
-        )
+            sql, parameters, limits=limits, snapshot=snapshot.id, projects=projects,
+            cancellation=cancellation,
+        )  # fmt: skip
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield from answer

@@ -27,6 +27,7 @@ from gmn_pipeline.settings.processing import ProcessingSettings as ProcessingSet
 from gmn_pipeline.settings.queries import QuerySettings as QuerySettings
 from gmn_pipeline.settings.readings import ReadingsSettings as ReadingsSettings
 from gmn_pipeline.settings.serving import ServingSettings as ServingSettings
+from gmn_pipeline.settings.sign_in import SignInSettings as SignInSettings
 from gmn_pipeline.settings.station_database import (
     StationDatabaseSettings as StationDatabaseSettings,
 )
@@ -219,7 +220,9 @@ class ObjectRoadSettings(DatabaseSettings, ObjectSettings):
     """Way of an object, from its bytes to its name: the groups that it needs."""
 
 
-class ObjectServingSettings(ObjectRoadSettings, ObjectsOverHttpSettings, ServingSettings):
+class ObjectServingSettings(
+    ObjectRoadSettings, ObjectsOverHttpSettings, ServingSettings, SignInSettings
+):
     """Way of objects over HTTP: the groups that it needs."""
 
 
@@ -255,6 +258,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ObjectStorageSettings,
     ObjectSettings,
     ObjectsOverHttpSettings,
+    SignInSettings,
     ProcessingSettings,
     QuerySettings,
     ServingSettings,

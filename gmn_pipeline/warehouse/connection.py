@@ -108,9 +108,9 @@ class WarehouseConnection:
             def attach(name: str, snapshot: int | None) -> None:
                 self._attach(connection, folder, read_only=True, name=name, snapshot=snapshot)
 
-            def attach_beside(other: WarehouseConnection) -> None:
+            def attach_beside(other: WarehouseConnection, name: str) -> None:
                 other.backend.storage.admit(connection)
-                other._attach(connection, folder, read_only=True, name=other.lake.name)
+                other._attach(connection, folder, read_only=True, name=name)
 
             yield Standing(connection, self.backend, attach, attach_beside)
 
@@ -221,13 +221,15 @@ class Standing:
         connection: duckdb.DuckDBPyConnection,
         backend: Backend,
         attach: Callable[[str, int | None], None],
-        attach_beside: Callable[[WarehouseConnection], None],
+        attach_beside: Callable[[WarehouseConnection, str], None],
     ) -> None:
         self.connection = connection
         self.backend = backend
         self._attach = attach
         self._attach_beside = attach_beside
         self.beside: list[WarehouseConnection] = []
+        self.copied: list[str] = []
+        """Lakes of which there is a part in memory instead, under their names."""
 
     def attach(self, name: str = CATALOG, snapshot: int | None = None) -> None:
         """Attach the lake under a name, as it is or as it was at a snapshot."""
@@ -242,8 +244,13 @@ class Standing:
     def attach_beside(self, other: WarehouseConnection) -> None:
         """Attach another lake, which is there, as it is, under its own name. It is to be of the
         same settings, so that no other extension is wanted."""
-        self._attach_beside(other)
+        self._attach_beside(other, other.lake.name)
         self.beside.append(other)
+
+    def attach_as(self, other: WarehouseConnection, name: str) -> None:
+        """Attach another lake for a while: nothing that is asked later is to reach it, so whoever
+        calls this detaches it."""
+        self._attach_beside(other, name)
 
     def reach(self) -> Reach:
         """What the session needs of what is attached."""

@@ -1,5 +1,6 @@
 """Accounts: who may do what, by which token, and what is known of it afterwards."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -13,8 +14,9 @@ from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database import accounts as module
 from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.engine import open_database
+from gmn_pipeline.database.sign_ins import FirstSignIn, Identity, SignInStore
 from gmn_pipeline.database.tables import TOKENS
-from gmn_pipeline.errors import AccountRefused
+from gmn_pipeline.errors import AccountRefused, Denied
 from gmn_pipeline.schemas.accounts import NOBODY, Right, Role
 from gmn_pipeline.settings import Settings
 from gmn_pipeline_tests.support.postgres import PostgresServer
@@ -125,6 +127,45 @@ def test_what_was_denied_is_in_the_log(in_file: AccountStore) -> None:
     assert (event.kind, event.project) == ("denied", "cams")
 
 
+def test_who_signs_in_twice_at_once_gets_one_account(settings: Settings) -> None:
+    sign_ins, accounts = (kind(open_database(settings)) for kind in (SignInStore, AccountStore))
+    ada = Identity("https://id.example.org", "1", "ada")
+    first = FirstSignIn(operator="ada", roles={"cams": Role.READER})
+    accounts.has_accounts()
+    with ThreadPoolExecutor(4) as threads:
+        secrets = list(threads.map(lambda _: sign_ins.sign_in(ada, first, DAY), range(4)))
+    sessions = [sign_ins.session(secret) for secret in secrets]
+    assert {session.caller.account for session in sessions if session} == {"ada"}
+    assert all(s is not None and s.caller.is_operator and s.caller.roles for s in sessions)
+    assert [one.name for one in accounts.accounts()] == ["ada"]
+    # Renamed at the provider, it is the same one; the second that wants to be operator is none.
+    again = sign_ins.sign_in(Identity(ada.issuer, "1", "eve"), first, DAY)
+    told = sign_ins.session(again)
+    assert told is not None
+    assert told.caller.account == "ada"
+    eve = Identity(ada.issuer, "2", "eve")
+    assert sign_ins.session(sign_ins.sign_in(eve, FirstSignIn(operator="eve"), DAY)) is not None
+    assert [one.is_operator for one in accounts.accounts()] == [True, False]
+    for who, rule in (
+        (Identity(ada.issuer, "3", "ada"), first), (Identity(ada.issuer, "3", "Fi X"), first),
+        (Identity("https://other.example.org", "1", "ada"), first),
+        (Identity(ada.issuer, "3", "new"), FirstSignIn(makes_accounts=False)),
+    ):  # fmt: skip
+        with pytest.raises(Denied):
+            sign_ins.sign_in(who, rule, DAY)
+    sign_ins.end(again)
+    assert sign_ins.session(again) is None
+    accounts.set_operator("ada", "root", is_operator=False)
+    told = sign_ins.session(secrets[0])
+    assert told is not None
+    assert not told.caller.is_operator
+    assert sign_ins.end_all("ada", "root") == 4
+    with pytest.raises(AccountRefused, match="is the account eve already"):
+        sign_ins.link("ada", ada.issuer, "2", "root")
+    with pytest.raises(AccountRefused, match="no account 'bob'"):
+        sign_ins.link("bob", ada.issuer, "9", "root")
+
+
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("GMN_DATA_DIR", str(tmp_path))
@@ -145,6 +186,12 @@ def test_the_commands_do_it(command: CliRunner, in_file: AccountStore) -> None:
     assert "contributor" in says("ls", "cams")
     says("revoke-token", "1")
     says("revoke", "ada", "cams")
+    says("operator", "ada")
+    assert "operator" in says("ls")
+    says("operator", "ada", "--no")
+    assert "operator" not in says("ls")
+    says("link", "ada", "subject 1", "--issuer", "https://id.example.org")
+    assert "Ended 0 sessions" in says("sign-out", "ada")
     says("disable", "ada")
     assert "disabled" in says("ls")
     assert "token revoked" in says("log")

@@ -17,7 +17,8 @@ from gmn_pipeline_tests.support.server import Reply, Server, serving
 
 TOKEN = "a long word"
 RIGHT, WRONG = {"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer other"}
-OPEN_TO_ALL = {"/objects": {"GET"}, "/objects.json": {"GET"}, "/objects.zip": {"GET"},
+OPEN_TO_ALL = {"/objects": {"GET"}, "/objects/_shared": {"GET"},
+               "/objects.json": {"GET"}, "/objects.zip": {"GET"},
                "/objects/_shared/{object_id}/{version}": {"GET"}}  # fmt: skip
 """What answers without a token, with nothing that is not public."""
 
@@ -78,7 +79,8 @@ def test_every_address_has_a_rule(guarded: Server) -> None:
             if method != "HEAD":
                 assert reply.headers["Content-Type"] == "application/problem+json"
                 assert reply.json["type"] == "urn:gmn:problem:token-wanted"
-        reads = method == "GET" and path not in OPEN_TO_ALL
+        # Whom it is shared with is for those who share.
+        reads = method == "GET" and path not in OPEN_TO_ALL and "/_shares/" not in path
         public = ask(guarded, path, method, "open", {})
         assert (public.status == 200) is reads or is_open, (path, method)
         assert public.status != 401 or not reads

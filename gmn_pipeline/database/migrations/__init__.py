@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 # METADATA has their tables too.
-from gmn_pipeline.database import tables_crawls, tables_search  # noqa: F401
+from gmn_pipeline.database import tables_accounts, tables_crawls, tables_search  # noqa: F401
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 

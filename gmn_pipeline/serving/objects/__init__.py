@@ -9,6 +9,7 @@
     listing.py     projects, containers, folders, search
     archive.py     a selection as one file
     sharing.py     addresses that hold for a time; sharing_key.py: what they are signed with
+    shares.py      objects that are shared with one account
     writing.py     one object or place at a time
     batches.py     many objects in one request
     incoming.py    a request's body on its way to the disk

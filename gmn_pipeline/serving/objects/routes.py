@@ -9,6 +9,7 @@ from gmn_pipeline.serving.objects import (
     batches,
     listing,
     reading,
+    shares,
     sharing,
     tus,
     writing,
@@ -57,6 +58,7 @@ _BYTES = (Answers("application/octet-stream", "Its bytes", _BINARY),)
 _OVERRIDE = _header("X-HTTP-Method-Override", "by POST: PATCH or DELETE")
 _ONE = (Answers(JSON, "The object", OBJECT_SCHEMA),)
 _SOME = (Answers(JSON, "Objects, a page of them", object_schema(objects="array")),)
+_SHARES = (Answers(JSON, "Shares that hold", object_schema(shares="array")),)
 _ANY = (Answers("*/*", "Its bytes, of the type that they were found to have"),)
 _NOTHING = (Answers("text/plain", "Nothing but headers"),)
 _TO = (Answers(JSON, "Where to", object_schema(to="string")),)
@@ -127,6 +129,25 @@ ROUTES = (
         "has it, for a time", Need.WRITE, sharing.make,
         (Answers(JSON, "The address", object_schema(address="string")),),
         (*_OBJECT, _VERSION, _SECONDS, _THROUGH), methods=("POST",), body=_EMPTY,
+    ),
+    objects_route(
+        "/objects/_shared", "objects_shared_with_me", "Objects that are shared with who asks",
+        Need.LIST, shares.with_me, _SOME,
+    ),
+    objects_route(
+        f"/objects/_shares/{_AT}", "object_shares", "Whom an object is shared with", Need.WRITE,
+        shares.with_whom, _SHARES, _OBJECT,
+    ),
+    objects_route(
+        f"/objects/_shares/{_AT}", "object_share_with", "Let one account read an object, until "
+        "some time or until it is withdrawn", Need.WRITE, shares.share, _SHARES, _OBJECT,
+        methods=("PUT",),
+        body=(Answers(JSON, "Whom, and until when", object_schema(**{"with": "string"})),),
+    ),
+    objects_route(
+        f"/objects/_shares/{_AT}", "object_share_withdraw", "Share an object with an account no "
+        "more", Need.WRITE, shares.withdraw, _SHARES,
+        (*_OBJECT, Parameter("with", "the account")), methods=("DELETE",),
     ),
     objects_route(
         "/objects/_shared/{object_id}/{version}", "object_shared", "An object, by such an address",

@@ -13,8 +13,10 @@ import anyio
 import anyio.to_thread
 
 from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.database.shares import ShareStore
 from gmn_pipeline.flows.objects import opened_objects
-from gmn_pipeline.serving.objects.rights import Rights
+from gmn_pipeline.serving.accounts.service import SignIn
+from gmn_pipeline.serving.objects.rights import Asker, Rights
 from gmn_pipeline.serving.objects.sharing_key import SharingKey
 from gmn_pipeline.serving.objects.takeover import Takeover
 from gmn_pipeline.serving.objects.uploads import Uploads
@@ -33,11 +35,13 @@ class ObjectService:
         self.settings = settings
         self.lake = opened_objects(settings)
         self.accounts = AccountStore(self.lake.database)
-        self.rights = Rights(settings, self.accounts, is_on_loopback=is_on_loopback)
+        self.sign_in = SignIn(settings, self.lake.database) if settings.sign_in_issuer else None
+        self.rights = Rights(settings, self.accounts, self.sign_in, is_on_loopback=is_on_loopback)
         self._folder = settings.data_dir / "objects"
         self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
         self.takeover = Takeover()
         self.key = SharingKey(self._folder)
+        self.shares = ShareStore(self.lake.database)
         self._threads = anyio.CapacityLimiter(_THREADS)
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -53,6 +57,15 @@ class ObjectService:
         finally:
             with anyio.CancelScope(shield=True):
                 await self.run(lambda: block.__exit__(None, None, None))
+
+    def visible(self, asker: Asker) -> dict[str, bool]:
+        """The projects that somebody may see; whether each is public."""
+        projects = self.lake.catalogue.projects()
+        return {
+            name: is_public
+            for name, is_public in projects.items()
+            if asker.may_see(name, is_public=is_public)
+        }
 
     def check_space(self, wanted_bytes: int) -> None:
         """That so much more can be taken. Raises Problem (507)."""

@@ -13,10 +13,17 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from gmn_pipeline.errors import DataDamaged, DiskFull, GmnError, ObjectConflict
+from gmn_pipeline.errors import (
+    AccountRefused,
+    DataDamaged,
+    DiskFull,
+    GmnError,
+    ObjectConflict,
+    ObjectMissing,
+)
 from gmn_pipeline.schemas.accounts import Right
 from gmn_pipeline.schemas.objects import By, ObjectName, StoredObject
-from gmn_pipeline.serving.objects.rights import Asker, Need, refusal
+from gmn_pipeline.serving.objects.rights import Asker, Need, SignIn, refusal
 from gmn_pipeline.serving.objects.service import ObjectService, no_space
 from gmn_pipeline.serving.problems import Problem, bad_request, unavailable
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
@@ -65,6 +72,8 @@ class Visit:
         denied = await self.service.run(
             lambda: refusal(self.asker, need, project, lambda: self.is_public(project))
         )
+        if denied is not None and need is Need.READ and await self._is_shared():
+            return
         if denied is not None:
             request = self.asked.request
             what = f"{request.method} {request.url.path}"[:_LONGEST_NOTE]
@@ -73,18 +82,29 @@ class Visit:
             )
             raise denied
 
+    async def _is_shared(self) -> bool:
+        """Whether the object that the address names is shared with who asks."""
+        caller, project = self.asker.caller, self.text("project")
+        is_one = self.asker.sign_in is SignIn.KNOWN and "name" in self.asked.values
+        if not is_one or caller.only_project not in (None, project):
+            return False
+        name, catalogue, shares = self.name, self.service.lake.catalogue, self.service.shares
+
+        def found() -> bool:
+            try:
+                return shares.is_shared(catalogue.object(name), caller.account)
+            except ObjectMissing:
+                return False
+
+        return await self.service.run(found)
+
     def is_public(self, project: str) -> bool:
         """Of a project that there is not: no."""
         return self.service.lake.catalogue.projects().get(project, False)
 
     def visible(self) -> dict[str, bool]:
         """The projects that they may see; whether each is public."""
-        projects = self.service.lake.catalogue.projects()
-        return {
-            name: is_public
-            for name, is_public in projects.items()
-            if self.asker.may_see(name, is_public=is_public)
-        }
+        return self.service.visible(self.asker)
 
     def may_write(self, project: str) -> bool:
         """Whether they may put objects into a project."""
@@ -167,7 +187,7 @@ def objects_route(
     stated = _PROBLEMS_OF_WRITING if is_writing else _PROBLEMS
     return Route(
         path, name, summary, answer, answers, parameters, methods=methods,
-        problems=tuple(dict.fromkeys((*stated, *problems))), **more,
+        problems=tuple(dict.fromkeys((*stated, *problems))), needs=need.name.lower(), **more,
     )  # fmt: skip
 
 
@@ -183,6 +203,8 @@ def _problem_of(error: GmnError, headers: Mapping[str, str]) -> Exception:
     match error:
         case ObjectConflict() if "if-match" in headers or "if-none-match" in headers:
             return failed_precondition(error.message)
+        case AccountRefused():
+            return Problem(400, "account-refused", error.message)
         case DiskFull():
             return no_space()
         case DataDamaged():

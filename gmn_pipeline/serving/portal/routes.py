@@ -29,6 +29,8 @@ _POLICY = (
 )
 _HAS_READINGS = '<meta name="readings" content="yes" />'
 """So that no page asks for what is not there; the live page asks for it in any case."""
+_HAS_SIGN_IN = '<meta name="sign-in" content="yes" />'
+"""So that a page asks who is there only where somebody can be."""
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
 _QUESTIONS = "queries"
@@ -58,6 +60,8 @@ async def page(asked: Asked) -> Response:
     body = map_tiles.told(found.body, settings)
     if asked.work.readings.is_there:
         body = map_tiles.in_head(body, _HAS_READINGS)
+    if asked.work.objects.sign_in is not None:
+        body = map_tiles.in_head(body, _HAS_SIGN_IN)
     return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), headers, status)
 
 

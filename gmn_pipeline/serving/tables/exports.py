@@ -98,8 +98,10 @@ async def exported(
     known: Sequence[Field],
     *,
     is_free: bool = False,
+    projects: frozenset[str] | None = None,
 ) -> Response:
-    """The answer to a query in a format, as it comes; `is_free`: it holds text of a client.
+    """The answer to a query in a format, as it comes; `is_free`: it holds text of a client;
+    `projects`: see `Work.fetch_free`.
 
     Raises Problem before it begins.
     """
@@ -130,7 +132,9 @@ async def exported(
 
     async def found() -> Fetched:
         most = asked.work.settings.serve_sql_rows
-        fetched = await free_sql.fetch(asked, stamp.snapshot, sql, values, rows=most)
+        fetched = await free_sql.fetch(
+            asked, stamp.snapshot, sql, values, rows=most, projects=projects
+        )
         if fetched.truncated:
             # What has an end must be whole, and most formats cannot say that they are not.
             raise Problem(400, "query-limit", f"The answer has more than {most:,} rows. Ask for "

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
-from gmn_pipeline.serving.conditional import Stamp, answered
+from gmn_pipeline.serving.conditional import OwnStamp, Stamp, answered
 from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.rest_api import habits
@@ -65,15 +65,26 @@ def _value(text: str) -> object:
 
 async def _page(asked: Asked) -> Response:
     stamp = await state(asked)
-    return await answered(asked, stamp, lambda: _ask(asked, stamp))
+    projects = await free_sql.visible_objects(asked, asked.text(_SQL.name) or "")
+    if projects is None:
+        return await answered(asked, stamp, lambda: _ask(asked, stamp))
+    kept = await _ask(asked, stamp, projects)
+    headers = {**_own(stamp).headers(asked.request), **kept.headers}
+    return Response(kept.body, headers=headers, media_type=kept.media_type)
 
 
-async def _ask(asked: Asked, stamp: Stamp) -> Kept:
+def _own(stamp: Stamp) -> OwnStamp:
+    return OwnStamp(stamp.snapshot, stamp.is_pinned)
+
+
+async def _ask(asked: Asked, stamp: Stamp, projects: frozenset[str] | None = None) -> Kept:
     sql, values = _query(asked)
     shape = asked.text(_SHAPE.name) or ""
     most = asked.work.settings.serve_page_rows
     try:
-        found = await free_sql.fetch(asked, stamp.snapshot, sql, values, rows=most)
+        found = await free_sql.fetch(
+            asked, stamp.snapshot, sql, values, rows=most, projects=projects
+        )
     except Problem as problem:
         raise _told(asked, problem, values) from problem
     lines = list(_lines(found.table, shape))
@@ -127,9 +138,11 @@ def _lines(table: pa.Table, shape: str) -> Iterator[str]:
 
 async def _export(asked: Asked) -> Response:
     sql, values = _query(asked)
+    stamp, text = await state(asked), asked.text(_SQL.name) or ""
+    projects = await free_sql.visible_objects(asked, text)
     return await exports.exported(
-        asked, await state(asked), FORMATS[asked.text("suffix") or ""], sql, values, "query",
-        asked.text(_SQL.name) or "", TRAJECTORY_FIELDS, is_free=True,
+        asked, stamp if projects is None else _own(stamp), FORMATS[asked.text("suffix") or ""],
+        sql, values, "query", text, TRAJECTORY_FIELDS, is_free=True, projects=projects,
     )  # fmt: skip
 
 
@@ -163,16 +176,17 @@ def routes() -> Iterator[Route]:
         yield Route(
             f"/{store}.json", f"{store}_sql", "The answer to a query in SQL, as a page of JSON",
             _page, _PAGE_ANSWERS, _PARAMETERS, more_parameters_are_passed_over=True,
-            problems=PROBLEMS,
+            problems=(401, *PROBLEMS),
         )  # fmt: skip
         yield Route(
             f"/{store}", f"{store}_sql_bare", "The answer to a query in SQL, as a page of JSON; "
             "for a browser, which tables there are", _page, (*_PAGE_ANSWERS, _FOR_BROWSERS),
-            _PARAMETERS, more_parameters_are_passed_over=True, problems=PROBLEMS, has_page=True,
+            _PARAMETERS, more_parameters_are_passed_over=True, problems=(401, *PROBLEMS),
+            has_page=True,
         )  # fmt: skip
         yield Route(
             f"/{store}.{{suffix}}", f"{store}_sql_export",
             "The whole answer to a query in SQL, in a format", _export, in_formats(_SUFFIXES),
             (suffix(_SUFFIXES), _SQL, AS_OF), more_parameters_are_passed_over=True,
-            problems=EXPORT_PROBLEMS,
+            problems=(401, *EXPORT_PROBLEMS),
         )  # fmt: skip

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _BY_BYTES = sa.String().with_variant(sa.String(collation="C"), "postgresql")

@@ -36,6 +36,14 @@ export interface Operation {
   reason: string;
 }
 
+/** That an object may be read by one account. */
+export interface Share {
+  with: string;
+  by: string;
+  at_utc: string;
+  until_utc: string | null;
+}
+
 export interface Listing {
   folders: { name: string; objects: number }[];
   objects: StoredObject[];
