@@ -23,8 +23,8 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sampl
 SLOW_FILES = frozenset(
     """
     accounts alerts_feed annotations answer_formats backends broker_outage by_key canned
-    canned_parameters cli client connect cookbook counted_ahead cubes dagster data_folder
-    database days_as_they_come
+    canned_parameters cli client connect cookbook counted_ahead cubes dagster dashboards
+    dashboards_page data_folder database days_as_they_come
     deploy dev distribution downloads event_log events events_many events_websocket explore exports
     facets feeds first_loads following held_files http identifiers_made_here lake_renewed lakes
     listening live local_broker maintenance mirrors model model_cases model_message_cases objects
@@ -36,7 +36,7 @@ SLOW_FILES = frozenset(
     station_readings stream_service stream_states stream_waits streams summary_text survival tables
     tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting warehouse
     latest_held object_commands object_processing object_processing_assets object_roads
-    objects_assets processors
+    objects_assets processors saved_dashboards
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
 )
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from gmn_pipeline.serving import downloads, health, openapi
+from gmn_pipeline.serving import dashboards, downloads, health, openapi
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.cubes import routes as cubes
@@ -49,6 +49,7 @@ _ENDS_WITHIN_S = 10
 
 ROUTES: tuple[Route, ...] = (
     *readings.ROUTES,  # before those of any store
+    *dashboards.ROUTES,
     *rest_api.ROUTES,
     *tables.ROUTES,
     *cubes.ROUTES,

@@ -20,10 +20,11 @@ from sqlalchemy import (
     select,
 )
 
+from gmn_pipeline.database import tables_dashboards  # noqa: F401 - joins the metadata
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0008"
+HEAD = "0011"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 # As alembic itself makes it.
