@@ -102,6 +102,9 @@ def _take(server: Server, stations: Sequence[str]) -> None:
         ("table", f"/gmn/trajectories?{urlencode(TABLE, doseq=True)}", WINDOW, False),
         ("live", live, WIDE, False), ("live-over-time", live, WIDE, True),
         ("live-phone", live, PHONE, True),
+        ("dashboard", "/dashboards/shower-campaign", WIDE, False),
+        ("dashboard-edit", "/dashboards/new?from=network-overview", WIDE, True),
+        ("dashboard-phone", "/dashboards/network-overview", PHONE, True),
         ("sql", f"/sql?{urlencode({'sql': SQL})}", WINDOW, True),
     )  # fmt: skip
     with chromium() as browser:
@@ -111,6 +114,11 @@ def _take(server: Server, stations: Sequence[str]) -> None:
                 guest.page.locator(".waits").wait_for(state="detached")
                 if name == "sql":
                     guest.page.locator(".cm-content").wait_for()
+                if name == "dashboard-edit":
+                    guest.page.get_by_role("button", name="Change Trajectories a night").click()
+                    guest.page.get_by_role("button", name="Move Showers: arrow keys").evaluate(
+                        _TO_THE_TOP
+                    )
                 if name == "live-over-time":
                     guest.page.get_by_role("heading", name="Over time").evaluate(_TO_THE_TOP)
                 file = PICTURES / f"{name}.png"
