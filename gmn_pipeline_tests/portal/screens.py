@@ -1,8 +1,11 @@
 """`make screens`: the pictures of docs/portal/, of generated nights that are the same each time.
 
+With names of pictures behind the module's, those alone are made.
+
 Those of the live page are of the hours before they are made.
 """
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -60,7 +63,7 @@ def main() -> None:
         load_showers(WarehouseConnection(settings), iau_showers.bundled())
         stations = _measure(settings)
         with serving(settings) as server:
-            _take(server, stations)
+            _take(server, stations, sys.argv[1:])
 
 
 def _measure(settings: Settings) -> list[str]:
@@ -82,7 +85,7 @@ def _measure(settings: Settings) -> list[str]:
     return codes
 
 
-def _take(server: Server, stations: Sequence[str]) -> None:
+def _take(server: Server, stations: Sequence[str], only: Sequence[str]) -> None:
     (row,) = server.get("/gmn/queries/newest_trajectories.json",
                         {"count": 1, "shower": "PER"}).json["rows"]  # fmt: skip
     chosen = [f"{code}/1" for code in stations[:3]]
@@ -109,6 +112,8 @@ def _take(server: Server, stations: Sequence[str]) -> None:
     )  # fmt: skip
     with chromium() as browser:
         for name, path, size, is_light in pictures:
+            if only and name not in only:
+                continue
             with visitor(browser, server.url, size, is_light=is_light) as guest:
                 guest.open(path)
                 guest.page.locator(".waits").wait_for(state="detached")
@@ -116,9 +121,6 @@ def _take(server: Server, stations: Sequence[str]) -> None:
                     guest.page.locator(".cm-content").wait_for()
                 if name == "dashboard-edit":
                     guest.page.get_by_role("button", name="Change Trajectories a night").click()
-                    guest.page.get_by_role("button", name="Move Showers: arrow keys").evaluate(
-                        _TO_THE_TOP
-                    )
                 if name == "live-over-time":
                     guest.page.get_by_role("heading", name="Over time").evaluate(_TO_THE_TOP)
                 file = PICTURES / f"{name}.png"

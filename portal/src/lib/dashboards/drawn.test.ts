@@ -24,6 +24,17 @@ describe("what is drawn of an answer", () => {
     expect([found?.lines.length, found?.series, found?.left]).toEqual([8, 10, 0]);
   });
 
+  it("follows from how rows are put together, if nobody chose", () => {
+    const rows = [{ d: "2026-08-12", c: "PER", count: 3, mean_v: 1 }, { d: "2026-08-12", c: "GEM", count: 2, mean_v: 2 }];
+    const columns = names("d", "c", "count", "mean_v");
+    const group = [{ column: "d" }, { column: "c" }];
+    const values = [{ function: "count" as const }, { function: "mean" as const, column: "v" }];
+    const two = drawingOf(panel({ question: { from: "table", table: "t", group, values } }), rows, columns);
+    expect([two?.shape, two?.lines.map(({ name }) => name)]).toEqual(["time", ["PER", "GEM"]]);
+    const one = drawingOf(panel({ question: { from: "table", table: "t", group: group.slice(0, 1), values } }), rows, columns);
+    expect(one?.lines.map(({ name }) => name)).toEqual(["count", "mean v"]);
+  });
+
   it("stands bars of several series beside each other, each at its name", () => {
     const rows = [{ c: "PER", n: 1, m: null }, { c: "GEM", n: 2, m: 5 }];
     const found = drawingOf(panel({ mark: "bar", x: "c", y: ["n", "m"] }), rows, names("c", "n", "m"));

@@ -4,6 +4,7 @@ import { text, type Column, type Row } from "../api";
 import { label, unitOf } from "../format";
 import { axis, drawable, firstChoice, MOST_NAMES, plotted, shapeOf, type Drawn, type Shape } from "../results";
 import type { Panel } from "./document";
+import { nameOf } from "./sql_of";
 
 export interface Line {
   name: string;
@@ -36,16 +37,21 @@ export function drawingOf(panel: Panel, rows: readonly Row[], columns: readonly 
   if (panel.mark === "histogram") return histogram(panel, rows, columns);
   const has = (name: string | undefined): name is string => columns.some((one) => one.name === name);
   const first = firstChoice(drawable(columns, rows));
-  const x = has(panel.x) ? panel.x : first?.x;
-  const chosen = (panel.y ?? []).filter(has);
+  const own = panel.x ?? (panel.question?.from === "table" ? panel.question.group?.[0]?.column : undefined);
+  const x = has(own) ? own : first?.x;
+  const { question } = panel;
+  const asked = question?.from === "table" ? question : null;
+  const chosen = (panel.y?.length ? panel.y : (asked?.values ?? []).map(nameOf)).filter(has);
+  // Of two columns that rows are put together by, the second one tells the series.
+  const series = panel.series ?? (panel.x === undefined ? asked?.group?.[1]?.column : undefined);
   const ys = chosen.length ? chosen : first && first.y !== x ? [first.y] : [];
   const [y] = ys;
   if (x === undefined || y === undefined) return null;
   const shape = shapeOf(rows, x);
   if (shape === "other") return null;
   const names = shape === "text" ? [...new Set(rows.map((row) => text(row[x])))].slice(0, MOST_NAMES) : null;
-  const parts: [string, string, readonly Row[]][] = has(panel.series)
-    ? bySeries(rows, panel.series).map(([name, some]) => [name, y, some])
+  const parts: [string, string, readonly Row[]][] = has(series)
+    ? bySeries(rows, series).map(([name, some]) => [name, y, some])
     : ys.map((one) => [titleOf(columns, one), one, rows]);
   let [left, step] = [0, Infinity];
   const lines = parts.slice(0, MOST_SERIES).map(([name, of, some]): Line => {

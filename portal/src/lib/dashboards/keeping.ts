@@ -58,8 +58,10 @@ export async function all(areDeleted = false): Promise<List> {
 /** Raises Problem. */
 export async function read(id: string, version = ""): Promise<Read> {
   const query = version ? `?${new URLSearchParams({ version })}` : "";
-  const [whole, tag] = await asked<Whole>(`/dashboards/${encodeURIComponent(id)}.json${query}`);
-  return { whole, tag };
+  const [whole, tag] = await asked<Partial<Whole>>(`/dashboards/${encodeURIComponent(id)}.json${query}`);
+  if (!whole.document) throw new Problem(404, `There is no dashboard “${id}”.`); // the schema, say
+  if (whole.document.version !== 1) throw new Problem(400, "The dashboard was saved by a later version of this program.");
+  return { whole: whole as Whole, tag };
 }
 
 /** The next version of the one that was read, or a new one. Raises Problem. */

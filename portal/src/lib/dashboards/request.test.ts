@@ -34,7 +34,7 @@ describe("what a panel asks", () => {
     expect(found.pathname).toBe("/gmn/trajectories.json");
     expect(Object.fromEntries(found.searchParams)).toMatchObject({
       vgeo_km_s__gt: "58", iau_shower_code: "PER", participating_stations__arraycontains: "UK0001",
-      beginning_utc_time__lte: "2026-08-13T23:59:59.999999", _sort_desc: "vgeo_km_s", _size: "1000",
+      beginning_utc_time__lte: "2026-08-13T23:59:59.999999", _sort_desc: "vgeo_km_s", _size: "max",
     });
   });
 

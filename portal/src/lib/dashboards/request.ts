@@ -126,7 +126,7 @@ function ofTable(
     ...(question.columns ?? []).map((name): [string, string] => ["_col", name]),
     ...state,
   ];
-  const page = [...rows, ["_size", String(size)], ["_shape", "objects"], ["_nocount", "on"], ["_nosuggest", "on"]];
+  const page = [...rows, ["_size", size < LONG ? String(size) : "max"], ["_shape", "objects"], ["_nocount", "on"], ["_nosuggest", "on"]];
   return {
     form: "page", path: `${base}.json?${new URLSearchParams(page)}`,
     csv: `${base}.csv${rows.length ? `?${new URLSearchParams(rows)}` : ""}`,
