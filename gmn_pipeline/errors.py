@@ -29,6 +29,9 @@
         |-- ObjectRefused         a name, a description or bytes cannot be kept as an object
         |-- ObjectMissing         there is no such project, container, object or version
         |-- ObjectConflict        an object is not, or not any more, as the caller takes it to be
+        |-- DashboardRefused      a document is no dashboard, or of a later form
+        |-- DashboardMissing      there is no such dashboard or version
+        |-- DashboardConflict     somebody saved a dashboard meanwhile
         |-- AccountRefused        an account, role or token that there is not, or that cannot be
         |-- Denied                who asks may not do that
         |-- SnapshotGone          a state of the warehouse that is not kept any more, or never was
@@ -162,6 +165,18 @@ class ObjectMissing(PermanentError):
 
 class ObjectConflict(PermanentError):
     """An object is not, or not any more, as the caller takes it to be."""
+
+
+class DashboardRefused(PermanentError):
+    """A document is no dashboard, or one of a later form."""
+
+
+class DashboardMissing(PermanentError):
+    """There is no such dashboard, or no such version of it."""
+
+
+class DashboardConflict(PermanentError):
+    """Somebody saved a dashboard since the version that a change stands on."""
 
 
 class AccountRefused(PermanentError):

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from gmn_pipeline.serving import downloads, health, openapi
+from gmn_pipeline.serving import dashboards, downloads, health, openapi
 from gmn_pipeline.serving.accounts import routes as accounts
 from gmn_pipeline.serving.compression import Compression
 from gmn_pipeline.serving.connections import protocol
@@ -59,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
         *events.ROUTES,
         *tap.ROUTES,
     ),
+    *dashboards.ROUTES,
     *accounts.ROUTES,
     *objects.ROUTES,
     *public(*health.ROUTES, *portal.ROUTES),

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gmn_pipeline.serving.objects.tus import CAPABILITIES, UPLOADS_PREFIX, VERSION
 from gmn_pipeline.serving.problems import (
+    DASHBOARDS_PREFIX,
     OBJECTS_PREFIX,
     TAP_PREFIX,
     Problem,
@@ -47,6 +48,13 @@ _OF_OBJECTS = {
     "Upload-Expires",
 }
 _OF_UPLOADS = {**_OF_OBJECTS, **VERSION}
+_OF_DASHBOARDS = {
+    **_ALWAYS,
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": f"{_ALWAYS['Access-Control-Allow-Headers']}, Content-Type, "
+    "If-Match",
+    "Access-Control-Expose-Headers": f"{_ALWAYS['Access-Control-Expose-Headers']}, Location",
+}
 _PREFLIGHT = {"Access-Control-Max-Age": "86400"}
 _LONGEST_ADDRESS = 64_000
 
@@ -56,6 +64,8 @@ def _of(scope: Scope) -> dict[str, str]:
         return _OF_TAP
     if is_below(scope["path"], UPLOADS_PREFIX):
         return _OF_UPLOADS
+    if is_below(scope["path"].removesuffix(".json"), DASHBOARDS_PREFIX):
+        return _OF_DASHBOARDS
     return _OF_OBJECTS if is_below(scope["path"], OBJECTS_PREFIX) else _ALWAYS
 
 

@@ -43,6 +43,7 @@ _MEANINGS = {
     416: "The file has no such part",
     413: "The form is too large",
     415: "What is brought is of another kind than is taken here",
+    428: "Which version the change stands on (If-Match) is not said",
     423: "Somebody else is at it",
     429: "Too many requests from this address; Retry-After says when to come back",
     460: "What came is not what was sent, by its checksum",

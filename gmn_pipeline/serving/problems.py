@@ -33,6 +33,7 @@ VOTABLE_TYPE = "application/x-votable+xml; charset=utf-8"
 LEGACY_PREFIX = "/gmn_rest_api"
 TAP_PREFIX = "/tap"
 OBJECTS_PREFIX = "/objects"
+DASHBOARDS_PREFIX = "/dashboards"
 CHECKSUM_MISMATCH = 460
 """As the protocol of resumable uploads (tus) has it; HTTP itself knows no such status."""
 _RETRY_AFTER_S = 2

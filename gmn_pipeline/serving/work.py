@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from gmn_pipeline.database.alerts import AlertStore
 from gmn_pipeline.database.annotations import AnnotationStore
+from gmn_pipeline.database.dashboards import DashboardStore
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import GmnError, QueryLimit
@@ -84,6 +85,7 @@ class Work:
         database = open_database(settings)
         self.alerts = AlertStore(database)
         self.annotations = AnnotationStore(database)
+        self.dashboards = DashboardStore(database)
         self.objects = ObjectService(settings, is_on_loopback=is_on_loopback)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)

@@ -12,6 +12,7 @@ from gmn_pipeline.settings.tap import TapSettings
 
 _TILES = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9{}/._~@=&?%+-]*")
 """No more than an address needs: the origin becomes part of a policy."""
+_SITE = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class ServingSettings(TapSettings):
@@ -106,6 +107,11 @@ class ServingSettings(TapSettings):
         64, ge=1, description="Memory (MB) for changes that slower listeners have still to come "
         "to; what is not kept is asked for again."
     )  # fmt: skip
+    serve_embed_hosts: str = Field(
+        "", description="Other sites whose pages may show dashboards in a frame: their addresses "
+        "with blanks between, such as https://example.org https://blog.example.org. Without any, "
+        "none may."
+    )  # fmt: skip
     serve_map_tiles: str = Field(
         "", description="A map server of yours, whose pictures lie under the maps of the portal: "
         "an address with {z}, {x} and {y}, such as https://tiles.example.org/{z}/{x}/{y}.png. "
@@ -114,6 +120,14 @@ class ServingSettings(TapSettings):
     serve_map_attribution: str = Field(
         "", max_length=200, description="Whose map that is, as its licence wants it to be said."
     )
+
+    @field_validator("serve_embed_hosts")
+    @classmethod
+    def _hosts_are_sites(cls, sites: str) -> str:
+        for site in sites.split():
+            if not _SITE.fullmatch(site):
+                raise ValueError(f"has {site!r}, which is no site as https://example.org is one")
+        return " ".join(sites.split())
 
     @field_validator("serve_map_tiles")
     @classmethod

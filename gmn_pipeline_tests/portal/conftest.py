@@ -70,6 +70,7 @@ def pages(server: Server) -> dict[str, str]:
         "seen": "/seen",
         "data": "/data",
         "objects": "/objects",
+        "dashboards": "/dashboards",
         "tables": "/gmn",
         "table": "/gmn/trajectories?iau_shower_code=...&_facet_array=participating_stations&_size=3"
         "&_col=vgeo_km_s&_col=quality_flags",

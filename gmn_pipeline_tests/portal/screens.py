@@ -1,8 +1,11 @@
 """`make screens`: the pictures of docs/portal/, of generated nights that are the same each time.
 
+With names of pictures behind the module's, those alone are made.
+
 Those of the live page are of the hours before they are made.
 """
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -60,7 +63,7 @@ def main() -> None:
         load_showers(WarehouseConnection(settings), iau_showers.bundled())
         stations = _measure(settings)
         with serving(settings) as server:
-            _take(server, stations)
+            _take(server, stations, sys.argv[1:])
 
 
 def _measure(settings: Settings) -> list[str]:
@@ -82,7 +85,7 @@ def _measure(settings: Settings) -> list[str]:
     return codes
 
 
-def _take(server: Server, stations: Sequence[str]) -> None:
+def _take(server: Server, stations: Sequence[str], only: Sequence[str]) -> None:
     (row,) = server.get("/gmn/queries/newest_trajectories.json",
                         {"count": 1, "shower": "PER"}).json["rows"]  # fmt: skip
     chosen = [f"{code}/1" for code in stations[:3]]
@@ -102,15 +105,22 @@ def _take(server: Server, stations: Sequence[str]) -> None:
         ("table", f"/gmn/trajectories?{urlencode(TABLE, doseq=True)}", WINDOW, False),
         ("live", live, WIDE, False), ("live-over-time", live, WIDE, True),
         ("live-phone", live, PHONE, True),
+        ("dashboard", "/dashboards/shower-campaign", WIDE, False),
+        ("dashboard-edit", "/dashboards/new?from=network-overview", WIDE, True),
+        ("dashboard-phone", "/dashboards/network-overview", PHONE, True),
         ("sql", f"/sql?{urlencode({'sql': SQL})}", WINDOW, True),
     )  # fmt: skip
     with chromium() as browser:
         for name, path, size, is_light in pictures:
+            if only and name not in only:
+                continue
             with visitor(browser, server.url, size, is_light=is_light) as guest:
                 guest.open(path)
                 guest.page.locator(".waits").wait_for(state="detached")
                 if name == "sql":
                     guest.page.locator(".cm-content").wait_for()
+                if name == "dashboard-edit":
+                    guest.page.get_by_role("button", name="Change Trajectories a night").click()
                 if name == "live-over-time":
                     guest.page.get_by_role("heading", name="Over time").evaluate(_TO_THE_TOP)
                 file = PICTURES / f"{name}.png"

@@ -21,7 +21,12 @@ from sqlalchemy import (
 )
 
 # METADATA has their tables too.
-from gmn_pipeline.database import tables_accounts, tables_crawls, tables_search  # noqa: F401
+from gmn_pipeline.database import (  # noqa: F401
+    tables_accounts,
+    tables_crawls,
+    tables_dashboards,
+    tables_search,
+)
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 

@@ -7,6 +7,7 @@
     told.py        objects as JSON, and what is said of them read from it
     reading.py     bytes of an object, whole or in parts
     listing.py     projects, containers, folders, search
+    use.py         how the lake is used
     archive.py     a selection as one file
     sharing.py     addresses that hold for a time; sharing_key.py: what they are signed with
     shares.py      objects that are shared with one account

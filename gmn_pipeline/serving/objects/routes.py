@@ -12,6 +12,7 @@ from gmn_pipeline.serving.objects import (
     shares,
     sharing,
     tus,
+    use,
     writing,
 )
 from gmn_pipeline.serving.objects.rights import Need
@@ -78,6 +79,12 @@ ROUTES = (
     objects_route(
         "/objects.zip", "objects_zip", "Objects as one file, as they are, 10,000 at most",
         Need.LIST, archive.answer, (Answers(archive.MEDIA_TYPE, "A zip"),), archive.PARAMETERS,
+    ),
+    objects_route(
+        "/objects/_use", "objects_use", "How the lake is used: objects by project, type or size, "
+        "operations by day", Need.LIST, use.answer,
+        (Answers(JSON, "Rows, and what their columns are",
+                 object_schema(rows="array", columns="array")),), (use.BY,),
     ),
     objects_route(
         "/objects/_uploads", "object_upload", "Begin a resumable upload (tus 1.0). Upload-Metadata "

@@ -11,6 +11,7 @@ from datetime import date
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gmn_pipeline.schemas.dashboards import DASHBOARD_PATTERN
 from gmn_pipeline.serving.portal import map_tiles
 from gmn_pipeline.serving.portal.built_files import (
     INDEX,
@@ -25,7 +26,7 @@ from gmn_pipeline.serving.tables.relations import READINGS_RELATIONS, RELATIONS
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src {}; "
-    "media-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "media-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors {}"
 )
 _HAS_READINGS = '<meta name="readings" content="yes" />'
 """So that no page asks for what is not there; the live page asks for it in any case."""
@@ -39,7 +40,7 @@ _READINGS = "|".join(relation.name for relation in READINGS_RELATIONS)
 _NAMES = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "trajectory": r"[^./]+", "shower": r"[^./]+", "station": r"[^./]+",
-    "country": r"[^./]+",
+    "country": r"[^./]+", "dashboard": DASHBOARD_PATTERN,
     "table": _TABLES, "of_readings": _READINGS, "row": r"[^./]+",
     "project": r"[a-z0-9][a-z0-9-]{0,62}", "container": r"[a-z0-9][a-z0-9-]{0,62}",
 }  # fmt: skip
@@ -51,7 +52,8 @@ async def page(asked: Asked) -> Response:
     for a page is told so by the page."""
     settings, found = asked.work.settings, _of(INDEX)
     pictures = " ".join(filter(None, ("'self'", map_tiles.origin(settings))))
-    status, headers = 200, {"Content-Security-Policy": _POLICY.format(pictures)}
+    policy = _POLICY.format(pictures, _frames(asked))
+    status, headers = 200, {"Content-Security-Policy": policy}
     for name, value in asked.values.items():
         if not _may_be(name, str(value)):
             if not wants_page(asked.request.headers.get("accept", "")):
@@ -63,6 +65,13 @@ async def page(asked: Asked) -> Response:
     if asked.work.objects.sign_in is not None:
         body = map_tiles.in_head(body, _HAS_SIGN_IN)
     return _answer(asked.request, replace(found, body=body, etag=tag_of(body)), headers, status)
+
+
+def _frames(asked: Asked) -> str:
+    """Who may show the page in a frame: of a dashboard without its editor, those whom the operator
+    lets. Pages that change something are shown by nobody, so that no click is led to them."""
+    is_embedded = asked.request.query_params.get("embed") == "1" and "dashboard" in asked.values
+    return (asked.work.settings.serve_embed_hosts if is_embedded else "") or "'none'"
 
 
 def _may_be(name: str, text: str) -> bool:
@@ -115,6 +124,8 @@ _PAGES = (
     ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),
     ("/live", "live", "The portal: what stations measure, as it comes"),
+    ("/dashboards", "dashboards", "The portal: all dashboards"),
+    ("/dashboards/{dashboard}", "dashboard", "The portal: a dashboard"),
     ("/data", "data", "The portal: what there is, and how to cite it"),
     ("/sql", "sql", "The portal: a query in SQL, typed"),
 )

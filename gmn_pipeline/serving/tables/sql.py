@@ -7,10 +7,12 @@ bodies. What does not: tables by their names (`page.py`), and the network's API 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 from starlette.responses import Response
 
+from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.cache import Kept
@@ -30,6 +32,7 @@ from gmn_pipeline.serving.tables.addresses import (
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
 from gmn_pipeline.serving.tables.page import NDJSON, NL
 from gmn_pipeline.serving.tables.questions import ANY_COLUMNS
+from gmn_pipeline.warehouse.lakes import READINGS
 
 _SQL = Parameter(
     "sql", "one SELECT of the tables and views, or its plan (EXPLAIN SELECT ...); further "
@@ -63,8 +66,18 @@ def _value(text: str) -> object:
     return int(text) if found[1].isdigit() and not found[2] else float(text)
 
 
-async def _page(asked: Asked) -> Response:
+async def _stamp(asked: Asked) -> Stamp:
+    """The state of the warehouse and, where the query may be about readings, of these: they change
+    without it, and are always asked as they are now."""
     stamp = await state(asked)
+    readings = asked.work.readings
+    if not readings.is_there or not may_ask(asked.text(_SQL.name) or "", READINGS.name):
+        return stamp
+    return replace(stamp, is_pinned=False, variant=readings.snapshot().mark)
+
+
+async def _page(asked: Asked) -> Response:
+    stamp = await _stamp(asked)
     projects = await free_sql.visible_objects(asked, asked.text(_SQL.name) or "")
     if projects is None:
         return await answered(asked, stamp, lambda: _ask(asked, stamp))
@@ -138,7 +151,7 @@ def _lines(table: pa.Table, shape: str) -> Iterator[str]:
 
 async def _export(asked: Asked) -> Response:
     sql, values = _query(asked)
-    stamp, text = await state(asked), asked.text(_SQL.name) or ""
+    stamp, text = await _stamp(asked), asked.text(_SQL.name) or ""
     projects = await free_sql.visible_objects(asked, text)
     return await exports.exported(
         asked, stamp if projects is None else _own(stamp), FORMATS[asked.text("suffix") or ""],

@@ -1,7 +1,8 @@
 /** An answer of any columns: what can be drawn of it, and how. */
 
 import type { Column, Row, Value } from "./api";
-import { label, unitOf } from "./format";
+import { dateOf } from "./dates";
+import { label, number, unitOf } from "./format";
 
 export type Shape = "number" | "time" | "text" | "other";
 export type Drawn = "points" | "line" | "bars";
@@ -83,6 +84,20 @@ export function plotted(rows: readonly Row[], { x, y }: Choice, shape: Shape): P
   }
   if (shape !== "text") points.sort((one, other) => one.x - other.x);
   return { points, names: shape === "text" ? names : null, step: stepOf(points), left: rows.length - points.length };
+}
+
+const MOST_SIGNS = 8;
+
+/** The text of a place on the axis across. */
+export function placeText(names: readonly string[] | null, shape: Shape): (at: number) => string {
+  if (names) return (at) => (Number.isInteger(at) ? shortened(names[at] ?? "") : "");
+  if (shape !== "time") return (at) => number(at, at % 1 ? 2 : 0);
+  return (at) => dateOf(Math.floor(at)) + (at % 1 ? ` ${new Date((at % 1) * 86_400_000).toISOString().slice(11, 16)}` : "");
+}
+
+function shortened(name: string): string {
+  if (name === "...") return "sporadic";
+  return name.length > MOST_SIGNS ? `${name.slice(0, MOST_SIGNS - 1)}…` : name;
 }
 
 /** Days since 1970. */

@@ -44,3 +44,12 @@ test("objects have pages of projects and folders, and no page where their bytes 
     expect(place(path).page, path).toBe("nowhere");
   }
 });
+
+test("dashboards have a list and a page each, and no page where their data are", () => {
+  expect(place("/dashboards").page).toBe("dashboards");
+  expect(place(to.dashboard("network-overview"))).toEqual({ page: "dashboard", of: "network-overview" });
+  expect(place("/dashboards/new").page).toBe("dashboard");
+  for (const path of ["/dashboards.json", "/dashboards/a.json", "/dashboards/a/versions.json", "/dashboards/A"]) {
+    expect(place(path).page, path).toBe("nowhere");
+  }
+});

@@ -5,7 +5,7 @@ import { isDate } from "./dates";
 export interface Place {
   page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
     | "countries" | "country" | "seen" | "explore" | "data" | "tables" | "table" | "row"
-    | "question" | "sql" | "live" | "readings" | "reading" | "objects" | "nowhere";
+    | "question" | "sql" | "dashboards" | "dashboard" | "live" | "readings" | "reading" | "objects" | "nowhere";
   /** What the page is of: a date, an identifier, a code, or the name of a table or ready question. */
   of: string;
   /** Of a row: its key, as the address has it. Of objects: the container. */
@@ -30,6 +30,8 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/readings\/([a-z_]+)$/, "readings"],
   [/^\/readings\/([a-z_]+)\/([^/.]+)$/, "reading"],
   [/^\/objects(?:\/([a-z0-9][a-z0-9-]{0,62}))?(?:\/([a-z0-9][a-z0-9-]{0,62}))?$/, "objects"],
+  [/^\/dashboards$/, "dashboards"],
+  [/^\/dashboards\/([a-z0-9][a-z0-9-]{0,62})$/, "dashboard"],
   [/^\/seen$/, "seen"],
   [/^\/data$/, "data"],
   [/^\/sql$/, "sql"],
@@ -74,5 +76,6 @@ export const to = {
   row: (name: string, key: string, store = "gmn") => `${to.table(name, store)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
   question: (name: string) => `/gmn/queries/${encodeURIComponent(name)}`,
   sql: (sql: string) => `/sql?${new URLSearchParams({ sql })}`,
+  dashboard: (id: string) => `/dashboards/${encodeURIComponent(id)}`,
   country: (code: string) => `/gmn/countries/${encodeURIComponent(code)}`,
 };

@@ -4,6 +4,8 @@ const KEY = "gmn-theme";
 export type Theme = "dark" | "light";
 
 function first(): Theme {
+  const said = new URLSearchParams(location.search).get("theme"); // of a page in a frame
+  if (said === "dark" || said === "light") return said;
   const chosen = localStorage.getItem(KEY);
   if (chosen === "dark" || chosen === "light") return chosen;
   return matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";

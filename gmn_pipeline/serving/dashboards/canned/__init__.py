@@ -1,0 +1,1 @@
+"""The dashboards that come along: a `.json` file each, read by `catalogue.py`."""
