@@ -38,7 +38,8 @@ ROUTES = (
     Route(
         "/dashboards.json", "dashboard_make", "Save a new dashboard",
         changing(answers.made, takes_document=True), _WHOLE, methods=("POST",),
-        done={201: "It was saved, and Location says where"}, body=_DOCUMENT, problems=_WRITING, needs=WRITES_SOMEWHERE,
+        done={201: "It was saved, and Location says where"}, body=_DOCUMENT, problems=_WRITING,
+        needs=WRITES_SOMEWHERE,
     ),
     Route(
         "/dashboards/schema.json", "dashboards_schema", "What a document of a dashboard may say",
@@ -53,7 +54,8 @@ ROUTES = (
         f"{_AT}.json", "dashboard_save", "Save the next version of a dashboard. If somebody saved "
         "one since the version that If-Match names, that is told (412)",
         changing(answers.saved, takes_document=True), _WHOLE, (IDENTIFIER, IF_MATCH),
-        methods=("PUT",), body=_DOCUMENT, problems=_WRITING, needs=WRITES_SOMEWHERE,
+        methods=("PUT",), body=_DOCUMENT, problems=_WRITING,
+        needs=WRITES_SOMEWHERE,
     ),
     Route(
         f"{_AT}.json", "dashboard_delete", "Delete a dashboard; it can come back",
