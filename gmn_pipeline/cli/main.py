@@ -1,15 +1,14 @@
 """The command `gmn` itself: which commands there are, and what a person sees of an error."""
 
-import importlib
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from gmn_pipeline.cli.console import errors
+from gmn_pipeline.cli.lazy import Commands
 from gmn_pipeline.errors import GmnError
 
 _INTERRUPTED = 130
@@ -32,12 +31,10 @@ _COMMANDS = {
     "objects": ("objects", "app"),
     "accounts": ("accounts", "app"),
 }
-"""Command -> (module here, function, or what has its own commands)."""
 
 
-class _Commands(TyperGroup):
-    """Imports the module of the command that is called, and no other: Dagster alone takes as
-    long to import as a query takes to answer."""
+class _Commands(Commands):
+    modules = _COMMANDS
 
     def invoke(self, ctx: Any) -> Any:
         """The library would end on Ctrl-C by itself, with a bare "Aborted."."""
@@ -45,23 +42,6 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise typer.Exit(_tell(error)) from None
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the library calls it so
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        module, function = _COMMANDS[cmd_name]
-        found = importlib.import_module(f"gmn_pipeline.cli.{module}")
-        if isinstance(getattr(found, function), typer.Typer):
-            group = typer.main.get_command(getattr(found, function))
-            group.name = cmd_name
-            return group
-        command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        context = getattr(found, "CONTEXT", None)  # what the command says of its arguments
-        command.command(cmd_name, context_settings=context)(getattr(found, function))
-        return typer.main.get_command(command)
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
