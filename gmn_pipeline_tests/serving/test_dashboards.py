@@ -145,7 +145,8 @@ def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> N
                     reply = send(server, method, address, document("x"), **headers)
                     assert reply.status == status, (path, method, who, reply.body)
         assert seen == 8
-        assert server.get(first.json["address"]).json["may_change"] is False
+        unknown = server.get(first.json["address"]).json
+        assert (unknown["may_change"], unknown["made_by"]) == (False, "somebody")
         assert server.get(first.json["address"], headers=known["ada"]).json["may_change"] is True
         changed = save(server, first, "Geminids", **known["ada"])
         assert changed.status == 200
@@ -154,6 +155,9 @@ def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> N
         for name, status in (("ada", 403), ("op", 200)):
             headers = {**known[name], "If-Match": f'"{before[12:-5]}-1"'}
             assert send(server, "DELETE", before, None, **headers).status == status
+        for name, count in (("", 0), ("ada", 0), ("op", 1)):
+            deleted = server.get("/dashboards.json?deleted=on", headers=known.get(name, {}))
+            assert len(deleted.json["dashboards"]) == count, name
         restore = f"{before.removesuffix('.json')}/restore.json"
         assert send(server, "POST", restore, {}, **known["ada"]).status == 403
         assert send(server, "POST", restore, {}, **known["op"]).status == 200
