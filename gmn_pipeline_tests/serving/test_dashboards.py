@@ -96,7 +96,8 @@ def test_pages_of_other_sites_change_nothing_and_show_what_they_may(alone: Serve
     assert save(alone, first, "x", **OTHER_SITE).status == 403
     page = first.json["address"].removesuffix(".json")
     frames = {}
-    for path in (f"{page}?embed=1", page, "/dashboards?embed=1", "/objects?embed=1"):
+    for path in (f"{page}?embed=1", f"{page}?embed=0&embed=1", f"{page}?embed=1&embed=0", page,
+                 "/dashboards?embed=1", "/objects?embed=1"):  # fmt: skip
         reply = alone.get(path, headers={"Accept": "text/html"})
         assert reply.status == 200
         policy = reply.headers["Content-Security-Policy"]
