@@ -96,7 +96,8 @@ def test_pages_of_other_sites_change_nothing_and_show_what_they_may(alone: Serve
     assert save(alone, first, "x", **OTHER_SITE).status == 403
     page = first.json["address"].removesuffix(".json")
     frames = {}
-    for path in (f"{page}?embed=1", page, "/dashboards?embed=1", "/objects?embed=1"):
+    for path in (f"{page}?embed=1", f"{page}?embed=0&embed=1", f"{page}?embed=1&embed=0", page,
+                 "/dashboards?embed=1", "/objects?embed=1"):  # fmt: skip
         reply = alone.get(path, headers={"Accept": "text/html"})
         assert reply.status == 200
         policy = reply.headers["Content-Security-Policy"]
@@ -141,7 +142,8 @@ def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> N
                     reply = send(server, method, address, document("x"), **headers)
                     assert reply.status == status, (path, method, who, reply.body)
         assert seen == 8
-        assert server.get(first.json["address"]).json["may_change"] is False
+        unknown = server.get(first.json["address"]).json
+        assert (unknown["may_change"], unknown["made_by"]) == (False, "somebody")
         assert server.get(first.json["address"], headers=known["ada"]).json["may_change"] is True
         changed = save(server, first, "Geminids", **known["ada"])
         assert changed.status == 200
@@ -150,6 +152,9 @@ def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> N
         for name, status in (("ada", 403), ("op", 200)):
             headers = {**known[name], "If-Match": f'"{before[12:-5]}-1"'}
             assert send(server, "DELETE", before, None, **headers).status == status
+        for name, count in (("", 0), ("ada", 0), ("op", 1)):
+            deleted = server.get("/dashboards.json?deleted=on", headers=known.get(name, {}))
+            assert len(deleted.json["dashboards"]) == count, name
         restore = f"{before.removesuffix('.json')}/restore.json"
         assert send(server, "POST", restore, {}, **known["ada"]).status == 403
         assert send(server, "POST", restore, {}, **known["op"]).status == 200

@@ -27,7 +27,7 @@ from gmn_pipeline.schemas.dashboards import (
 )
 from gmn_pipeline.serving.dashboards.canned.catalogue import canned
 from gmn_pipeline.serving.dashboards.rights import Wish, refusal
-from gmn_pipeline.serving.objects.rights import Asker
+from gmn_pipeline.serving.objects.rights import Asker, SignIn
 from gmn_pipeline.serving.problems import Problem, bad_request
 from gmn_pipeline.serving.readings.times import shown
 from gmn_pipeline.serving.routes import Asked, Parameter
@@ -59,6 +59,9 @@ class Caller:
     @property
     def who(self) -> str:
         return self.asker.by.who
+
+    def may(self, wish: Wish, made_by: str = "") -> bool:
+        return refusal(self.asker, wish, made_by) is None
 
     def must_be_allowed(self, wish: Wish, made_by: str = "") -> None:
         """Raises Problem (401, 403)."""
@@ -149,28 +152,32 @@ async def _document(asked: Asked) -> Document:
 
 
 def listed(caller: Caller, _: Document | None) -> Response:
-    """All of them, those that come along first."""
+    """All of them, those that come along first. Of deleted ones those that they may restore."""
     are_deleted = caller.asked.text(DELETED.name) is not None
+    saved_ones = [
+        one
+        for one in caller.store.all(are_deleted=are_deleted)
+        if not are_deleted or caller.may(Wish.CHANGE, one.made_by)
+    ]
     own = [
         {**_about(name, document), "comes_along": True}
         for name, document in canned().items()
         if not are_deleted
     ]
     return _json({
-        "dashboards": [*own, *map(_summary, caller.store.all(are_deleted=are_deleted))],
-        "may_make": refusal(caller.asker, Wish.MAKE) is None, "account": caller.who,
+        "dashboards": [*own, *(_summary(caller, one) for one in saved_ones)],
+        "may_make": caller.may(Wish.MAKE), "account": caller.who,
         "is_to_sign_in": caller.asker.is_to_sign_in,
     })  # fmt: skip
 
 
 def found(caller: Caller, _: Document | None) -> Response:
     """One, in its newest version or another one."""
-    may_make = refusal(caller.asker, Wish.MAKE) is None
     document = canned().get(caller.identifier)
     if document is not None:
         return _json({
             **_about(caller.identifier, document), "comes_along": True, "document": document,
-            "may_change": False, "may_make": may_make,
+            "may_change": False, "may_make": caller.may(Wish.MAKE),
         })  # fmt: skip
     return _whole(caller, caller.store.find(caller.identifier, caller.asked.number(NUMBER.name)))
 
@@ -179,7 +186,8 @@ def versions(caller: Caller, _: Document | None) -> Response:
     """Which versions of one there are."""
     if caller.identifier in canned():
         return _json({"versions": []})
-    return _json({"versions": [_summary(one) for one in caller.store.versions(caller.identifier)]})
+    found = caller.store.versions(caller.identifier)
+    return _json({"versions": [_summary(caller, one) for one in found]})
 
 
 def made(caller: Caller, document: Document | None) -> Response:
@@ -198,7 +206,8 @@ def saved(caller: Caller, document: Document | None) -> Response:
 def deleted(caller: Caller, _: Document | None) -> Response:
     """Marked as deleted."""
     caller.must_be_changeable()
-    return _json(_summary(caller.store.delete(caller.identifier, caller.after(), caller.who)))
+    gone = caller.store.delete(caller.identifier, caller.after(), caller.who)
+    return _json(_summary(caller, gone))
 
 
 def restored(caller: Caller, _: Document | None) -> Response:
@@ -222,21 +231,21 @@ def _about(identifier: str, document: Document) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _summary(one: SavedDashboard) -> dict[str, Any]:
+def _summary(caller: Caller, one: SavedDashboard) -> dict[str, Any]:
+    """Accounts are named to who says who they are: they may be addresses of people."""
+    is_told = not caller.asker.is_to_sign_in or caller.asker.sign_in is SignIn.KNOWN
+    by, maker = (one.saved_by, one.made_by) if is_told else ("somebody", "somebody")
     return {
         **_about(one.dashboard_id, one.document), "version": one.version,
-        "is_newest": one.version == one.newest_version, "saved_by": one.saved_by,
-        "saved_at_utc": shown(one.saved_at_utc), "made_by": one.made_by,
+        "is_newest": one.version == one.newest_version, "saved_by": by,
+        "saved_at_utc": shown(one.saved_at_utc), "made_by": maker,
         "deleted_at_utc": shown(one.deleted_at_utc) if one.deleted_at_utc else None,
     }  # fmt: skip
 
 
 def _whole(caller: Caller, one: SavedDashboard, status: int = 200) -> Response:
-    may = {
-        "may_change": refusal(caller.asker, Wish.CHANGE, one.made_by) is None,
-        "may_make": refusal(caller.asker, Wish.MAKE) is None,
-    }
-    told = {**_summary(one), "document": one.document, **may}
+    may = {"may_change": caller.may(Wish.CHANGE, one.made_by), "may_make": caller.may(Wish.MAKE)}
+    told = {**_summary(caller, one), "document": one.document, **may}
     headers = {"ETag": f'"{one.dashboard_id}-{one.version}"'}
     if status == 201:
         headers["Location"] = f"/dashboards/{one.dashboard_id}.json"

@@ -70,7 +70,9 @@ async def page(asked: Asked) -> Response:
 def _frames(asked: Asked) -> str:
     """Who may show the page in a frame: of a dashboard without its editor, those whom the operator
     lets. Pages that change something are shown by nobody, so that no click is led to them."""
-    is_embedded = asked.request.query_params.get("embed") == "1" and "dashboard" in asked.values
+    # Once: of two, the page may see the other one, and show its editor.
+    is_framed = asked.request.query_params.getlist("embed") == ["1"]
+    is_embedded = is_framed and "dashboard" in asked.values
     return (asked.work.settings.serve_embed_hosts if is_embedded else "") or "'none'"
 
 

@@ -36,11 +36,17 @@ export function isGrouped({ mark, question }: Panel): boolean {
   return mark === "histogram" || !!question.group?.length || !!question.values?.length;
 }
 
+/** Whether a panel shows what stations measure. */
+export function isOfReadings({ mark, question }: Panel): boolean {
+  if (mark === "text") return false;
+  if (question?.from === "sql") return /\breadings\b/i.test(question.sql);
+  return question?.from === "table" && question.table.startsWith("readings.");
+}
+
 /** Whether an answer may be an older one: those of states of the warehouse can be. */
-export function isKeepable({ mark, question }: Panel): boolean {
-  if (mark === "text" || !question) return false;
-  if (question.from === "sql") return !/\breadings\b/i.test(question.sql);
-  return question.from === "ready" || (question.from === "table" && !question.table.startsWith("readings."));
+export function isKeepable(panel: Panel): boolean {
+  const { mark, question } = panel;
+  return mark !== "text" && question !== undefined && question.from !== "objects" && !isOfReadings(panel);
 }
 
 /** The state (a time) that an answer which may be so old stands on: the same for all who ask in that span. */
@@ -97,8 +103,8 @@ function ofSql(
 function ofTable(
   panel: Panel, question: OfTable, set: readonly Filter[], values: Values, known: Known, asOf: string,
 ): Request {
-  const isOfReadings = question.table.startsWith("readings.");
-  if (isOfReadings && !known.hasReadings) throw new Unaskable("There are no readings of stations on this server.");
+  const hasPrefix = question.table.startsWith("readings.");
+  if (hasPrefix && !known.hasReadings) throw new Unaskable("There are no readings of stations on this server.");
   const table = known.tables.find(({ name }) => name === question.table);
   if (!table) throw new Unaskable(`There is no table ${question.table} on this server.`);
   const used = set.flatMap((one) => {
@@ -107,7 +113,7 @@ function ofTable(
   });
   const where = [...(question.where ?? []), ...used.map(({ condition }) => condition)];
   const names = used.map(({ filter }) => filter);
-  const base = isOfReadings ? `/readings/${question.table.slice(9)}` : `/gmn/${question.table}`;
+  const base = hasPrefix ? `/readings/${question.table.slice(9)}` : `/gmn/${question.table}`;
   const asked = where.map((one): [string, string] => [parameter(one), one.value]);
   const state = asOf ? [["_as_of", asOf] as [string, string]] : [];
   if (isCounted(panel)) { // what tables answer costs less than SQL, and needs no warehouse where it is of readings
