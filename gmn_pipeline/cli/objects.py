@@ -36,7 +36,7 @@ from gmn_pipeline.cli.objects_said import (
     opened,
     place_of,
 )
-from gmn_pipeline.cli.objects_topic import publish, take_in
+from gmn_pipeline.cli.objects_topic import publish, refused, take_in
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.objects import OpenedObjects
@@ -99,6 +99,7 @@ app.command()(sync)
 app.command()(watch)
 app.command()(publish)
 app.command("take-in")(take_in)
+app.command()(refused)
 app.command()(s3)
 app.command()(ls)
 app.command()(find)

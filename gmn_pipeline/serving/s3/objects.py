@@ -121,8 +121,9 @@ async def put(asked: S3Request) -> Response:
     async with asked.within(landing.incoming()) as folder:
         writer = await asked.run(lambda: HashingWriter(folder / "new"))
         try:
-            body = await asked.pour(writer.write)
+            body = await asked.pour(writer.write, is_hashed_there=True)
             content = await asked.run(writer.finish)
+            body.finish(content.sha256)
         finally:
             writer.close()
         staged = Staged(folder / "new", content, name, description, after)
