@@ -1,4 +1,4 @@
-"""Measure the lake of objects: a large file, small files, and searching among many objects.
+"""Measure the lake of objects: large and small files, by both servers, and searching among many.
 
 What belongs here: files and rows of no meaning, and the table. What does not: whether what comes
 out is right (the tests). A large file is compared with `cp` of it in the same minutes, with and
@@ -25,6 +25,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.objects_by_network import by_network
 from gmn_pipeline.database.object_search import Interval, Search
 from gmn_pipeline.flows.object_gets import get_objects
 from gmn_pipeline.flows.object_sync import sync
@@ -52,22 +53,29 @@ def bench(
     large_mb: Annotated[int, typer.Option(help="Size of the large file.")] = 1_000,
     small: Annotated[int, typer.Option(help="Small files, of 5 kB.")] = 10_000,
     objects: Annotated[int, typer.Option(help="Objects to search among.")] = 1_000_000,
+    network_mb: Annotated[int, typer.Option(help="Size of the file over HTTP and S3.")] = 500,
 ) -> None:
-    """Measure all three, and print the table."""
+    """Measure all of it, and print the table."""
     table = Table("what", "figure", "peak memory so far, MB")
     with tempfile.TemporaryDirectory(prefix="gmn-bench-") as folder:
-        for what, figure in _all(Path(folder), large_mb, small, objects):
+        for what, figure in _all(Path(folder), large_mb, small, objects, network_mb):
             _console.print(f"{what}: {figure}", highlight=False)
             peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             table.add_row(what, figure, f"{peak_kb / 1e3:,.0f}")
     _console.print(table)
 
 
-def _all(folder: Path, large_mb: int, small: int, objects: int) -> Iterator[tuple[str, str]]:
+def _all(
+    folder: Path, large_mb: int, small: int, objects: int, network_mb: int
+) -> Iterator[tuple[str, str]]:
     if large_mb:
         yield from _large(folder / "large", large_mb)
     if small:
         yield from _small(folder / "small", small)
+    if network_mb:
+        (folder / "network").mkdir()
+        _fill(folder / "network" / "large.bin", network_mb)
+        yield from by_network(folder / "network", folder / "network" / "large.bin")
     if objects:
         yield from _many(folder / "many", objects)
 

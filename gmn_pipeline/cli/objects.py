@@ -14,6 +14,7 @@ app = group(
         "watch": ("objects_files", "watch"),
         "publish": ("objects_topic", "publish"),
         "take-in": ("objects_topic", "take_in"),
+        "refused": ("objects_topic", "refused"),
         "s3": ("objects_s3", "s3"),
         "ls": ("objects_find", "ls"),
         "find": ("objects_find", "find"),

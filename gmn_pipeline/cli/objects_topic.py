@@ -1,4 +1,4 @@
-"""`gmn objects publish` and `take-in`: files by the topic of objects.
+"""`gmn objects publish`, `take-in` and `refused`: files by the topic of objects.
 
 What belongs here: commands and sentences. What does not: what they do (`publications/objects.py`,
 `streams/object_arrivals.py`).
@@ -104,3 +104,19 @@ def take_in(
     from gmn_pipeline.streams.object_arrivals import OBJECTS
 
     run_service(OBJECTS, keys.STREAMS_OBJECTS, once=once, from_beginning=from_beginning)
+
+
+def refused(
+    most: Annotated[int, typer.Option(min=1, help="So many, the last first.")] = 20,
+) -> None:
+    """Show what came by the topic of objects and was refused, and why."""
+    from gmn_pipeline.database.engine import open_database
+    from gmn_pipeline.database.topic_offsets import TopicOffsets
+
+    settings = load_settings()
+    topic = settings.kafka_objects_topic
+    count, letters = TopicOffsets(open_database(settings)).dead_letters(topic, most)
+    for one in letters:
+        place = f"{one.sent_at_utc:%Y-%m-%d %H:%M:%S}  partition {one.partition}, {one.offset}"
+        typer.echo(f"{place}  {one.key or ''}: {one.reason}")
+    print_done(f"{count:,} refused of {topic}; the bytes are in {topic}.dlq.")

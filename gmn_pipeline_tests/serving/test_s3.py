@@ -139,7 +139,9 @@ def test_keys_are_listed_a_page_at_a_time_by_both_lists(bench: S3Bench, ada: Any
 def test_objects_are_copied_and_deleted_and_what_is_deleted_can_come_back(
     bench: S3Bench, ada: Any
 ) -> None:
-    ada.put_object(Bucket="cams", Key="ff/from", Body=b"bytes", Metadata={"gain": "1"})
+    ada.put_object(
+        Bucket="cams", Key="ff/from", Body=b"bytes", Metadata={"gain": "1"}, Tagging="moon"
+    )
     source = {"Bucket": "cams", "Key": "ff/from"}
     ada.copy_object(Bucket="cams", Key="best/to", CopySource=source)
     assert ada.head_object(Bucket="cams", Key="best/to")["Metadata"] == {"gain": "1"}
@@ -155,6 +157,7 @@ def test_objects_are_copied_and_deleted_and_what_is_deleted_can_come_back(
         ada.copy_object, Bucket="cams", Key="best/x", CopySource="other/ff/x"
     ) == "AccessDenied"  # fmt: skip
     stored = bench.objects.catalogue.object(ObjectName("cams", "best", "to"))
+    assert stored.description.tags == {"moon"}
     deleted = ada.delete_objects(
         Bucket="cams", Delete={"Objects": [{"Key": "best/to"}, {"Key": "best/none"}]}
     )

@@ -33,6 +33,7 @@ from gmn_pipeline.streams.consumer import consume
 from gmn_pipeline.streams.object_arrivals import OBJECTS, ObjectsTarget, ingest
 from gmn_pipeline.streams.objects import ObjectBatch, decode_batch
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.kafka import RunningBroker, records, send
 from gmn_pipeline_tests.support.objects import PERSON, ObjectBench, object_bench, settings_of
 from gmn_pipeline_tests.support.postgres import PostgresServer
@@ -166,6 +167,12 @@ def test_files_and_addresses_are_put_once_and_all_else_is_refused_with_its_reaso
         ) in why, why
     assert "undecodable" in reasons[-2]
     assert "tombstone" in reasons[-1]
+    database = {
+        "GMN_DATA_DIR": str(bench.settings.data_dir),
+        "GMN_KAFKA_OBJECTS_TOPIC": bench.topic,
+    }
+    shown = Command(**database).says("objects", "refused", "--most", "3").splitlines()
+    assert (len(shown), "tombstone" in shown[0], "19 refused" in shown[3]) == (4, True, True)
     letters = records(str(bench.settings.kafka_bootstrap_servers), f"{bench.topic}.dlq")
     assert [dict(one.headers)["source-offset"] for one in letters] == [
         str(offset).encode() for offset in range(2, 21)

@@ -120,7 +120,8 @@ class S3Bench:
 
     def store(self, key: Key, bucket: str) -> S3Store:
         """obstore's."""
-        return S3Store(bucket, config=self.options(key), client_options={"allow_http": True})
+        config: Any = self.options(key)
+        return S3Store(bucket, config=config, client_options={"allow_http": True})
 
     def options(self, key: Key) -> dict[str, Any]:
         """As object_store wants them, which polars reads by."""

@@ -20,9 +20,13 @@ class Body:
     """Hands bytes on to `write` as they come; `finish` when all came."""
 
     def __init__(
-        self, headers: Mapping[str, str], signed: Signed | None, write: Callable[[bytes], object]
-    ) -> None:
-        """Raises S3Error if it is of a kind that is not known."""
+        self, headers: Mapping[str, str], signed: Signed | None,
+        write: Callable[[bytes], object], *, is_hashed_there: bool = False,
+    ) -> None:  # fmt: skip
+        """`is_hashed_there`: the SHA-256 is told to `finish`, and not made twice.
+
+        Raises S3Error if it is of a kind that is not known.
+        """
         self._headers = headers
         self._write = write
         payload = signed.payload if signed else headers.get("x-amz-content-sha256", UNSIGNED)
@@ -30,6 +34,7 @@ class Body:
         self._sha256 = payload if len(payload) == _HEX_DIGITS else None
         if self._chunks is None and self._sha256 is None and payload != UNSIGNED:
             raise not_implemented(f"The payload {payload[:50]!r}")
+        self._is_hashed_there = is_hashed_there
         self._hash, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self._made = {name: checksums.made(name) for name in _algorithms(headers)}
         self.size_bytes = 0
@@ -46,7 +51,7 @@ class Body:
 
     def _take(self, some: bytes) -> None:
         self.size_bytes += len(some)
-        if self._sha256:
+        if self._sha256 and not self._is_hashed_there:
             self._hash.update(some)
         self._md5.update(some)
         for one in self._made.values():
@@ -58,14 +63,14 @@ class Body:
         """Of the bytes, in hex."""
         return self._md5.hexdigest()
 
-    def finish(self) -> None:
+    def finish(self, sha256: str | None = None) -> None:
         """Compare with all that is said of it. Raises S3Error if it is not what was sent."""
         if self._chunks is not None and not self._chunks.is_over:
             raise S3Error(400, "IncompleteBody", "The body has no end.")
         length = self._headers.get("x-amz-decoded-content-length")
         if length is not None and length != str(self.size_bytes):
             raise S3Error(400, "IncompleteBody", "The body has not as many bytes as it says.")
-        if self._sha256 and self._hash.hexdigest() != self._sha256:
+        if self._sha256 and (sha256 or self._hash.hexdigest()) != self._sha256:
             raise S3Error(
                 400, "XAmzContentSHA256Mismatch", "The SHA-256 is not that of the bytes that came."
             )

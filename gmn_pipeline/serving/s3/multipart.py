@@ -24,6 +24,7 @@ from gmn_pipeline.serving.s3.parts import (
     PartsUpload,
     Told,
     became,
+    durable,
     invalid_part,
     named,
     note_end,
@@ -32,7 +33,6 @@ from gmn_pipeline.serving.s3.parts import (
 from gmn_pipeline.serving.s3.requests import S3Request
 from gmn_pipeline.serving.s3.said import description_in, xml_time
 from gmn_pipeline.serving.s3.xml import add, element, xml
-from gmn_pipeline.storage.contents import HashingWriter
 
 _MOST_PARTS = 10_000
 _LISTED = 1_000
@@ -75,12 +75,13 @@ async def put_part(asked: S3Request) -> Response:
     upload, number = await _found(asked), _part_number(asked)
     new = upload.new_part()
     try:
-        writer = await asked.run(lambda: HashingWriter(new))
+        file = await asked.run(lambda: new.open("xb"))
         try:
-            body = await asked.pour(writer.write)
-            await asked.run(writer.finish)
+            body = await asked.pour(file.write, is_hashed_there=False)
+            body.finish()
+            await asked.run(lambda: durable(file))
         finally:
-            writer.close()
+            file.close()
         await asked.run(lambda: upload.keep_part(new, number, body.md5))
     finally:
         await asked.run(lambda: new.unlink(missing_ok=True))
@@ -100,15 +101,15 @@ async def copy_part(asked: S3Request) -> Response:
     await asked.run(lambda: objects.check_space(end - begin))
 
     def copied() -> str:
-        digest, writer = checksums.md5(), HashingWriter(new)
+        digest = checksums.md5()
         try:
-            for piece in objects.lake.landing.read(stored, asked.by, begin, end):
-                digest.update(piece)
-                writer.write(piece)
-            writer.finish()
+            with new.open("xb") as file:
+                for piece in objects.lake.landing.read(stored, asked.by, begin, end):
+                    digest.update(piece)
+                    file.write(piece)
+                durable(file)
             upload.keep_part(new, number, digest.hexdigest())
         finally:
-            writer.close()
             new.unlink(missing_ok=True)
         return digest.hexdigest()
 

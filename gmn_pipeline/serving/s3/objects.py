@@ -31,7 +31,7 @@ from gmn_pipeline.serving.s3.errors import (
     s3_error_of,
 )
 from gmn_pipeline.serving.s3.requests import S3Request, object_name, tags_of
-from gmn_pipeline.serving.s3.said import description_in, headers_of, xml_time
+from gmn_pipeline.serving.s3.said import description_in, headers_of, replaced_description, xml_time
 from gmn_pipeline.serving.s3.xml import element, texts_of, xml
 from gmn_pipeline.storage.contents import HashingWriter
 
@@ -121,8 +121,9 @@ async def put(asked: S3Request) -> Response:
     async with asked.within(landing.incoming()) as folder:
         writer = await asked.run(lambda: HashingWriter(folder / "new"))
         try:
-            body = await asked.pour(writer.write)
+            body = await asked.pour(writer.write, is_hashed_there=True)
             content = await asked.run(writer.finish)
+            body.finish(content.sha256)
         finally:
             writer.close()
         staged = Staged(folder / "new", content, name, description, after)
@@ -190,17 +191,14 @@ async def copy(asked: S3Request) -> Response:
     """Another object of the same bytes, said of as before or otherwise."""
     await asked.must_be_allowed(Right.WRITE, asked.bucket)
     to, stored = asked.name, await source_of(asked)
-    is_replaced = asked.headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
     landing = asked.service.objects.lake.landing
-    if is_replaced:
-        kind = stored.description.content_type
-        said = replace(description_in(asked.headers), content_type=kind)
-        stored = replace(stored, description=said)
-    elif stored.name == to:
+    said = replaced_description(stored.description, asked.headers)
+    if said is None and stored.name == to:
         raise S3Error(
             400, "InvalidRequest", "It would be copied to itself: without "
             "x-amz-metadata-directive REPLACE nothing would change.",
         )  # fmt: skip
+    stored = replace(stored, description=said or stored.description)
     made = await asked.run(lambda: landing.copy(stored, to, asked.by))
     etag = await asked.etag(made)
     told = element("CopyObjectResult", LastModified=xml_time(made.put_at_utc), ETag=etag)

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from uuid import uuid4
 
 from gmn_pipeline.clock import from_timestamp, utc_now
@@ -242,6 +242,12 @@ def no_upload() -> S3Error:
 
 def invalid_part(number: int) -> S3Error:
     return S3Error(400, "InvalidPart", f"Part {number} is not here, or not as it is named.")
+
+
+def durable(file: IO[bytes]) -> None:
+    """What was written is on the disk from now on."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

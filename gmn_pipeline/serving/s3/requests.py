@@ -122,15 +122,13 @@ class S3Request:
             raise invalid(f"{name} is a whole number.")
         return min(int(text), most)
 
-    async def pour(self, write: Callable[[bytes], object]) -> Body:
-        """Let the body go to `write`, compared with all that is said of it; with the checksums
-        that it has. Raises S3Error, Problem."""
+    async def pour(self, write: Callable[[bytes], object], *, is_hashed_there: bool) -> Body:
+        """Let the body go to `write`; what came is to be finished. Raises S3Error, Problem."""
         objects = self.service.objects
         most = objects.settings.objects_http_mb * MB
-        body = Body(self.headers, self.signed, write)
+        body = Body(self.headers, self.signed, write, is_hashed_there=is_hashed_there)
         await pour_body(objects, self.request, body.feed, _MORE_OF_CHUNKS * most)
         objects.check_size(body.size_bytes)
-        body.finish()
         return body
 
     async def xml(self) -> Element:

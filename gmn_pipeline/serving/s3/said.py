@@ -8,6 +8,7 @@ All that can be said of an object goes by `x-amz-meta-gmn-description`, in the f
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.header import decode_header, make_header
 from email.utils import format_datetime
@@ -47,6 +48,25 @@ def description_in(headers: Mapping[str, str]) -> Description:
         words = [f"{name}={value}" if value else name for name, value in tags]
         told["tags"] = [*told.get("tags", []), *words]
     return description_of(told)
+
+
+def replaced_description(before: Description, headers: Mapping[str, str]) -> Description | None:
+    """What a copy says, if it says something else than its source. S3 knows metadata and tags:
+    what it does not know of stays, unless all is said anew. Raises as `description_in`."""
+
+    def is_replaced(what: str) -> bool:
+        return headers.get(f"x-amz-{what}-directive", "COPY").upper() == "REPLACE"
+
+    if not (is_replaced("metadata") or is_replaced("tagging")):
+        return None
+    said = description_in(headers)
+    if is_replaced("metadata") and _DESCRIPTION in headers:
+        return replace(said, content_type=before.content_type)
+    return replace(
+        before,
+        metadata=said.metadata if is_replaced("metadata") else before.metadata,
+        tags=said.tags if is_replaced("tagging") else before.tags,
+    )
 
 
 def _json(text: str) -> dict[str, Any]:
