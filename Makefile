@@ -124,6 +124,7 @@ bench-readings: setup  ## measure the lake of readings, and from sending to a qu
 bench-objects: setup  ## measure files into the lake of objects and out of it, searching, and crawls (OBJECTS=1000000 CRAWLED=1000)
 	@$(BIN)/python -m benchmarks.objects_bench --objects $(or $(OBJECTS),1000000)
 	@$(BIN)/python -m benchmarks.crawl_bench --files $(or $(CRAWLED),1000)
+	@$(BIN)/python -m benchmarks.objects_ways_bench
 
 bench-live: setup  ## measure from a station's datagram to its number on the live page (STATIONS=500)
 	@$(BIN)/python -m benchmarks.live_bench --stations $(or $(STATIONS),500)

@@ -87,18 +87,21 @@ def _lake(folder: Path) -> OpenedObjects:
     return lake
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that something took."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def _put(lake: OpenedObjects, folder: Path, to: str = "") -> None:
+def put_all(lake: OpenedObjects, folder: Path, to: str = "") -> None:
+    """Put all of a folder."""
     counts, _ = sync(lake, FolderFiles(folder), ("bench", "files", to), _BY)
     assert counts.put == counts.given > 0, counts
 
 
-def _get(lake: OpenedObjects, search: Search, to: Path) -> None:
+def get_all(lake: OpenedObjects, search: Search, to: Path) -> None:
+    """Get all that is found."""
     found = ((one, one.name.name) for one in lake.found(search))
     counts = get_objects(lake, found, to, _BY)
     assert counts.got == counts.wanted > 0, counts
@@ -116,19 +119,19 @@ def _large(folder: Path, size_mb: int) -> Iterator[tuple[str, str]]:
     def measure(what: str, work: Callable[[], object]) -> None:
         os.sync()
         before = os.times()
-        seconds.setdefault(what, []).append(_timed(work))
+        seconds.setdefault(what, []).append(timed(work))
         processor.setdefault(what, []).append(sum(os.times()[:4]) - sum(before[:4]))
 
-    _fill(folder / "first", 3 * size_mb)
-    _fill(file, size_mb)
+    fill(folder / "first", 3 * size_mb)
+    fill(file, size_mb)
     (folder / "first").unlink()
     for _ in range(_ROUNDS):
         for what, copy in (("cp", _copy), ("cp, onto the disk", _copy_to_disk)):
             measure(what, partial(copy, file, folder / "copy"))
             (folder / "copy").unlink()
         lake = _lake(folder)
-        measure("put", partial(_put, lake, file.parent))
-        measure("get", partial(_get, lake, Search(), folder / "out"))
+        measure("put", partial(put_all, lake, file.parent))
+        measure("get", partial(get_all, lake, Search(), folder / "out"))
         shutil.rmtree(folder / "data")
         shutil.rmtree(folder / "out")
     medians = {what: statistics.median(taken) for what, taken in seconds.items()}
@@ -141,7 +144,9 @@ def _large(folder: Path, size_mb: int) -> Iterator[tuple[str, str]]:
         yield f"{what}, {size_mb:,} MB", said
 
 
-def _fill(file: Path, size_mb: int) -> None:
+def fill(file: Path, size_mb: int) -> None:
+    """A file of bytes that nothing can make smaller."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as writing:
         for _ in range(size_mb):
             writing.write(os.urandom(1_000_000))
@@ -165,29 +170,34 @@ def _small(folder: Path, number: int) -> Iterator[tuple[str, str]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(5_000))
     os.sync()
-    copied = _timed(partial(_copy, folder / "in", folder / "copy"))
+    copied = timed(partial(_copy, folder / "in", folder / "copy"))
     yield f"cp -r, {number:,} files", f"{number / copied:,.0f}/s"
-    yield "put", f"{number / _timed(lambda: _put(lake, folder / 'in')):,.0f}/s"
-    sync_again = _timed(lambda: sync(lake, FolderFiles(folder / "in"), ("bench", "files", ""), _BY))
+    yield "put", f"{number / timed(lambda: put_all(lake, folder / 'in')):,.0f}/s"
+    sync_again = timed(lambda: sync(lake, FolderFiles(folder / "in"), ("bench", "files", ""), _BY))
     yield "sync, nothing changed", f"{number / sync_again:,.0f}/s"
-    yield "get", f"{number / _timed(lambda: _get(lake, Search(), folder / 'out')):,.0f}/s"
+    yield "get", f"{number / timed(lambda: get_all(lake, Search(), folder / 'out')):,.0f}/s"
 
 
 def _many(folder: Path, number: int) -> Iterator[tuple[str, str]]:
     lake = _lake(folder)
-    named = _timed(lambda: _name(lake, number))
+    named = timed(lambda: _name(lake, number))
     yield f"{number:,} objects named in the catalogue", f"{number / named:,.0f}/s"
     middle = _START + timedelta(minutes=number // 2)
     hour = {"observed_from_utc": middle, "observed_until_utc": middle + timedelta(hours=1)}
     searches = {
         "text in the name": Search(text=f"_{number - 10:07}"),
         "text in no name": Search(text="nowhere"),
+        "text in all names": Search(text=".fits"),
+        "text in the newest names": Search(text=f"_{(number - 1) // 100_000:02}"),
+        "words in documents": Search(words="nowhere"),
         "a tag (1 in 1,000)": Search(tags=frozenset({"fireball"})),
         "a link (1 in 500)": Search(links=frozenset({Link(LinkKind.STATION, "US0001")})),
         "metadata, a range (1 in 100)": Search(metadata={"gain": Interval(50, 50.5)}),
         "metadata, a range (1 in 2)": Search(metadata={"gain": Interval(50, 100)}),
         "time and box": Search(box_deg=(10, 10, 30, 30), **hour),  # type: ignore[arg-type]
         "box alone": Search(box_deg=(10, 10, 30, 30)),
+        "box of a fiftieth": Search(box_deg=(-170, -80, -165, -75)),
+        "the newest by time": Search(observed_from_utc=_START + timedelta(minutes=number - 99)),
         "type and size": Search(content_type="image/*", size_bytes=Interval(10, 20)),
     }
     asked: dict[str, Callable[[], object]] = {
@@ -196,7 +206,7 @@ def _many(folder: Path, number: int) -> Iterator[tuple[str, str]]:
     level = partial(lake.search.level, "bench", "files")
     asked |= {"level: folders": partial(level, "", 100), "level: files": partial(level, "0/", 100)}
     for what, ask in asked.items():
-        taken = statistics.median(_timed(ask) for _ in range(_ROUNDS))
+        taken = statistics.median(timed(ask) for _ in range(_ROUNDS))
         yield what, f"{taken * 1e3:,.0f} ms"
 
 

@@ -35,6 +35,7 @@ from gmn_pipeline.cli.objects_said import (
     by,
     description,
     is_folder,
+    link_of,
     opened,
     place_of,
 )
@@ -164,15 +165,24 @@ def describe(
     observed_until: ObservedUntil = None,
     at: At = None,
     untag: Annotated[list[str] | None, typer.Option(help="A tag that it has no more.")] = None,
+    unlink: Annotated[list[str] | None, typer.Option(help="A link that it has no more.")] = None,
+    forget: Annotated[
+        list[_Sayable] | None, typer.Option(help="What is no more said of it: as often as wanted.")
+    ] = None,
     version: _Version = None,
 ) -> None:
     """Show all that is said of an object, or say more: tags and links are added, all else is
     instead of what it was."""
     lake = opened()
     stored = lake.catalogue.object(ObjectName.parse(what), version)
-    before = replace(stored.description, tags=stored.description.tags - set(untag or ()))
+    now = stored.description
+    before = replace(
+        now, tags=now.tags - set(untag or ()), links=now.links - set(map(link_of, unlink or ())),
+    )  # fmt: skip
+    for one in forget or ():
+        before = replace(before, **_NOTHING[one])
     said = description(before, metadata, tag, link, application, observed_from, observed_until, at)
-    if said or untag:
+    if said or before != now:
         stored = lake.landing.describe(stored, said or before, by())
     typer.echo(as_json(json_of(stored)))
 

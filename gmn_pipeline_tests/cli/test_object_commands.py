@@ -95,6 +95,11 @@ def test_files_are_put_found_described_moved_deleted_restored_and_got(
     gmn("describe", "cams/ff/best.fits", "--tag", "fireball", "--untag", "moon")
     now = json.loads(gmn("describe", "cams/ff/best.fits"))
     assert (now["tags"], now["metadata"]["lens"], now["version"]) == (["fireball"], "wide", 2)
+    gmn("describe", "cams/ff/best.fits", "--unlink", "station:US0001", "--forget", "time",
+        "--forget", "place")  # fmt: skip
+    now = json.loads(gmn("describe", "cams/ff/best.fits"))
+    assert (now["links"], now["latitude_deg"], now["observed_from_utc"]) == ([], None, None)
+    assert (now["tags"], now["version"]) == (["fireball"], 3)
     gmn("cp", "cams/ff/best.fits", "cams/ff/copies/")
     gmn("mv", "cams/ff/2022/camera/night/", "cams/ff/frames/")
     assert gmn.names("cams/ff/frames") == ["frames/f0.txt", "frames/f1.txt", "frames/f2.txt"]

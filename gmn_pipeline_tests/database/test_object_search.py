@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gmn_pipeline.database import object_search
 from gmn_pipeline.database.engine import Database, open_database
-from gmn_pipeline.database.object_rows import NEWEST, described, stored_object
+from gmn_pipeline.database.object_rows import NEWEST, OBSERVED_CELL, described, stored_object
 from gmn_pipeline.database.object_search import Folder, Interval, ObjectSearch, Search
 from gmn_pipeline.database.object_texts import ObjectTexts
 from gmn_pipeline.database.objects import ObjectCatalogue
-from gmn_pipeline.database.tables import OBJECTS
+from gmn_pipeline.database.tables import OBJECT_TERMS, OBJECT_VERSIONS, OBJECTS
 from gmn_pipeline.database.tables_search import OBJECT_FOLDERS, OBJECT_TEXTS
 from gmn_pipeline.errors import ObjectConflict
 from gmn_pipeline.schemas.objects import (
@@ -38,6 +38,7 @@ LETTERS = ["a", "A", "b", "ff", "FF_", "0", "01", "ä", "Ä", "ß", "İ", "\u017
 TYPES = ["image/png", "image/jpeg", "application/fits", "imagery/x"]
 PLACES = [-180.0, -179.5, -0.5, 0.0, 10.0, 10.999, 11.0, 89.5, 90.0, 179.999, 180.0]
 OBJECT_COUNT = 80
+NEW_INDEXES = ("objects_deleted", "object_versions_by_size", "object_versions_by_put")
 
 
 class Lake:
@@ -251,6 +252,44 @@ def _check_folders(lake: Lake) -> None:
     with lake.database.reading() as connection:
         assert connection is not None
         assert connection.execute(select(OBJECT_FOLDERS)).all() == []
+
+
+def test_objects_of_a_former_database_are_found_after_it_is_brought_up_to_date(
+    settings: Settings,
+) -> None:
+    lake = Lake(open_database(settings), 1)
+    lake.put([lake.name() for _ in range(40)])
+    lake.catalogue.delete(lake.all()[0], BY, timedelta(1))
+    cells = OBJECT_TERMS.c.field == OBSERVED_CELL
+
+    def found_by() -> list[object]:
+        with lake.database.reading() as connection:
+            assert connection is not None
+            return [
+                connection.execute(select(OBJECT_FOLDERS).order_by("container_id", "folder")).all(),
+                connection.execute(select(OBJECT_TERMS).where(cells).order_by("object_id")).all(),
+                [lake.search.find(Search(text=one.name.name[-3:]), 99) for one in lake.all()],
+            ]
+
+    before = found_by()
+    with lake.database.writing() as connection:  # as revision 0008 has it
+        connection.execute(OBJECT_TERMS.delete().where(cells))
+        for table in (OBJECT_FOLDERS, OBJECT_TEXTS):
+            table.drop(connection)
+        if connection.dialect.name == "sqlite":
+            for what in ("add", "drop", "change"):
+                connection.execute(text(f"DROP TRIGGER index_of_names_{what}"))
+            connection.execute(text("DROP TABLE index_of_names"))
+        for index in (*OBJECTS.indexes, *OBJECT_VERSIONS.indexes):
+            if index.name in NEW_INDEXES:
+                index.drop(connection)
+        connection.execute(text("DROP INDEX IF EXISTS index_of_names"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+    lake.database = open_database(settings)
+    lake.search = ObjectSearch(lake.database)
+    assert found_by() == before
+    assert before[0]
+    assert before[1]
 
 
 def test_documents_are_found_by_their_words_until_they_say_something_else(

@@ -1,7 +1,10 @@
 """The lake of objects in a browser: put, looked at, taken back; and uploads that go on."""
 
 import hashlib
+import io
+import json
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +93,54 @@ def test_a_file_is_put_with_what_is_said_of_it_looked_at_and_taken_back(
     page.get_by_role("searchbox").fill("FITS")
     page.keyboard.press("Enter")
     row(page, "night/ff.fits")
+
+
+def test_what_is_said_is_changed_by_a_form_and_a_folder_is_shared(
+    guest: Visitor, server: Server
+) -> None:
+    schema = {
+        "type": "object", "required": ["gain"], "additionalProperties": False,
+        "properties": {
+            "gain": {"type": "number", "title": "Gain", "minimum": 0},
+            "filter": {"enum": ["none", "IR"]}, "camera": {"type": "object"},
+        },
+    }  # fmt: skip
+    send(server, "PUT", "/objects/said", {})
+    send(server, "PUT", "/objects/said/ff", {"metadata_schema": schema})
+    said = {
+        "metadata": {"gain": 4.5, "camera": {"id": 1}}, "tags": ["dew, much"],
+        "observed_from_utc": "2022-03-04T21:00:00.123456Z", "latitude_deg": 45, "longitude_deg": 15,
+    }  # fmt: skip
+    assert server.get("/objects/said/ff/in/x.png", method="PUT", body=PNG,
+                      headers={"GMN-Description": json.dumps(said)}).status == 201  # fmt: skip
+    page = guest.page
+    guest.open("/objects/said/ff?folder=in/&object=in/x.png")
+    page.get_by_role("button", name="Change what is said").click()
+    form = page.get_by_role("form", name="Say something else of it")
+    expect(form.get_by_label("Gain")).to_have_value("4.5")
+    assert guest.barriers() == {}
+    form.get_by_label("Gain").fill("6")
+    form.get_by_label("filter").select_option("IR")
+    form.get_by_label("Links").fill("station:US0001")
+    form.get_by_label("Latitude").fill("")
+    form.get_by_label("Longitude").fill("")
+    form.get_by_label("Other metadata").fill('{"lens": "wide"}')
+    form.get_by_role("button", name="Say it").click()
+    expect(form.get_by_role("alert")).to_contain_text("not by the schema")
+    form.get_by_label("Other metadata").fill('{"camera": {"id": 2}}')
+    form.get_by_role("button", name="Say it").click()
+    expect(page.get_by_text("describe of version 2, by this machine")).to_be_visible()
+    now = server.get("/objects/_about/said/ff/in/x.png").json
+    assert now["metadata"] == {"gain": 6, "filter": "IR", "camera": {"id": 2}}
+    assert (now["tags"], now["links"]) == (said["tags"], [{"kind": "station", "key": "US0001"}])
+    assert (now["latitude_deg"], now["observed_from_utc"]) == (None, said["observed_from_utc"])
+    guest.open("/objects/said/ff?folder=in/")
+    page.get_by_role("button", name="Share this folder").click()
+    link = page.get_by_role("status").get_by_role("link")
+    address = (link.get_attribute("href") or "").removeprefix(server.url)
+    with zipfile.ZipFile(io.BytesIO(server.get(address).body)) as archive:
+        assert archive.read("said/ff/in/x.png") == PNG
+    assert guest.barriers() == {}
 
 
 def test_what_was_put_shows_itself_and_runs_nothing(guest: Visitor, server: Server) -> None:

@@ -19,7 +19,8 @@ TOKEN = "a long word"
 RIGHT, WRONG = {"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer other"}
 OPEN_TO_ALL = {"/objects": {"GET"}, "/objects/_shared": {"GET"}, "/objects/_use": {"GET"},
                "/objects.json": {"GET"}, "/objects.zip": {"GET"},
-               "/objects/_shared/{object_id}/{version}": {"GET"}}  # fmt: skip
+               "/objects/_shared/{object_id}/{version}": {"GET"},
+               "/objects/_shared_folder/{project}/{container}": {"GET"}}  # fmt: skip
 """What answers without a token, with nothing that is not public."""
 
 

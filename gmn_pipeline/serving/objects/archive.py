@@ -5,12 +5,13 @@ What belongs here: which objects, and how they are called in it. What does not: 
 breaks off is not taken for a whole one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from starlette.responses import Response
 from zipstream import ZipStream
 
+from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.schemas.objects import ObjectName, StoredObject
 from gmn_pipeline.serving.objects.listing import CRITERIA, wanted_of
 from gmn_pipeline.serving.objects.reading import Bytes, headers_of_file
@@ -32,7 +33,11 @@ _FORBIDDEN = str.maketrans(dict.fromkeys('\\:*?"<>|', "_"))
 
 async def answer(visit: Visit) -> Response:
     """A zip of the objects that are named, or found."""
-    found = await _selected(visit)
+    return zip_of(visit, await _selected(visit))
+
+
+def zip_of(visit: Visit, found: Sequence[StoredObject]) -> Response:
+    """These objects as one file, made while it is sent."""
     lake, by = visit.service.lake, visit.by
     archive = ZipStream(sized=True)
     for stored, name in zip(found, safe_names([str(one.name) for one in found]), strict=True):
@@ -49,7 +54,12 @@ async def _selected(visit: Visit) -> list[StoredObject]:
         for project in sorted({name.project for name in names}):
             await visit.must_be_allowed(Need.READ, project)
         return await visit.service.run(lambda: [lake.catalogue.object(name) for name in names])
-    wanted = await wanted_of(visit)
+    return await found_for_zip(visit, await wanted_of(visit))
+
+
+async def found_for_zip(visit: Visit, wanted: Search) -> list[StoredObject]:
+    """What a search finds. Raises Problem (400) if that is too much for one file."""
+    lake = visit.service.lake
     found = await visit.service.run(lambda: lake.search.find(wanted, _MOST_OBJECTS + 1))
     if len(found) > _MOST_OBJECTS:
         raise bad_request(f"A zip has {_MOST_OBJECTS:,} objects at most: select fewer.")

@@ -38,6 +38,8 @@ _OBJECT_ID = Parameter(
     "object_id", "the object's number", minimum=1, is_required=True, is_in_path=True
 )
 _BEFORE = Parameter("before", "those before this number", minimum=1)
+_UNTIL = Parameter("until", "until when it holds (Unix time)", minimum=0)
+_SIGNATURE = Parameter("signature", "what proves that it was made here")
 _UPLOAD = Parameter("upload", "the upload", is_required=True, is_in_path=True)
 
 
@@ -161,9 +163,21 @@ ROUTES = (
         Need.LINK, sharing.answer, _ANY,
         (_OBJECT_ID, Parameter("version", "which version", minimum=1, is_required=True,
                                is_in_path=True),
-         Parameter("until", "until when it holds (Unix time)", minimum=0),
-         Parameter("signature", "what proves that it was made here")),
+         _UNTIL, _SIGNATURE),
         has_parts=True, problems=(410,),
+    ),
+    objects_route(
+        "/objects/_share_folder/{project}/{container}", "object_share_folder", "Make an address "
+        "that gives all of a folder as one zip to whoever has it, for a time", Need.WRITE,
+        sharing.make_of_folder,
+        (Answers(JSON, "The address", object_schema(address="string")),),
+        (_PROJECT, _CONTAINER, listing.FOLDER, _SECONDS), methods=("POST",), body=_EMPTY,
+    ),
+    objects_route(
+        "/objects/_shared_folder/{project}/{container}", "object_shared_folder", "A folder as one "
+        "zip, by such an address", Need.LINK, sharing.answer_folder,
+        (Answers(archive.MEDIA_TYPE, "A zip"),),
+        (_PROJECT, _CONTAINER, listing.FOLDER, _UNTIL, _SIGNATURE), problems=(410,),
     ),
     objects_route(
         f"/objects/_copy/{_AT}", "object_copy", "Make another object of the same bytes and "

@@ -89,9 +89,9 @@ export async function ask<T>(path: string, how: RequestInit = {}): Promise<T> {
 }
 
 /** Raises Problem. */
-export function tell<T>(method: string, path: string, what: unknown = {}): Promise<T> {
+export function tell<T>(method: string, path: string, what: unknown = {}, more: Record<string, string> = {}): Promise<T> {
   return ask<T>(path, {
-    method, body: JSON.stringify(what), headers: { "Content-Type": "application/json" },
+    method, body: JSON.stringify(what), headers: { "Content-Type": "application/json", ...more },
   });
 }
 
