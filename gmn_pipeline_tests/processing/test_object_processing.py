@@ -15,10 +15,11 @@ from sqlalchemy import Engine, event
 
 from gmn_pipeline.database.object_runs import MADE_BY, RunState
 from gmn_pipeline.database.object_search import Search
-from gmn_pipeline.errors import ObjectMissing, ServiceRunning, WarehouseBusy
+from gmn_pipeline.errors import ObjectMissing, ObjectRefused, ServiceRunning, WarehouseBusy
 from gmn_pipeline.flows.object_processing import ObjectProcessing
 from gmn_pipeline.flows.object_rules import reprocess
 from gmn_pipeline.processing import outcomes
+from gmn_pipeline.processing.processor import Task
 from gmn_pipeline.processing.registry import processors
 from gmn_pipeline.schemas.objects import OperationKind
 from gmn_pipeline.settings import Settings
@@ -114,6 +115,30 @@ def test_an_object_that_hangs_crashes_or_takes_too_much_fails_alone_and_is_not_t
     assert bench.said("fork.config", "trouble") == {"what": "fork"}  # what it began is ended
     assert bench.ask("SELECT count(*), count(DISTINCT object_id) FROM ours") == [(4, 2)]
     assert not bench.process().failures  # they had their tries
+
+
+def test_of_many_in_one_process_those_that_end_it_fail_alone(
+    bench: ProcessingBench, tmp_path: Path
+) -> None:
+    tasks = []
+    for what in ("fine", "leave", "crash", "fine", "memory", "fine"):
+        stored = bench.put(f"many/{what}.config", f"[x] {what}")
+        folder = tmp_path / str(len(tasks))
+        folder.mkdir()
+        path = bench.objects.landing.contents.local_path(stored.content)
+        assert path is not None
+        tasks.append(Task(stored, path, folder))
+    told = [
+        str(one) if isinstance(one, ObjectRefused) else one[0].found.metadata["what"]
+        for one in bench.workshop.process_many("trouble", tasks)
+    ]
+    assert [told[at] for at in (0, 3, 5)] == ["fine"] * 3
+    assert [told[at].split(":")[0].split(" by SIG")[0] for at in (1, 2)] == [
+        "ValueError",
+        "It ended",
+    ]
+    assert "200 MB" in told[4]
+    bench.process()  # what was put here is read as all else
 
 
 def test_what_reads_strangers_files_can_write_nowhere_else(bench: ProcessingBench) -> None:

@@ -138,7 +138,7 @@ def test_an_ff_file_gives_header_time_links_preview_and_the_meteor_in_it(
     said = bench.now(name).description
     assert bench.said(name, "images") == {
         "format": "FF", "width_px": 320, "height_px": 240, "units": 5, "detections": 2,
-        "streaks": 1,
+        "streaks": 1, "planes": ["maxpixel", "maxframe", "avepixel", "stdpixel"],
         "header": {"NROWS": 240, "NCOLS": 320, "NFRAMES": 256, "FPS": 25.0, "CAMNO": "US0001",
                    "NBITS": 8},
     }  # fmt: skip
