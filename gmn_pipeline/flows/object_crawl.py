@@ -200,8 +200,7 @@ class Crawling:
     ) -> tuple[Task, SourceFile]:
         """What the processor of tables is given: a file where it is, or a copy of one of a
         bucket."""
-        folder.mkdir()
-        path = folder / "copy"
+        path = folder.with_suffix(".copy")
         if isinstance(source, FolderFiles):
             path = source.folder / file.path
         else:
@@ -218,9 +217,8 @@ class Crawling:
             0, ObjectName(crawl.project, crawl.container, "file"), 1,
             Content("", file.size_bytes), Description(kind), utc_now(), self.by.who,
         )  # fmt: skip
-        work = folder / "work"
-        work.mkdir()
-        return Task(stored, path, work), file
+        folder.mkdir()
+        return Task(stored, path, folder), file
 
 
 def _write(copy: IO[bytes], piece: bytes) -> None:

@@ -73,6 +73,8 @@ class Bench:
     def asked(self, sql: str) -> list[tuple[Any, ...]]:
         """As `gmn sql` asks: closed to all files but those of the lakes and of views."""
         settings = self.lake.objects.settings
+        with WarehouseConnection(settings).writing():
+            pass  # what is asked is beside trajectories
         with WarehouseConnection(settings).standing() as standing, standing.reading():
             standing.attach()
             standing.attach_beside(WarehouseConnection(settings, OBJECTS))
@@ -86,8 +88,6 @@ class Bench:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(FolderFiles.__init__, "__defaults__", (0.0,))  # files settle at once
     settings = settings_of(tmp_path)
-    with WarehouseConnection(settings).writing(), processing_bench(settings) as lake:
-        pass
     with processing_bench(settings) as lake:
         yield Bench(tmp_path / "in", lake, Crawling(settings, PERSON))
 
@@ -125,8 +125,8 @@ def test_many_files_are_proposed_accepted_and_asked_where_they_lie_or_loaded(ben
     ]  # fmt: skip
     assert "temp was DOUBLE and is VARCHAR" in done.failures["weather/6.parquet"]
     bench.lake.process()
-    assert bench.asked("SELECT count(*), sum(n), max(wind) FROM objects.ff_meteo") == [(5, 14, 7.5)]
-    assert bench.asked("SELECT count(*), max(station) FROM objects.ff_stars") == [(5, "US0009")]
+    assert bench.lake.ask("SELECT count(*), sum(n), max(wind) FROM ff_meteo") == [(5, 14, 7.5)]
+    assert bench.lake.ask("SELECT count(*), max(station) FROM ff_stars") == [(5, "US0009")]
     again = bench.crawl()
     assert (again.read, again.put, again.views_changed, again.changes) == (0, 0, 0, [])
     # Loaded instead: its name is free again, types are those that were accepted.

@@ -26,8 +26,8 @@ TRAJECTORY = Link(LinkKind.TRAJECTORY, "20220304210001_abcde")
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadSession]:
     settings = settings_of(tmp_path_factory.mktemp("graph"))
-    with WarehouseConnection(settings).writing(), processing_bench(settings):
-        pass
+    with WarehouseConnection(settings).writing():
+        pass  # questions are asked beside trajectories
     with processing_bench(settings) as bench:
         stars = [(40, 40), (200, 60), (250, 200)]
         one, other = FF.format("210000"), FF.format("220000")
