@@ -55,6 +55,7 @@ from gmn_pipeline.settings import ObjectProcessingSettings
 from gmn_pipeline.sources.files import FileSource, SourceFile
 from gmn_pipeline.sources.files_in_folder import FolderFiles
 from gmn_pipeline.storage.files import alone, working_folder
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS
 
@@ -86,6 +87,7 @@ class Crawling:
         path = self.settings.data_dir / _LOCK
         path.parent.mkdir(parents=True, exist_ok=True)
         with alone(path, running), opened(self.settings) as workshop:
+            ddl.bring_up_to_date(self.lake)  # an earlier version made it with fewer tables
             yield workshop
 
     def save(self, crawl: Crawl) -> None:

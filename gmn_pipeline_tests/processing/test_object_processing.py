@@ -201,6 +201,21 @@ def test_the_mirror_follows_what_is_moved_deleted_and_restored(bench: Processing
     assert bench.ask(rows, stored.object_id) == [(2,)]
 
 
+def test_a_lake_of_an_earlier_version_gets_what_it_lacks(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    with processing_bench(settings) as bench:
+        bench.put("a.png", png(night_sky([(50, 50)])))
+        bench.process()
+        with bench.processing.lake.writing() as connection:
+            connection.execute("DROP VIEW edges")
+            connection.execute("DROP TABLE image_objects")
+            connection.execute("CREATE VIEW edges AS SELECT 1 AS source")
+    with processing_bench(settings) as bench:
+        bench.process()
+        assert bench.ask("SELECT count(*) FROM image_objects") == [(0,)]
+        assert ("label:source",) in bench.ask("SELECT target FROM edges")
+
+
 def test_a_lake_that_is_away_costs_an_object_no_try(
     bench: ProcessingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_all_that_is_connected_comes_with_its_steps(session: ReadSession) -> Non
     assert (steps["US0001"], steps["2022-03-04"], steps[f"previews/{one}.png.jpg"]) == (1, 1, 1)
     assert (steps[f"{one}.txt"], steps[f"{FF.format('220000')}.png"]) == (2, 2)
     assert steps[TRAJECTORY.key] == 3
+    assert f"{one}.png" not in steps
     assert "stars.png" not in steps  # it shows sources too, and that is no connection
     again = ask(session, "connected_to", what="trajectory:20220304210001_abcde", kind="object")
     assert names(again, "what") == [f"{one}.txt"]
