@@ -12,10 +12,9 @@ a rule of their container loads. Both say the same twice without doing anything 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from itertools import islice
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -61,6 +60,8 @@ from gmn_pipeline.warehouse.lakes import OBJECTS
 
 _LOCK = "objects_crawl.lock"
 _BATCH = 200
+_COPIED_BYTES = 256 << 20
+"""Of files of a bucket, so much is copied here at once; a larger one is copied alone."""
 _NO_TABLE = "It is no table."
 _OF_ONE_FILE = (FileIncomplete, NotPermitted, SourceFileMissing, SourceRefused)
 
@@ -125,7 +126,8 @@ class Crawling:
         changed = (file for file in listed.values() if _is_changed(file, known.get(file.path)))
         groups = self._groups(crawl)
         done.listed = len(listed)
-        while batch := list(islice(changed, _BATCH)):
+        most_bytes = None if isinstance(source, FolderFiles) else _COPIED_BYTES
+        for batch in _batches(changed, most_bytes):
             self._read_batch(crawl, source, workshop, batch, groups, done)
             on_batch(done)
         done.unchanged = done.listed - done.read - done.failed
@@ -221,6 +223,20 @@ class Crawling:
         )  # fmt: skip
         folder.mkdir()
         return Task(stored, path, folder), file
+
+
+def _batches(files: Iterable[SourceFile], most_bytes: int | None) -> Iterator[list[SourceFile]]:
+    batch: list[SourceFile] = []
+    size_bytes = 0
+    for file in files:
+        is_too_large = most_bytes is not None and size_bytes + file.size_bytes > most_bytes
+        if batch and (len(batch) >= _BATCH or is_too_large):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(file)
+        size_bytes += file.size_bytes
+    if batch:
+        yield batch
 
 
 def _write(copy: IO[bytes], piece: bytes) -> None:

@@ -17,6 +17,7 @@ from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import (
     ObjectMissing,
     ObjectRefused,
+    QueryFailed,
     QueryRefused,
     ServiceRunning,
     SourceUnavailable,
@@ -118,6 +119,8 @@ def test_many_files_are_proposed_accepted_and_asked_where_they_lie_or_loaded(ben
     bench.write("weather/6.parquet", "SELECT 6 AS n, 'warm' AS temp")
     bench.write("stars/0.csv", "SELECT 'US0009' AS station, 3 AS stars")
     (bench.folder / "weather" / "1.parquet").unlink()
+    with pytest.raises(QueryFailed, match=r"weather/1.parquet is not there any more"):
+        bench.asked("SELECT sum(n) FROM objects.ff_meteo")
     done = bench.crawl()
     assert (done.listed, done.read, done.unchanged, done.gone, done.put) == (13, 3, 10, 1, 1)
     assert [(c.kind.value, c.column, c.after) for c in done.changes] == [
