@@ -78,6 +78,8 @@ def _all(folder: Path) -> Iterator[tuple[str, float]]:
             done = crawling.crawl(crawl, workshop)
         assert not done.failures, done.failures
 
+    with crawling.lake.writing():
+        pass  # a lake is made once
     time.sleep(2.5)  # files that changed just now would be read again
     yield "crawl: schemas of all files, tables proposed", _timed(look)
     yield "crawl again: nothing changed", _timed(look)
@@ -87,11 +89,19 @@ def _all(folder: Path) -> Iterator[tuple[str, float]]:
         crawling.tables.decide(crawl, name, TableState.VIEW)
     yield "crawl: views in place", _timed(look)
     yield "all rows read by the views", _timed(lambda: _ask(crawling, names))
-    crawling.tables.decide(crawl, names[0], TableState.LOADED, "loaded")
-    yield "crawl: a quarter of the files put as objects", _timed(look)
+    some = Crawl(
+        "some", crawl.url, "bench", "files", "table_a/0000*", accepted_as=TableState.LOADED
+    )
+    crawling.save(some)
+
+    def put() -> None:
+        with crawling.working() as workshop:
+            assert crawling.crawl(some, workshop).put
+
+    yield "crawl: one of forty files put as objects", _timed(put)
     processing = ObjectProcessing(settings, _BY)
     with processing.working() as workshop:
-        yield "a quarter of the files loaded", _timed(lambda: processing.process_all(workshop))
+        yield "these loaded", _timed(lambda: processing.process_all(workshop))
 
 
 def _ask(crawling: Crawling, names: list[str]) -> None:

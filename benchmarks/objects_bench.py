@@ -74,7 +74,7 @@ def _all(
         yield from _small(folder / "small", small)
     if network_mb:
         (folder / "network").mkdir()
-        _fill(folder / "network" / "large.bin", network_mb)
+        fill(folder / "network" / "large.bin", network_mb)
         yield from by_network(folder / "network", folder / "network" / "large.bin")
     if objects:
         yield from _many(folder / "many", objects)

@@ -155,6 +155,23 @@ def restore(
     print_done(f"Restored {stored.name}, version {stored.version}.")
 
 
+class _Sayable(StrEnum):
+    """What can be taken back as a whole."""
+
+    METADATA = "metadata"
+    TIME = "time"
+    PLACE = "place"
+    APPLICATION = "application"
+
+
+_NOTHING: dict[_Sayable, dict[str, Any]] = {
+    _Sayable.METADATA: {"metadata": {}},
+    _Sayable.TIME: {"observed_from_utc": None, "observed_until_utc": None},
+    _Sayable.PLACE: {"latitude_deg": None, "longitude_deg": None},
+    _Sayable.APPLICATION: {"application": ""},
+}
+
+
 def describe(
     what: Annotated[str, typer.Argument(metavar="PROJECT/CONTAINER/NAME", help="What.")],
     metadata: Metadata = None,

@@ -12,10 +12,9 @@ a rule of their container loads. Both say the same twice without doing anything 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from itertools import islice
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -55,11 +54,14 @@ from gmn_pipeline.settings import ObjectProcessingSettings
 from gmn_pipeline.sources.files import FileSource, SourceFile
 from gmn_pipeline.sources.files_in_folder import FolderFiles
 from gmn_pipeline.storage.files import alone, working_folder
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS
 
 _LOCK = "objects_crawl.lock"
 _BATCH = 200
+_COPIED_BYTES = 256 << 20
+"""Of files of a bucket, so much is copied here at once; a larger one is copied alone."""
 _NO_TABLE = "It is no table."
 _OF_ONE_FILE = (FileIncomplete, NotPermitted, SourceFileMissing, SourceRefused)
 
@@ -86,6 +88,7 @@ class Crawling:
         path = self.settings.data_dir / _LOCK
         path.parent.mkdir(parents=True, exist_ok=True)
         with alone(path, running), opened(self.settings) as workshop:
+            ddl.bring_up_to_date(self.lake)  # an earlier version made it with fewer tables
             yield workshop
 
     def save(self, crawl: Crawl) -> None:
@@ -123,7 +126,8 @@ class Crawling:
         changed = (file for file in listed.values() if _is_changed(file, known.get(file.path)))
         groups = self._groups(crawl)
         done.listed = len(listed)
-        while batch := list(islice(changed, _BATCH)):
+        most_bytes = None if isinstance(source, FolderFiles) else _COPIED_BYTES
+        for batch in _batches(changed, most_bytes):
             self._read_batch(crawl, source, workshop, batch, groups, done)
             on_batch(done)
         done.unchanged = done.listed - done.read - done.failed
@@ -200,8 +204,7 @@ class Crawling:
     ) -> tuple[Task, SourceFile]:
         """What the processor of tables is given: a file where it is, or a copy of one of a
         bucket."""
-        folder.mkdir()
-        path = folder / "copy"
+        path = folder.with_suffix(".copy")
         if isinstance(source, FolderFiles):
             path = source.folder / file.path
         else:
@@ -218,9 +221,22 @@ class Crawling:
             0, ObjectName(crawl.project, crawl.container, "file"), 1,
             Content("", file.size_bytes), Description(kind), utc_now(), self.by.who,
         )  # fmt: skip
-        work = folder / "work"
-        work.mkdir()
-        return Task(stored, path, work), file
+        folder.mkdir()
+        return Task(stored, path, folder), file
+
+
+def _batches(files: Iterable[SourceFile], most_bytes: int | None) -> Iterator[list[SourceFile]]:
+    batch: list[SourceFile] = []
+    size_bytes = 0
+    for file in files:
+        is_too_large = most_bytes is not None and size_bytes + file.size_bytes > most_bytes
+        if batch and (len(batch) >= _BATCH or is_too_large):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(file)
+        size_bytes += file.size_bytes
+    if batch:
+        yield batch
 
 
 def _write(copy: IO[bytes], piece: bytes) -> None:

@@ -55,6 +55,7 @@ from gmn_pipeline.schemas.objects import (
 from gmn_pipeline.settings import ObjectProcessingSettings
 from gmn_pipeline.storage.contents import HashingWriter
 from gmn_pipeline.storage.files import alone, is_locked, working_folder
+from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS
 from gmn_pipeline.warehouse.objects.loading import (
@@ -102,6 +103,7 @@ class ObjectProcessing:
         self.lake = WarehouseConnection(settings, OBJECTS)
         self._readings = ObjectReadings(settings, self.lake)
         self._marks = SourceMarks(self.objects.database)
+        self._is_current = False
         self._mirrored = 0  # up to which operation, as far as is known here
 
     def waiting(self, most: int) -> list[tuple[StoredObject, list[str]]]:
@@ -140,6 +142,9 @@ class ObjectProcessing:
         Raises RetryableError if a lake or database is away: that is no object's fault.
         """
         done = Processed()
+        if not self._is_current:  # an earlier version made the lake with fewer tables
+            ddl.bring_up_to_date(self.lake)
+            self._is_current = True
         waiting = self.waiting(self.settings.objects_process_batch)
         changed, _ = self.runs.mark()
         if waiting or changed > self._mirrored:

@@ -23,7 +23,12 @@ from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.object_tables import OBJECT_READINGS
 from gmn_pipeline.schemas.objects import StoredObject
 from gmn_pipeline.schemas.quantities import NAME_OF_SPELLING, QUANTITY
-from gmn_pipeline.schemas.station_readings import SENT_FIELDS, STATION_READING_MESSAGES
+from gmn_pipeline.schemas.station_readings import (
+    EARLIEST,
+    LATEST,
+    SENT_FIELDS,
+    STATION_READING_MESSAGES,
+)
 from gmn_pipeline.schemas.table_messages import to_fields
 from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.streams.station_readings import checked
@@ -62,7 +67,10 @@ class ObjectReadings:
         ]
         rows = readings_of(pl.concat(values), stored) if values else _none()
         good, reasons = checked(to_fields(rows, STATION_READING_MESSAGES))
-        done = self._replace(stored.object_id, good, self._span(stored.object_id))
+        former = self._span(stored.object_id)
+        if former is None and stored.version > 1 and good.height:
+            former = (EARLIEST, LATEST)  # whoever put a former version's may have been killed then
+        done = self._replace(stored.object_id, good, former)
         remark = ""
         if reasons:
             told = sorted({why for some in reasons.values() for why in some})[:_REASONS_TOLD]

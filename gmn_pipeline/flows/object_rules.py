@@ -50,7 +50,7 @@ def accept(
     if Tables not in map(type, of_type(stored.description.content_type)):
         raise ObjectRefused(
             f"{stored.name} is no table: it is {stored.description.content_type}.",
-            remedy="Tables come from CSV, TSV, JSON, NDJSON and Parquet.",
+            remedy="Tables come from CSV, TSV, JSON, NDJSON, Parquet and spreadsheets.",
         )
     place = stored.name
     rules = dict(runs.rules(place.project, place.container))

@@ -36,7 +36,7 @@ class JsonReadings:
     """See above."""
 
     name = "json_readings"
-    version = 1
+    version = 2
     content_types = ("application/json", _NDJSON)
 
     def process(self, task: Task) -> Outcome:

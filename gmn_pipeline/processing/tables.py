@@ -10,10 +10,12 @@ spreadsheet it loads each sheet into `<container>_weather_<sheet>`, or the one t
 or that the rule names (`"sheet": "Data"`), into `<container>_weather`.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,12 +132,26 @@ def _is_list(path: Path) -> bool:
 
 @contextmanager
 def _duckdb(folder: Path) -> "Iterator[duckdb.DuckDBPyConnection]":
-    with duckdb.connect(":memory:") as db:
-        db.execute(f"SET temp_directory = {sql_text(str(folder))}")
-        db.execute("SET threads = 1")  # rows keep the order of the file
-        db.execute("SET TimeZone = 'UTC'")
-        db.execute("SET autoinstall_known_extensions = false")
-        yield db
+    """A DuckDB that puts what it cannot hold into the folder: the same one for all files of a
+    process, since to make one takes longer than to read a small file's schema."""
+    to_folder = f"SET temp_directory = {sql_text(str(folder))}"
+    try:
+        _of_process(os.getpid()).execute(to_folder)
+    except duckdb.Error:  # it has put something into a former one
+        _of_process.cache_clear()
+        _of_process(os.getpid()).execute(to_folder)
+    yield _of_process(os.getpid())
+
+
+@cache
+def _of_process(process_id: int) -> duckdb.DuckDBPyConnection:
+    """A fork must not use what its parent made."""
+    del process_id
+    db = duckdb.connect(":memory:")
+    db.execute("SET threads = 1")  # rows keep the order of the file
+    db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET autoinstall_known_extensions = false")
+    return db
 
 
 def _source(kind: str, path: Path, types: Mapping[str, str] | None = None) -> str:

@@ -276,9 +276,19 @@ def _unknown(kind: object) -> QueryRefused:
 
 def failed(message: str) -> QueryFailed:
     """DuckDB's own error as a sentence."""
+    gone = _OUT_OF_REACH.search(message)
+    if gone:  # of a view over files where they lie: a query itself names none
+        return QueryFailed(
+            f"{gone[1]} is not there any more.",
+            remedy="'gmn objects crawl NAME' brings the view up to date that reads it.",
+        )
     return QueryFailed(_sentence(message))
 
 
+# A closed DuckDB takes a file that is gone for a folder that it may not look into.
+_OUT_OF_REACH = re.compile(
+    r'Cannot access file "(.+?)(?:/\*\*/\*\.\w+)?" - file system operations are disabled'
+)
 _KIND = re.compile(r"[A-Z][\w ]* Error: ")
 
 

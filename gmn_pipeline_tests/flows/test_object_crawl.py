@@ -17,6 +17,7 @@ from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import (
     ObjectMissing,
     ObjectRefused,
+    QueryFailed,
     QueryRefused,
     ServiceRunning,
     SourceUnavailable,
@@ -73,6 +74,8 @@ class Bench:
     def asked(self, sql: str) -> list[tuple[Any, ...]]:
         """As `gmn sql` asks: closed to all files but those of the lakes and of views."""
         settings = self.lake.objects.settings
+        with WarehouseConnection(settings).writing():
+            pass  # what is asked is beside trajectories
         with WarehouseConnection(settings).standing() as standing, standing.reading():
             standing.attach()
             standing.attach_beside(WarehouseConnection(settings, OBJECTS))
@@ -86,8 +89,6 @@ class Bench:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(FolderFiles.__init__, "__defaults__", (0.0,))  # files settle at once
     settings = settings_of(tmp_path)
-    with WarehouseConnection(settings).writing(), processing_bench(settings) as lake:
-        pass
     with processing_bench(settings) as lake:
         yield Bench(tmp_path / "in", lake, Crawling(settings, PERSON))
 
@@ -118,6 +119,8 @@ def test_many_files_are_proposed_accepted_and_asked_where_they_lie_or_loaded(ben
     bench.write("weather/6.parquet", "SELECT 6 AS n, 'warm' AS temp")
     bench.write("stars/0.csv", "SELECT 'US0009' AS station, 3 AS stars")
     (bench.folder / "weather" / "1.parquet").unlink()
+    with pytest.raises(QueryFailed, match=r"weather/1.parquet is not there any more"):
+        bench.asked("SELECT sum(n) FROM objects.ff_meteo")
     done = bench.crawl()
     assert (done.listed, done.read, done.unchanged, done.gone, done.put) == (13, 3, 10, 1, 1)
     assert [(c.kind.value, c.column, c.after) for c in done.changes] == [
@@ -125,8 +128,8 @@ def test_many_files_are_proposed_accepted_and_asked_where_they_lie_or_loaded(ben
     ]  # fmt: skip
     assert "temp was DOUBLE and is VARCHAR" in done.failures["weather/6.parquet"]
     bench.lake.process()
-    assert bench.asked("SELECT count(*), sum(n), max(wind) FROM objects.ff_meteo") == [(5, 14, 7.5)]
-    assert bench.asked("SELECT count(*), max(station) FROM objects.ff_stars") == [(5, "US0009")]
+    assert bench.lake.ask("SELECT count(*), sum(n), max(wind) FROM ff_meteo") == [(5, 14, 7.5)]
+    assert bench.lake.ask("SELECT count(*), max(station) FROM ff_stars") == [(5, "US0009")]
     again = bench.crawl()
     assert (again.read, again.put, again.views_changed, again.changes) == (0, 0, 0, [])
     # Loaded instead: its name is free again, types are those that were accepted.

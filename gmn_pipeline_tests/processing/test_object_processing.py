@@ -15,10 +15,11 @@ from sqlalchemy import Engine, event
 
 from gmn_pipeline.database.object_runs import MADE_BY, RunState
 from gmn_pipeline.database.object_search import Search
-from gmn_pipeline.errors import ObjectMissing, ServiceRunning, WarehouseBusy
+from gmn_pipeline.errors import ObjectMissing, ObjectRefused, ServiceRunning, WarehouseBusy
 from gmn_pipeline.flows.object_processing import ObjectProcessing
 from gmn_pipeline.flows.object_rules import reprocess
 from gmn_pipeline.processing import outcomes
+from gmn_pipeline.processing.processor import Task
 from gmn_pipeline.processing.registry import processors
 from gmn_pipeline.schemas.objects import OperationKind
 from gmn_pipeline.settings import Settings
@@ -116,6 +117,30 @@ def test_an_object_that_hangs_crashes_or_takes_too_much_fails_alone_and_is_not_t
     assert not bench.process().failures  # they had their tries
 
 
+def test_of_many_in_one_process_those_that_end_it_fail_alone(
+    bench: ProcessingBench, tmp_path: Path
+) -> None:
+    tasks = []
+    for what in ("fine", "leave", "crash", "fine", "memory", "fine"):
+        stored = bench.put(f"many/{what}.config", f"[x] {what}")
+        folder = tmp_path / str(len(tasks))
+        folder.mkdir()
+        path = bench.objects.landing.contents.local_path(stored.content)
+        assert path is not None
+        tasks.append(Task(stored, path, folder))
+    told = [
+        str(one) if isinstance(one, ObjectRefused) else one[0].found.metadata["what"]
+        for one in bench.workshop.process_many("trouble", tasks)
+    ]
+    assert [told[at] for at in (0, 3, 5)] == ["fine"] * 3
+    assert [told[at].split(":")[0].split(" by SIG")[0] for at in (1, 2)] == [
+        "ValueError",
+        "It ended",
+    ]
+    assert "200 MB" in told[4]
+    bench.process()  # what was put here is read as all else
+
+
 def test_what_reads_strangers_files_can_write_nowhere_else(bench: ProcessingBench) -> None:
     bench.put("outside.config", "[x] outside")
     bench.process()
@@ -174,6 +199,21 @@ def test_the_mirror_follows_what_is_moved_deleted_and_restored(bench: Processing
     bench.process()
     assert bench.ask(name, stored.object_id) == [("moved.config", now.version)]
     assert bench.ask(rows, stored.object_id) == [(2,)]
+
+
+def test_a_lake_of_an_earlier_version_gets_what_it_lacks(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    with processing_bench(settings) as bench:
+        bench.put("a.png", png(night_sky([(50, 50)])))
+        bench.process()
+        with bench.processing.lake.writing() as connection:
+            connection.execute("DROP VIEW edges")
+            connection.execute("DROP TABLE image_objects")
+            connection.execute("CREATE VIEW edges AS SELECT 1 AS source")
+    with processing_bench(settings) as bench:
+        bench.process()
+        assert bench.ask("SELECT count(*) FROM image_objects") == [(0,)]
+        assert ("label:source",) in bench.ask("SELECT target FROM edges")
 
 
 def test_a_lake_that_is_away_costs_an_object_no_try(

@@ -22,7 +22,7 @@ SELECT kind, CASE WHEN c.object_id IS NULL THEN key
     ELSE project || '/' || container || '/' || name END AS what, min(steps) AS steps
 FROM reached JOIN objects.nodes n USING (node) LEFT JOIN objects.catalogue c
   ON c.object_id = n.object_id
-WHERE steps > 0 AND ($kind = 'any' OR kind = $kind)
-GROUP BY ALL
+WHERE $kind = 'any' OR kind = $kind
+GROUP BY ALL HAVING min(reached.steps) > 0
 ORDER BY steps, kind, what
 LIMIT $count
