@@ -9,8 +9,9 @@ import json as json_module
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 

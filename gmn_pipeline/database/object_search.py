@@ -24,8 +24,9 @@ from gmn_pipeline.database.object_rows import (
     some_at_once,
     stored_object,
 )
+from gmn_pipeline.database.object_runs import LATE
 from gmn_pipeline.database.tables import CONTAINERS, OBJECT_OPERATIONS, OBJECT_VERSIONS, OBJECTS
-from gmn_pipeline.schemas.objects import Operation, StoredObject
+from gmn_pipeline.schemas.objects import Operation, OperationKind, StoredObject
 
 __all__ = ["Folder", "Interval", "ObjectSearch", "Search"]
 
@@ -119,6 +120,24 @@ class ObjectSearch:
                 found.append(Folder(name[len(folder) : -1], objects))
                 last = name + LAST
         return found
+
+    def gone_from(self, projects: Collection[str], operation: int, most: int) -> frozenset[int]:
+        """Objects that operations with later numbers deleted or moved, and that are in none of
+        these projects now; up to so many."""
+        number, kind = OBJECT_OPERATIONS.c.number, OBJECT_OPERATIONS.c.kind
+        leaving = [OperationKind.MOVE.value, OperationKind.DELETE.value]
+        moved = select(OBJECT_OPERATIONS.c.object_id).where(
+            number > operation - LATE, kind.in_(leaving),
+            OBJECT_OPERATIONS.c.object_id.is_not(None),
+        )  # fmt: skip
+        there = (
+            select(OBJECTS.c.object_id)
+            .join(CONTAINERS, CONTAINERS.c.container_id == OBJECTS.c.container_id)
+            .where(OBJECTS.c.live_name.is_not(None), CONTAINERS.c.project.in_(projects))
+        )
+        query = moved.where(OBJECT_OPERATIONS.c.object_id.not_in(there)).distinct().limit(most)
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(query)) if connection else frozenset()
 
     def operations(
         self,

@@ -18,6 +18,15 @@ ended; why it did not."""
 
 
 @dataclass(frozen=True)
+class Visible:
+    """Objects that somebody may see: those of these projects. `gone`: objects that the catalogue in
+    the lake has in one of them, and that are deleted or elsewhere by now."""
+
+    projects: frozenset[str]
+    gone: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Request:
     """One query and its limits. It comes after the settings that say where the warehouse is."""
 
@@ -33,5 +42,5 @@ class Request:
     """Whether the process is to wait for another query afterwards."""
     with_objects: bool = False
     """Whether it may ask the tables of objects, be they of projects that are not public."""
-    projects: frozenset[str] | None = None
-    """Instead of that: the projects whose objects it may ask. None: there are no objects."""
+    visible: Visible | None = None
+    """Instead of that: which objects it may ask. None: there are none."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from gmn_pipeline.errors import WarehouseBusy
 from gmn_pipeline.queries.answer import Answer, Cancellation
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.queries.statement import may_ask
@@ -55,19 +56,19 @@ class QueryPool:
         *,
         limits: Limits,
         snapshot: int | None = None,
-        projects: frozenset[str] | None = None,
+        visible: Visible | None = None,
         cancellation: Cancellation | None = None,
     ) -> Answer:
         """See `QueryProcess.ask`. A process that answered before may have opened what is not there
         any more: then another one is asked, a new one in the end."""
-        needs_new = projects is not None or may_ask(sql, READINGS.name)
+        needs_new = visible is not None or may_ask(sql, READINGS.name)
         while True:
             process = self._take(is_new=needs_new)
             is_new = not process.answered
             try:
                 return process.ask(
                     self._settings, sql, parameters, limits=limits, snapshot=snapshot,
-                    hidden=self._hidden, projects=projects, cancellation=cancellation,
+                    hidden=self._hidden, visible=visible, cancellation=cancellation,
                     take_back=self._take_back,
                 )  # fmt: skip
             except WarehouseBusy:

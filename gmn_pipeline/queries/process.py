@@ -26,7 +26,7 @@ import pyarrow as pa
 from gmn_pipeline import errors
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryLimit
 from gmn_pipeline.queries.answer import Answer, Cancellation
-from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
+from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request, Visible
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.start import start_worker
 from gmn_pipeline.settings import Settings, WarehouseSettings
@@ -98,12 +98,12 @@ class QueryProcess:
         hidden: frozenset[str] = frozenset(),
         lake: Lake = WAREHOUSE,
         with_objects: bool = False,
-        projects: frozenset[str] | None = None,
+        visible: Visible | None = None,
         cancellation: Cancellation | None = None,
         take_back: Callable[["QueryProcess"], None] | None = None,
     ) -> Answer:
         """See the function of this name. `with_objects`: for who may see all projects' objects;
-        `projects`: for who may see those of these. Such a process answers nobody else.
+        `visible`: for who may see some of them. Such a process answers nobody else.
 
         `lake`: the one whose tables need no name before theirs, if it did not get ready before.
         `take_back` is called once, when the query is over, however it ended: with the process,
@@ -121,7 +121,7 @@ class QueryProcess:
             hidden,
             more_may_come=take_back is not None,
             with_objects=with_objects,
-            projects=projects,
+            visible=visible,
         )
         over = self.close if take_back is None else _Once(self._over, cancellation, take_back)
         try:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import duckdb
 
 from gmn_pipeline.errors import QueryFailed, WarehouseBusy
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.schemas.object_tables import (
@@ -39,10 +40,9 @@ _FIRST = (OBJECT_ID.name, VERSION.name, "row_number")
 
 
 def copy_visible(
-    standing: Standing, lake: WarehouseConnection, projects: frozenset[str], sql: str,
-    limits: Limits,
+    standing: Standing, lake: WarehouseConnection, visible: Visible, sql: str, limits: Limits,
 ) -> None:  # fmt: skip
-    """Copy what objects of these projects have in the tables that a query may name, as
+    """Copy what these objects have in the tables that a query may name, as
     `objects.<table>`. Raises QueryLimit, or MemoryError."""
     connection = standing.connection
     connection.execute(f"SET memory_limit = '{limits.memory_mb}MB'")
@@ -54,7 +54,7 @@ def copy_visible(
     timer.start()
     try:
         connection.execute("BEGIN")  # one state of the lake
-        for statement in _statements(connection, projects, sql):
+        for statement in _statements(connection, visible, sql):
             connection.execute(statement)
         connection.execute("COMMIT")
         connection.execute(f"USE {OBJECTS.name}")
@@ -80,18 +80,16 @@ def copy_visible(
     standing.copied.append(OBJECTS.name)
 
 
-def _statements(
-    connection: duckdb.DuckDBPyConnection, projects: frozenset[str], sql: str
-) -> Iterator[str]:
-    names = ", ".join(map(sql_text, sorted(projects))) or "NULL"
+def _statements(connection: duckdb.DuckDBPyConnection, visible: Visible, sql: str) -> Iterator[str]:
+    names = ", ".join(map(sql_text, sorted(visible.projects))) or "NULL"
     is_visible = f"project IN ({names})"
+    gone = ", ".join(map(str, sorted(visible.gone)))
+    is_there = f"{is_visible} AND object_id NOT IN ({gone})" if gone else is_visible
     of_visible = f"object_id IN (SELECT object_id FROM {_IDS})"
     as_graph = any(may_ask(sql, view.name) for view in OBJECT_VIEWS)
-    yield (
-        f"CREATE TABLE {_IDS} AS SELECT object_id FROM {_ALL}.{CATALOGUE.name} WHERE {is_visible}"
-    )
+    yield (f"CREATE TABLE {_IDS} AS SELECT object_id FROM {_ALL}.{CATALOGUE.name} WHERE {is_there}")
     conditions = {
-        CATALOGUE.name: is_visible,
+        CATALOGUE.name: is_there,
         PROVENANCE.name: f"{of_visible} AND made_id IN (SELECT object_id FROM {_IDS})",
         LOADED_COLUMNS.name: is_visible, LOADS.name: of_visible,
         **{table.name: of_visible for table in PROCESSED_TABLES},

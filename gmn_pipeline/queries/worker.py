@@ -101,7 +101,7 @@ class _Queries:
 
     def _objects(self, request: Request) -> list[WarehouseConnection]:
         """The lake of objects, if the query may be about some of them."""
-        if request.projects is None or not may_ask(request.sql, OBJECTS.name):
+        if request.visible is None or not may_ask(request.sql, OBJECTS.name):
             return []
         return lakes_beside(self._settings, (OBJECTS,))
 
@@ -111,7 +111,7 @@ class _Queries:
         their catalogue's log may be another file by then. And never with what somebody else may
         not see."""
         kept_mb = (address_space() - self._space) >> 20
-        is_for_all = request.projects is None and not self._standing.beside
+        is_for_all = request.visible is None and not self._standing.beside
         return request.more_may_come and is_for_all and kept_mb < BESIDE_MB
 
     def _opened(
@@ -125,13 +125,12 @@ class _Queries:
                 self._standing.attach(snapshot=request.snapshot)
                 for other in beside:
                     self._standing.attach_beside(other)
-                for lake in objects:
+                if request.visible is not None and objects:
+                    # Not for everybody's queries: it imports what takes a moment.
                     from gmn_pipeline.queries.visible import copy_visible
 
-                    copy_visible(
-                        self._standing, lake, request.projects or frozenset(), request.sql,
-                        request.limits,
-                    )  # fmt: skip
+                    (lake,) = objects
+                    copy_visible(self._standing, lake, request.visible, request.sql, request.limits)
                 written = self._standing.reach().written
                 self._written = {path: _identity(path) for path in written}
                 self._session = confined(
@@ -141,7 +140,7 @@ class _Queries:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             self._space = address_space()
             limit_memory(request.limits.memory_mb)
-        elif request.projects is not None:
+        elif request.visible is not None:
             raise WarehouseBusy("What one may see is copied into a process that is new.")
         else:
             self._must_be_in_reach()

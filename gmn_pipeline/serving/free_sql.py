@@ -9,17 +9,19 @@ import re
 from collections.abc import Sequence
 
 from gmn_pipeline.errors import QueryFailed
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.statement import EXPLAIN, may_ask
 from gmn_pipeline.queries.states import Snapshot
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.schemas.tables import WAREHOUSE_TABLES
 from gmn_pipeline.serving.objects.rights import Need, refusal
-from gmn_pipeline.serving.problems import Problem, problem_of
+from gmn_pipeline.serving.problems import Problem, problem_of, unavailable
 from gmn_pipeline.serving.rest_api import habits
 from gmn_pipeline.serving.routes import Asked
 from gmn_pipeline.serving.work import Fetched
 from gmn_pipeline.warehouse.lakes import OBJECTS
+from gmn_pipeline.warehouse.objects.mirror import mark
 from gmn_pipeline.warehouse.views import VIEWS
 
 _FIELDS = {relation.name: relation.fields for relation in WAREHOUSE_TABLES} | {
@@ -29,6 +31,8 @@ NAMES = frozenset(_FIELDS) | {field.name for fields in _FIELDS.values() for fiel
 """Of tables, views and columns."""
 
 
+_MOST_GONE = 10_000
+"""So many objects are left out one by one."""
 _SHOW_TABLES = re.compile(r"\s*SHOW\s+TABLES\s*;?\s*", re.IGNORECASE)
 
 
@@ -50,30 +54,39 @@ def parts(sql: str) -> tuple[str, str]:
 
 async def fetch(
     asked: Asked, snapshot: Snapshot, sql: str, values: Parameters, *, rows: int,
-    projects: frozenset[str] | None = None,
+    visible: Visible | None = None,
 ) -> Fetched:  # fmt: skip
     """Ask; what SQLite takes and DuckDB does not is told with what to write instead."""
     try:
         return await asked.work.fetch_free(
-            asked.request, snapshot, sql, values, rows=rows, projects=projects
+            asked.request, snapshot, sql, values, rows=rows, visible=visible
         )
     except Problem as problem:
         raise _hinting(problem) from problem
 
 
-async def visible_objects(asked: Asked, sql: str) -> frozenset[str] | None:
-    """The projects whose objects a query may be about; None if it is about no objects.
+async def visible_objects(asked: Asked, sql: str) -> Visible | None:
+    """The objects that a query may be about; None if it is about none.
 
-    Raises Problem (401) for a token that is none.
+    Raises Problem: 401 for a token that is none, 503 where the lake is far behind.
     """
     if not may_ask(sql, OBJECTS.name):
         return None
-    service = asked.work.objects
+    service, lake = asked.work.objects, asked.work.object_tables
     asker = await service.run(lambda: service.rights.asker(asked.request))
     denied = refusal(asker, Need.LIST, "", lambda: False)
     if denied is not None:
         raise denied
-    return frozenset(await service.run(lambda: service.visible(asker)))
+
+    def found() -> Visible:
+        projects = frozenset(service.visible(asker))
+        gone = service.lake.search.gone_from(projects, mark(lake), _MOST_GONE + 1)
+        return Visible(projects, gone)
+
+    visible = await service.run(found)
+    if len(visible.gone) > _MOST_GONE:
+        raise unavailable("The tables of objects are being brought up to date.")
+    return visible
 
 
 def _hinting(problem: Problem) -> Problem:

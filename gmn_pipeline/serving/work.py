@@ -23,6 +23,7 @@ from gmn_pipeline.database.ledger import open_ledger
 from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
@@ -44,7 +45,8 @@ from gmn_pipeline.serving.streaming import Pieces, Streamed
 from gmn_pipeline.serving.tap.jobs.runner import Runner
 from gmn_pipeline.settings import ServingSettings, Settings
 from gmn_pipeline.storage.object_store import ObjectStore
-from gmn_pipeline.warehouse.lakes import READINGS, WAREHOUSE
+from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS, WAREHOUSE
 
 T = TypeVar("T")
 
@@ -87,6 +89,7 @@ class Work:
         self.annotations = AnnotationStore(database)
         self.dashboards = DashboardStore(database)
         self.objects = ObjectService(settings, is_on_loopback=is_on_loopback)
+        self.object_tables = WarehouseConnection(settings, OBJECTS)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)
         self._pool = QueryPool(settings, settings.serve_sql_queries, _HIDDEN)
@@ -161,11 +164,11 @@ class Work:
         parameters: Parameters = (),
         *,
         rows: int,
-        projects: frozenset[str] | None = None,
+        visible: Visible | None = None,
     ) -> Fetched:
         """Up to so many rows of a query that holds text of a client. Raises Problem.
 
-        `projects`: those whose objects it may ask; without it there are none. What is answered
+        `visible`: which objects it may ask; without it there are none. What is answered
         then is for who asked, and nobody else.
         """
         limits = Limits(
@@ -174,7 +177,7 @@ class Work:
         )  # fmt: skip
 
         def ask(cancellation: Cancellation) -> Fetched:
-            with self.ask_free(snapshot, sql, parameters, limits, cancellation, projects) as answer:
+            with self.ask_free(snapshot, sql, parameters, limits, cancellation, visible) as answer:
                 table = pa.Table.from_batches(list(_not_too_much(answer)), answer.schema)
                 return Fetched(table, answer.truncated)
 
@@ -187,7 +190,7 @@ class Work:
         parameters: Parameters,
         limits: Limits,
         cancellation: Cancellation,
-        projects: frozenset[str] | None = None,
+        visible: Visible | None = None,
     ) -> Answer:
         """Begin to answer a query that holds text of a client; close the answer.
 
@@ -195,7 +198,7 @@ class Work:
         there any more: then something may have been missing.
         """
         answer = self._pool.ask(
-            sql, parameters, limits=limits, snapshot=snapshot.id, projects=projects,
+            sql, parameters, limits=limits, snapshot=snapshot.id, visible=visible,
             cancellation=cancellation,
         )  # fmt: skip
 

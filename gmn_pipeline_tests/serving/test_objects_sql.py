@@ -12,7 +12,9 @@ import pytest
 from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.errors import GmnError, QueryFailed, QueryRefused
+from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.landing.objects import Staged
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.session import ReadSession, confined
 from gmn_pipeline.queries.visible import copy_visible
@@ -94,7 +96,7 @@ def inside(settings: Settings) -> Iterator[Inside]:
     lake = WarehouseConnection(settings, OBJECTS)
     with WarehouseConnection(settings).standing() as standing, standing.reading([lake]):
         standing.attach()
-        copy_visible(standing, lake, frozenset({"open"}), ALL_NAMED, LIMITS)
+        copy_visible(standing, lake, Visible(frozenset({"open"})), ALL_NAMED, LIMITS)
         yield Inside(standing, confined(standing, LIMITS, data_dir=settings.data_dir))
 
 
@@ -227,6 +229,11 @@ def test_each_sees_what_they_may_read(settings: Settings) -> None:
             reply = server.get(path, parameters, headers=known["op"])
             assert reply.status == 400, path
             assert b".md" not in reply.body
+        # What was moved to where they may not read is gone at once, though the lake has it still.
+        catalogue = opened_objects(settings).catalogue
+        seen = catalogue.object(ObjectName("open", "open", "seen.md"))
+        catalogue.move(seen, ObjectName("cams", "ff", "seen.md"), PERSON)
+        assert ask("nobody", sql + ", (SELECT 1 FROM objects.documents)").json["rows"] == []
         # A process that has answered others is asked next: it knows no objects.
         assert ask("op", "SELECT 1 AS one").json["rows"] == [[1]]
         assert json.loads(ask("nobody", "SELECT 1 AS one").body)["rows"] == [[1]]

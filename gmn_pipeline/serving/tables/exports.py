@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gmn_pipeline.errors import FormatRefused
 from gmn_pipeline.queries.answer import Answer
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS, Field
 from gmn_pipeline.serving import free_sql
@@ -98,10 +99,10 @@ async def exported(
     known: Sequence[Field],
     *,
     is_free: bool = False,
-    projects: frozenset[str] | None = None,
+    visible: Visible | None = None,
 ) -> Response:
     """The answer to a query in a format, as it comes; `is_free`: it holds text of a client;
-    `projects`: see `Work.fetch_free`.
+    `visible`: see `Work.fetch_free`.
 
     Raises Problem before it begins.
     """
@@ -133,7 +134,7 @@ async def exported(
     async def found() -> Fetched:
         most = asked.work.settings.serve_sql_rows
         fetched = await free_sql.fetch(
-            asked, stamp.snapshot, sql, values, rows=most, projects=projects
+            asked, stamp.snapshot, sql, values, rows=most, visible=visible
         )
         if fetched.truncated:
             # What has an end must be whole, and most formats cannot say that they are not.

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pyarrow as pa
 from starlette.responses import Response
 
+from gmn_pipeline.queries.frames import Visible
 from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.serving import free_sql
@@ -78,10 +79,10 @@ async def _stamp(asked: Asked) -> Stamp:
 
 async def _page(asked: Asked) -> Response:
     stamp = await _stamp(asked)
-    projects = await free_sql.visible_objects(asked, asked.text(_SQL.name) or "")
-    if projects is None:
+    visible = await free_sql.visible_objects(asked, asked.text(_SQL.name) or "")
+    if visible is None:
         return await answered(asked, stamp, lambda: _ask(asked, stamp))
-    kept = await _ask(asked, stamp, projects)
+    kept = await _ask(asked, stamp, visible)
     headers = {**_own(stamp).headers(asked.request), **kept.headers}
     return Response(kept.body, headers=headers, media_type=kept.media_type)
 
@@ -90,14 +91,12 @@ def _own(stamp: Stamp) -> OwnStamp:
     return OwnStamp(stamp.snapshot, stamp.is_pinned)
 
 
-async def _ask(asked: Asked, stamp: Stamp, projects: frozenset[str] | None = None) -> Kept:
+async def _ask(asked: Asked, stamp: Stamp, visible: Visible | None = None) -> Kept:
     sql, values = _query(asked)
     shape = asked.text(_SHAPE.name) or ""
     most = asked.work.settings.serve_page_rows
     try:
-        found = await free_sql.fetch(
-            asked, stamp.snapshot, sql, values, rows=most, projects=projects
-        )
+        found = await free_sql.fetch(asked, stamp.snapshot, sql, values, rows=most, visible=visible)
     except Problem as problem:
         raise _told(asked, problem, values) from problem
     lines = list(_lines(found.table, shape))
@@ -152,10 +151,10 @@ def _lines(table: pa.Table, shape: str) -> Iterator[str]:
 async def _export(asked: Asked) -> Response:
     sql, values = _query(asked)
     stamp, text = await _stamp(asked), asked.text(_SQL.name) or ""
-    projects = await free_sql.visible_objects(asked, text)
+    visible = await free_sql.visible_objects(asked, text)
     return await exports.exported(
-        asked, stamp if projects is None else _own(stamp), FORMATS[asked.text("suffix") or ""],
-        sql, values, "query", text, TRAJECTORY_FIELDS, is_free=True, projects=projects,
+        asked, stamp if visible is None else _own(stamp), FORMATS[asked.text("suffix") or ""],
+        sql, values, "query", text, TRAJECTORY_FIELDS, is_free=True, visible=visible,
     )  # fmt: skip
 
 
