@@ -86,7 +86,7 @@ def _statements(connection: duckdb.DuckDBPyConnection, visible: Visible, sql: st
     gone = ", ".join(map(str, sorted(visible.gone)))
     is_there = f"{is_visible} AND object_id NOT IN ({gone})" if gone else is_visible
     of_visible = f"object_id IN (SELECT object_id FROM {_IDS})"
-    as_graph = any(may_ask(sql, view.name) for view in OBJECT_VIEWS)
+    texts = [sql, *(view.query for view in OBJECT_VIEWS if may_ask(sql, view.name))]
     yield (f"CREATE TABLE {_IDS} AS SELECT object_id FROM {_ALL}.{CATALOGUE.name} WHERE {is_there}")
     conditions = {
         CATALOGUE.name: is_there,
@@ -94,9 +94,8 @@ def _statements(connection: duckdb.DuckDBPyConnection, visible: Visible, sql: st
         LOADED_COLUMNS.name: is_visible, LOADS.name: of_visible,
         **{table.name: of_visible for table in PROCESSED_TABLES},
     }  # fmt: skip
-    of_graph = (CATALOGUE.name, PROVENANCE.name) if as_graph else ()
     for name, condition in conditions.items():
-        if may_ask(sql, name) or name in of_graph:
+        if any(may_ask(text, name) for text in texts):
             yield _copied(name, "*", condition)
     columns = connection.execute(
         f"SELECT table_name, list(DISTINCT column_name ORDER BY column_name) "
