@@ -7,7 +7,7 @@ A run is of a processor's version over a version of an object. What waits is fou
 say something else of an object makes a version of it that need not be read again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -248,12 +248,12 @@ class ObjectRuns:
             for row in rows
         ]  # fmt: skip
 
-    def made_of(self, object_id: int, processor: str = "") -> list[int]:
-        """Objects that were made of this one, by one processor or by all."""
+    def made_of(self, object_id: int, by: Collection[str] | None = None) -> list[int]:
+        """Objects that were made of this one, by these processors or by all."""
         sources = OBJECT_SOURCES.c
         of_it = sources.object_id == object_id
-        if processor:
-            of_it = and_(of_it, sources.processor == processor)
+        if by is not None:
+            of_it = and_(of_it, sources.processor.in_(by))
         return self._sources(sources.made_id, of_it)
 
     def sources_of(self, object_id: int) -> list[int]:

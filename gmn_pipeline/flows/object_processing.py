@@ -310,7 +310,7 @@ class ObjectProcessing:
             if one.key in refused:
                 self._fail(stored, reading.processor, refused[one.key], done)
                 continue
-            self._let_go(stored.object_id, reading.processor, reading.made_ids)
+            self._let_go(stored.object_id, [reading.processor], reading.made_ids)
             self.runs.end(
                 stored, wanted()[reading.processor], self.by,
                 remark=" ".join(filter(None, (remark, one.remark))),
@@ -319,18 +319,19 @@ class ObjectProcessing:
             done.finished += 1
             done.rows += reading.row_count
             done.made += len(one.made)
-        for name in not_taking(stored):
-            self._let_go(stored.object_id, name)
+        self._let_go(stored.object_id, not_taking(stored))
         if not self.runs.is_live(stored.object_id):  # deleted while it was read
             self._forget_readings([stored.object_id])
             forget(self.lake, [stored.object_id])
             self.runs.forget([stored.object_id])
 
-    def _let_go(self, object_id: int, processor: str = "", kept_ids: Sequence[int] = ()) -> None:
-        """Delete what a processor (all without one) made of an object and does not make now, or
-        since the object is deleted; as any object it can be restored for a time."""
+    def _let_go(
+        self, object_id: int, by: Sequence[str] | None = None, kept_ids: Sequence[int] = ()
+    ) -> None:
+        """Delete what these processors (or all) made of an object and do not make now, or since
+        the object is deleted; as any object it can be restored for a time."""
         restorable_for = timedelta(days=self.settings.objects_restore_days)
-        for made_id in self.runs.made_of(object_id, processor):
+        for made_id in self.runs.made_of(object_id, by):
             with suppress(ObjectConflict, ObjectMissing):  # somebody was at it meanwhile
                 if made_id in kept_ids or not self.runs.is_live(made_id):
                     continue
