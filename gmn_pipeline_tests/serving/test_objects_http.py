@@ -44,7 +44,10 @@ def server(folder: Path) -> Iterator[Server]:
 
 def left(folder: Path) -> list[Path]:
     """What lies about unfinished."""
-    return [one for one in (folder / "data/objects").rglob("incoming/*") if one.is_file()]
+    try:
+        return [one for one in (folder / "data/objects").rglob("incoming/*") if one.is_file()]
+    except FileNotFoundError:  # a folder went while it was looked at
+        return left(folder)
 
 
 def test_what_is_put_comes_back_whole_and_in_parts(server: Server) -> None:
@@ -220,8 +223,10 @@ def test_names_with_every_odd_character_and_ways_out_of_the_folder(server: Serve
     assert (made.status, made.json["name"]) == (201, odd)
     assert server.get(made.headers["Location"]).body == b"odd"
     for path in ("%2e%2e/%2e%2e/etc/passwd", "a/%2e%2e/b", "a//b", "a%00b", "a%0ab", "%ff", "a/",
-                 "..%2f..%2fetc", "%2fetc/passwd"):  # fmt: skip
+                 "a//", "%2e%2e/", "..%2f..%2fetc", "%2fetc/passwd"):  # fmt: skip
         for method in ("PUT", "GET", "DELETE"):
+            if (path, method) == ("a/", "GET"):  # leads to the page of a folder
+                continue
             reply = server.get(f"/objects/cams/ff/{path}", method=method, body=b"x")
             assert reply.status in (400, 404), (path, method)
             assert reply.json["type"].startswith("urn:gmn:problem:")
