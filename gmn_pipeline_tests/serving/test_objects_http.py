@@ -200,11 +200,8 @@ def test_folders_and_pages_lead_on(server: Server) -> None:
         link = page["next_url"]
     assert seen == ["a", "b.txt", "b/", "c & d", "z"]
     inside = server.get("/objects/cams/levels?folder=b&size=1").json
-    led = server.get("/objects/cams/levels/b%20%C3%A4/c/")
-    assert (led.status, led.headers["Location"]) == (
-        307,
-        "/objects/cams/levels?folder=b+%C3%A4%2Fc",
-    )
+    led = server.get("/objects/cams/levels/b%20%C3%A4/c/").headers["Location"]
+    assert led == "/objects/cams/levels?folder=b+%C3%A4%2Fc"
     assert [one["name"] for one in inside["objects"]] == ["b/1"]
     (last,) = server.get(inside["next_url"]).json["objects"]
     assert last["name"] == "b/2"
@@ -225,9 +222,8 @@ def test_names_with_every_odd_character_and_ways_out_of_the_folder(server: Serve
     assert server.get(made.headers["Location"]).body == b"odd"
     for path in ("%2e%2e/%2e%2e/etc/passwd", "a/%2e%2e/b", "a//b", "a%00b", "a%0ab", "%ff", "a/",
                  "a//", "%2e%2e/", "..%2f..%2fetc", "%2fetc/passwd"):  # fmt: skip
-        for method in ("PUT", "GET", "DELETE"):
-            if (path, method) == ("a/", "GET"):  # leads to the page of a folder
-                continue
+        # GET of 'a/' leads to the page of a folder.
+        for method in ("PUT", "DELETE", *(("GET",) if path != "a/" else ())):
             reply = server.get(f"/objects/cams/ff/{path}", method=method, body=b"x")
             assert reply.status in (400, 404), (path, method)
             assert reply.json["type"].startswith("urn:gmn:problem:")
