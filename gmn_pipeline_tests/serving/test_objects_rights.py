@@ -1,6 +1,8 @@
 """Who may do what with objects: each address, with and without a token, and other sites' pages."""
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -98,6 +100,22 @@ def test_who_has_no_token_sees_public_projects_only(guarded: Server) -> None:
     assert guarded.get("/objects/none/ff/a").status == 401  # as if it were there
     moved = send(guarded, "POST", "/objects/_copy/open/ff/a", {"to": "cams/ff/b"})
     assert moved.status == 401
+
+
+def test_a_folder_is_given_to_whoever_has_its_address(guarded: Server) -> None:
+    for name in ("zip/a.txt", "zip/b.txt", "other"):
+        put(guarded, name, name.encode(), **RIGHT)
+    share = "/objects/_share_folder/cams/ff?folder=zip/"
+    assert send(guarded, "POST", share, {}).status == 401
+    shared = send(guarded, "POST", share, {}, **RIGHT).json["address"]
+    archive = zipfile.ZipFile(io.BytesIO(guarded.get(shared).body))
+    assert sorted(archive.namelist()) == ["cams/ff/zip/a.txt", "cams/ff/zip/b.txt"]
+    assert archive.read("cams/ff/zip/a.txt") == b"zip/a.txt"
+    for old, new in (("folder=zip", "folder="), ("_shared_folder/cams", "_shared_folder/open"),
+                     ("until=", "until=1")):  # fmt: skip
+        assert guarded.get(shared.replace(old, new)).status == 403
+    done = guarded.get("/objects/_operations/cams/ff/zip/a.txt", headers=RIGHT).json["operations"]
+    assert [one["kind"] for one in done] == ["get", "share", "put"]
 
 
 def test_accounts_may_what_their_roles_say(tmp_path_factory: pytest.TempPathFactory) -> None:

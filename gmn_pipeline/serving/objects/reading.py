@@ -22,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gmn_pipeline.errors import GmnError
-from gmn_pipeline.schemas.objects import StoredObject
+from gmn_pipeline.schemas.objects import ObjectName, StoredObject
 from gmn_pipeline.serving.conditional import has_already
 from gmn_pipeline.serving.downloads import Span, span_of
 from gmn_pipeline.serving.objects.service import ObjectService
@@ -114,7 +114,8 @@ async def answer(visit: Visit) -> Response:
     """The object that the address names, or the way to the folder that it names."""
     if visit.text("name").endswith("/"):
         project, container, folder = (visit.text(of) for of in ("project", "container", "name"))
-        query = urlencode({"folder": folder.strip("/")})
+        folder = ObjectName(project, container, folder[:-1]).name
+        query = urlencode({"folder": folder})
         return RedirectResponse(f"/objects/{quote(project)}/{quote(container)}?{query}", 307)
     version = visit.asked.number("version")
     stored = await visit.stored(version)
