@@ -29,6 +29,9 @@ class ObjectsTopicSettings(SettingsGroup):
         30.0, gt=0, description="Seconds without a byte after which a file is given up that is "
         "fetched for a message; it is asked for three times."
     )  # fmt: skip
+    objects_topic_file_s: float = Field(
+        600.0, gt=0, description="Seconds that a web server may take for one such file."
+    )
     objects_topic_batch: int = Field(
         32, ge=1, description="Most messages whose objects are named in one transaction."
     )

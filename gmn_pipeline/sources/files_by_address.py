@@ -10,6 +10,7 @@ them (`streams/objects.py`).
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -17,8 +18,7 @@ from typing import BinaryIO
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
+from urllib3.exceptions import HTTPError
 
 from gmn_pipeline.errors import (
     FileIncomplete,
@@ -33,7 +33,6 @@ from gmn_pipeline.sources.files_in_bucket import BucketFiles
 _PIECE_BYTES = 1 << 20
 _SCHEMES = ("file", "http", "https", "s3")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_RETRIES, _BACKOFF_S = 3, 0.5
 _USER_AGENT = "gmn_pipeline"
 _IDENTITY = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
 Write = Callable[[bytes], None]
@@ -42,7 +41,11 @@ Write = Callable[[bytes], None]
 class FilesByAddress:
     """Any thread may read. `allowed`: what addresses may begin with, parted by blanks."""
 
-    def __init__(self, allowed: str, settings: ObjectStorageSettings, timeout_s: float) -> None:
+    def __init__(
+        self, allowed: str, settings: ObjectStorageSettings, timeout_s: float, longest_s: float
+    ) -> None:
+        """A server may be silent for `timeout_s`, and take `longest_s` for a whole file."""
+        self._longest_s = longest_s
         self._allowed = [_checked(one) for one in allowed.split()]
         self._settings = settings
         self._timeout_s = timeout_s
@@ -73,20 +76,22 @@ class FilesByAddress:
     def _read_http(self, address: str, write: Write) -> None:
         with requests.Session() as session:
             session.trust_env = False  # a proxy or .netrc of this machine is none of the address's
-            adapter = HTTPAdapter(
-                max_retries=Retry(_RETRIES, backoff_factor=_BACKOFF_S, raise_on_status=False)
-            )
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
+            until = time.monotonic() + self._longest_s
             try:
                 with session.get(
                     address, stream=True, timeout=self._timeout_s, allow_redirects=False,
                     headers=_IDENTITY,
                 ) as answer:  # fmt: skip
                     _check_answer(address, answer)
-                    for piece in answer.iter_content(_PIECE_BYTES):
+                    # What has come, and not a whole piece, which could take for ever.
+                    while piece := answer.raw.read1(_PIECE_BYTES):
                         write(piece)
-            except requests.RequestException as error:
+                        if time.monotonic() > until:
+                            raise SourceRefused(
+                                f"{address} was not here within {self._longest_s:g} s.",
+                                remedy="GMN_OBJECTS_TOPIC_FILE_S is how long one may take.",
+                            )
+            except (requests.RequestException, HTTPError) as error:
                 raise SourceUnavailable(
                     f"{address} cannot be had: {' '.join(str(error).split())[:300]}."
                 ) from error

@@ -1,4 +1,4 @@
-"""SHA-256 of bytes that come in pieces, beside what else is done with them.
+"""Hashes of bytes that come in pieces, beside what else is done with them.
 
 What belongs here: hashing. What does not: where the pieces come from (`contents.py`).
 """
@@ -17,12 +17,12 @@ _MOST_WAITING = 4
 _READ_BYTES = 1 << 20
 
 
-class Sha256:
+class _Hashing:
     """Hashes in a thread of its own once there is much to hash: as much of the time of a large
     file goes there as into reading and writing it."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, made: "hashlib._Hash") -> None:
+        self._hash = made
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
         self._size_bytes = 0
@@ -36,7 +36,7 @@ class Sha256:
             self._hash.update(piece)
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "sha256")
+            self._pool = ThreadPoolExecutor(1, self._hash.name)
         if len(self._waiting) == _MOST_WAITING:
             self._waiting.popleft().result()
         self._waiting.append(self._pool.submit(self._hash.update, piece))
@@ -73,3 +73,17 @@ class Sha256:
         """End the thread."""
         if self._pool is not None:
             self._pool.shutdown()
+
+
+class Sha256(_Hashing):
+    """What bytes are called by."""
+
+    def __init__(self) -> None:
+        super().__init__(hashlib.sha256())
+
+
+class Md5(_Hashing):
+    """What clients of S3 compare; it proves nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(hashlib.md5(usedforsecurity=False))

@@ -146,7 +146,12 @@ def ingest(
     assert not dead  # they are in the batch
     counts = ObjectCounts()
     caller = putter(settings, target.accounts)
-    files = FilesByAddress(settings.objects_topic_from, settings, settings.objects_topic_timeout_s)
+    files = FilesByAddress(
+        settings.objects_topic_from,
+        settings,
+        settings.objects_topic_timeout_s,
+        settings.objects_topic_file_s,
+    )
     for part in batch.parts(settings.objects_topic_batch):
         counts.add(_Part(settings, target, files, caller, part).ingest())
     return counts

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmn_pipeline.errors import ObjectRefused, SettingsError, SourceRefused
+from gmn_pipeline.errors import (
+    ObjectRefused,
+    SettingsError,
+    SourceRefused,
+    SourceUnavailable,
+)
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.sources.files_by_address import FilesByAddress
@@ -19,9 +24,9 @@ from gmn_pipeline_tests.support.script_server import Said, answering
 
 
 def test_http_is_asked_where_it_is_allowed_and_not_followed_elsewhere() -> None:
-    def read(url: str, allowed: str) -> bytes:
+    def read(url: str, allowed: str, longest_s: float = 60) -> bytes:
         found: list[bytes] = []
-        files = FilesByAddress(allowed, Settings(), 5)
+        files = FilesByAddress(allowed, Settings(), 5, longest_s)
         files.read(url, found.append)
         return b"".join(found)
 
@@ -37,8 +42,15 @@ def test_http_is_asked_where_it_is_allowed_and_not_followed_elsewhere() -> None:
             with pytest.raises(SourceRefused):
                 read(refused, allowed)
     assert len(site.heard) == 2
+    cut = Said(pieces=[b"by"], headers={"Content-Length": "5"}, breaks=True)
+    slow = Said(pieces=[b"by"] * 3, headers={"Content-Length": "6"})
+    with answering(cut, slow) as site:
+        with pytest.raises(SourceUnavailable):
+            read(f"{site.url}/a", site.url)
+        with pytest.raises(SourceRefused, match="within 0 s"):
+            read(f"{site.url}/a", site.url, longest_s=0)
     with pytest.raises(SettingsError):
-        FilesByAddress("/data", Settings(), 5)
+        FilesByAddress("/data", Settings(), 5, 5)
 
 
 # --- what fields say -----------------------------------------------------------------------------

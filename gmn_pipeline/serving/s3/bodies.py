@@ -12,6 +12,7 @@ from gmn_pipeline.serving.s3 import checksums
 from gmn_pipeline.serving.s3.chunks import KINDS, UNSIGNED_TRAILER, Chunks
 from gmn_pipeline.serving.s3.errors import S3Error, not_implemented
 from gmn_pipeline.serving.s3.signatures import UNSIGNED, Signed
+from gmn_pipeline.storage.hashing import Md5
 
 _HEX_DIGITS = 64
 
@@ -35,7 +36,7 @@ class Body:
         if self._chunks is None and self._sha256 is None and payload != UNSIGNED:
             raise not_implemented(f"The payload {payload[:50]!r}")
         self._is_hashed_there = is_hashed_there
-        self._hash, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self._hash, self._md5 = hashlib.sha256(), Md5()
         self._made = {name: checksums.made(name) for name in _algorithms(headers)}
         self.size_bytes = 0
         self.checksums: dict[str, str] = {}
@@ -63,6 +64,10 @@ class Body:
         """Of the bytes, in hex."""
         return self._md5.hexdigest()
 
+    def close(self) -> None:
+        """End what hashes."""
+        self._md5.close()
+
     def finish(self, sha256: str | None = None) -> None:
         """Compare with all that is said of it. Raises S3Error if it is not what was sent."""
         if self._chunks is not None and not self._chunks.is_over:
@@ -85,7 +90,7 @@ class Body:
 
     def _check_md5(self) -> None:
         given = self._headers.get("content-md5")
-        if given is not None and given != base64.b64encode(self._md5.digest()).decode():
+        if given is not None and given != base64.b64encode(bytes.fromhex(self.md5)).decode():
             raise checksums.wrong("Content-MD5")
 
 

@@ -127,8 +127,11 @@ class S3Request:
         objects = self.service.objects
         most = objects.settings.objects_http_mb * MB
         body = Body(self.headers, self.signed, write, is_hashed_there=is_hashed_there)
-        await pour_body(objects, self.request, body.feed, _MORE_OF_CHUNKS * most)
-        objects.check_size(body.size_bytes)
+        try:
+            await pour_body(objects, self.request, body.feed, _MORE_OF_CHUNKS * most)
+            objects.check_size(body.size_bytes)
+        finally:
+            await self.run(body.close)
         return body
 
     async def xml(self) -> Element:
