@@ -13,6 +13,7 @@ from gmn_pipeline.errors import BrokerUnavailable
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.publications import trajectories as publishing
 from gmn_pipeline.publications.trajectories import publish
+from gmn_pipeline.streams.stream import merging
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.trajectories.messages import merge_messages
 from gmn_pipeline.warehouse.trajectories.publications import record_publications
@@ -106,7 +107,8 @@ def test_a_broker_that_dies_while_it_is_read_is_read_on_later(
     with monkeypatch.context() as patch:
         merges = SimpleNamespace(merge_messages=merge_messages)
         on_call(patch, merge_messages, merges, 1, broker.kill)
-        merged = replace(TRAJECTORIES, merge=lambda *given: merges.merge_messages(*given))
+        ingest = merging(TRAJECTORIES.topic, lambda *given: merges.merge_messages(*given))
+        merged = replace(TRAJECTORIES, ingest=ingest)
         patch.setattr(stream_bench, "TRAJECTORIES", merged)
         with pytest.raises(BrokerUnavailable, match=r"next run|Nothing is lost"):
             other.consume()

@@ -29,6 +29,7 @@ from gmn_pipeline.schemas.topics import trajectories_topic
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import consume, consumer_lock
 from gmn_pipeline.streams.service import StreamService
+from gmn_pipeline.streams.stream import merging
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.offsets import forget_offsets, stored_offsets
@@ -173,7 +174,10 @@ def consume_and_die(settings: Settings, step: str) -> None:
     def die(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    of_stream: dict[str, Any] = {"decoding": {"decode": die}, "merging": {"merge": die}}
+    of_stream: dict[str, Any] = {
+        "decoding": {"decode": die},
+        "merging": {"ingest": merging(TRAJECTORIES.topic, die)},
+    }
     steps: dict[str, tuple[Any, str]] = {
         "dead letters": (merging_module, "insert_dead_letters"),
         "offsets": (merging_module, "move_offsets"),
