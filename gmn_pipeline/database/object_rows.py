@@ -4,7 +4,7 @@ What belongs here: how a version, its terms and the log lie in their tables. Wha
 of them change together (`objects.py`), and which are asked for (`object_search.py`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, select
@@ -44,6 +44,13 @@ OBSERVED_CELL = "observed.cell"
 """The square of a degree in which an object was observed, for the same reason."""
 _MOST_DAYS = 31
 _CELLS_IN_ROW = 400  # 361 are used: 180 degrees east is one by itself
+
+Beside = Callable[[Connection], None]
+"""What is written in the same transaction."""
+
+
+def nothing_beside(_: Connection) -> None:
+    """Write nothing else."""
 
 
 def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -38,10 +38,12 @@ from gmn_pipeline.database.object_naming import (
 )
 from gmn_pipeline.database.object_rows import (
     NEWEST,
+    Beside,
     described,
     in_container,
     insert_operations,
     insert_or,
+    nothing_beside,
     stored_object,
 )
 from gmn_pipeline.database.tables import (
@@ -64,14 +66,6 @@ from gmn_pipeline.schemas.objects import (
     StoredObject,
     checked_place,
 )
-
-Beside = Callable[[Connection], None]
-"""What is written in the same transaction."""
-
-
-def nothing_beside(_: Connection) -> None:
-    """Write nothing else."""
-
 
 _LONG_AGO = datetime(1970, 1, 1)
 _SWEPT_AT_ONCE = 50  # whoever else writes to the database waits until they are removed

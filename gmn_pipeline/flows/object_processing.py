@@ -30,6 +30,7 @@ from gmn_pipeline.errors import (
     RetryableError,
     ServiceRunning,
 )
+from gmn_pipeline.flows.object_leftovers import Leftovers
 from gmn_pipeline.flows.object_mirror import mirror_changes
 from gmn_pipeline.flows.object_processors import (
     described_with,
@@ -102,6 +103,10 @@ class ObjectProcessing:
         self._texts = ObjectTexts(self.objects.database)
         self.lake = WarehouseConnection(settings, OBJECTS)
         self._readings = ObjectReadings(settings, self.lake)
+        self._leftovers = Leftovers(
+            self.objects.catalogue, self.runs, self._readings, by,
+            timedelta(days=settings.objects_restore_days),
+        )  # fmt: skip
         self._marks = SourceMarks(self.objects.database)
         self._is_current = False
         self._mirrored = 0  # up to which operation, as far as is known here
@@ -152,7 +157,7 @@ class ObjectProcessing:
                 while waiting:
                     waiting = self._process_some(workshop, waiting, done)
                 done.mirrored, self._mirrored = mirror_changes(
-                    self.runs, self.lake, self._on_deleted
+                    self.runs, self.lake, self._leftovers.of_deleted
                 )
             self._marks.move(_MIRRORED, self._mirrored)
         return done
@@ -224,7 +229,7 @@ class ObjectProcessing:
                 for stored, _ in waiting[:count]
                 for name in not_taking(stored)
             ]
-            self._forget_readings(
+            self._leftovers.forget_readings(
                 [one.stored.object_id for one in passed_over if one.processor == JsonReadings.name]
             )
             refused = load(self.lake, [one.reading for one in read] + passed_over)
@@ -281,18 +286,6 @@ class ObjectProcessing:
         self.runs.ask_again([(other, JsonReadings.name) for other in done.others], self.by)
         return done.remark
 
-    def _on_deleted(self, object_ids: Sequence[int]) -> None:
-        """Take away what came of objects, while it is known."""
-        self._forget_readings(object_ids)
-        for object_id in object_ids:
-            self._let_go(object_id)
-
-    def _forget_readings(self, object_ids: Sequence[int]) -> None:
-        """Take readings of objects away that are deleted, or of another kind by now."""
-        for object_id in self._readings.having(object_ids):
-            others = self._readings.forget(object_id).others
-            self.runs.ask_again([(other, JsonReadings.name) for other in others], self.by)
-
     def _fail(self, stored: StoredObject, name: str, error: GmnError, done: Processed) -> None:
         self.runs.end(stored, wanted()[name], self.by, failure=error.message)
         done.failures[f"{stored.name} ({name})"] = error.message
@@ -310,7 +303,7 @@ class ObjectProcessing:
             if one.key in refused:
                 self._fail(stored, reading.processor, refused[one.key], done)
                 continue
-            self._let_go(stored.object_id, [reading.processor], reading.made_ids)
+            self._leftovers.let_go(stored.object_id, [reading.processor], reading.made_ids)
             self.runs.end(
                 stored, wanted()[reading.processor], self.by,
                 remark=" ".join(filter(None, (remark, one.remark))),
@@ -319,25 +312,11 @@ class ObjectProcessing:
             done.finished += 1
             done.rows += reading.row_count
             done.made += len(one.made)
-        self._let_go(stored.object_id, not_taking(stored))
+        self._leftovers.let_go(stored.object_id, not_taking(stored))
         if not self.runs.is_live(stored.object_id):  # deleted while it was read
-            self._forget_readings([stored.object_id])
+            self._leftovers.forget_readings([stored.object_id])
             forget(self.lake, [stored.object_id])
             self.runs.forget([stored.object_id])
-
-    def _let_go(
-        self, object_id: int, by: Sequence[str] | None = None, kept_ids: Sequence[int] = ()
-    ) -> None:
-        """Delete what these processors (or all) made of an object and do not make now, or since
-        the object is deleted; as any object it can be restored for a time."""
-        restorable_for = timedelta(days=self.settings.objects_restore_days)
-        for made_id in self.runs.made_of(object_id, by):
-            with suppress(ObjectConflict, ObjectMissing):  # somebody was at it meanwhile
-                if made_id in kept_ids or not self.runs.is_live(made_id):
-                    continue
-                made = self.objects.catalogue.by_id(made_id)
-                if made.description.application.startswith(MADE_BY):  # and nobody put another one
-                    self.objects.catalogue.delete(made, self.by, restorable_for)
 
     def _bytes_of(self, stored: StoredObject, copy: Path) -> Path:
         """Its bytes as a file: where they are, or a copy."""

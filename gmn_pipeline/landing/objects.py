@@ -21,7 +21,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.database.objects import Beside, ObjectCatalogue, nothing_beside
+from gmn_pipeline.database.object_rows import Beside, nothing_beside
+from gmn_pipeline.database.objects import ObjectCatalogue
 from gmn_pipeline.errors import DataDamaged, GmnError, ObjectRefused
 from gmn_pipeline.readers.content_types import HEAD_BYTES, content_type
 from gmn_pipeline.schemas.objects import (

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from importlib import import_module
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import select, text
 
 from gmn_pipeline.database import object_search
@@ -272,7 +275,7 @@ def test_objects_of_a_former_database_are_found_after_it_is_brought_up_to_date(
             ]
 
     before = found_by()
-    with lake.database.writing() as connection:  # as revision 0008 has it
+    with lake.database.writing() as connection:  # as the revision before has it, and brought up
         connection.execute(OBJECT_TERMS.delete().where(cells))
         for table in (OBJECT_FOLDERS, OBJECT_TEXTS):
             table.drop(connection)
@@ -284,9 +287,8 @@ def test_objects_of_a_former_database_are_found_after_it_is_brought_up_to_date(
             if index.name in NEW_INDEXES:
                 index.drop(connection)
         connection.execute(text("DROP INDEX IF EXISTS index_of_names"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
-    lake.database = open_database(settings)
-    lake.search = ObjectSearch(lake.database)
+        with Operations.context(MigrationContext.configure(connection)):
+            import_module("gmn_pipeline.database.migrations.versions.0010_object_search").upgrade()
     assert found_by() == before
     assert before[0]
     assert before[1]

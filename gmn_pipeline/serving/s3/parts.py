@@ -26,7 +26,7 @@ from uuid import uuid4
 
 from gmn_pipeline.clock import from_timestamp, utc_now
 from gmn_pipeline.database.content_md5s import noting
-from gmn_pipeline.database.objects import nothing_beside
+from gmn_pipeline.database.object_rows import nothing_beside
 from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.landing.objects import Staged
 from gmn_pipeline.schemas.objects import By, Content, OperationKind, StoredObject
