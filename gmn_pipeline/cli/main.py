@@ -22,6 +22,7 @@ _COMMANDS = {
     "stream": ("stream", "stream"),
     "maintain": ("maintain", "maintain_warehouse"),
     "verify": ("verify", "verify_warehouse"),
+    "iceberg": ("iceberg", "export_iceberg"),
     "settings": ("settings", "show_settings"),
     "sample": ("sample", "sample"),
     "serve": ("serve", "serve"),
