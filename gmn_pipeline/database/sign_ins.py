@@ -168,6 +168,9 @@ def _new_account(connection: Connection, who: Identity, first: FirstSignIn) -> s
             remedy="The name comes from the sign-in service, by GMN_SIGN_IN_NAME_CLAIM.",
         ) from error
     if connection.scalar(select(ACCOUNTS.c.account).where(ACCOUNTS.c.account == account)):
+        known = _account_of(connection, who)  # made since it was looked for: PostgreSQL sees that
+        if known is not None:
+            return known
         # Whoever can choose a name at the provider would be that account otherwise.
         raise Denied(
             f"There is an account {account} already, and it is not known to be yours.",

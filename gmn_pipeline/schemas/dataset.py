@@ -5,9 +5,12 @@ What belongs here: what all datasets share. What does not: the datasets (`trajec
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gmn_pipeline.schemas.fields import Field, Kind, Null
-from gmn_pipeline.schemas.message_schema import MessageSchema
+
+if TYPE_CHECKING:  # it imports what tables alone do not need, and queries wait for
+    from gmn_pipeline.schemas.message_schema import MessageSchema
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Dataset:
     flags: Field | None = None
     validated: tuple[Table, ...] = ()
     working_tables: tuple[Table, ...] = ()
-    messages: MessageSchema | None = None
+    messages: "MessageSchema | None" = None
     lake: str = "warehouse"
 
     def __post_init__(self) -> None:
