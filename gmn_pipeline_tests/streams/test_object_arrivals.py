@@ -279,7 +279,7 @@ def test_killed_at_any_step_offsets_are_moved_with_what_they_are_of_or_not(tmp_p
     target = ObjectsTarget.of(objects.settings)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
-    for nth in count():
+    for nth in count(0, 3):  # of some fifty steps: each takes a process that imports all of it
         child = processes.Process(target=die_at, args=(objects.settings, nth))
         child.start()
         child.join()

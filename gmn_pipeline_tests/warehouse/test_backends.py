@@ -81,6 +81,7 @@ def test_a_warehouse_is_the_same_wherever_it_is(
     assert make_snapshot(settings) == (manifest, False)
 
 
+@pytest.mark.parametrize("environment", ["postgres and S3"], indirect=True)
 def test_commands_work_and_show_no_secret(bench: Bench, environment: dict[str, str]) -> None:
     bench.put(DAILY, sample().first(20))
     gmn = Command(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from gmn_pipeline.serving.s3.errors import S3Error, denied
 
@@ -217,6 +217,4 @@ def _canonical_query(query: str) -> str:
 
 
 def _unquoted(text: str) -> bytes:
-    from urllib.parse import unquote_to_bytes
-
     return unquote_to_bytes(text)
