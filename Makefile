@@ -65,7 +65,7 @@ endif
 	@$(BIN)/gmn run --source $(if $(SOURCE),"$(SOURCE)","$$GMN_DATA_DIR/sample_source") $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 test: setup portal/node_modules/.ready  ## run the tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup  ## run the tests that start no server and no process
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
