@@ -39,7 +39,7 @@ from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.settings import WarehouseSettings, variable
 from gmn_pipeline.storage.problems import explained, explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Reach
-from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
+from gmn_pipeline.warehouse.connection import CATALOGUE_IS_AWAY, Standing, WarehouseConnection
 from gmn_pipeline.warehouse.lakes import READINGS, Lake
 
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
@@ -320,7 +320,7 @@ class _Query:
         text = str(error)
         if isinstance(error, MemoryError) or any(word in text for word in _MEMORY):
             return self._limits.memory_reached()
-        if _CATALOGUE_IS_AWAY in text:
+        if CATALOGUE_IS_AWAY in text:
             return WarehouseBusy("The catalogue was just being opened or closed by another.")
         if "INTERRUPT" not in text:
             known = explained(error, self._data_dir)
@@ -342,9 +342,6 @@ class _Query:
 
 _OF_THE_MACHINE = (DataDamaged, DiskFull, WarehouseBusy, DatabaseUnavailable, StorageUnavailable)
 _ERRORS = (duckdb.Error, pa.ArrowException, MemoryError, OSError)
-_CATALOGUE_IS_AWAY = "unable to open database file"
-"""SQLite says so where its log was there when it looked, and is gone when it opens it: for a moment
-only, when the last one who wrote has closed it."""
 _MEMORY = ("Out of Memory", "bad_alloc", "could not allocate", "Cannot allocate memory")
 
 

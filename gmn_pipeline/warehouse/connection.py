@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,9 +28,11 @@ METADATA = f"__ducklake_metadata_{CATALOG}"
 """DuckLake's own tables, to be read only."""
 # The same lake once more, read-only: for those who read beside a writer in one DuckDB.
 _READING = "warehouse_reading"
-# What SQLite answers while another process holds its lock for a moment.
-_BUSY = ("database is locked", "database is busy")
-_ATTEMPTS = 20
+CATALOGUE_IS_AWAY = "unable to open database file"
+"""What SQLite answers in the moment in which who closes it last removes its log; and who may not
+open it, for good."""
+_ATTEMPTS = {"database is locked": 20, "database is busy": 20, CATALOGUE_IS_AWAY: 4}
+"""How often it is done again by what SQLite answers, while another process is at it."""
 _FEW_ROWS = 10_000
 """Of fewer, threads wait for each other more than they work: a commit of 20 rows takes two thirds
 of the processor time in one."""
@@ -311,11 +314,12 @@ def extension_path(name: str) -> Path:
 
 def retry_while_busy(act: Callable[[], T]) -> T:
     """Do it again while SQLite, which holds the catalogue, is busy for a moment."""
-    for attempt in range(_ATTEMPTS):
+    for attempt in count(1):
         try:
             return act()
         except duckdb.Error as error:
-            if attempt == _ATTEMPTS - 1 or not any(word in str(error) for word in _BUSY):
+            most = next((n for said, n in _ATTEMPTS.items() if said in str(error)), 0)
+            if attempt >= most:
                 raise
             time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter
     raise AssertionError("unreachable")

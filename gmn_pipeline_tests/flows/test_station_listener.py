@@ -246,7 +246,7 @@ def test_a_flood_of_one_while_kafka_is_behind_costs_nobody_else_a_reading(
     assert of_flood["received"] == 12_000
     assert of_flood["over_limit"] > 0
     assert of_flood["queue_full"] > 0
-    assert counts.dropped_of.keys() == {flood}
+    assert counts.dropped_of.keys() <= {flood}  # what was not lost before it was read
     found = set(numbers(readings(settings_of(tmp_path, broker.running.bootstrap_servers))))
     assert found >= set(range(201))
     lost = of_flood["over_limit"] + of_flood["queue_full"] + counts.dropped
