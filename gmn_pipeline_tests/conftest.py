@@ -26,7 +26,7 @@ SLOW_FILES = frozenset(
     canned_of_objects canned_parameters cli client connect cookbook counted_ahead cubes dagster
     dashboards dashboards_page data_folder database days_as_they_come deploy detector dev
     distribution downloads event_log events events_many events_websocket explore exports facets
-    feeds first_loads following held_files http identifiers_made_here lake_renewed lakes
+    feeds first_loads following held_files http iceberg identifiers_made_here lake_renewed lakes
     latest_held listening live local_broker maintenance media mirrors model model_cases
     model_message_cases notebooks object_arrivals object_commands object_crawl object_keys
     object_processing object_processing_assets object_roads object_search objects objects_assets
