@@ -41,9 +41,8 @@ from gmn_pipeline.flows.object_sync import sync as sync_files
 from gmn_pipeline.flows.object_watch import Watching, watch_folder
 from gmn_pipeline.schemas.objects import Description, ObjectName, StoredObject
 from gmn_pipeline.settings import load_settings
-from gmn_pipeline.sources.files import FileSource
-from gmn_pipeline.sources.files_in_bucket import BucketFiles
 from gmn_pipeline.sources.files_in_folder import FolderFiles
+from gmn_pipeline.sources.files_of import files_of
 
 _MB = 1_000_000
 
@@ -183,11 +182,7 @@ def sync(
     """Put what is new or changed in a folder or bucket; each call goes on from what is done."""
     settings = load_settings()
     place = place_of(to)
-    files: FileSource
-    if source.startswith("s3://"):
-        files = BucketFiles(source, settings, is_anonymous=anonymous, endpoint_url=endpoint)
-    else:
-        files = FolderFiles(Path(source))
+    files = files_of(source, settings, is_anonymous=anonymous, endpoint_url=endpoint)
     lake = opened()
     largest = None if largest_mb is None else int(largest_mb * _MB)
     deleting_for = timedelta(days=settings.objects_restore_days) if delete else None

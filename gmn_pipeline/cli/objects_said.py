@@ -23,7 +23,6 @@ from gmn_pipeline.schemas.objects import (
     By,
     Description,
     Link,
-    LinkKind,
     ObjectName,
     StoredObject,
     checked_place,
@@ -126,10 +125,10 @@ def _json_object(text: str) -> Mapping[str, Any]:
 
 def link_of(text: str) -> Link:
     """A link from `kind:key`."""
-    kind, _, key = text.partition(":")
-    if kind not in list(LinkKind) or not key:
-        raise typer.BadParameter(f"{text!r} is none of {', '.join(LinkKind)}, ':' and which.")
-    return Link(LinkKind(kind), key)
+    try:
+        return Link.parse(text)
+    except ObjectRefused as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def numbers(text: str, how_many: int, said: str) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, and_, delete, select, update
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
-from gmn_pipeline.database.object_rows import insert_or
+from gmn_pipeline.database.object_rows import insert_or, some_at_once
 from gmn_pipeline.database.tables_crawls import (
     CRAWL_CHANGES,
     CRAWLED_FILES,
@@ -24,8 +24,6 @@ from gmn_pipeline.database.tables_crawls import (
 )
 from gmn_pipeline.errors import ObjectMissing
 from gmn_pipeline.schemas.objects import By
-
-_AT_ONCE = 500
 
 
 class TableState(StrEnum):
@@ -238,13 +236,10 @@ class Crawls:
 
     def note_gone(self, name: str, paths: Collection[str]) -> None:
         """Forget files that are not there any more."""
-        gone = sorted(paths)
         with self._database.writing() as connection:
-            for first in range(0, len(gone), _AT_ONCE):
-                some = CRAWLED_FILES.c.path.in_(gone[first : first + _AT_ONCE])
-                connection.execute(
-                    delete(CRAWLED_FILES).where(and_(_of(CRAWLED_FILES, name), some))
-                )
+            for some in some_at_once(paths):
+                which = and_(_of(CRAWLED_FILES, name), CRAWLED_FILES.c.path.in_(some))
+                connection.execute(delete(CRAWLED_FILES).where(which))
 
     def decide(self, name: str, table: str, state: TableState, shown_as: str, by: By) -> None:
         """Let a table that was found be this. Raises ObjectMissing if there is none."""

@@ -5,13 +5,11 @@ their files. What does not: finding them (`object_crawl.py`), views themselves
 (`warehouse/objects/in_place.py`).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from gmn_pipeline.database.crawls import Crawl, CrawledFile, CrawledTable, Crawls, TableState
 from gmn_pipeline.database.object_runs import ObjectRuns
@@ -25,8 +23,8 @@ from gmn_pipeline.processing.tables import Tables, table_name
 from gmn_pipeline.schemas.objects import By, ObjectName
 from gmn_pipeline.settings import ObjectProcessingSettings
 from gmn_pipeline.sources.files import FileSource, SourceFile
-from gmn_pipeline.sources.files_in_bucket import BucketFiles
 from gmn_pipeline.sources.files_in_folder import FolderFiles
+from gmn_pipeline.sources.files_of import files_of, is_bucket
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.objects.in_place import InPlace, Part, can_be_in_place, hide, show
 
@@ -187,7 +185,7 @@ class CrawledTables:
         before = rules.get(Tables.name, [])
         others = [one for one in before if one.get("names") != pattern]
         wanted = others if rule is None else [{"names": pattern, **rule}, *others]
-        if json.dumps(wanted, sort_keys=True) == json.dumps(before, sort_keys=True):
+        if wanted == before:
             return
         rules |= {Tables.name: wanted}
         set_rules(runs, crawl.project, crawl.container, rules, self.by)
@@ -199,16 +197,14 @@ class CrawledTables:
 
 def source_of(crawl: Crawl, settings: ObjectProcessingSettings) -> FileSource:
     """Where the files of a crawl are. Raises SourceUnavailable if that is no folder."""
-    if crawl.url.startswith("s3://"):
-        return BucketFiles(
-            crawl.url, settings, is_anonymous=crawl.is_anonymous, endpoint_url=crawl.endpoint_url
-        )
-    return FolderFiles(Path(crawl.url))
+    return files_of(
+        crawl.url, settings, is_anonymous=crawl.is_anonymous, endpoint_url=crawl.endpoint_url
+    )
 
 
 def check_in_place(crawl: Crawl) -> None:
     """Raises ObjectRefused if files cannot be read where they are."""
-    if crawl.url.startswith("s3://"):
+    if is_bucket(crawl.url):
         raise ObjectRefused(
             "Files of a bucket are not read where they are: a query reaches no other bucket than "
             "the lake's own.",

@@ -27,10 +27,10 @@ from gmn_pipeline.database.crawls import (
     Crawls,
     TableState,
 )
+from gmn_pipeline.database.object_naming import no_container
 from gmn_pipeline.errors import (
     FileIncomplete,
     NotPermitted,
-    ObjectMissing,
     ObjectRefused,
     ServiceRunning,
     SourceFileMissing,
@@ -94,10 +94,7 @@ class Crawling:
     def save(self, crawl: Crawl) -> None:
         """Make a crawl, or let it be another one. Raises what an unusable one is refused for."""
         if crawl.container not in self.objects.catalogue.containers(crawl.project):
-            raise ObjectMissing(
-                f"There is no container {crawl.project}/{crawl.container}.",
-                remedy=f"'gmn objects make {crawl.project}/{crawl.container}' makes it.",
-            )
+            raise no_container(crawl.project, crawl.container)
         source_of(crawl, self.settings)
         if crawl.accepted_as is TableState.VIEW:
             check_in_place(crawl)

@@ -11,7 +11,7 @@ from gmn_pipeline.database.engine import Database, open_database
 from gmn_pipeline.database.object_search import ObjectSearch, Search
 from gmn_pipeline.database.objects import ObjectCatalogue
 from gmn_pipeline.landing.objects import ObjectLanding
-from gmn_pipeline.schemas.objects import StoredObject
+from gmn_pipeline.schemas.objects import OperationKind, StoredObject
 from gmn_pipeline.settings import ObjectRoadSettings
 from gmn_pipeline.storage.contents import ContentStore, open_contents
 
@@ -34,6 +34,14 @@ class OpenedObjects:
         while page := self.search.find(search, _PAGE, after_id):
             yield from page
             after_id = page[-1].object_id
+
+    def put_by_run(self, run_id: str) -> StoredObject | None:
+        """What a run that puts one object has put; None if it has not. A server that died between
+        naming it and noting that finds out by this."""
+        for done in self.search.operations(run_id=run_id):
+            if done.kind is OperationKind.PUT and done.is_success and done.object_id is not None:
+                return self.catalogue.by_id(done.object_id, done.version)
+        return None
 
 
 def opened_objects(settings: ObjectRoadSettings) -> OpenedObjects:

@@ -52,6 +52,17 @@ class Link(NamedTuple):
     kind: LinkKind
     key: str
 
+    @classmethod
+    def parse(cls, text: str) -> "Link":
+        """One as people write it, `station:US0001`. Raises ObjectRefused."""
+        kind, _, key = text.partition(":")
+        if kind not in list(LinkKind) or not key:
+            raise ObjectRefused(
+                f"{text[:100]!r} is no link.",
+                remedy=f"One is {', '.join(LinkKind)}, ':' and which.",
+            )
+        return cls(LinkKind(kind), key)
+
 
 class Content(NamedTuple):
     """Bytes, by what they are: the same ones are kept once."""

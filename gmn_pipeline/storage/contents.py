@@ -24,7 +24,7 @@ from gmn_pipeline.errors import DataDamaged, SettingsError, StorageUnavailable
 from gmn_pipeline.schemas.objects import Content
 from gmn_pipeline.settings import ObjectSettings
 from gmn_pipeline.storage.buckets import open_bucket
-from gmn_pipeline.storage.files import working_folder
+from gmn_pipeline.storage.files import sync_folder, working_folder
 from gmn_pipeline.storage.hashing import Sha256
 from gmn_pipeline.storage.problems import explaining
 
@@ -196,10 +196,10 @@ class FolderContents:
             path = self._path(content.sha256)
             if not path.parent.is_dir():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             staged.chmod(_READ_ONLY)
             staged.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def read(self, content: Content, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """See ContentStore."""
@@ -250,15 +250,6 @@ class FolderContents:
 
     def _path(self, sha256: str) -> Path:
         return self._folder / _key(sha256)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class BucketContents:

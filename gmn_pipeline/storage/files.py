@@ -124,6 +124,15 @@ def atomic_write(path: Path, text: str) -> None:
         new.replace(path)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def working_folder(parent: Path) -> Iterator[Path]:
     """A folder of one's own under `parent` for what is not finished; gone afterwards.

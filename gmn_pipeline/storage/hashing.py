@@ -35,19 +35,20 @@ class _Hashing:
             self._wait()
             self._hash.update(piece)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, self._hash.name)
         if len(self._waiting) == _MOST_WAITING:
             self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(self._hash.update, piece))
+        self._waiting.append(self._thread().submit(self._hash.update, piece))
 
     def update_from(self, descriptor: int, start: int, size_bytes: int) -> None:
         """Add bytes of an open file, which stay as they are: they are read in the thread, into one
         buffer. Pieces that go from thread to thread cost more than hashing them: their memory is
         given back and asked for again each time."""
+        self._waiting.append(self._thread().submit(self._read, descriptor, start, size_bytes))
+
+    def _thread(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "sha256")
-        self._waiting.append(self._pool.submit(self._read, descriptor, start, size_bytes))
+            self._pool = ThreadPoolExecutor(1, self._hash.name)
+        return self._pool
 
     def _read(self, descriptor: int, start: int, size_bytes: int) -> None:
         if self._buffer is None:

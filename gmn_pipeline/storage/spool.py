@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gmn_pipeline.storage.files import try_lock
+from gmn_pipeline.storage.files import sync_folder, try_lock
 
 _HEAD, _CRC = struct.Struct(">III"), struct.Struct(">I")
 _HEAD_BYTES = _HEAD.size + _CRC.size
@@ -173,7 +173,7 @@ class Spool:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             # Another process may have taken it for a dead one's, and removed it.
             if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
                 return _Writing(path, descriptor)
             os.close(descriptor)
 
@@ -218,11 +218,3 @@ def _locked(path: Path) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

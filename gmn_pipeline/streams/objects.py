@@ -18,7 +18,7 @@ from gmn_pipeline.kafka.framing import unframe
 from gmn_pipeline.kafka.schema_registry import SchemaRegistry
 from gmn_pipeline.kafka.topics import TopicState
 from gmn_pipeline.schemas.object_messages import OBJECT_MESSAGES
-from gmn_pipeline.schemas.objects import Description, Link, LinkKind, ObjectName
+from gmn_pipeline.schemas.objects import Description, Link, ObjectName
 from gmn_pipeline.schemas.offsets import OffsetRange
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -122,7 +122,7 @@ def _description(row: Mapping[str, Any]) -> Description:
         application=row["application"] or "",
         metadata=_metadata(row["metadata"]),
         tags=frozenset(tag for tag in row["tags"] or () if tag is not None),
-        links=frozenset(_link(link) for link in row["links"] or () if link is not None),
+        links=frozenset(Link.parse(link) for link in row["links"] or () if link is not None),
         observed_from_utc=_time(row["observed_from_utc"]),
         observed_until_utc=_time(row["observed_until_utc"]),
         latitude_deg=row["latitude_deg"],
@@ -151,12 +151,3 @@ def _metadata(text: str | None) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ObjectRefused("Its metadata is no JSON object.")
     return found
-
-
-def _link(text: str) -> Link:
-    kind, _, key = text.partition(":")
-    if kind not in list(LinkKind) or not key:
-        raise ObjectRefused(
-            f"{text[:100]!r} is no link.", remedy=f"One is {', '.join(LinkKind)}, ':' and which."
-        )
-    return Link(LinkKind(kind), key)

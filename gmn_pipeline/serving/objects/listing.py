@@ -15,9 +15,10 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from gmn_pipeline.database.object_search import Folder, Interval, Search
+from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.schemas.accounts import Right
 from gmn_pipeline.schemas.object_json import json_of_operation
-from gmn_pipeline.schemas.objects import Link, LinkKind, ObjectName, StoredObject
+from gmn_pipeline.schemas.objects import Link, ObjectName, StoredObject
 from gmn_pipeline.serving.objects.told import told_object
 from gmn_pipeline.serving.objects.visits import Visit, answered_json
 from gmn_pipeline.serving.problems import bad_request
@@ -163,10 +164,10 @@ def _size(visit: Visit) -> int:
 
 
 def _link(text: str) -> Link:
-    kind, _, key = text.partition(":")
-    if kind not in list(LinkKind) or not key:
-        raise bad_request(f"A link is {', '.join(LinkKind)}, ':' and which; not {text[:100]!r}.")
-    return Link(LinkKind(kind), key)
+    try:
+        return Link.parse(text)
+    except ObjectRefused as error:
+        raise bad_request(str(error)) from error
 
 
 def _metadata(conditions: tuple[str, ...]) -> Mapping[str, str | float | Interval]:

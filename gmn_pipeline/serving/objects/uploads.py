@@ -35,7 +35,6 @@ from gmn_pipeline.schemas.objects import (
     Content,
     Description,
     ObjectName,
-    OperationKind,
     StoredObject,
 )
 from gmn_pipeline.storage.contents import content_of
@@ -290,9 +289,4 @@ def _became(upload: Upload, lake: OpenedObjects) -> StoredObject | None:
     told = upload.told
     if told.object_id is not None:
         return lake.catalogue.by_id(told.object_id, told.version)
-    if not told.is_finishing:
-        return None
-    for done in lake.search.operations(run_id=f"upload {upload.id}"):
-        if done.kind is OperationKind.PUT and done.is_success and done.object_id is not None:
-            return lake.catalogue.by_id(done.object_id, done.version)
-    return None
+    return lake.put_by_run(f"upload {upload.id}") if told.is_finishing else None

@@ -29,11 +29,11 @@ from gmn_pipeline.database.content_md5s import noting
 from gmn_pipeline.database.object_rows import nothing_beside
 from gmn_pipeline.flows.objects import OpenedObjects
 from gmn_pipeline.landing.objects import Staged
-from gmn_pipeline.schemas.objects import By, Content, OperationKind, StoredObject
+from gmn_pipeline.schemas.objects import By, Content, StoredObject
 from gmn_pipeline.serving.s3.checksums import Checksum
 from gmn_pipeline.serving.s3.errors import S3Error
 from gmn_pipeline.storage.contents import HashingWriter
-from gmn_pipeline.storage.files import atomic_write, try_lock
+from gmn_pipeline.storage.files import atomic_write, sync_folder, try_lock
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART = re.compile(r"(\d{5})\.([0-9a-f]{32})")
@@ -109,7 +109,7 @@ class PartsUpload:
         for other in self.folder.glob(f"{number:05}.*"):
             if other.name != f"{number:05}.{md5}":
                 other.unlink(missing_ok=True)
-        _sync(self.folder)
+        sync_folder(self.folder)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -221,12 +221,7 @@ def became(upload: PartsUpload, lake: OpenedObjects) -> StoredObject | None:
     """The object that it is already."""
     if upload.told.object_id is not None:
         return lake.catalogue.by_id(upload.told.object_id, upload.told.version)
-    if not upload.told.is_finishing:
-        return None
-    for done in lake.search.operations(run_id=upload.run_id):
-        if done.kind is OperationKind.PUT and done.is_success and done.object_id is not None:
-            return lake.catalogue.by_id(done.object_id, done.version)
-    return None
+    return lake.put_by_run(upload.run_id) if upload.told.is_finishing else None
 
 
 def note_end(upload: PartsUpload, made: StoredObject) -> None:
@@ -248,11 +243,3 @@ def durable(file: IO[bytes]) -> None:
     """What was written is on the disk from now on."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,7 @@
 /** Dashboards as the server keeps them. */
 
 import { Problem } from "../api";
-import { authorization, tell } from "../objects/asking";
+import { askTagged, tell } from "../objects/asking";
 import { tidy, type Document } from "./document";
 
 export interface Listed {
@@ -39,26 +39,15 @@ export interface List {
 
 const SAVED_MEANWHILE = 412;
 
-async function asked<T>(path: string, how: RequestInit = {}): Promise<[T, string]> {
-  const headers = { Accept: "application/json", ...authorization(), ...how.headers };
-  const response = await fetch(path, { ...how, headers });
-  const body: unknown = await response.json().catch(() => null);
-  if (!response.ok) {
-    const said = (body ?? {}) as { detail?: string; title?: string };
-    throw new Problem(response.status, said.detail ?? said.title ?? `Status ${response.status}`);
-  }
-  return [body as T, response.headers.get("ETag") ?? ""];
-}
-
 /** Raises Problem. */
 export async function all(areDeleted = false): Promise<List> {
-  return (await asked<List>(`/dashboards.json${areDeleted ? "?deleted=on" : ""}`))[0];
+  return (await askTagged<List>(`/dashboards.json${areDeleted ? "?deleted=on" : ""}`))[0];
 }
 
 /** Raises Problem. */
 export async function read(id: string, version = ""): Promise<Read> {
   const query = version ? `?${new URLSearchParams({ version })}` : "";
-  const [whole, tag] = await asked<Partial<Whole>>(`/dashboards/${encodeURIComponent(id)}.json${query}`);
+  const [whole, tag] = await askTagged<Partial<Whole>>(`/dashboards/${encodeURIComponent(id)}.json${query}`);
   if (!whole.document) throw new Problem(404, `There is no dashboard “${id}”.`); // the schema, say
   if (whole.document.version !== 1) throw new Problem(400, "The dashboard was saved by a later version of this program.");
   return { whole: whole as Whole, tag };
@@ -68,7 +57,7 @@ export async function read(id: string, version = ""): Promise<Read> {
 export async function save(document: Document, before: { id: string; tag: string } | null): Promise<Read> {
   const [path, method] = before ? [`/dashboards/${encodeURIComponent(before.id)}.json`, "PUT"] : ["/dashboards.json", "POST"];
   const headers = { "Content-Type": "application/json", ...(before ? { "If-Match": before.tag } : {}) };
-  const [whole, tag] = await asked<Whole>(path, { method, headers, body: JSON.stringify(tidy(document)) });
+  const [whole, tag] = await askTagged<Whole>(path, { method, headers, body: JSON.stringify(tidy(document)) });
   return { whole, tag };
 }
 
@@ -78,12 +67,12 @@ export function isSavedMeanwhile(error: unknown): boolean {
 
 /** Raises Problem. */
 export async function versions(id: string): Promise<Listed[]> {
-  return (await asked<{ versions: Listed[] }>(`/dashboards/${encodeURIComponent(id)}/versions.json`))[0].versions;
+  return (await askTagged<{ versions: Listed[] }>(`/dashboards/${encodeURIComponent(id)}/versions.json`))[0].versions;
 }
 
 /** Raises Problem. */
 export async function remove(id: string, tag: string): Promise<void> {
-  await asked(`/dashboards/${encodeURIComponent(id)}.json`, { method: "DELETE", headers: { "If-Match": tag } });
+  await askTagged(`/dashboards/${encodeURIComponent(id)}.json`, { method: "DELETE", headers: { "If-Match": tag } });
 }
 
 /** Raises Problem. */

@@ -76,8 +76,8 @@ export function pageOf(project = "", container = "", query: Record<string, strin
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-/** Raises Problem. */
-export async function ask<T>(path: string, how: RequestInit = {}): Promise<T> {
+/** An answer with its ETag, as who has signed in. Raises Problem. */
+export async function askTagged<T>(path: string, how: RequestInit = {}): Promise<[T, string]> {
   const headers = { Accept: "application/json", ...authorization(), ...how.headers };
   const response = await fetch(path, { ...how, headers });
   const body: unknown = await response.json().catch(() => null);
@@ -85,7 +85,12 @@ export async function ask<T>(path: string, how: RequestInit = {}): Promise<T> {
     const said = (body ?? {}) as { detail?: string; title?: string };
     throw new Problem(response.status, said.detail ?? said.title ?? `Status ${response.status}`);
   }
-  return body as T;
+  return [body as T, response.headers.get("ETag") ?? ""];
+}
+
+/** Raises Problem. */
+export async function ask<T>(path: string, how: RequestInit = {}): Promise<T> {
+  return (await askTagged<T>(path, how))[0];
 }
 
 /** Raises Problem. */
