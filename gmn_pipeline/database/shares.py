@@ -98,8 +98,8 @@ class ShareStore:
 
 
 def _holds() -> ColumnElement[bool]:
-    is_over = or_(SHARES.c.expires_at_utc.is_(None), SHARES.c.expires_at_utc > utc_now())
-    return and_(SHARES.c.withdrawn_at_utc.is_(None), is_over)
+    is_in_time = or_(SHARES.c.expires_at_utc.is_(None), SHARES.c.expires_at_utc > utc_now())
+    return and_(SHARES.c.withdrawn_at_utc.is_(None), is_in_time)
 
 
 def _withdraw(connection: Connection, kind: str, item: str, account: str) -> bool:

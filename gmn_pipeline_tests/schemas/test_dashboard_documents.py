@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from gmn_pipeline.database.object_use import QUERIES
 from gmn_pipeline.errors import DashboardRefused
-from gmn_pipeline.schemas.dashboards import OPERATORS, checked_document
+from gmn_pipeline.schemas.dashboards import OPERATORS, USES, checked_document
 from gmn_pipeline.serving.dashboards.canned.catalogue import canned
 from gmn_pipeline.serving.tables.filters import OPERATORS as OF_TABLES
 from gmn_pipeline_tests.support.dashboards import document
@@ -25,6 +26,7 @@ def test_what_is_right_is_taken_as_it_is() -> None:
     made = document(filters=[FILTER], description="d", panels=[panel(), TEXT])
     assert checked_document(made) == made
     assert set(OPERATORS) == set(OF_TABLES)
+    assert set(USES) == set(QUERIES)
     assert list(canned()) == ["network-overview", "shower-campaign", "station-health", "lake-use"]
     for one in canned().values():
         assert checked_document(json.loads(json.dumps(one))) == one

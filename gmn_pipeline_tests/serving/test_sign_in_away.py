@@ -7,7 +7,7 @@ from starlette.responses import Response
 from gmn_pipeline.database.engine import open_database
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.serving.accounts.provider import Provider
-from gmn_pipeline.serving.accounts.service import SignIn
+from gmn_pipeline.serving.accounts.service import Signing
 from gmn_pipeline.serving.app import build_app
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.settings import Settings
@@ -57,11 +57,11 @@ def test_settings_that_cannot_be_are_told(tmp_path_factory: pytest.TempPathFacto
     database = open_database(settings)
     issuer = "https://id.example.org"
     with pytest.raises(SettingsError, match="GMN_SERVE_URL"):
-        SignIn(settings.model_copy(update={"sign_in_issuer": issuer}), database)
+        Signing(settings.model_copy(update={"sign_in_issuer": issuer}), database)
     given = {"sign_in_issuer": issuer, "serve_url": "https://example.org"}
     with pytest.raises(SettingsError, match="CLIENT_ID"):
-        SignIn(settings.model_copy(update=given), database)
-    safe = SignIn(settings.model_copy(update={**given, "sign_in_client_id": "gmn"}), database)
+        Signing(settings.model_copy(update=given), database)
+    safe = Signing(settings.model_copy(update={**given, "sign_in_client_id": "gmn"}), database)
     answer = Response()
     safe.cookies.keep_session(answer, "secret", 60)
     said = answer.headers["Set-Cookie"]

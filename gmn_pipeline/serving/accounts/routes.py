@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from gmn_pipeline.errors import Denied
 from gmn_pipeline.schemas.object_json import shown
 from gmn_pipeline.serving.accounts.provider import RETURN_PATH
-from gmn_pipeline.serving.accounts.service import SignIn
+from gmn_pipeline.serving.accounts.service import Signing
 from gmn_pipeline.serving.accounts.told import told
 from gmn_pipeline.serving.objects.rights import Need
 from gmn_pipeline.serving.problems import Problem
@@ -33,14 +33,13 @@ async def account(asked: Asked) -> Response:
     said: dict[str, Any] = {
         "account": asker.caller.account or None, "is_operator": asker.caller.is_operator,
         "roles": {project: role.name.lower() for project, role in asker.caller.roles.items()},
-        "until_utc": None, "sign_in": SIGN_IN_PATH if service.sign_in else None,
+        "until_utc": shown(asker.session.expires_at_utc) if asker.session else None,
+        "sign_in": SIGN_IN_PATH if service.sign_in else None,
     }  # fmt: skip
     answer = JSONResponse(said, headers=_NOT_KEPT)
-    if asker.session is not None:
-        said["until_utc"] = shown(asker.session.expires_at_utc)
-        answer = JSONResponse(said, headers=_NOT_KEPT)
-    elif service.sign_in and service.sign_in.cookies.session(asked.request):
-        service.sign_in.cookies.forget_session(answer)  # it has ended
+    signing = service.sign_in
+    if asker.session is None and signing and signing.cookies.session(asked.request):
+        signing.cookies.forget_session(answer)  # it has ended
     return answer
 
 
@@ -75,7 +74,7 @@ async def finish(asked: Asked) -> Response:
     return answer
 
 
-async def _finished(asked: Asked, sign_in: SignIn) -> Response:
+async def _finished(asked: Asked, sign_in: Signing) -> Response:
     begun = sign_in.cookies.begun(asked.request)
     if begun is None:
         raise Problem(
@@ -119,7 +118,7 @@ async def is_operator(asked: Asked) -> Response:
     return Response(status_code=204, headers={**_NOT_KEPT, "GMN-Account": asker.caller.account})
 
 
-def _sign_in(asked: Asked) -> SignIn:
+def _sign_in(asked: Asked) -> Signing:
     """Raises Problem (404)."""
     found = asked.work.objects.sign_in
     if found is None:
@@ -127,7 +126,7 @@ def _sign_in(asked: Asked) -> SignIn:
     return found
 
 
-def _count(asked: Asked, sign_in: SignIn) -> None:
+def _count(asked: Asked, sign_in: Signing) -> None:
     """Raises Problem (429)."""
     client = asked.request.client
     wait_s = sign_in.attempts.wait_s(client.host if client else "")

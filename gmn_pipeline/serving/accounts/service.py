@@ -25,7 +25,7 @@ _THREADS = 8
 """So many wait for the provider at once; others are answered meanwhile."""
 
 
-class SignIn:
+class Signing:
     """Signing in at this server: its provider, its cookies, its sessions."""
 
     def __init__(self, settings: ObjectServingSettings, database: Database) -> None:

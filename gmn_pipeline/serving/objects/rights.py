@@ -27,7 +27,7 @@ from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.sign_ins import Session
 from gmn_pipeline.schemas.accounts import NOBODY, Caller, Right
 from gmn_pipeline.schemas.objects import By
-from gmn_pipeline.serving.accounts.service import SignIn as Signing
+from gmn_pipeline.serving.accounts.service import Signing
 from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.settings import ObjectServingSettings
 

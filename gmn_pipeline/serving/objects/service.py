@@ -15,7 +15,7 @@ import anyio.to_thread
 from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.shares import ShareStore
 from gmn_pipeline.flows.objects import opened_objects
-from gmn_pipeline.serving.accounts.service import SignIn
+from gmn_pipeline.serving.accounts.service import Signing
 from gmn_pipeline.serving.objects.rights import Asker, Rights
 from gmn_pipeline.serving.objects.sharing_key import SharingKey
 from gmn_pipeline.serving.objects.takeover import Takeover
@@ -35,7 +35,7 @@ class ObjectService:
         self.settings = settings
         self.lake = opened_objects(settings)
         self.accounts = AccountStore(self.lake.database)
-        self.sign_in = SignIn(settings, self.lake.database) if settings.sign_in_issuer else None
+        self.sign_in = Signing(settings, self.lake.database) if settings.sign_in_issuer else None
         self.rights = Rights(settings, self.accounts, self.sign_in, is_on_loopback=is_on_loopback)
         self._folder = settings.data_dir / "objects"
         self.uploads = Uploads(self._folder / "uploads", settings.objects_upload_hours)
