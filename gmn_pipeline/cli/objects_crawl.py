@@ -21,6 +21,7 @@ from gmn_pipeline.flows.crawled_tables import Crawled
 from gmn_pipeline.flows.object_crawl import Crawling
 from gmn_pipeline.schemas.objects import checked_place
 from gmn_pipeline.settings import load_settings
+from gmn_pipeline.sources.files_of import is_bucket
 
 _CHANGES_SHOWN = 30
 
@@ -63,7 +64,7 @@ def crawl(
         project, container, folder = place_of(to)
         if folder:
             raise SettingsError("Tables are of a container, not of a folder in it.")
-        url = source if source.startswith("s3://") else _absolute(source)
+        url = source if is_bucket(source) else _absolute(source)
         known = replace(
             known or Crawl(checked_place(name, "crawl"), url, project, container),
             url=url, project=project, container=container,
