@@ -12,7 +12,11 @@ class SettingsGroup(BaseSettings):
     one: a signature says what is used."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GMN_", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="GMN_",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        defer_build=True,  # a process uses one or two of the groups, and imports them all
     )
 
     @classmethod
