@@ -19,7 +19,7 @@ from gmn_pipeline.cli.console import console, errors
 from gmn_pipeline.errors import QueryRefused, SettingsError
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer
-from gmn_pipeline.queries.imports import without_pandas
+from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.settings import QuerySettings, WarehouseSettings, load_settings
@@ -48,7 +48,7 @@ def print_answer(
                 settings, query, parameters or (), limits=limits, exact_types=True, lake=lake,
                 with_objects=True,
             )  # fmt: skip
-        with without_pandas():
+        with without("pandas", "numpy"):
             if output == "table":
                 _print_table(answer)
             else:

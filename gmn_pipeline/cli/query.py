@@ -11,6 +11,7 @@ import typer
 
 from gmn_pipeline.cli.sql import Format
 from gmn_pipeline.queries.canned.catalogue import OBJECTS, CannedQuery, all_queries, canned_query
+from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.start import start_worker
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}  # a query's own parameters
@@ -34,7 +35,8 @@ def query(
         return
     values = wanted.values(given(context.args))
     worker = start_worker()
-    from gmn_pipeline.cli.answers import print_answer
+    with without("numpy"):
+        from gmn_pipeline.cli.answers import print_answer
 
     print_answer(worker, wanted.sql, output.value, values)
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.start import start_worker
 
 CONTEXT = {"ignore_unknown_options": True}  # a query may begin with `--`, a comment
@@ -33,6 +34,7 @@ def sql(
             raise typer.BadParameter("give a query, or let the input be a file with one")
         query = sys.stdin.read()
     worker = start_worker()  # at once: it gets ready while this process imports the rest
-    from gmn_pipeline.cli.answers import print_answer
+    with without("numpy"):
+        from gmn_pipeline.cli.answers import print_answer
 
     print_answer(worker, query, output.value)

@@ -16,7 +16,7 @@ def start_worker() -> subprocess.Popen[bytes]:
     """A process that waits for a query; it ends when its input is closed."""
     return subprocess.Popen(
         # -P: no module is taken from the folder in which somebody happens to be.
-        [sys.executable, "-P", "-m", "gmn_pipeline.queries.worker"],
+        [sys.executable, "-P", "-m", "gmn_pipeline.queries"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

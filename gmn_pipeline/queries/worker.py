@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from gmn_pipeline.errors import GmnError, NotPermitted, QueryFailed, QueryRefused, WarehouseBusy
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
-from gmn_pipeline.queries.imports import without_pandas
+from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.session import ReadSession, confined, finding, lakes_beside
 from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.sandbox import (
@@ -41,7 +41,7 @@ def main() -> None:
     place, lake = _said()
     settings = WarehouseSettings(**place)
     try:
-        with without_pandas(), WarehouseConnection(settings, lake).standing() as standing:
+        with without("pandas"), WarehouseConnection(settings, lake).standing() as standing:
             # Ready: a query may come at once, or hours later, from where this process is kept.
             queries = _Queries(settings, standing, frames)
             while queries.answer(_said()):
@@ -217,7 +217,3 @@ class _Frames(io.RawIOBase):
             "more": more,
         }  # fmt: skip
         self.send(ERROR, json.dumps(told).encode())
-
-
-if __name__ == "__main__":
-    main()

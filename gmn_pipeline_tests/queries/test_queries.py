@@ -353,13 +353,14 @@ if sys.argv[2] == "command":
     with suppress(SystemExit):
         app(["sql", "SELECT * FROM trajectories"])
 else:
-    import gmn_pipeline.queries.worker
-    from gmn_pipeline.queries.imports import without_pandas
+    from gmn_pipeline.queries.imports import without
+    with without("numpy"):  # as the process of a query starts
+        import gmn_pipeline.queries.worker
     from gmn_pipeline.queries.session import read_session
     limits = Limits(seconds=30, memory_mb=500, disk_mb=0, rows=10)
-    with without_pandas(), read_session(load_settings(), limits, alone=True) as reading:
+    with without("pandas"), read_session(load_settings(), limits, alone=True) as reading:
         list(reading.run("SELECT * FROM trajectories WHERE bin_date > ?", ["2020-01-01"]))
-heavy = {"dagster", "pandera", "pandas", "polars", "kafka", "fastavro"}
+heavy = {"dagster", "pandera", "numpy", "pandas", "polars", "kafka", "fastavro"}
 print(sorted(heavy & sys.modules.keys()))
 """
 

@@ -147,7 +147,7 @@ def children() -> set[int]:
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             command = (status.parent / "cmdline").read_bytes()
-            if me in status.read_text() and b"gmn_pipeline.queries.worker" in command:
+            if me in status.read_text() and b"gmn_pipeline.queries" in command:
                 found.add(int(status.parent.name))
         except OSError:
             continue
