@@ -275,7 +275,7 @@ def test_ctrl_c_ends_a_run_with_a_sentence_and_the_next_one_goes_on(
     bench = Bench(tmp_path)
     bench.put(DAILY, sample())
     gmn = Command(GMN_DATA_DIR=str(bench.settings.data_dir), GMN_SOURCE_URL=str(bench.site))
-    run = gmn.start("run", "--from", "2022-03-04", start_new_session=True)
+    run = gmn.start("run", "--from", "2022-03-04")
     while run.poll() is None and not (bench.settings.data_dir / when).exists():
         time.sleep(0.001)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: all that it started get it too

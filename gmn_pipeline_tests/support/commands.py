@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gmn_pipeline_tests.support.warm import WarmPopen
+
 GMN = [sys.executable, "-c", "from gmn_pipeline.cli.main import main; main()"]
 _QUIET = {
     "GMN_OWN_KAFKA": "false", "GMN_IAU_SHOWERS_URL": "http://127.0.0.1:1/list.txt",
@@ -28,23 +30,29 @@ class Command:
     """`gmn` with settings in its environment."""
 
     def __init__(self, *before: str, **environment: str) -> None:
-        self._command = [*before, *GMN]
+        self._before = before
         self.environment = {**os.environ, **_QUIET, **environment}
 
     def __call__(
         self, *arguments: str, cwd: Path | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*self._command, *arguments], env=self.environment, cwd=cwd, timeout=240,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        with self.start(*arguments, cwd=cwd) as process:
+            try:
+                out, err = process.communicate(timeout=240)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def start(self, *arguments: str, **how: Any) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
         """A process that goes on; its outputs are pipes."""
-        return subprocess.Popen(
-            [*self._command, *arguments], env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how,
-        )  # fmt: skip
+        how: dict[str, Any] = {
+            "env": self.environment, "cwd": cwd, "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+        }  # fmt: skip
+        if self._before or sys.platform != "linux":
+            return subprocess.Popen([*self._before, *GMN, *arguments], **how)
+        return WarmPopen([*arguments], **how)
 
     def says(self, *arguments: str) -> str:
         """What it prints when all goes well."""
