@@ -34,7 +34,7 @@ SLOW_FILES = frozenset(
     pages_for_clients portal portal_for_everyone portal_tables postgres_catalog processors
     publications queries queries_refused questions reader readings readings_assets readings_lake
     refusals registry reloading replaced_readings rest_api rights_matrix row_pages s3
-    saved_dashboards secure_broker serving_survival shower_refresh sign_in sign_in_away
+    s3_versions saved_dashboards secure_broker serving_survival shower_refresh sign_in sign_in_away
     slow_clients snapshot sql state_names states station_database station_listener station_mqtt
     station_readings stations_any_order stream_service stream_states stream_waits streams
     summary_text survival tables tap tap_clients tap_jobs topics undisputed unpublished_sensor

@@ -1,14 +1,20 @@
-"""The files for Docker: nobody runs them here, so at least their shape is checked."""
+"""Files for Docker and systemd: nobody runs them here, so at least their shape is checked."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
+from typer.main import get_command
 
+from gmn_pipeline.cli.main import app
 from gmn_pipeline.orchestration.home import dagster_yaml
 from gmn_pipeline.serving.app import ROUTES
+from gmn_pipeline_tests.support.absent import not_run
 
 PROJECT = Path(__file__).parents[1]
 DEPLOY = PROJECT / "deploy"
@@ -91,3 +97,51 @@ def test_the_registry_of_the_compose_file_is_the_one_that_is_tested() -> None:
     version = re.search(r"<registry\.version>(.+)</registry\.version>", pom)
     assert version is not None
     assert services()["registry"]["image"].endswith(f":{version[1]}")
+
+
+# --- units of systemd ----------------------------------------------------------------------------
+
+
+def unit(path: Path) -> dict[str, list[str]]:
+    """Values by their names; a name may stand more than once."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DEPLOY / "systemd").glob("*.service")), ids=lambda p: p.stem
+)
+def test_a_unit_runs_a_command_that_there_is(path: Path) -> None:
+    said = unit(path)
+    (line,) = said["ExecStart"]
+    program, *words = line.split()
+    assert program == "/opt/gmn/.venv/bin/gmn"
+    command: Any = get_command(app)
+    context = command.make_context("gmn", list(words), resilient_parsing=True)
+    while hasattr(command, "get_command"):
+        command = command.get_command(context, words.pop(0))
+        assert command is not None, line
+    # With all that it needs, and nothing that it does not know.
+    command.make_context(path.stem, [w.replace("${TO}", "cams/ff") for w in words])
+    assert path.stem.rstrip("@") in (PROJECT / "docs" / "deploy.md").read_text()
+    assert "/etc/gmn/gmn.env" in said["EnvironmentFile"]
+    is_started = "WantedBy" in said or path.with_suffix(".timer").exists()
+    assert is_started, "nothing starts it"
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """But for the program, which is not where they look for it."""
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        not_run("systemd-analyze is not there")
+    for path in (DEPLOY / "systemd").glob("gmn*.*"):
+        text = path.read_text().replace("/opt/gmn/.venv/bin/gmn", "/bin/true")
+        (tmp_path / path.name.replace("@.", "@a.")).write_text(text)
+    units = [str(path) for path in tmp_path.iterdir() if path.suffix != ".example"]
+    done = subprocess.run([verify, "verify", *units], capture_output=True, text=True, check=False)
+    told = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "gmn" in line]
+    assert not told, told

@@ -5,6 +5,7 @@ from rich.table import Table
 from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.database.ledger import Ledger, open_ledger
 from gmn_pipeline.settings import Settings, load_settings
+from gmn_pipeline.streams.objects_overview import objects_overview
 from gmn_pipeline.streams.overview import Overview, overview
 from gmn_pipeline.streams.readings_overview import readings_overview
 from gmn_pipeline.warehouse.reading import read_rows
@@ -24,6 +25,7 @@ def status() -> None:
     if not rows:
         console.print("There is no warehouse yet: 'make run' (or 'gmn run') makes one.")
         _print_readings(settings)
+        _print_objects(settings)
         return
     count, oldest, newest, changed, former, rejected, files, stations = rows[0]
     ledger = open_ledger(settings)
@@ -41,6 +43,7 @@ def status() -> None:
     console.print(table)
     _print_stream(settings.kafka_topic, overview(settings, warehouse.connection))
     _print_readings(settings)
+    _print_objects(settings)
     _print_failures(ledger)
     print_some([file.in_words for file in ledger.unread()], style="yellow")
 
@@ -83,6 +86,27 @@ def _print_readings(settings: Settings) -> None:
         ("not rolled up", f"{found.not_rolled_up:,}"),
         ("not taken in", "unknown" if found.lag is None else f"{found.lag:,} offsets"),
         ("gmn stations take-in", found.consumer),
+        ("dead letters", f"{found.dead_letters:,}{reason}"),
+    ):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _print_objects(settings: Settings) -> None:
+    found = objects_overview(settings)
+    if found is None:
+        return
+    table = Table(
+        title=f"Topic {settings.kafka_objects_topic}", show_header=False, title_justify="left"
+    )
+    table.add_column(style="cyan")
+    table.add_column(overflow="fold")
+    offsets = ", ".join(f"{partition}: {at:,}" for partition, at in found.offsets.items())
+    reason = f", last: {found.last_dead_letter}" if found.last_dead_letter else ""
+    for name, value in (
+        ("next offsets", offsets or "none"),
+        ("not taken in", "unknown" if found.lag is None else f"{found.lag:,} offsets"),
+        ("gmn objects take-in", found.consumer),
         ("dead letters", f"{found.dead_letters:,}{reason}"),
     ):
         table.add_row(name, value)

@@ -1,13 +1,16 @@
 """Objects of a project in the order of their keys (`container/name`), as S3 lists them.
 
-What belongs here: a page of keys, with what begins alike rolled up. What does not: a level of
-folders (`object_search.py`), and how a page is told (`serving/s3/listing.py`).
+What belongs here: a page of keys, with what begins alike rolled up. What does not: all versions of
+each (`object_key_versions.py`), a level of folders (`object_search.py`), and how a page is told
+(`serving/s3/buckets.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from gmn_pipeline.database.engine import Database
 from gmn_pipeline.database.object_conditions import LAST, begins_with
@@ -16,6 +19,10 @@ from gmn_pipeline.database.tables import CONTAINERS, OBJECTS
 from gmn_pipeline.schemas.objects import StoredObject
 
 _FEW, _MORE = 8, 8
+T = TypeVar("T")
+Named = Callable[[int, str, str, int], Sequence[tuple[str, T]]]
+"""Names of a container (by its id) that begin so and come after that one, so many at most, in
+order; each with what stands for it."""
 
 
 @dataclass
@@ -56,7 +63,8 @@ class ObjectKeys:
         with self._database.reading() as connection:
             if connection is None:
                 return found
-            for one in _entries(connection, project, prefix, delimiter, after, most + 1):
+            newest = partial(_newest, connection)
+            for one in walk(connection, project, prefix, delimiter, after, most + 1, newest):
                 if found.length == most:
                     found.next_after = last
                     break
@@ -64,14 +72,32 @@ class ObjectKeys:
                     found.prefixes.append(one)
                     last = one + LAST
                 else:
-                    found.objects.append(one)
-                    last = key_of(one)
+                    found.objects.append(stored_object(one))
+                    last = key_of(found.objects[-1])
         return found
 
 
-def _entries(
-    connection: Connection, project: str, prefix: str, delimiter: str, after: str, most: int
-) -> Iterator[StoredObject | str]:
+def _newest(
+    connection: Connection, container_id: int, prefix: str, after: str, most: int
+) -> list[tuple[str, Row[Any]]]:
+    query = (
+        described()
+        .where(
+            NEWEST, OBJECTS.c.container_id == container_id, OBJECTS.c.live_name > after,
+            begins_with(OBJECTS.c.live_name, prefix),
+        )
+        .order_by(OBJECTS.c.live_name)
+        .limit(most)
+    )  # fmt: skip
+    return [(row.name, row) for row in connection.execute(query)]
+
+
+def walk(
+    connection: Connection, project: str, prefix: str, delimiter: str, after: str, most: int,
+    named: Named[T],
+) -> Iterator[T | str]:  # fmt: skip
+    """What stands for each key of a project, or, as a text, for those that are rolled up; asked
+    for not more than `most` at once."""
     rows = connection.execute(
         select(CONTAINERS.c.container, CONTAINERS.c.container_id).where(
             CONTAINERS.c.project == project
@@ -89,37 +115,29 @@ def _entries(
                 after = rolled_up + LAST
             continue
         within = after[len(folder) :] if after.startswith(folder) else ""
-        yield from _of_container(connection, container_id, folder, prefix, delimiter, within, most)
+        of_container = partial(named, container_id)
+        yield from _of_container(of_container, folder, prefix, delimiter, within, most)
 
 
 def _of_container(
-    connection: Connection, container_id: int, folder: str, prefix: str, delimiter: str,
-    after: str, most: int,
-) -> Iterator[StoredObject | str]:  # fmt: skip
+    named: Callable[[str, str, int], Sequence[tuple[str, T]]], folder: str, prefix: str,
+    delimiter: str, after: str, most: int,
+) -> Iterator[T | str]:  # fmt: skip
     inner = prefix[len(folder) :]
     some = _FEW  # behind what is rolled up there may be the next such
     while True:
-        query = (
-            described()
-            .where(
-                NEWEST, OBJECTS.c.container_id == container_id, OBJECTS.c.live_name > after,
-                begins_with(OBJECTS.c.live_name, inner),
-            )
-            .order_by(OBJECTS.c.live_name)
-            .limit(some)
-        )  # fmt: skip
-        rows = connection.execute(query).all()
-        for row in rows:
-            rolled_up = _rolled_up(folder + row.name, prefix, delimiter)
+        found = named(inner, after, some)
+        for name, one in found:
+            rolled_up = _rolled_up(folder + name, prefix, delimiter)
             if rolled_up is not None:
                 yield rolled_up
                 after = rolled_up[len(folder) :] + LAST
                 some = _FEW
                 break
-            yield stored_object(row)
-            after = row.name
+            yield one
+            after = name
         else:
-            if len(rows) < some:
+            if len(found) < some:
                 return
             some = min(some * _MORE, most)
 

@@ -23,8 +23,10 @@ from gmn_pipeline.processing.tables import Tables, table_name
 from gmn_pipeline.schemas.objects import By, ObjectName
 from gmn_pipeline.settings import ObjectProcessingSettings
 from gmn_pipeline.sources.files import FileSource, SourceFile
+from gmn_pipeline.sources.files_in_bucket import BucketFiles
 from gmn_pipeline.sources.files_in_folder import FolderFiles
-from gmn_pipeline.sources.files_of import files_of, is_bucket
+from gmn_pipeline.sources.files_of import files_of
+from gmn_pipeline.warehouse.buckets_in_place import BucketInPlace
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.objects.in_place import InPlace, Part, can_be_in_place, hide, show
 
@@ -66,13 +68,11 @@ class CrawledTables:
         """Accept a table that was found, as a view or to be loaded, or refuse it; its name in the
         lake. The next crawl, or `bring_up_to_date`, does it."""
         found = {one.name: one for one in self.crawls.tables(crawl.name)}.get(table)
-        if state is TableState.VIEW:
-            check_in_place(crawl)
-            if found and not can_be_in_place(found.content_type):
-                raise ObjectRefused(
-                    f"Files of {found.content_type} cannot be read where they are.",
-                    remedy="Let them be loaded: --as loaded.",
-                )
+        if state is TableState.VIEW and found and not can_be_in_place(found.content_type):
+            raise ObjectRefused(
+                f"Files of {found.content_type} cannot be read where they are.",
+                remedy="Let them be loaded: --as loaded.",
+            )
         shown = shown_as or (found.shown_as if found else table)
         if found is not None:
             self._undo(crawl, found, state, shown)
@@ -131,16 +131,16 @@ class CrawledTables:
         self, crawl: Crawl, table: CrawledTable, files: Sequence[CrawledFile], schemas: Schemas,
         source: FileSource,
     ) -> bool:  # fmt: skip
-        assert isinstance(source, FolderFiles)
         paths: dict[str, list[str]] = {}
         for file in files:
             paths.setdefault(file.schema_sha256, []).append(file.path)
         parts = [Part(schemas[sha256][1], some) for sha256, some in sorted(paths.items())]
+        root, bucket = _root(crawl, source)
         return show(
             self.lake,
             InPlace(
                 _in_lake(crawl, table.shown_as), crawl.project, crawl.container, crawl.name,
-                source.folder, table.content_type, table.columns, parts,
+                root, table.content_type, table.columns, parts, bucket,
             ),
         )  # fmt: skip
 
@@ -202,14 +202,13 @@ def source_of(crawl: Crawl, settings: ObjectProcessingSettings) -> FileSource:
     )
 
 
-def check_in_place(crawl: Crawl) -> None:
-    """Raises ObjectRefused if files cannot be read where they are."""
-    if is_bucket(crawl.url):
-        raise ObjectRefused(
-            "Files of a bucket are not read where they are: a query reaches no other bucket than "
-            "the lake's own.",
-            remedy="Let them be loaded: --as loaded.",
-        )
+def _root(crawl: Crawl, source: FileSource) -> tuple[str, BucketInPlace | None]:
+    """What the files of a crawl lie below, and, if it is a bucket, how that is reached."""
+    if isinstance(source, BucketFiles):
+        bucket = BucketInPlace(source.url, crawl.endpoint_url or "", crawl.is_anonymous)
+        return source.url, bucket
+    assert isinstance(source, FolderFiles)
+    return f"{source.folder}/".replace("//", "/"), None
 
 
 def _in_lake(crawl: Crawl, shown_as: str) -> str:

@@ -40,7 +40,6 @@ from gmn_pipeline.errors import (
 from gmn_pipeline.flows.crawled_tables import (
     Crawled,
     CrawledTables,
-    check_in_place,
     source_of,
 )
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
@@ -96,8 +95,6 @@ class Crawling:
         if crawl.container not in self.objects.catalogue.containers(crawl.project):
             raise no_container(crawl.project, crawl.container)
         source_of(crawl, self.settings)
-        if crawl.accepted_as is TableState.VIEW:
-            check_in_place(crawl)
         self.crawls.save(crawl, self.by)
 
     def crawl(

@@ -239,8 +239,19 @@ FILES_IN_PLACE = Table(
     ),
 )
 
+BUCKETS_IN_PLACE = Table(
+    "buckets_in_place",
+    "buckets whose files views of the lake read where they lie; keys are of the environment alone",
+    (
+        text("table_name", "the view"),
+        text("url", "what its files lie below: s3://bucket/prefix/"),
+        text("endpoint_url", "who has the bucket; empty: whom the settings name"),
+        Field("is_anonymous", "it is read without keys", Kind.BOOLEAN),
+    ),
+)
+
 OBJECT_TABLES = (CATALOGUE, PROVENANCE, *PROCESSED_TABLES, LOADED_COLUMNS, LOADS)
 """What the lake of objects has for those who ask it."""
 
-OBJECT_WORKING_TABLES = (MIRROR_MARK, FILES_IN_PLACE)
+OBJECT_WORKING_TABLES = (MIRROR_MARK, FILES_IN_PLACE, BUCKETS_IN_PLACE)
 """What the pipeline keeps for itself in that lake."""

@@ -48,6 +48,11 @@ class SignInSettings(SettingsGroup):
         description="Roles of an account that a first sign-in makes: PROJECT:ROLE, several with "
         "spaces between. Empty: none."
     )  # fmt: skip
+    sign_in_ends_at_provider: bool = Field(
+        True, description="Whether signing out here signs out at the provider, too, if it says "
+        "where (end_session_endpoint). It needs GMN_SERVE_URL/ (with the last /) as a "
+        "post-logout redirect URI at the provider."
+    )  # fmt: skip
     sign_in_hours: float = Field(
         12.0, gt=0, le=8_760, description="Hours after which somebody has to sign in again."
     )

@@ -38,8 +38,8 @@ class BucketFiles:
         endpoint_url: str | None = None,
     ) -> None:
         endpoint = endpoint_url or settings.s3_endpoint_url or ""
-        self._url = url.rstrip("/") + "/"
-        self.place = f"{endpoint}#{self._url}"
+        self.url = url.rstrip("/") + "/"
+        self.place = f"{endpoint}#{self.url}"
         self._store = open_bucket(
             url, settings, is_anonymous=is_anonymous, endpoint_url=endpoint_url
         )
@@ -53,7 +53,7 @@ class BucketFiles:
                     if not one["path"].endswith("/"):
                         yield SourceFile(one["path"], one["size"], one["e_tag"] or "")
         except BaseError as error:
-            raise self._explained(error, self._url) from error
+            raise self._explained(error, self.url) from error
 
     def read(
         self, path: str, write: Callable[[bytes], None],
@@ -68,12 +68,12 @@ class BucketFiles:
                 write(bytes(piece))
                 size_bytes += len(piece)
         except BaseError as error:
-            raise self._explained(error, self._url + path) from error
+            raise self._explained(error, self.url + path) from error
         except FileNotFoundError as error:
-            raise SourceFileMissing(f"There is no {self._url}{path}.") from error
+            raise SourceFileMissing(f"There is no {self.url}{path}.") from error
         if size_bytes != answer.meta["size"]:
             raise FileIncomplete(
-                f"Of {self._url}{path} came {size_bytes:,} bytes of {answer.meta['size']:,}.",
+                f"Of {self.url}{path} came {size_bytes:,} bytes of {answer.meta['size']:,}.",
                 remedy="The same command takes it again.",
             )
         return SourceFile(path, size_bytes, answer.meta["e_tag"] or "")

@@ -83,9 +83,11 @@ def explained_text(said: str, data_dir: Path) -> GmnError | None:
         )
     if "s3://" in said and _NO_STORAGE.search(said):
         return StorageUnavailable(
-            f"The warehouse's data cannot be had: {_first_line(said, _NO_STORAGE)}.",
+            f"The warehouse's data, or what lies beside it, cannot be had: "
+            f"{_first_line(said, _NO_STORAGE)}.",
             remedy="Is the object storage running, and are GMN_WAREHOUSE_STORAGE_URL and the "
-            "AWS_... settings right? The same command goes on from what is done.",
+            "AWS_... settings right? Of a file that a view reads in a bucket: 'gmn objects crawl "
+            "NAME' brings the view up to date. The same command goes on from what is done.",
         )
     if _FULL.search(said):
         return _full(Path(path) if path else data_dir)

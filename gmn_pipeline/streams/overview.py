@@ -9,8 +9,9 @@ from datetime import datetime
 
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.kafka.client import bootstrap_servers
-from gmn_pipeline.settings import KafkaSettings
+from gmn_pipeline.settings import KafkaSettings, TopicSettings
 from gmn_pipeline.streams.consumer import is_being_consumed, planned_ranges
+from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.dead_letters import count_dead_letters
@@ -87,3 +88,16 @@ def _known(warehouse: WarehouseConnection, topic: str) -> _Known:
             topic_progress(connection, topic),
             *count_dead_letters(connection, topic),
         )
+
+
+def lag_of(stream: Stream, settings: TopicSettings) -> int | None:
+    """So many offsets of a stream's topic are not taken in; None if there is no topic, or Kafka
+    does not answer soon."""
+    if bootstrap_servers(settings) is None:
+        return None
+    impatient = settings.model_copy(update={"kafka_timeout_s": 5.0})
+    try:
+        found = planned_ranges(stream, impatient, stream.place.open(impatient))
+    except GmnError:
+        return None
+    return sum(r.length for r in found[1]) if found else None

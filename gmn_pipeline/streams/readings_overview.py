@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gmn_pipeline.clock import utc_now
-from gmn_pipeline.errors import GmnError
-from gmn_pipeline.kafka.client import bootstrap_servers
 from gmn_pipeline.settings import TopicSettings
-from gmn_pipeline.streams.consumer import is_being_consumed, planned_ranges
+from gmn_pipeline.streams.consumer import is_being_consumed
+from gmn_pipeline.streams.overview import lag_of
 from gmn_pipeline.streams.station_readings import STATION_READINGS
 from gmn_pipeline.warehouse.dead_letters import count_dead_letters
 from gmn_pipeline.warehouse.station_readings.health import silent_sensors
@@ -61,17 +60,6 @@ def readings_overview(settings: TopicSettings) -> ReadingsOverview | None:
         silent=len(silent_sensors(lake, utc_now())),
         dead_letters=dead[0],
         last_dead_letter=dead[1],
-        lag=_lag(settings),
+        lag=lag_of(STATION_READINGS, settings),
         consumer="running" if is_being_consumed(STATION_READINGS, settings) else "not running",
     )
-
-
-def _lag(settings: TopicSettings) -> int | None:
-    if bootstrap_servers(settings) is None:
-        return None
-    impatient = settings.model_copy(update={"kafka_timeout_s": 5.0})
-    try:
-        found = planned_ranges(STATION_READINGS, impatient, STATION_READINGS.place.open(impatient))
-    except GmnError:
-        return None
-    return sum(r.length for r in found[1]) if found else None

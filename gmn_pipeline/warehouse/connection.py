@@ -22,6 +22,11 @@ from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.storage.files import place_for_temporary_files, working_folder
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.backend import CATALOG, Attach, Backend, Reach, open_backend
+from gmn_pipeline.warehouse.buckets_in_place import (
+    EXTENSION,
+    BucketInPlace,
+    buckets_in_place,
+)
 from gmn_pipeline.warehouse.lakes import OBJECTS, WAREHOUSE, Lake
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
@@ -45,6 +50,7 @@ class WarehouseConnection:
 
     def __init__(self, settings: WarehouseSettings, lake: Lake = WAREHOUSE) -> None:
         self.lake = lake
+        self._settings = settings
         self._data_dir = settings.data_dir
         self._busy_timeout_s = settings.warehouse_busy_timeout_s
         # Extensions come like DuckDB itself, in wheels whose hashes are pinned. To check their
@@ -84,6 +90,7 @@ class WarehouseConnection:
                 else:
                     with self._session() as (connection, folder):
                         self._attach(connection, folder, read_only=read_only)
+                        self.admit_in_place(connection)
                         _use(connection)
                         yield connection
 
@@ -114,6 +121,7 @@ class WarehouseConnection:
             def attach_beside(other: WarehouseConnection, name: str) -> None:
                 other.backend.storage.admit(connection)
                 other._attach(connection, folder, read_only=True, name=name)
+                other.admit_in_place(connection, name)
 
             yield Standing(connection, self.backend, attach, attach_beside)
 
@@ -130,6 +138,25 @@ class WarehouseConnection:
         retry_while_busy(
             lambda: attach(connection, name, folder, read_only=read_only, snapshot=snapshot)
         )
+
+    def in_place(self, connection: duckdb.DuckDBPyConnection, name: str) -> Reach:
+        """What a session needs for what views of this lake read beside it, attached as `name`."""
+        if self.lake != OBJECTS:
+            return Reach()
+        buckets = buckets_in_place(connection, name)
+        ports = tuple(bucket.port(self._settings) for bucket in buckets)
+        return Reach(files_in_place(connection, name), ports=ports)
+
+    def admit_in_place(
+        self, connection: duckdb.DuckDBPyConnection, name: str = CATALOG,
+        *more: BucketInPlace,
+    ) -> None:  # fmt: skip
+        """Let a session in where views of this lake read beside it."""
+        if self.lake != OBJECTS:
+            return
+        for bucket in (*buckets_in_place(connection, name), *more):
+            connection.execute(f"LOAD {sql_text(str(extension_path(EXTENSION)))}")
+            connection.execute(bucket.secret(self._settings))
 
     def _make(self) -> None:
         """Make the warehouse if there is none: with all its tables or not at all."""
@@ -260,8 +287,7 @@ class Standing:
         all_of_it = self.backend.reach(self.connection)
         for beside in self.beside:
             all_of_it += beside.backend.reach(self.connection, beside.lake.name)
-            if beside.lake == OBJECTS:
-                all_of_it += Reach(files_in_place(self.connection, beside.lake.name))
+            all_of_it += beside.in_place(self.connection, beside.lake.name)
         return all_of_it
 
     @property

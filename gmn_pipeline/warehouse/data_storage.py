@@ -12,7 +12,7 @@ import duckdb
 
 from gmn_pipeline.errors import SettingsError
 from gmn_pipeline.schemas.sql import sql_text
-from gmn_pipeline.settings import WarehouseSettings
+from gmn_pipeline.settings import ObjectStorageSettings, WarehouseSettings
 from gmn_pipeline.warehouse.lakes import WAREHOUSE, Lake
 
 _HTTPS_PORT, _HTTP_PORT = 443, 80
@@ -102,11 +102,7 @@ class ObjectStorage:
         self.path = url.rstrip("/") + "/"
         self._secret = f"storage_of_{lake.name}"
         self._settings = settings
-        endpoint = urlsplit(settings.s3_endpoint_url or "https://")
-        self._is_https = endpoint.scheme != "http"
-        self._endpoint = endpoint.netloc + endpoint.path.rstrip("/")
-        default_port = _HTTPS_PORT if self._is_https else _HTTP_PORT
-        self.ports: tuple[int, ...] = (endpoint.port or default_port,)
+        self.ports: tuple[int, ...] = (s3_port(settings.s3_endpoint_url),)
 
     def prepare(self) -> None:
         """See DataStorage. The bucket is somebody else's to make."""
@@ -116,21 +112,8 @@ class ObjectStorage:
 
         It stays, since each file is opened with it; DuckDB shows its key to nobody.
         """
-        options = {"REGION": sql_text(self._settings.s3_region), "SCOPE": sql_text(self.path)}
-        if self._endpoint:
-            options |= {
-                "ENDPOINT": sql_text(self._endpoint), "URL_STYLE": "'path'",
-                "USE_SSL": str(self._is_https).lower(),
-            }  # fmt: skip
-        for option, secret in (
-            ("KEY_ID", self._settings.s3_access_key_id),
-            ("SECRET", self._settings.s3_secret_access_key),
-            ("SESSION_TOKEN", self._settings.s3_session_token),
-        ):
-            if secret is not None:
-                options[option] = sql_text(secret.get_secret_value())
-        given = ", ".join(f"{name} {value}" for name, value in options.items())
-        connection.execute(f"CREATE TEMPORARY SECRET {self._secret} (TYPE s3, {given})")
+        settings = self._settings
+        connection.execute(s3_secret(self._secret, self.path, settings, settings.s3_endpoint_url))
 
     def size_bytes(self, connection: duckdb.DuckDBPyConnection) -> int:
         """See DataStorage: as the listing says; nothing is read."""
@@ -139,3 +122,32 @@ class ObjectStorage:
         ).fetchone()
         assert row is not None
         return int(row[0] or 0)
+
+
+def s3_port(endpoint_url: str | None) -> int:
+    """Where the server of a bucket listens."""
+    endpoint = urlsplit(endpoint_url or "https://")
+    return endpoint.port or (_HTTP_PORT if endpoint.scheme == "http" else _HTTPS_PORT)
+
+
+def s3_secret(
+    name: str, scope: str, settings: ObjectStorageSettings, endpoint_url: str | None, *,
+    is_anonymous: bool = False,
+) -> str:  # fmt: skip
+    """SQL that lets a session in below `scope`, by the keys of the settings."""
+    options = {"REGION": sql_text(settings.s3_region), "SCOPE": sql_text(scope)}
+    if endpoint_url:
+        endpoint = urlsplit(endpoint_url)
+        options |= {
+            "ENDPOINT": sql_text(endpoint.netloc + endpoint.path.rstrip("/")),
+            "URL_STYLE": "'path'", "USE_SSL": str(endpoint.scheme != "http").lower(),
+        }  # fmt: skip
+    keys = {
+        "KEY_ID": settings.s3_access_key_id, "SECRET": settings.s3_secret_access_key,
+        "SESSION_TOKEN": settings.s3_session_token,
+    }  # fmt: skip
+    for option, key in keys.items():
+        if key is not None and not is_anonymous:
+            options[option] = sql_text(key.get_secret_value())
+    given = ", ".join(f"{option} {value}" for option, value in options.items())
+    return f"CREATE OR REPLACE TEMPORARY SECRET {name} (TYPE s3, {given})"

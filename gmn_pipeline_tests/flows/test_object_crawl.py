@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,18 @@ import dagster as dg
 import duckdb
 import obstore
 import pytest
+import requests
 from pydantic import SecretStr
 
 from gmn_pipeline.database.crawls import Crawl, TableState
 from gmn_pipeline.definitions import build_defs
 from gmn_pipeline.errors import (
     ObjectMissing,
-    ObjectRefused,
     QueryFailed,
     QueryRefused,
     ServiceRunning,
     SourceUnavailable,
+    StorageUnavailable,
 )
 from gmn_pipeline.flows.crawled_tables import Crawled
 from gmn_pipeline.flows.object_crawl import Crawling
@@ -33,6 +34,7 @@ from gmn_pipeline.sources.files_in_folder import FolderFiles
 from gmn_pipeline.storage.buckets import open_bucket
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS
+from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.object_storage import ObjectStorageServer
 from gmn_pipeline_tests.support.objects import PERSON, settings_of
 from gmn_pipeline_tests.support.places import SECRETS
@@ -217,28 +219,119 @@ def test_files_that_end_their_reader_fail_alone_among_many(bench: Bench) -> None
     assert bench.states() == {"w": TableState.PROPOSED}
 
 
-def test_tables_of_a_bucket_are_loaded_and_not_shown_in_place(
-    bench: Bench, object_storage: ObjectStorageServer
-) -> None:
-    settings = bench.lake.objects.settings.model_copy(
+def of_storage(bench: Bench, storage: ObjectStorageServer) -> Bench:
+    """The same with keys for a server of buckets."""
+    bench.lake.objects.settings = bench.lake.objects.settings.model_copy(
         update={
-            "s3_endpoint_url": object_storage.url,
+            "s3_endpoint_url": storage.url,
             "s3_access_key_id": SecretStr(SECRETS["AWS_ACCESS_KEY_ID"]),
             "s3_secret_access_key": SecretStr(SECRETS["AWS_SECRET_ACCESS_KEY"]),
         }
     )
+    bench.crawling = Crawling(bench.lake.objects.settings, PERSON)
+    return bench
+
+
+def test_tables_of_a_bucket_are_loaded(bench: Bench, object_storage: ObjectStorageServer) -> None:
+    bench = of_storage(bench, object_storage)
     url = f"s3://{object_storage.new_bucket()}/in"
-    bucket = open_bucket(url, settings)
-    obstore.put(bucket, "w/1.csv", b"a,b\n1,2\n")
-    crawling = Crawling(settings, PERSON)
-    crawl = Crawl("night", url, "cams", "ff", accepted_as=TableState.VIEW)
-    with pytest.raises(ObjectRefused, match="bucket"):
-        crawling.save(crawl)
-    crawl = replace(crawl, accepted_as=TableState.LOADED)
-    crawling.save(crawl)
-    with crawling.working() as workshop:
-        done = crawling.crawl(crawl, workshop)
+    obstore.put(open_bucket(url, bench.crawling.settings), "w/1.csv", b"a,b\n1,2\n")
+    crawl = Crawl("night", url, "cams", "ff", accepted_as=TableState.LOADED)
+    bench.crawling.save(crawl)
+    with bench.crawling.working() as workshop:
+        done = bench.crawling.crawl(crawl, workshop)
         assert (done.read, done.put) == (1, 1)
-        assert crawling.crawl(crawl, workshop).read == 0
+        assert bench.crawling.crawl(crawl, workshop).read == 0
     bench.lake.process()
     assert bench.lake.ask("SELECT a, b FROM ff_w") == [(1, 2)]
+
+
+def test_tables_of_a_bucket_are_asked_where_they_lie(
+    bench: Bench, object_storage: ObjectStorageServer, tmp_path: Path
+) -> None:
+    bench = of_storage(bench, object_storage)
+    name = object_storage.new_bucket()
+    url, settings = f"s3://{name}/in", bench.crawling.settings
+    bucket, beside = open_bucket(url, settings), open_bucket(f"s3://{name}/other", settings)
+    for n, path in enumerate(("w/1.parquet", "w/b c+%41#ü.parquet", "w/2.parquet")):
+        duckdb.sql(f"COPY (SELECT {n} AS n) TO '{tmp_path}/t.parquet' (FORMAT parquet)")
+        for one in (bucket, beside):
+            obstore.put(one, path, tmp_path / "t.parquet")
+    obstore.put(bucket, "stars/1.csv", b"station,stars\nUS0001,7\n")
+
+    def crawl(name: str = "night", url: str = url, **said: Any) -> Crawled:
+        crawl = Crawl(name, url, "cams", "ff", accepted_as=TableState.VIEW, **said)
+        bench.crawling.save(crawl)
+        with bench.crawling.working() as workshop:
+            return bench.crawling.crawl(crawl, workshop)
+
+    done = crawl()
+    assert (done.views_changed, done.failures) == (2, {})
+    asked = "SELECT sum(n), max(source_file) FROM objects.ff_w"
+    assert bench.asked(asked) == [(3, "w/b c+%41#ü.parquet")]
+    assert bench.asked("SELECT station, stars FROM objects.ff_stars") == [("US0001", 7)]
+    assert crawl().views_changed == 0
+    # By the command, whose process the operating system closes.
+    environment = {
+        "AWS_ENDPOINT_URL": object_storage.url, "GMN_DATA_DIR": str(settings.data_dir), **SECRETS,
+    }  # fmt: skip
+    assert '3,"w/b' in Command(**environment).says("sql", asked, "--format", "csv")
+    # With the views' files in reach, no other is: by either wall.
+    warehouse = WarehouseConnection(settings)
+    with warehouse.standing() as standing, standing.reading():
+        standing.attach()
+        standing.attach_beside(WarehouseConnection(settings, OBJECTS))
+        session = confined(standing, LIMITS, data_dir=settings.data_dir)
+        for sql in (
+            f"SELECT * FROM read_parquet('s3://{name}/in/w/1.parquet')",
+            f"SELECT * FROM 's3://{name}/other/w/1.parquet'",
+            f"SELECT * FROM read_csv('{object_storage.url}/{name}/in/stars/1.csv')",
+            "SELECT * FROM duckdb_secrets()", "SELECT * FROM which_secret('s3://x', 's3')",
+            f"COPY (SELECT 1) TO 's3://{name}/in/x.csv'",
+        ):  # fmt: skip
+            with pytest.raises(QueryRefused):
+                session.run(sql)
+        told = standing.connection.execute("FROM duckdb_secrets()").fetchall()
+        assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in str(told)
+        for sql in (
+            f"FROM 's3://{name}/other/w/1.parquet'", f"FROM 's3://{name}/in/w/*.parquet'",
+            f"COPY (SELECT 1) TO 's3://{name}/in/x.csv'", f"FROM glob('s3://{name}/**')",
+            f"FROM 's3://{name}/in/w/1.parquet?s3_endpoint=example.org'",
+        ):  # fmt: skip
+            with pytest.raises(duckdb.Error):
+                standing.connection.execute(sql).fetchall()
+    kept = b"".join(p.read_bytes() for p in settings.data_dir.rglob("*") if p.is_file())
+    assert not any(secret.encode() in kept for secret in SECRETS.values())
+    # A file that is gone is told of, and the next crawl goes without.
+    obstore.delete(bucket, "w/2.parquet")
+    with pytest.raises(StorageUnavailable, match="beside it"):
+        bench.asked(asked)
+    assert crawl().gone == 1
+    assert bench.asked(asked) == [(1, "w/b c+%41#ü.parquet")]
+    # One place has one endpoint and one way in; what DuckDB takes for something else is no name.
+    elsewhere = object_storage.url.replace("127.0.0.1", "localhost")
+    other = crawl("again", f"{url}/w", endpoint_url=elsewhere)
+    assert "another view reads" in str(other.failures)
+    obstore.put(bucket, "stars/2?s3_endpoint=example.org&.csv", b"station,stars\nUS0002,8\n")
+    assert "no name with one of" in str(crawl().failures)
+    bench.crawling.tables.forget(bench.crawling.crawls.named("night"))
+    assert bench.lake.ask("SELECT count(*) FROM buckets_in_place") == [(0,)]
+
+
+def test_a_bucket_that_anybody_may_read_is_asked_without_keys(
+    bench: Bench, object_storage: ObjectStorageServer
+) -> None:
+    url = f"s3://{object_storage.new_bucket()}"
+    public = {"x-amz-acl": "public-read"}
+    place = f"{object_storage.url}/{url.removeprefix('s3://')}/w/1.csv"
+    requests.put(place, b"a,b\n1,2\n", headers=public, timeout=10).raise_for_status()
+    crawl = Crawl(
+        "night", url, "cams", "ff", accepted_as=TableState.VIEW, is_anonymous=True,
+        endpoint_url=object_storage.url,
+    )  # fmt: skip
+    bench.crawling.save(crawl)
+    with bench.crawling.working() as workshop:
+        assert bench.crawling.crawl(crawl, workshop).failures == {}
+    assert bench.asked("SELECT a, b FROM objects.ff_w") == [(1, 2)]
+    with bench.crawling.tables.lake.open(read_only=True) as lake:  # as what exports tables opens it
+        assert lake.execute("SELECT a FROM ff_w").fetchall() == [(1,)]

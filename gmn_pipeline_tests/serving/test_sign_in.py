@@ -78,7 +78,8 @@ def test_somebody_signs_in_acts_and_signs_out(signing: Signing) -> None:
     assert ada.ask(OBJECT).status == 401
     back = ada.sign_in("Ada", "/objects?x=1#y")
     assert (back.status, back.headers["Location"]) == (303, "/objects?x=1#y")
-    (session,) = ada.cookies.values()
+    session = ada.session
+    assert set(ada.cookies) == {"gmn_session", "gmn_id_token"}
     cookie = next(c for c in back.headers.get_all("Set-Cookie") or [] if session in c)
     assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
     assert back.headers["Cache-Control"] == "no-store"
@@ -92,18 +93,23 @@ def test_somebody_signs_in_acts_and_signs_out(signing: Signing) -> None:
     assert put.status in (200, 201)
     assert ada.ask("/objects/_operations/cams/ff/a").json["operations"][0]["by"] == "ada"
     # Once more, in the same browser: the session before is over.
-    first = dict(ada.cookies)
+    first = {"gmn_session": session}
     ada.at_provider.cookies.clear()
     assert ada.sign_in("Ada").status == 303
     assert Person(signing.server, first).ask(OBJECT).status == 401
     other = Person(signing.server, dict(ada.cookies))
     assert other.ask(OBJECT).body == b"y"
-    assert ada.ask("/account/sign-out", "POST").status == 204
+    out = ada.ask("/account/sign-out", "POST")
+    assert (out.status, out.headers["Cache-Control"]) == (200, "no-store")
     assert not ada.cookies
+    at_provider = parameters(out.json["at_provider"])
+    assert at_provider["client_id"] == CLIENT
+    assert at_provider["post_logout_redirect_uri"] == f"{url}/"
+    assert at_provider["id_token_hint"].count(".") == 2
     assert other.ask(OBJECT).status == 401
     assert other.ask("/account").json["account"] is None
     assert not other.cookies  # the browser is told that its session is none
-    assert other.ask("/account/sign-out", "POST").status == 204
+    assert other.ask("/account/sign-out", "POST").status == 204  # nobody was signed in
     assert signing.log("signed in")[0] == "ada"
     assert signing.log("signed out")[0] == "ada"
     assert signing.log("linked")[0] == f"ada Ada of {signing.provider.issuer}"
@@ -246,7 +252,7 @@ def test_a_session_ends(signing: Signing) -> None:
     ivy = signing.person()
     ivy.sign_in("ivy")
     store = SignInStore(open_database(signing.settings))
-    (secret,) = ivy.cookies.values()
+    secret = ivy.session
     assert store.session(secret) is not None
     later = utc_now() + timedelta(hours=12, seconds=1)
     with patch.object(sign_ins_module, "utc_now", return_value=later):
@@ -286,8 +292,31 @@ def test_a_person_signs_in_and_out_in_the_portal(signing: Signing) -> None:
         page.get_by_role("link", name="Download").wait_for()
         assert not page.get_by_role("alert").count()
         page.get_by_role("button", name="Sign out").click()
-        page.get_by_role("link", name="Sign in").wait_for()
-        assert "needs a token" in page.get_by_role("alert").inner_text()
+        page.get_by_role("button", name="Yes, sign me out").click()  # the provider asks
+        page.wait_for_url(f"{signing.server.url}/")
+        page.get_by_role("link", name="Sign in").click()
+        page.get_by_placeholder("Enter any login").wait_for()  # it does not know who it was
+
+
+def test_where_one_signs_out_at_the_provider(signing: Signing) -> None:
+    url = signing.server.url
+
+    def address(told: dict[str, object] | None, id_token: str | None = "t", **more: object) -> str:
+        said: Any = sign_in_settings(signing.provider, url, **more)
+        provider = Provider(Settings(**said), url)
+        away = None if told is not None else Problem(503, "sign-in-unavailable", "")
+        with patch.object(provider, "_metadata", return_value=told, side_effect=away):
+            return provider.end_address(id_token) or ""
+
+    there: dict[str, object] = {"end_session_endpoint": "http://127.0.0.1/end?a=b"}
+    assert parameters(address(there)) == {
+        "a": "b", "id_token_hint": "t", "client_id": CLIENT, "post_logout_redirect_uri": f"{url}/",
+    }  # fmt: skip
+    assert "id_token_hint" not in address(there, None)  # it was longer than a cookie
+    assert address(there, sign_in_ends_at_provider=False) == ""
+    assert address({}) == ""  # it has none
+    assert address(None) == ""  # it is away: signed out here all the same
+    assert address({"end_session_endpoint": 1}) == ""
 
 
 def test_only_what_the_provider_signed_for_us_now_is_believed(signing: Signing) -> None:

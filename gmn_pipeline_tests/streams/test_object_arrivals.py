@@ -32,6 +32,7 @@ from gmn_pipeline.settings import Settings
 from gmn_pipeline.streams.consumer import consume
 from gmn_pipeline.streams.object_arrivals import OBJECTS, ObjectsTarget, ingest
 from gmn_pipeline.streams.objects import ObjectBatch, decode_batch
+from gmn_pipeline.streams.objects_overview import objects_overview
 from gmn_pipeline.streams.service import StreamService
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.kafka import RunningBroker, records, send
@@ -173,6 +174,15 @@ def test_files_and_addresses_are_put_once_and_all_else_is_refused_with_its_reaso
     }
     shown = Command(**database).says("objects", "refused", "--most", "3").splitlines()
     assert (len(shown), "tombstone" in shown[0], "19 refused" in shown[3]) == (4, True, True)
+    bench.send(fields("later"))
+    told = objects_overview(bench.settings)
+    assert told is not None
+    assert (told.lag, told.dead_letters, told.consumer) == (1, 19, "not running")
+    assert (told.last_dead_letter, told.offsets) == (reasons[-1], {0: 23})
+    status = Command(**database, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1").says("status")
+    assert bench.topic in status
+    assert "tombstone" in status
+    assert bench.take_in() == {"read": 1, "put": 1, "unchanged": 0, "dead": 0}
     letters = records(str(bench.settings.kafka_bootstrap_servers), f"{bench.topic}.dlq")
     assert [dict(one.headers)["source-offset"] for one in letters] == [
         str(offset).encode() for offset in range(2, 21)

@@ -46,7 +46,10 @@ def oidc_provider(*server_urls: str) -> Iterator[OidcProvider]:
         not_run("oidc-provider is not there ('make portal' installs it)")
     key = RSAKey.generate_key(2048, {"use": "sig", "kid": "of-the-tests", "alg": "RS256"})
     redirects = [f"{url}/account/signed-in" for url in server_urls]
-    client = {"client_secret": CLIENT_SECRET, "redirect_uris": redirects}
+    client = {
+        "client_secret": CLIENT_SECRET, "redirect_uris": redirects,
+        "post_logout_redirect_uris": [f"{url}/" for url in server_urls],
+    }  # fmt: skip
     told = {
         "clients": [{**client, "client_id": CLIENT}, {**client, "client_id": "another"}],
         "jwks": {"keys": [key.as_dict(private=True)]}, "port": free_port(),
@@ -80,6 +83,11 @@ class Person:
     server: Server
     cookies: dict[str, str] = field(default_factory=dict)
     at_provider: requests.Session = field(default_factory=requests.Session)
+
+    @property
+    def session(self) -> str:
+        """The secret of the session here."""
+        return self.cookies["gmn_session"]
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **more: str) -> Reply:
         """Ask the server as a browser would from a page of its own."""

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
 from gmn_pipeline.database.accounts import AccountStore
@@ -212,3 +214,12 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
         end.close()
+
+
+def code_of(call: Any, **arguments: Any) -> str:
+    """The code that a request is refused with."""
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    response: Any = refused.value.response
+    assert response["ResponseMetadata"]["RequestId"] or not response["Error"].get("Message")
+    return str(response["Error"]["Code"])

@@ -1,9 +1,9 @@
-"""What a browser keeps: its session, and a sign-in that is under way.
+"""What a browser keeps: its session, whose it is, and a sign-in that is under way.
 
 What belongs here: names and forms of the cookies. What does not: what a session is worth
 (`database/sign_ins.py`).
 
-Neither can be read by a page's script, and no other site's request brings them but a person who
+None can be read by a page's script, and no other site's request brings them but a person who
 follows a link. Where the server is reached by https, they never go over anything else, and no
 other host of the same domain can set them (`__Host-`).
 """
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+SIGN_OUT_PATH = "/account/sign-out"
 _SIGN_IN_TAKES_S = 600
 _LONGEST = 4_000
 
@@ -40,6 +41,7 @@ class Cookies:
         prefix = "__Host-" if is_https else ""
         self._session = f"{prefix}gmn_session"
         self._begun = f"{prefix}gmn_sign_in"
+        self._id_token = f"{'__Secure-' if is_https else ''}gmn_id_token"
 
     def session(self, request: HTTPConnection) -> str | None:
         """The secret that a request brings."""
@@ -49,7 +51,18 @@ class Cookies:
         self._keep(response, self._session, secret, seconds)
 
     def forget_session(self, response: Response) -> None:
+        """And whose it was."""
         self._forget(response, self._session)
+        self._forget(response, self._id_token, SIGN_OUT_PATH)
+
+    def id_token(self, request: HTTPConnection) -> str | None:
+        """What the provider said of who signed in: it wants it back to sign somebody out."""
+        return request.cookies.get(self._id_token) or None
+
+    def keep_id_token(self, response: Response, id_token: str, seconds: int) -> None:
+        """Unless it is longer than browsers keep: then the provider asks who is meant."""
+        if len(id_token) < _LONGEST:
+            self._keep(response, self._id_token, id_token, seconds, SIGN_OUT_PATH)
 
     def begun(self, request: HTTPConnection) -> Begun | None:
         """The sign-in that a request's browser began; None if there is none any more."""
@@ -72,11 +85,15 @@ class Cookies:
     def forget_begun(self, response: Response) -> None:
         self._forget(response, self._begun)
 
-    def _keep(self, response: Response, name: str, value: str, seconds: int) -> None:
+    def _keep(
+        self, response: Response, name: str, value: str, seconds: int, path: str = "/"
+    ) -> None:
         response.set_cookie(
-            name, value, max_age=seconds, path="/", secure=self._is_https, httponly=True,
+            name, value, max_age=seconds, path=path, secure=self._is_https, httponly=True,
             samesite="lax",  # Strict would not come with the way back from the provider
         )  # fmt: skip
 
-    def _forget(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, path="/", secure=self._is_https, httponly=True, samesite="lax")
+    def _forget(self, response: Response, name: str, path: str = "/") -> None:
+        response.delete_cookie(
+            name, path=path, secure=self._is_https, httponly=True, samesite="lax"
+        )

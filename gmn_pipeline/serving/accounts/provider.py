@@ -79,6 +79,7 @@ class Provider:
         self._settings = settings
         self._client_id = settings.sign_in_client_id
         self._return_address = base + RETURN_PATH
+        self._signed_out_address = f"{base}/"
         self._told, self._keys = _Kept(), _Kept()
         self._lock = RLock()
 
@@ -92,8 +93,9 @@ class Provider:
             )  # fmt: skip
         return Beginning(address, state, nonce, verifier)
 
-    def finish(self, given: Mapping[str, str], begun: Begun) -> Identity:
-        """Who came back, by what they brought along (`given`: parameters of the address)."""
+    def finish(self, given: Mapping[str, str], begun: Begun) -> tuple[Identity, str]:
+        """Who came back, by what they brought along (`given`: parameters of the address), and the
+        token that says so."""
         if not hmac.compare_digest(given.get("state", "").encode(), begun.state.encode()):
             raise _refused("This is the answer to another sign-in than this browser began last.")
         self._check_issuer(given.get("iss"))
@@ -105,7 +107,25 @@ class Provider:
         tokens = self._tokens(given["code"], begun.verifier)
         claims = self.believed(tokens, begun.nonce)
         name = self._name(claims, tokens)
-        return Identity(self.issuer, str(claims["sub"]), name)
+        return Identity(self.issuer, str(claims["sub"]), name), tokens["id_token"]
+
+    def end_address(self, id_token: str | None) -> str | None:
+        """Where a browser signs out at the provider, to come back here (OpenID Connect
+        RP-Initiated Logout 1.0); None if that is not wanted, or it cannot be had just now."""
+        if not self._settings.sign_in_ends_at_provider:
+            return None
+        from authlib.common.urls import add_params_to_uri
+
+        try:
+            if "end_session_endpoint" not in self._metadata():
+                return None
+            endpoint = self._of_provider("end_session_endpoint")
+        except Problem:
+            return None
+        hint = [("id_token_hint", id_token)] if id_token else []
+        back = ("post_logout_redirect_uri", self._signed_out_address)
+        address: str = add_params_to_uri(endpoint, [*hint, ("client_id", self._client_id), back])
+        return address
 
     def _check_issuer(self, issuer: str | None) -> None:
         """RFC 9207: whose answer it is, where a provider says so."""

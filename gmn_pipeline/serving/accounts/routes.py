@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from gmn_pipeline.errors import Denied
 from gmn_pipeline.schemas.object_json import shown
+from gmn_pipeline.serving.accounts.cookies import SIGN_OUT_PATH
 from gmn_pipeline.serving.accounts.provider import RETURN_PATH
 from gmn_pipeline.serving.accounts.service import Signing
 from gmn_pipeline.serving.accounts.told import told
@@ -82,7 +83,7 @@ async def _finished(asked: Asked, sign_in: Signing) -> Response:
         )  # fmt: skip
     given = {name: asked.text(name) or "" for name in ("state", "code", "error_description")}
     given |= {name: text for name in ("iss", "error") if (text := asked.text(name))}
-    who = await sign_in.run(lambda: sign_in.provider.finish(given, begun))
+    who, id_token = await sign_in.run(lambda: sign_in.provider.finish(given, begun))
     before = sign_in.cookies.session(asked.request)
     try:
         secret = await sign_in.run(lambda: sign_in.begin_session(who))
@@ -91,18 +92,26 @@ async def _finished(asked: Asked, sign_in: Signing) -> Response:
     if before is not None:
         await sign_in.run(lambda: sign_in.store.end(before))
     answer = RedirectResponse(begun.back, 303, _NOT_KEPT)
-    sign_in.cookies.keep_session(answer, secret, round(sign_in.valid_for.total_seconds()))
+    seconds = round(sign_in.valid_for.total_seconds())
+    sign_in.cookies.keep_session(answer, secret, seconds)
+    sign_in.cookies.keep_id_token(answer, id_token, seconds)
     return answer
 
 
 async def sign_out(asked: Asked) -> Response:
-    """End the session of the browser that asks."""
+    """End the session of the browser that asks; and say where it goes on to end the provider's."""
     sign_in = _sign_in(asked)
     secret = sign_in.cookies.session(asked.request)
+    at_provider: str | None = None
     if secret is not None:
         asked.work.objects.rights.must_be_own_page(asked.request)
         await sign_in.run(lambda: sign_in.store.end(secret))
-    answer = Response(status_code=204, headers=_NOT_KEPT)
+        id_token = sign_in.cookies.id_token(asked.request)
+        at_provider = await sign_in.run(lambda: sign_in.provider.end_address(id_token))
+    answer = (
+        JSONResponse({"at_provider": at_provider}, headers=_NOT_KEPT) if at_provider
+        else Response(status_code=204, headers=_NOT_KEPT)
+    )  # fmt: skip
     sign_in.cookies.forget_session(answer)
     return answer
 
@@ -160,9 +169,11 @@ ROUTES = (
         redirects={303: "To the page where it began"}, needs=PUBLIC,
     ),
     Route(
-        "/account/sign-out", "account_sign_out", "Sign out", sign_out,
-        (Answers("text/plain", "Nothing but headers"),), methods=("POST",),
-        problems=(403, 404, 503), done={204: "It is done"}, needs=PUBLIC,
+        SIGN_OUT_PATH, "account_sign_out", "Sign out", sign_out,
+        (Answers(_JSON, "It is done here; `at_provider` is where a browser goes on to sign out "
+                 "there, too", object_schema(at_provider="string")),),
+        methods=("POST",), problems=(403, 404, 503),
+        done={204: "It is done, and there is nothing to do at the provider"}, needs=PUBLIC,
     ),
     Route(
         "/account/operator", "account_operator", "Whether an operator asks, whom GMN-Account then "

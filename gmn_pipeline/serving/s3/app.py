@@ -18,7 +18,7 @@ from gmn_pipeline.serving.connections import protocol
 from gmn_pipeline.serving.objects.rights import is_loopback
 from gmn_pipeline.serving.objects.service import ObjectService
 from gmn_pipeline.serving.problems import Problem
-from gmn_pipeline.serving.s3 import buckets, multipart, objects
+from gmn_pipeline.serving.s3 import buckets, multipart, objects, versions
 from gmn_pipeline.serving.s3.errors import (
     S3Error,
     answered_error,
@@ -41,11 +41,12 @@ Handler = Callable[[S3Request], Awaitable[Response]]
 # By method, then by the first of these names that stands in the query; "" for none of them.
 _OF_BUCKETS: Mapping[str, Mapping[str, Handler]] = {
     "GET": {
-        "location": buckets.location, "versioning": buckets.versioning,
-        "uploads": multipart.list_uploads, "": buckets.list_objects,
+        "location": buckets.location, "versioning": versions.versioning,
+        "versions": versions.list_versions, "uploads": multipart.list_uploads,
+        "": buckets.list_objects,
     },
     "HEAD": {"": buckets.head},
-    "PUT": {"": buckets.make},
+    "PUT": {"versioning": versions.set_versioning, "": buckets.make},
     "DELETE": {"": buckets.delete},
     "POST": {"delete": objects.delete_many},
 }  # fmt: skip
@@ -56,13 +57,13 @@ _OF_OBJECTS: Mapping[str, Mapping[str, Handler]] = {
     "DELETE": {"uploadId": multipart.abort, "": objects.delete},
     "POST": {"uploads": multipart.create, "uploadId": multipart.complete},
 }
-# What S3 has besides, and would be taken for something else if it were passed over.
+# What S3 has elsewhere or besides, and would be taken for something else if it were passed over.
 _OTHERS = frozenset(
     """
     accelerate acl analytics attributes cors encryption intelligent-tiering inventory legal-hold
-    lifecycle logging metrics notification object-lock ownershipControls policy policyStatus
-    publicAccessBlock replication requestPayment restore retention select tagging torrent versions
-    website
+    lifecycle location logging metrics notification object-lock ownershipControls policy
+    policyStatus publicAccessBlock replication requestPayment restore retention select tagging
+    torrent uploads versioning versions website
     """.split()  # noqa: SIM905 - names are many
 )
 
@@ -73,10 +74,10 @@ def handler_of(asked: S3Request) -> Handler:
         if asked.request.method == "GET":
             return buckets.list_buckets
         raise S3Error(405, "MethodNotAllowed", "The whole is listed, and nothing else.")
-    other = _OTHERS.intersection(asked.query)
+    found = (_OF_OBJECTS if asked.key else _OF_BUCKETS).get(asked.request.method, {})
+    other = _OTHERS.intersection(asked.query) - found.keys()
     if other:
         raise not_implemented(f"{asked.request.method} with ?{min(other)}")
-    found = (_OF_OBJECTS if asked.key else _OF_BUCKETS).get(asked.request.method, {})
     named = next((name for name in found if name in asked.query), "")
     if named not in found:
         raise S3Error(405, "MethodNotAllowed", "This is not asked in this way.")

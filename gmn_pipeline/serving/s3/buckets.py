@@ -1,12 +1,12 @@
 """Buckets: which there are, and what is in one.
 
-What belongs here: lists. What does not: how they are found (`database/object_keys.py`).
+What belongs here: lists of what there is now. What does not: lists of versions (`versions.py`), and
+how keys are found (`database/object_keys.py`).
 """
 
 import base64
 import binascii
 from collections.abc import Callable
-from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
 from starlette.responses import Response
@@ -64,12 +64,6 @@ async def location(asked: S3Request) -> Response:
     return Response(xml(element("LocationConstraint")), media_type=MEDIA_TYPE)
 
 
-async def versioning(asked: S3Request) -> Response:
-    """Clients that see versions would list and delete them, which is not done by S3 here."""
-    await asked.must_be_allowed(Right.READ, asked.bucket)
-    return Response(xml(element("VersioningConfiguration")), media_type=MEDIA_TYPE)
-
-
 async def list_objects(asked: S3Request) -> Response:
     """A page of keys, by either version of the list."""
     await asked.must_be_allowed(Right.READ, asked.bucket)
@@ -84,7 +78,7 @@ async def list_objects(asked: S3Request) -> Response:
         return page, asked.service.md5s.of(one.content.sha256 for one in page.objects)
 
     page, md5s = await asked.run(found)
-    coded = _coding(asked)
+    coded = asked.coding()
     told = element(
         "ListBucketResult", Name=asked.bucket, Prefix=coded(prefix), MaxKeys=most,
         IsTruncated=bool(page.next_after), EncodingType=asked.query.get("encoding-type"),
@@ -113,16 +107,6 @@ def _tell(told: Element, page: KeyPage, md5s: dict[str, str], coded: Callable[[s
         )  # fmt: skip
     for prefix in page.prefixes:
         told.append(element("CommonPrefixes", Prefix=coded(prefix)))
-
-
-def _coding(asked: S3Request) -> Callable[[str], str]:
-    """How keys are written: some letters cannot stand in XML."""
-    coding = asked.query.get("encoding-type")
-    if coding is None:
-        return str
-    if coding != "url":
-        raise invalid("encoding-type is url.")
-    return lambda text: quote(text, safe="/")
 
 
 def _after_first(asked: S3Request, delimiter: str) -> str:

@@ -4,6 +4,7 @@ What belongs here: codes that its clients know, and our errors as one of them. W
 one is raised.
 """
 
+from collections.abc import Mapping
 from uuid import uuid4
 
 from starlette.responses import Response
@@ -25,11 +26,14 @@ MEDIA_TYPE = "application/xml"
 class S3Error(Exception):
     """What a client is told: a code of S3's, the status, and a sentence."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.headers = dict(headers or {})
 
 
 def invalid(message: str) -> S3Error:
@@ -99,4 +103,4 @@ def answered_error(error: S3Error, resource: str, known_as: str, *, has_body: bo
         "Error", Code=error.code, Message=error.message, Resource=resource, RequestId=known_as
     )
     body = xml(told) if has_body else b""
-    return Response(body, error.status, media_type=MEDIA_TYPE)
+    return Response(body, error.status, error.headers, media_type=MEDIA_TYPE)

@@ -25,13 +25,15 @@ from gmn_pipeline.serving.s3.parts import (
     Told,
     became,
     durable,
+    given_up_meanwhile,
     invalid_part,
     named,
+    no_upload,
     note_end,
     put_together,
 )
 from gmn_pipeline.serving.s3.requests import S3Request
-from gmn_pipeline.serving.s3.said import description_in, xml_time
+from gmn_pipeline.serving.s3.said import description_in, version_id, xml_time
 from gmn_pipeline.serving.s3.xml import add, element, xml
 
 _MOST_PARTS = 10_000
@@ -63,6 +65,14 @@ async def _found(asked: S3Request) -> PartsUpload:
     return await asked.run(lambda: asked.service.uploads.find(upload_id, asked.bucket, asked.key))
 
 
+async def _under_way(asked: S3Request) -> PartsUpload:
+    """One that is no object yet. Raises S3Error."""
+    upload = await _found(asked)
+    if await asked.run(lambda: became(upload, asked.service.objects.lake)) is not None:
+        raise no_upload()
+    return upload
+
+
 def _part_number(asked: S3Request) -> int:
     number = asked.number("partNumber", 0, _MOST_PARTS + 1)
     if not 1 <= number <= _MOST_PARTS:
@@ -72,17 +82,20 @@ def _part_number(asked: S3Request) -> int:
 
 async def put_part(asked: S3Request) -> Response:
     """The body is a part; put again, the former one is none any more."""
-    upload, number = await _found(asked), _part_number(asked)
+    upload, number = await _under_way(asked), _part_number(asked)
     new = upload.new_part()
     try:
-        file = await asked.run(lambda: new.open("xb"))
+        with given_up_meanwhile():
+            file = await asked.run(lambda: new.open("xb"))
         try:
             body = await asked.pour(file.write, is_hashed_there=False)
             body.finish()
             await asked.run(lambda: durable(file))
         finally:
             file.close()
-        await asked.run(lambda: upload.keep_part(new, number, body.md5))
+        await _under_way(asked)  # it may have been completed while this came
+        with given_up_meanwhile():
+            await asked.run(lambda: upload.keep_part(new, number, body.md5))
     finally:
         await asked.run(lambda: new.unlink(missing_ok=True))
     return Response(status_code=200, headers={"ETag": f'"{body.md5}"', **body.checksums})
@@ -90,7 +103,7 @@ async def put_part(asked: S3Request) -> Response:
 
 async def copy_part(asked: S3Request) -> Response:
     """Bytes of an object are a part."""
-    upload, number = await _found(asked), _part_number(asked)
+    upload, number = await _under_way(asked), _part_number(asked)
     stored = await source_of(asked)
     wanted = asked.headers.get("x-amz-copy-source-range")
     span = span_of(wanted, stored.content.size_bytes) if wanted else None
@@ -103,12 +116,13 @@ async def copy_part(asked: S3Request) -> Response:
     def copied() -> str:
         digest = checksums.md5()
         try:
-            with new.open("xb") as file:
+            with given_up_meanwhile(), new.open("xb") as file:
                 for piece in objects.lake.landing.read(stored, asked.by, begin, end):
                     digest.update(piece)
                     file.write(piece)
                 durable(file)
-            upload.keep_part(new, number, digest.hexdigest())
+            with given_up_meanwhile():
+                upload.keep_part(new, number, digest.hexdigest())
         finally:
             new.unlink(missing_ok=True)
         return digest.hexdigest()
@@ -136,7 +150,7 @@ async def complete(asked: S3Request) -> Response:
         "CompleteMultipartUploadResult", Location=f"/{asked.bucket}/{asked.key}",
         Bucket=asked.bucket, Key=asked.key, ETag=etag,
     )  # fmt: skip
-    headers = {"x-amz-version-id": str(made.version)}
+    headers = {"x-amz-version-id": version_id(made)}
     return Response(xml(told), media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -146,13 +160,6 @@ async def _completed(
     name = asked.name
     after = await version_that_must_be(asked, name)
     objects = asked.service.objects
-    parts = await asked.run(lambda: _in_order(upload, wanted))
-    size_bytes = sum(part.size_bytes for part in parts)
-    objects.check_size(size_bytes)
-    given = asked.headers.get("x-amz-mp-object-size")
-    if given is not None and given != str(size_bytes):
-        raise S3Error(400, "InvalidRequest", "The parts have not as many bytes as it says.")
-    await asked.run(lambda: objects.check_space(size_bytes))
     algorithm, check = _whole(asked)
 
     def completed(folder: Path) -> StoredObject:
@@ -160,6 +167,8 @@ async def _completed(
             now = asked.service.uploads.find(upload.id, asked.bucket, asked.key)
             made = became(now, objects.lake)
             if made is None:
+                parts = _in_order(upload, wanted)
+                _check_size(asked, sum(part.size_bytes for part in parts))
                 path, content = put_together(parts, algorithm, folder, check)
                 description = description_of(upload.told.description)
                 staged = Staged(path, content, name, description, after)
@@ -169,6 +178,15 @@ async def _completed(
 
     async with asked.within(objects.lake.landing.incoming()) as folder:
         return await asked.run(lambda: completed(folder))
+
+
+def _check_size(asked: S3Request, size_bytes: int) -> None:
+    objects = asked.service.objects
+    objects.check_size(size_bytes)
+    given = asked.headers.get("x-amz-mp-object-size")
+    if given is not None and given != str(size_bytes):
+        raise S3Error(400, "InvalidRequest", "The parts have not as many bytes as it says.")
+    objects.check_space(size_bytes)
 
 
 def _in_order(upload: PartsUpload, wanted: list[tuple[str, str]]) -> list[Part]:
@@ -205,18 +223,27 @@ def _whole(asked: S3Request) -> tuple[checksums.Checksum | None, Callable[[], No
 
 
 async def abort(asked: S3Request) -> Response:
-    """Leave nothing of it."""
-    upload = await _found(asked)
-    await asked.run(upload.remove)
+    """Leave nothing of it. Raises S3Error if it is an object already, or just becomes one."""
+    upload = await _under_way(asked)
+
+    def given_up() -> None:
+        with upload.locked():
+            now = asked.service.uploads.find(upload.id, asked.bucket, asked.key)
+            if became(now, asked.service.objects.lake) is not None:
+                raise no_upload()
+            upload.remove()
+
+    await asked.run(given_up)
     return Response(status_code=204)
 
 
 async def list_parts(asked: S3Request) -> Response:
     """The parts that are here, a page of them."""
-    upload = await _found(asked)
+    upload = await _under_way(asked)
     after = asked.number("part-number-marker", 0, _MOST_PARTS)
     most = asked.number("max-parts", _LISTED, _LISTED)
-    here = [part for part in await asked.run(upload.parts) if part.number > after]
+    with given_up_meanwhile():
+        here = [part for part in await asked.run(upload.parts) if part.number > after]
     shown = here[:most]
     told = element(
         "ListPartsResult", Bucket=asked.bucket, Key=asked.key, UploadId=upload.id,

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import unquote
+from xml.etree.ElementTree import Element
 
 from starlette.responses import Response
 
 from gmn_pipeline.database.content_md5s import noting
-from gmn_pipeline.errors import GmnError, ObjectMissing, ObjectRefused
+from gmn_pipeline.errors import GmnError, ObjectConflict, ObjectMissing, ObjectRefused
 from gmn_pipeline.landing.objects import Staged
 from gmn_pipeline.schemas.accounts import Right
 from gmn_pipeline.schemas.objects import Description, ObjectName, StoredObject
@@ -31,11 +32,19 @@ from gmn_pipeline.serving.s3.errors import (
     s3_error_of,
 )
 from gmn_pipeline.serving.s3.requests import S3Request, object_name, tags_of
-from gmn_pipeline.serving.s3.said import description_in, headers_of, replaced_description, xml_time
+from gmn_pipeline.serving.s3.said import (
+    description_in,
+    headers_of,
+    replaced_description,
+    version_id,
+    xml_time,
+)
+from gmn_pipeline.serving.s3.versions import delete_version, parsed, version_of
 from gmn_pipeline.serving.s3.xml import element, texts_of, xml
 from gmn_pipeline.storage.contents import HashingWriter
 
 _MOST_DELETED = 1_000
+_TRIES = 5  # to delete what others put in the same moment
 
 
 # --- got -----------------------------------------------------------------------------------------
@@ -44,7 +53,9 @@ _MOST_DELETED = 1_000
 async def get(asked: S3Request) -> Response:
     """Its bytes, or the part of them that is wanted; by HEAD what is told of them."""
     await asked.must_be_allowed(Right.READ, asked.bucket)
-    stored = await asked.stored(_version(asked.query.get("versionId")))
+    if asked.number("partNumber", 1, 2) != 1:
+        raise S3Error(416, "InvalidPartNumber", "An object is one part here, however it came.")
+    stored = await version_of(asked, asked.bucket, asked.key, asked.query.get("versionId"))
     etag = await asked.etag(stored)
     headers = {**headers_of(stored, etag), **_as_asked(asked)}
     if _is_known(asked, stored, etag):
@@ -63,14 +74,6 @@ async def get(asked: S3Request) -> Response:
         lambda: landing.read(stored, by, begin, end), end - begin, HTTPStatus.PARTIAL_CONTENT,
         headers, asked.service.objects,
     )  # fmt: skip
-
-
-def _version(text: str | None) -> int | None:
-    if not text or text == "null":
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise S3Error(404, "NoSuchVersion", "There is no such version.")
-    return int(text)
 
 
 def _as_asked(asked: S3Request) -> Mapping[str, str]:
@@ -134,7 +137,7 @@ async def put(asked: S3Request) -> Response:
 
 def made_headers(made: StoredObject, md5: str) -> dict[str, str]:
     """Of a version that has just been made."""
-    return {"ETag": f'"{md5}"', "x-amz-version-id": str(made.version)}
+    return {"ETag": f'"{md5}"', "x-amz-version-id": version_id(made)}
 
 
 async def must_have_place(asked: S3Request, name: ObjectName, description: Description) -> None:
@@ -174,9 +177,7 @@ async def source_of(asked: S3Request) -> StoredObject:
     if not slash:
         raise invalid("x-amz-copy-source is BUCKET/KEY.")
     await asked.must_be_allowed(Right.READ, bucket)
-    catalogue, number = asked.service.objects.lake.catalogue, _version(version)
-    name = object_name(bucket, key)
-    stored = await asked.run(lambda: catalogue.object(name, number))
+    stored = await version_of(asked, bucket, key, version)
     etag = await asked.etag(stored)
     prefix = "x-amz-copy-source-if-"
     wanted = asked.headers.get(f"{prefix}match")
@@ -193,40 +194,53 @@ async def copy(asked: S3Request) -> Response:
     to, stored = asked.name, await source_of(asked)
     landing = asked.service.objects.lake.landing
     said = replaced_description(stored.description, asked.headers)
-    if said is None and stored.name == to:
+    if said is None and stored.name == to and stored.is_newest and not stored.deleted_at_utc:
         raise S3Error(
             400, "InvalidRequest", "It would be copied to itself: without "
             "x-amz-metadata-directive REPLACE nothing would change.",
         )  # fmt: skip
-    stored = replace(stored, description=said or stored.description)
-    made = await asked.run(lambda: landing.copy(stored, to, asked.by))
+    source = replace(stored, description=said or stored.description)
+    made = await asked.run(lambda: landing.copy(source, to, asked.by))
     etag = await asked.etag(made)
     told = element("CopyObjectResult", LastModified=xml_time(made.put_at_utc), ETag=etag)
-    return Response(xml(told), media_type=MEDIA_TYPE)
+    headers = {
+        "x-amz-version-id": version_id(made), "x-amz-copy-source-version-id": version_id(stored),
+    }  # fmt: skip
+    return Response(xml(told), headers=headers, media_type=MEDIA_TYPE)
 
 
 # --- deleted -------------------------------------------------------------------------------------
 
 
 async def delete(asked: S3Request) -> Response:
-    """Mark it as deleted; that there is none is as well."""
+    """Mark it as deleted, or take such a mark away; that there is none is as well."""
     await asked.must_be_allowed(Right.WRITE, asked.bucket)
-    _no_version(asked.query.get("versionId"))
-    await asked.run(lambda: _delete(asked, asked.key))
-    return Response(status_code=204)
+    version = asked.query.get("versionId")
+    mark = await asked.run(lambda: _delete(asked, asked.key, version))
+    headers = {"x-amz-version-id": mark, "x-amz-delete-marker": "true"} if mark else {}
+    return Response(status_code=204, headers=headers)
 
 
-def _no_version(version: str | None) -> None:
-    if version and version != "null":
-        raise S3Error(403, "AccessDenied", "Versions stay: an object is deleted as a whole.")
-
-
-def _delete(asked: S3Request, key: str) -> None:
+def _delete(asked: S3Request, key: str, version: str | None) -> str:
+    """The id of the mark that was made or taken away; empty if none was."""
+    named = parsed(version)
+    if named is not None:
+        delete_version(asked, key, named)
+        return version or ""
     service = asked.service.objects
+    days = timedelta(days=service.settings.objects_restore_days)
+    catalogue = service.lake.catalogue
     with suppress(ObjectMissing, ObjectRefused, S3Error):  # there is none of that name
-        stored = service.lake.catalogue.object(object_name(asked.bucket, key))
-        days = timedelta(days=service.settings.objects_restore_days)
-        service.lake.catalogue.delete(stored, asked.by, days)
+        name = object_name(asked.bucket, key)
+        for is_last in (*[False] * _TRIES, True):
+            try:
+                gone = catalogue.delete(catalogue.object(name), asked.by, days)
+            except ObjectConflict:  # somebody put or deleted it in this moment
+                if is_last:
+                    raise
+            else:
+                return version_id(gone, is_mark=True)
+    return ""
 
 
 async def delete_many(asked: S3Request) -> Response:
@@ -240,22 +254,20 @@ async def delete_many(asked: S3Request) -> Response:
         raise S3Error(400, "MalformedXML", f"Delete has 1 to {_MOST_DELETED} of Object.")
     is_quiet = "".join(texts_of(root, "Quiet")).lower() == "true"
     told = element("DeleteResult")
-    for key, error in await asked.run(lambda: list(_deleted(asked, wanted))):
-        if error is not None:
-            told.append(element("Error", Key=key, Code=error.code, Message=error.message))
-        elif not is_quiet:
-            told.append(element("Deleted", Key=key))
+    for one in await asked.run(lambda: list(_deleted(asked, wanted))):
+        if one.tag == "Error" or not is_quiet:
+            told.append(one)
     return Response(xml(told), media_type=MEDIA_TYPE)
 
 
-def _deleted(
-    asked: S3Request, wanted: list[tuple[str, str | None]]
-) -> Iterator[tuple[str, S3Error | None]]:
+def _deleted(asked: S3Request, wanted: list[tuple[str, str | None]]) -> Iterator[Element]:
     for key, version in wanted:
+        said = {"Key": key, "VersionId": version or None}
         try:
-            _no_version(version)
-            _delete(asked, key)
+            mark = _delete(asked, key, version)
         except (S3Error, GmnError) as error:
-            yield key, s3_error_of(error)
+            known = s3_error_of(error)
+            yield element("Error", **said, Code=known.code, Message=known.message)
         else:
-            yield key, None
+            marked = {"DeleteMarker": True, "DeleteMarkerVersionId": mark} if mark else {}
+            yield element("Deleted", **said, **marked)

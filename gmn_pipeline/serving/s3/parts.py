@@ -192,7 +192,7 @@ def put_together(
     try:
         for part in parts:
             digest = hashlib.md5(usedforsecurity=False)
-            with part.path.open("rb") as file:
+            with suppress(FileNotFoundError), part.path.open("rb") as file:  # put again since
                 while piece := file.read(_COPIED_BYTES):
                     digest.update(piece)
                     if checksum is not None:
@@ -229,6 +229,15 @@ def note_end(upload: PartsUpload, made: StoredObject) -> None:
     upload.write(replace(upload.told, object_id=made.object_id, version=made.version))
     for part in upload.folder.glob("[0-9n]*"):
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def given_up_meanwhile() -> Iterator[None]:
+    """Say so where the folder of an upload is gone."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise no_upload() from error
 
 
 def no_upload() -> S3Error:

@@ -12,14 +12,16 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import quote, unquote_plus, unquote_to_bytes
 from xml.etree.ElementTree import Element
 
 from starlette.requests import Request
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.content_md5s import ContentMd5s
+from gmn_pipeline.database.object_key_versions import ObjectKeyVersions
 from gmn_pipeline.database.object_keys import ObjectKeys
+from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.schemas.accounts import Caller, Right
 from gmn_pipeline.schemas.objects import By, ObjectName, StoredObject
 from gmn_pipeline.serving.objects.incoming import pour_body
@@ -46,6 +48,7 @@ class S3Service:
         settings, database = objects.settings, objects.lake.database
         self.keys = AccessKeys(settings, objects.accounts)
         self.listing = ObjectKeys(database)
+        self.versions = ObjectKeyVersions(database)
         self.md5s = ContentMd5s(database)
         folder = settings.data_dir / "objects" / "s3-uploads"
         self.uploads = PartsUploads(folder, settings.objects_upload_hours)
@@ -99,19 +102,28 @@ class S3Request:
         if not is_there:
             raise S3Error(404, "NoSuchBucket", f"There is no project {bucket[:100]}.")
 
-    async def stored(self, version: int | None = None) -> StoredObject:
-        """The object that is named. Raises S3Error, ObjectMissing."""
+    async def stored(self, bucket: str, key: str) -> StoredObject:
+        """The object that is there by that name. Raises S3Error, ObjectMissing."""
         try:
-            name = self.name
-        except Exception as error:  # what cannot be a name is no object's
-            raise no_key(self.key[:200]) from error
+            name = object_name(bucket, key)
+        except (S3Error, ObjectRefused) as error:  # what cannot be a name is no object's
+            raise no_key(key[:200]) from error
         catalogue = self.service.objects.lake.catalogue
-        return await self.run(lambda: catalogue.object(name, version))
+        return await self.run(lambda: catalogue.object(name))
 
     async def etag(self, stored: StoredObject) -> str:
         """Of an object's bytes."""
         md5s = await self.run(lambda: self.service.md5s.of([stored.content.sha256]))
         return etag_of(stored, md5s)
+
+    def coding(self) -> Callable[[str], str]:
+        """How keys are written in a list: some letters cannot stand in XML. Raises S3Error."""
+        coding = self.query.get("encoding-type")
+        if coding is None:
+            return str
+        if coding != "url":
+            raise invalid("encoding-type is url.")
+        return lambda text: quote(text, safe="/")
 
     def number(self, name: str, default: int, most: int) -> int:
         """A number of the query. Raises S3Error."""

@@ -20,6 +20,8 @@ from gmn_pipeline.serving.objects.reading import headers_of_file
 from gmn_pipeline.serving.objects.told import description_of
 from gmn_pipeline.serving.s3.errors import invalid, not_implemented
 
+DELETED = "deleted"
+"""Instead of a version in the id of the mark of a deletion."""
 _META = "x-amz-meta-"
 _DESCRIPTION = f"{_META}gmn-description"
 _MOST_META_BYTES = 2_048  # as S3 has it
@@ -93,6 +95,11 @@ def _decoded(value: str) -> str:
         return value
 
 
+def version_id(stored: StoredObject, *, is_mark: bool = False) -> str:
+    """What a version is called, or the mark that its object was deleted (`versions.py`)."""
+    return f"{stored.object_id}.{DELETED if is_mark else stored.version}"
+
+
 def headers_of(stored: StoredObject, etag: str) -> dict[str, str]:
     """What is told of an object with its bytes."""
     metadata = {
@@ -114,7 +121,7 @@ def headers_of(stored: StoredObject, etag: str) -> dict[str, str]:
         "ETag": etag,
         "Last-Modified": http_time(stored.put_at_utc),
         "Accept-Ranges": "bytes",
-        "x-amz-version-id": str(stored.version),
+        "x-amz-version-id": version_id(stored),
         **headers_of_file(stored.name.name, stored.description.content_type),
         **meta,
     }

@@ -19,6 +19,8 @@ export function signInAddress(path: string, search: string): string {
 }
 
 export async function signOut(): Promise<void> {
-  await fetch("/account/sign-out", { method: "POST" });
-  location.reload();
+  const response = await fetch("/account/sign-out", { method: "POST" });
+  const told = response.status === 200 ? ((await response.json()) as { at_provider: string }) : null;
+  if (told) location.assign(told.at_provider);
+  else location.reload();
 }
