@@ -101,16 +101,3 @@ def test_it_is_made_shared_and_shown(
         expect(ben.page.get_by_role("heading", name="For two")).to_be_visible()
         # There is no warehouse; the browser tells of each answer that says so.
         assert [said for said in ada.complaints if "503" not in said] == []
-
-
-def test_without_accounts_all_is_as_it_was(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    settings = settings_of(tmp_path_factory.mktemp("alone"))
-    with serving(settings) as server, visitor(browser, server.url) as guest:
-        guest.open("/dashboards/new")
-        expect(guest.page.get_by_label("Private: nobody reads it")).to_have_count(0)
-        guest.page.get_by_label("Title", exact=True).fill("Mine")
-        guest.page.get_by_role("button", name="Save", exact=True).click()
-        guest.page.locator("summary", has_text="Share").click()
-        expect(guest.page.get_by_text("There are no accounts yet")).to_be_visible()

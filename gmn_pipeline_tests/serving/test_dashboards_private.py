@@ -1,6 +1,5 @@
 """Dashboards that are not for everybody: who reads them, by a share or a link, and its end."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -91,7 +90,8 @@ def test_it_is_read_by_its_maker_and_operators_until_it_is_open_to_all(people: P
     assert people.readers(at) == set(people.known)
     people.ask("op", f"{at}/access.json", "PUT", {"is_private": True})
     assert people.readers(at) == {"ada", "op"}
-    for bad in ({}, {"is_private": 1}, {"is_private": True, "more": 1}, [], None):
+    wrong: list[object] = [{}, {"is_private": 1}, {"is_private": True, "more": 1}, [], None]
+    for bad in wrong:
         assert people.ask("ada", f"{at}/access.json", "PUT", bad).status == 400
     events = [one for one in people.accounts.events() if one.detail == f"dashboard {at[12:]}"]
     assert [(one.kind, one.by) for one in events] == [
@@ -146,7 +146,7 @@ def test_it_is_shared_with_one_account_and_taken_back(people: People) -> None:
         over = update(SHARES).where(SHARES.c.expires_at_utc.is_not(None))
         connection.execute(over.values(expires_at_utc=utc_now()))
     assert people.readers(at) == {"ada", "op"}
-    bad: list[dict[str, object]] = [
+    bad: list[dict[str, Any]] = [
         {}, {"with": ""}, {"with": "nobody"}, {"with": "ben", "until_utc": "2022-03-04T21:00:00Z"},
         {"with": "ben", "until_utc": "soon"}, {"with": "ben", "more": 1},
     ]  # fmt: skip
@@ -249,18 +249,3 @@ def test_what_becomes_of_it_with_accounts_and_tokens(people: People) -> None:
     people.accounts.enable("ada", "test")
     people.token("ada")
     assert people.readers(at) == {"ada", "op"}
-
-
-def test_on_ones_own_machine_nothing_is_asked(tmp_path_factory: pytest.TempPathFactory) -> None:
-    settings = settings_of(tmp_path_factory.mktemp("alone"))
-    with serving(settings) as server:
-        made = send(server, "POST", "/dashboards.json?private=on", document())
-        address = made.json["address"]
-        assert server.get(address).json["may_share"] is True
-        at = str(address).removesuffix(".json")
-        assert server.get(f"{at}/access.json").json["is_to_sign_in"] is False
-        elsewhere = {"Sec-Fetch-Site": "cross-site"}
-        assert server.get(address, headers=elsewhere).status == 404
-        link = send(server, "POST", f"{at}/link.json", {}).json["address"]
-        by_link = server.get(f"{address}?{link.partition('?')[2]}", headers=elsewhere)
-        assert json.loads(by_link.body)["title"] == "Perseids"
