@@ -37,9 +37,9 @@ def share(
             until = f"until {one.expires_at_utc:%Y-%m-%d %H:%M}" if one.expires_at_utc else ""
             print_done(f"{one.account}  by {one.shared_by} {until}".rstrip())
     elif withdraw:
-        shares.withdraw_object(stored, account, by())
+        shares.withdraw(stored, account, by())
         print_done(f"{stored.name} is not shared with {account} any more.")
     else:
         until_utc = utc_now() + timedelta(days=days) if days else None
-        shares.share_object(stored, account, by(), until_utc)
+        shares.share(stored, account, by(), until_utc)
         print_done(f"{account} may read {stored.name}.")

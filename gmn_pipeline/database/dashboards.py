@@ -11,13 +11,19 @@ import re
 import secrets
 import string
 import unicodedata
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, false, func, select, update
 
 from gmn_pipeline.clock import utc_now
+from gmn_pipeline.database.accounts import log_event
 from gmn_pipeline.database.engine import Database
-from gmn_pipeline.database.tables_dashboards import DASHBOARD_VERSIONS, DASHBOARDS
+from gmn_pipeline.database.tables_dashboards import (
+    DASHBOARD_ACCESS,
+    DASHBOARD_VERSIONS,
+    DASHBOARDS,
+)
 from gmn_pipeline.errors import DashboardConflict, DashboardMissing
 from gmn_pipeline.schemas.dashboards import Document, SavedDashboard
 
@@ -25,7 +31,7 @@ _SIGNS = string.ascii_lowercase + string.digits
 _DRAWN = 8
 """Signs drawn by lot at the end of an identifier: two of one title are two."""
 _LONGEST_TITLE = 40
-_D, _V = DASHBOARDS.c, DASHBOARD_VERSIONS.c
+_D, _V, _A = DASHBOARDS.c, DASHBOARD_VERSIONS.c, DASHBOARD_ACCESS.c
 
 
 class DashboardStore:
@@ -34,7 +40,7 @@ class DashboardStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def make(self, document: Document, by: str) -> SavedDashboard:
+    def make(self, document: Document, by: str, *, is_private: bool = False) -> SavedDashboard:
         """Keep the first version; the dashboard is given an identifier with its title in it."""
         drawn = "".join(secrets.choice(_SIGNS) for _ in range(_DRAWN))
         identifier = f"{_slug(document['title'])}-{drawn}"
@@ -42,6 +48,8 @@ class DashboardStore:
             connection.execute(
                 DASHBOARDS.insert().values(dashboard_id=identifier, newest_version=1, made_by=by)
             )
+            if is_private:
+                _set_private(connection, identifier, by, is_private=True)
             return _saved(connection, identifier, 1, document, by)
 
     def save(self, identifier: str, document: Document, after: int, by: str) -> SavedDashboard:
@@ -87,8 +95,30 @@ class DashboardStore:
                 .values(deleted_at_utc=None, deleted_by=None)
             )
             if connection.execute(change).rowcount == 0:
-                raise _missing(identifier)
+                raise missing(identifier)
             return _found(connection, identifier, None)
+
+    def set_private(self, identifier: str, by: str, *, is_private: bool) -> SavedDashboard:
+        """Let nobody read it but its maker, operators and those whom it is shared with; or
+        everybody. Raises DashboardMissing."""
+        with self._database.writing() as connection:
+            if _locked(connection, identifier).is_private is not is_private:
+                _set_private(connection, identifier, by, is_private=is_private)
+            return _found(connection, identifier, None)
+
+    def end_links(self, identifier: str, by: str) -> SavedDashboard:
+        """Let no link that was made to it so far hold any more. Raises DashboardMissing."""
+        with self._database.writing() as connection:
+            found = _locked(connection, identifier)
+            _set_access(connection, identifier, links_ended=found.links_ended + 1)
+            log_event(connection, "links ended", by, by, detail=f"dashboard {identifier}")
+            return _found(connection, identifier, None)
+
+    def log_link(self, identifier: str, by: str, until_utc: datetime) -> None:
+        """Put down that a link was made."""
+        said = f"dashboard {identifier} until {until_utc:%Y-%m-%d %H:%M}"
+        with self._database.writing() as connection:
+            log_event(connection, "link", by, by, detail=said)
 
     def find(
         self, identifier: str, version: int | None = None, *, is_deleted: bool = False
@@ -96,7 +126,7 @@ class DashboardStore:
         """One version, the newest without a number. Raises DashboardMissing."""
         with self._database.reading() as connection:
             if connection is None:
-                raise _missing(identifier)
+                raise missing(identifier, version)
             return _found(connection, identifier, version, is_deleted=is_deleted)
 
     def versions(self, identifier: str) -> list[SavedDashboard]:
@@ -107,7 +137,7 @@ class DashboardStore:
             rows = connection.execute(query).all() if connection else []
         found = [SavedDashboard(*row) for row in rows]
         if not found:
-            raise _missing(identifier)
+            raise missing(identifier)
         return found
 
     def all(self, *, are_deleted: bool = False) -> list[SavedDashboard]:
@@ -123,8 +153,11 @@ class DashboardStore:
 def _query() -> Select[Any]:
     return select(
         _D.dashboard_id, _V.version, _D.newest_version, _V.document, _V.saved_at_utc, _V.saved_by,
-        _D.made_by, _D.deleted_at_utc,
-    ).join_from(DASHBOARDS, DASHBOARD_VERSIONS)  # fmt: skip
+        _D.made_by, _D.deleted_at_utc, func.coalesce(_A.is_private, false()),
+        func.coalesce(_A.links_ended, 0),
+    ).select_from(DASHBOARDS.join(DASHBOARD_VERSIONS).outerjoin(
+        DASHBOARD_ACCESS, _A.dashboard_id == _D.dashboard_id
+    ))  # fmt: skip
 
 
 def _found(
@@ -134,7 +167,7 @@ def _found(
     query = _query().where(_D.dashboard_id == identifier, _V.version == wanted)
     row = connection.execute(query).one_or_none()
     if row is None or (row.deleted_at_utc is not None) is not is_deleted:
-        raise _missing(identifier, version)
+        raise missing(identifier, version)
     return SavedDashboard(*row)
 
 
@@ -150,6 +183,26 @@ def _saved(
     return _found(connection, identifier, version)
 
 
+def _locked(connection: Connection, identifier: str) -> SavedDashboard:
+    """The newest version; of two who change who reads it the second waits for the first."""
+    row = select(_D.dashboard_id).where(_D.dashboard_id == identifier)
+    connection.execute(row.with_for_update())
+    return _found(connection, identifier, None)
+
+
+def _set_private(connection: Connection, identifier: str, by: str, *, is_private: bool) -> None:
+    _set_access(connection, identifier, is_private=is_private)
+    kind = "private" if is_private else "open"
+    log_event(connection, kind, by, by, detail=f"dashboard {identifier}")
+
+
+def _set_access(connection: Connection, identifier: str, **values: object) -> None:
+    change = update(DASHBOARD_ACCESS).where(_A.dashboard_id == identifier).values(values)
+    if connection.execute(change).rowcount == 0:
+        row = {"dashboard_id": identifier, "is_private": False, "links_ended": 0, **values}
+        connection.execute(DASHBOARD_ACCESS.insert().values(row))
+
+
 def _conflict(newest: SavedDashboard) -> DashboardConflict:
     return DashboardConflict(
         f"Version {newest.version} was saved meanwhile, by {newest.saved_by} at "
@@ -158,7 +211,8 @@ def _conflict(newest: SavedDashboard) -> DashboardConflict:
     )
 
 
-def _missing(identifier: str, version: int | None = None) -> DashboardMissing:
+def missing(identifier: str, version: int | None = None) -> DashboardMissing:
+    """What is said of one that is not there, or not to be known of."""
     which = "" if version is None else f" version {version} of"
     return DashboardMissing(f"There is no{which} dashboard {identifier[:100]!r}.")
 

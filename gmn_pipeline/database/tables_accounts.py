@@ -42,8 +42,8 @@ SESSIONS = Table(
     Index("sessions_by_end", "expires_at_utc"),
 )
 
-# What is shared with one account. `kind` and `item` say what: an object by its number.
-# `project`: where it was shared; moved elsewhere, it is shared no more.
+# What is shared with one account. `kind` and `item` say what: an object by its number, a dashboard
+# by its identifier. `project`: where an object was shared; moved elsewhere, it is shared no more.
 SHARES = Table(
     "shares",
     METADATA,

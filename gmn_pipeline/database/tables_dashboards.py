@@ -3,7 +3,7 @@
 What belongs here: as in `tables.py`, whose metadata these join.
 """
 
-from sqlalchemy import JSON, Column, DateTime, ForeignKey, Integer, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, ForeignKey, Integer, String, Table
 
 from gmn_pipeline.database.tables import METADATA
 
@@ -25,4 +25,14 @@ DASHBOARD_VERSIONS = Table(
     Column("document", JSON, nullable=False),
     Column("saved_at_utc", DateTime, nullable=False),
     Column("saved_by", String, nullable=False),
+)
+
+# Those without a row are read by everybody. `links_ended`: how often all links that had been made
+# were ended; it is signed with each.
+DASHBOARD_ACCESS = Table(
+    "dashboard_access",
+    METADATA,
+    Column("dashboard_id", String, ForeignKey("dashboards.dashboard_id"), primary_key=True),
+    Column("is_private", Boolean, nullable=False),
+    Column("links_ended", Integer, nullable=False),
 )

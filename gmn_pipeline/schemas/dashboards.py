@@ -146,7 +146,7 @@ SCHEMA: Mapping[str, Any] = {
 
 _NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 """As JSON writes it."""
-_OF_THE_PAGE = frozenset({"edit", "embed", "theme", "version", "from"})
+_OF_THE_PAGE = frozenset({"edit", "embed", "theme", "version", "from", "link"})
 """What the address of a dashboard says beside the state of its filters."""
 
 
@@ -212,3 +212,7 @@ class SavedDashboard:
     saved_by: str
     made_by: str
     deleted_at_utc: datetime | None = None
+    is_private: bool = False
+    """Whether it is for its maker, operators, and those whom it is shared with."""
+    links_ended: int = 0
+    """How often links to it were ended: those made before then do not hold."""

@@ -60,4 +60,21 @@ def test_of_many_who_save_at_once_one_does(settings: Settings) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(save, range(4))) == [False, False, False, True]
+        said = threads.map(lambda n: store.end_links(name, str(n)).links_ended, range(4))
+        assert sorted(said) == [1, 2, 3, 4]
     assert [one.version for one in store.versions(name)] == [2, 1]
+
+
+def test_who_reads_it_is_kept_beside_its_versions(settings: Settings) -> None:
+    store = DashboardStore(open_database(settings))
+    name = store.make(document(), "ada", is_private=True).dashboard_id
+    assert store.save(name, document("x"), 1, "ada").is_private
+    assert not store.make(document(), "ada").is_private
+    assert not store.set_private(name, "ada", is_private=False).is_private
+    assert store.end_links(name, "ada").links_ended == 1
+    assert store.set_private(name, "ada", is_private=True).links_ended == 1
+    assert [one.is_private for one in store.versions(name)] == [True, True]
+    for change in (lambda: store.set_private("x", "ada", is_private=True),
+                   lambda: store.end_links("x", "ada")):  # fmt: skip
+        with pytest.raises(DashboardMissing):
+            change()

@@ -80,6 +80,7 @@ def test_two_panels_and_a_filter_that_links_them(guest: Visitor, server: Server)
     guest.open("/dashboards")
     page.get_by_role("link", name="New dashboard").click()
     page.get_by_label("Title", exact=True).fill("Fast meteors")
+    expect(page.get_by_label("Private: nobody reads it")).to_have_count(0)
     page.get_by_text("Filters (0)").click()
     page.get_by_role("button", name="Add: Shower").click()
 
@@ -142,6 +143,7 @@ def test_two_panels_and_a_filter_that_links_them(guest: Visitor, server: Server)
     expect(panel(page, "How many").locator(".large")).to_have_text(fewer)
     page.get_by_text("Share", exact=True).click()
     expect(page.get_by_label("Address, with the filters")).to_have_value(page.url)
+    expect(page.get_by_text("There are no accounts yet")).to_be_visible()
     assert guest.barriers() == {}
     assert guest.complaints == []
 

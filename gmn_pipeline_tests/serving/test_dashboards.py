@@ -106,6 +106,20 @@ def test_pages_of_other_sites_change_nothing_and_show_what_they_may(alone: Serve
     assert set(frames.values()) == {"'none'"}
 
 
+def test_of_private_ones_nothing_is_asked_on_ones_own_machine(alone: Server) -> None:
+    made = send(alone, "POST", "/dashboards.json?private=on", document())
+    address = str(made.json["address"])
+    at = address.removesuffix(".json")
+    assert alone.get(address).json["may_share"] is True
+    assert alone.get(f"{at}/access.json").json["is_to_sign_in"] is False
+    assert alone.get(address, headers=OTHER_SITE).status == 404
+    link = send(alone, "POST", f"{at}/link.json", {}).json["address"]
+    by_link = alone.get(f"{address}?{link.partition('?')[2]}", headers=OTHER_SITE)
+    assert by_link.json["title"] == "Perseids"
+    listed = alone.get("/dashboards.json", headers=OTHER_SITE).json["dashboards"]
+    assert made.json["id"] not in [one["id"] for one in listed]
+
+
 def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = settings_of(tmp_path_factory.mktemp("accounts"))
     with serving(settings) as server:
@@ -130,7 +144,10 @@ def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> N
             address = path.replace("{dashboard}", first.json["id"])
             for method in map(str.upper, methods):
                 seen += 1
-                is_read = method == "GET"
+                is_read = method == "GET" and "access" not in path
+                told = {"access": {"is_private": False}, "shares": {"with": "ben"}}.get(
+                    path.rpartition("/")[2].removesuffix(".json"), document("x")
+                )
                 wanted = {"": 200 if is_read else 401, "ben": 200 if is_read else 403}
                 if "schema" not in path:
                     wanted["wrong"] = 401
@@ -139,9 +156,9 @@ def test_every_address_has_a_rule(tmp_path_factory: pytest.TempPathFactory) -> N
                 for who, status in wanted.items():
                     wrong = {"Authorization": "Bearer other"} if who == "wrong" else {}
                     headers = {**known.get(who, {}), **wrong, **tag}
-                    reply = send(server, method, address, document("x"), **headers)
+                    reply = send(server, method, address, told, **headers)
                     assert reply.status == status, (path, method, who, reply.body)
-        assert seen == 8
+        assert seen == 14
         unknown = server.get(first.json["address"]).json
         assert (unknown["may_change"], unknown["made_by"]) == (False, "somebody")
         assert server.get(first.json["address"], headers=known["ada"]).json["may_change"] is True

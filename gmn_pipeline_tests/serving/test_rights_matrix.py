@@ -4,6 +4,7 @@ Generated: an address that does not say what it needs fails here, and so does a 
 """
 
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import WebSocketRoute
 
 from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.database.dashboards import DashboardStore
+from gmn_pipeline.database.engine import Database
 from gmn_pipeline.database.sign_ins import FirstSignIn, Identity, SignInStore
 from gmn_pipeline.schemas.accounts import Role
 from gmn_pipeline.schemas.objects import By
 from gmn_pipeline.serving.app import build_app
 from gmn_pipeline.serving.dashboards.rights import WRITES_SOMEWHERE
 from gmn_pipeline.serving.portal.routes import FOR_BROWSERS
+from gmn_pipeline_tests.support.dashboards import document
 from gmn_pipeline_tests.support.in_process import Ask, asking
 from gmn_pipeline_tests.support.objects import object_bench, settings_of
 
@@ -55,6 +59,8 @@ class Asker:
     headers: Mapping[str, str]
     is_known: bool = True
     writes_elsewhere: bool = False
+    is_operator: bool = False
+    """Without a limit to one project."""
 
     def may(self, needs: str) -> bool:
         if needs == WRITES_SOMEWHERE:
@@ -73,6 +79,7 @@ class Operation:
 @dataclass(frozen=True)
 class Matrix:
     app: Starlette
+    database: Database
     ask: Ask
     operations: list[Operation]
     askers: list[Asker]
@@ -117,7 +124,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
             for path, methods in paths.items()
             for method, told in methods.items()
         ]
-        yield Matrix(app, ask, operations, list(askers(bench.database)))
+        yield Matrix(app, bench.database, ask, operations, list(askers(bench.database)))
 
 
 def askers(database: Any) -> Iterator[Asker]:
@@ -146,14 +153,15 @@ def askers(database: Any) -> Iterator[Asker]:
         if name == "of-another":
             accounts.set_role(name, "other", Role.OWNER, "test")
         role = name if name in ALL else ""
-        elsewhere = name == "of-another"
-        yield Asker(f"token of {name}", role, token(name), writes_elsewhere=elsewhere)
-        yield Asker(f"browser of {name}", role, browser(sessions), writes_elsewhere=elsewhere)
+        more = {"writes_elsewhere": name == "of-another", "is_operator": name == "operator"}
+        yield Asker(f"token of {name}", role, token(name), **more)
+        yield Asker(f"browser of {name}", role, browser(sessions), **more)
     yield Asker("owner as reader", "reader", token("owner", most=Role.READER))
     yield Asker("owner in another project", "", token("owner", project="other"))
     # Who may do all in one project makes no others.
     yield Asker("operator in cams", "owner", token("operator", project="cams"))
-    yield Asker("operator as contributor", "contributor", token("operator", most=Role.CONTRIBUTOR))
+    contributor = token("operator", most=Role.CONTRIBUTOR)
+    yield Asker("operator as contributor", "contributor", contributor, is_operator=True)
     gone = session("gone")
     accounts.disable("gone", "test")
     yield Asker("session of one who is gone", "", browser(gone), is_known=False)
@@ -203,6 +211,32 @@ def test_who_may_do_what_is_what_happens(matrix: Matrix) -> None:
             if not is_right:
                 wrong.append(f"{operation.id}: {asker.name}: {answer.status_code} {answer.text}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_private_dashboard_is_to_others_as_if_there_were_none(matrix: Matrix) -> None:
+    """Every address of one, also those that are still to come."""
+    store = DashboardStore(matrix.database)
+    private = store.make(document(), "operator", is_private=True).dashboard_id
+    nothing = private[:-1] + ("a" if private[-1] != "a" else "b")
+    told = {"dashboard_set_access": {"is_private": False}, "dashboard_share": {"with": "new"}}
+    wrong: list[str] = []
+    for operation in matrix.operations:
+        if "{dashboard}" not in operation.path or operation.id == "portal_dashboard":
+            continue
+        body = json.dumps(told.get(operation.id, document()))
+        for asker in (one for one in matrix.askers if not one.is_operator):
+            answers = []
+            for one in (private, nothing):
+                path = operation.path.replace("{dashboard}", one)
+                headers = {**asker.headers, "Content-Type": "application/json"}
+                answer = matrix.ask(operation.method, path, headers=headers, content=body)
+                answers.append((answer.status_code, answer.text.replace(one, "it")))
+            if answers[0] != answers[1]:
+                wrong.append(f"{operation.id}: {asker.name}: {answers}")
+    assert not wrong, "\n".join(wrong)
+    for asker in (one for one in matrix.askers if one.is_operator):
+        answer = matrix.ask("GET", f"/dashboards/{private}.json", headers=asker.headers)
+        assert answer.json()["is_private"] is True, asker.name
 
 
 def test_what_is_public_is_read_by_all_and_changed_by_none_of_them(matrix: Matrix) -> None:

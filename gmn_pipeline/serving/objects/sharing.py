@@ -17,6 +17,7 @@ from gmn_pipeline.serving.objects.archive import found_for_zip, zip_of
 from gmn_pipeline.serving.objects.reading import bytes_of
 from gmn_pipeline.serving.objects.visits import Visit, answered_json
 from gmn_pipeline.serving.problems import Problem, bad_request
+from gmn_pipeline.settings import ObjectServingSettings
 
 _HOUR_S = 3_600
 
@@ -24,7 +25,7 @@ _HOUR_S = 3_600
 async def make(visit: Visit) -> Response:
     """An address of the object, of the bucket or of this server."""
     stored = await visit.stored(visit.asked.number("version"))
-    seconds, until = _held(visit)
+    seconds, until = held(visit.service.settings, visit.asked.number("seconds"))
     lake, key = visit.service.lake, visit.service.key
 
     def signed() -> str:
@@ -40,14 +41,14 @@ async def make(visit: Visit) -> Response:
         lake.catalogue.log(OperationKind.SHARE, stored, visit.by)
         return address
 
-    return _answered(await visit.service.run(signed), seconds)
+    return answered_address(await visit.service.run(signed), seconds)
 
 
 async def make_of_folder(visit: Visit) -> Response:
     """An address of this server's that gives all of a folder as one zip, as it is then. Each
     object in it is logged as shared."""
     wanted = _folder(visit)
-    seconds, until = _held(visit)
+    seconds, until = held(visit.service.settings, visit.asked.number("seconds"))
     lake, key = visit.service.lake, visit.service.key
     await visit.service.run(lambda: lake.catalogue.metadata_schema(*_place(wanted)))
     found = await found_for_zip(visit, wanted)
@@ -58,7 +59,7 @@ async def make_of_folder(visit: Visit) -> Response:
         query = urlencode({"folder": wanted.folder, "until": until, "signature": signature})
         return f"/objects/_shared_folder/{wanted.project}/{wanted.container}?{query}"
 
-    return _answered(await visit.service.run(signed), seconds)
+    return answered_address(await visit.service.run(signed), seconds)
 
 
 async def answer_folder(visit: Visit) -> Response:
@@ -84,16 +85,17 @@ def _said_of(wanted: Search, until: int) -> tuple[object, ...]:
     return ("folder", *_place(wanted), wanted.folder, until)
 
 
-def _held(visit: Visit) -> tuple[int, int]:
+def held(settings: ObjectServingSettings, wanted_s: int | None) -> tuple[int, int]:
     """For how many seconds an address is to hold, and until when. Raises Problem."""
-    seconds = visit.asked.number("seconds") or _HOUR_S
-    most = visit.service.settings.objects_link_hours
+    seconds = wanted_s or _HOUR_S
+    most = settings.objects_link_hours
     if not 0 < seconds <= most * _HOUR_S:
         raise bad_request(f"An address holds for 1 to {most * _HOUR_S:,.0f} seconds.")
     return seconds, int(datetime.now(UTC).timestamp()) + seconds
 
 
-def _answered(address: str, seconds: int) -> Response:
+def answered_address(address: str, seconds: int) -> Response:
+    """The address, and until when it holds."""
     return answered_json(
         {"address": address, "valid_until_utc": shown(utc_now() + timedelta(seconds=seconds))}
     )
@@ -104,6 +106,11 @@ async def _check(visit: Visit, *said: object) -> None:
     key, until = visit.service.key, said[-1]
     if not await visit.service.run(lambda: key.is_signature(visit.text("signature"), *said)):
         raise Problem(403, "not-signed", "This address was not made here.")
+    check_end(until)
+
+
+def check_end(until: object) -> None:
+    """That an address holds until later than now (Unix time). Raises Problem (410)."""
     if not isinstance(until, int) or until < datetime.now(UTC).timestamp():
         raise Problem(410, "link-over", "This address does not hold any more.")
 

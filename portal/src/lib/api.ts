@@ -49,8 +49,10 @@ export function address(base: string, suffix: string, parameters: Parameters): s
 }
 
 /** Raises Problem. */
-export async function get(path: string, signal?: AbortSignal): Promise<[unknown, Response]> {
-  const response = await fetch(path, signal ? { signal } : {});
+export async function get(
+  path: string, signal?: AbortSignal, headers: Record<string, string> = {},
+): Promise<[unknown, Response]> {
+  const response = await fetch(path, { headers, ...(signal ? { signal } : {}) });
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const said = (body ?? {}) as { detail?: string; title?: string };

@@ -2,7 +2,7 @@
 
 import type { Drawing } from "./canvas";
 import { number } from "./format";
-import { fromPixel, kilometres, toLonLat, toPixel, toXY, type Pixels, type View, type XY } from "./mercator";
+import { fromPixel, kilometres, toLonLat, toPixel, toXY, type Area, type Pixels, type View, type XY } from "./mercator";
 import { eachShown, type Outlines } from "./outlines";
 import type { Tiles } from "./tiles";
 import type { Site } from "./tracks";
@@ -151,4 +151,15 @@ export function siteAt(view: View, pixels: Pixels, sites: readonly Site[], [px, 
     if (distance < least) [found, least] = [site, distance];
   }
   return found;
+}
+
+/** A part of the map that is selected. */
+export function drawArea({ context, token }: Drawing, view: View, pixels: Pixels, { south, north, west, east }: Area): void {
+  const middle = toPixel(view, pixels, toXY([(west + east) / 2, (south + north) / 2]));
+  const wide = ((east - west) / 360) * view.size;
+  const [top, bottom] = [north, south].map((lat) => toPixel(view, pixels, toXY([west, lat]))[1]);
+  context.strokeStyle = token("--accent");
+  context.lineWidth = 2;
+  context.setLineDash([]);
+  context.strokeRect(middle[0] - wide / 2, top ?? 0, wide, (bottom ?? 0) - (top ?? 0));
 }

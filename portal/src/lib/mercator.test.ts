@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fitting, fromPixel, moved, sizeAt, tilesOf, toLonLat, toPixel, toXY, within, world, zoomed, type View } from "./mercator";
+import { areaBetween, fitting, fromPixel, moved, sizeAt, tilesOf, toLonLat, toPixel, toXY, within, world, zoomed, type View } from "./mercator";
 
 const PIXELS = { width: 800, height: 400 };
 
@@ -54,4 +54,14 @@ test("tiles cover the window, also across 180 deg, and are those of the zoom", (
   expect(Math.min(...tiles.map((tile) => tile.left))).toBeLessThanOrEqual(0);
   expect(Math.max(...tiles.map((tile) => tile.left + tile.side))).toBeGreaterThanOrEqual(800);
   expect(tilesOf(view, PIXELS, 2)[0]?.z).toBe(2);
+});
+
+test("a part of the map is between its corners, and does not go over 180 deg", () => {
+  const view: View = within({ x: 0.5, y: 0.5, size: 800 }, PIXELS);
+  const part = areaBetween(view, PIXELS, [600, 100], [400, 200]);
+  expect(part).toMatchObject({ west: 0, east: 90, south: 0 });
+  expect(part.north).toBeCloseTo(40.98, 2);
+  const over = within({ x: 0.95, y: 0.5, size: 1600 }, PIXELS);
+  const side = areaBetween(over, PIXELS, [0, 400], [800, 0]);
+  expect([Math.round(side.west), side.east]).toEqual([72, 180]);
 });

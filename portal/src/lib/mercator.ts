@@ -56,6 +56,29 @@ export function fromPixel(view: View, { width, height }: Pixels, [px, py]: XY): 
   return [view.x + (px - width / 2) / view.size, view.y + (py - height / 2) / view.size];
 }
 
+/** A part of the map (deg). It does not go over 180 deg of longitude. */
+export interface Area {
+  south: number;
+  north: number;
+  west: number;
+  east: number;
+}
+
+/** The part between two corners (px), widened to hundredths; of one that goes over 180 deg, what is on the side of
+ * its middle. */
+export function areaBetween(view: View, pixels: Pixels, one: XY, other: XY): Area {
+  const [a, b] = [fromPixel(view, pixels, one), fromPixel(view, pixels, other)];
+  const world = Math.floor((a[0] + b[0]) / 2);
+  const lon = (x: number): number => (Math.min(Math.max(x - world, 0), 1) - 0.5) * 360;
+  const lat = (y: number): number => toLonLat([0, y])[1];
+  const low = (value: number): number => Math.floor(value * 100) / 100;
+  const high = (value: number): number => Math.ceil(value * 100) / 100;
+  return {
+    south: low(lat(Math.max(a[1], b[1]))), north: high(lat(Math.min(a[1], b[1]))),
+    west: low(lon(Math.min(a[0], b[0]))), east: high(lon(Math.max(a[0], b[0]))),
+  };
+}
+
 /** A window that shows nothing but the world, and no more than once. */
 export function within(view: View, { width, height }: Pixels): View {
   const size = Math.min(Math.max(view.size, width, height), MOST_SIZE);

@@ -99,7 +99,12 @@ export const LEAST_WIDTH = 3;
 export const MOST_WIDTH = 12;
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,62}$/;
 /** What the address of a dashboard says beside the state of its filters. */
-const OF_THE_PAGE = new Set(["edit", "embed", "theme", "version", "from"]);
+const OF_THE_PAGE = new Set(["edit", "embed", "theme", "version", "from", "link"]);
+
+/** Whether a filter may be called so. */
+export function isFilterName(name: string): boolean {
+  return NAME.test(name) && !OF_THE_PAGE.has(name);
+}
 
 export function blank(): Document {
   return { version: 1, title: "", panels: [] };
@@ -158,7 +163,7 @@ export function wrongWith(of: Document): string {
   if (!of.title.trim()) return "The dashboard has no title yet.";
   const names = (of.filters ?? []).map(({ name }) => name);
   for (const name of names) {
-    if (!NAME.test(name) || OF_THE_PAGE.has(name)) return `A filter cannot be called “${name}”: letters, digits and _.`;
+    if (!isFilterName(name)) return `A filter cannot be called “${name}”: letters, digits and _.`;
   }
   if (new Set(names).size < names.length) return "Two filters have one name.";
   for (const { title, id, mark, text, question } of of.panels) {

@@ -14,6 +14,8 @@ export interface Line {
 
 export interface Drawing {
   lines: Line[];
+  /** What stands across. */
+  column: string;
   xAxis: string;
   yAxis: string;
   shape: Shape;
@@ -68,7 +70,7 @@ export function drawingOf(panel: Panel, rows: readonly Row[], columns: readonly 
     }
     step /= lines.length;
   }
-  return { lines, xAxis: axis(columns, x, shape), yAxis: together(columns, ys), shape, names, step: Number.isFinite(step) ? step : 1, left, series: parts.length };
+  return { lines, column: x, xAxis: axis(columns, x, shape), yAxis: together(columns, ys), shape, names, step: Number.isFinite(step) ? step : 1, left, series: parts.length };
 }
 
 function placed(rows: readonly Row[], x: string, y: string, names: readonly string[]): { points: Line["points"]; step: number } {
@@ -117,7 +119,7 @@ function histogram(panel: Panel, rows: readonly Row[], columns: readonly Column[
 
 function ofOne(columns: readonly Column[], x: string, shape: Shape, points: Line["points"]): Omit<Drawing, "step" | "left"> {
   const lines: Line[] = [{ name: "number of rows", kind: "bars", points }];
-  return { lines, xAxis: axis(columns, x, shape), yAxis: "number", shape, names: null, series: 1 };
+  return { lines, column: x, xAxis: axis(columns, x, shape), yAxis: "number", shape, names: null, series: 1 };
 }
 
 /** What a column is called: an aggregate by what it is of. */

@@ -89,6 +89,7 @@ describe("what a panel asks", () => {
     expect(isKeepable(panel(rows))).toBe(true);
     expect(isKeepable(panel({ from: "sql", sql: "SELECT 1 FROM readings.sensors" }))).toBe(false);
     expect(isKeepable(panel({ from: "objects", by: "day" }))).toBe(false);
+    expect(isKeepable(panel({ from: "sql", sql: "SELECT name FROM objects.catalogue" }))).toBe(false); // depends on who asks
   });
 });
 

@@ -37,16 +37,38 @@ export function isGrouped({ mark, question }: Panel): boolean {
 }
 
 /** Whether a panel shows what stations measure. */
-export function isOfReadings({ mark, question }: Panel): boolean {
+export function isOfReadings(panel: Panel): boolean {
+  const { mark, question } = panel;
   if (mark === "text") return false;
-  if (question?.from === "sql") return /\breadings\b/i.test(question.sql);
-  return question?.from === "table" && question.table.startsWith("readings.");
+  return isAbout(panel, "readings") || (question?.from === "table" && question.table.startsWith("readings."));
 }
 
-/** Whether an answer may be an older one: those of states of the warehouse can be. */
+/** Whether the SQL of a panel may be about a lake. */
+function isAbout({ question }: Panel, lake: string): boolean {
+  return question?.from === "sql" && new RegExp(`\\b${lake}\\b`, "i").test(question.sql);
+}
+
+/** Whether an answer may be an older one: those of states of the warehouse can be. What is answered of objects
+ * depends on who asks. */
 export function isKeepable(panel: Panel): boolean {
   const { mark, question } = panel;
-  return mark !== "text" && question !== undefined && question.from !== "objects" && !isOfReadings(panel);
+  if (mark === "text" || question === undefined || question.from === "objects") return false;
+  return !isOfReadings(panel) && !isAbout(panel, "objects");
+}
+
+/** Whether a panel's question knows one of these columns, as a filter stands for them. */
+export function reaches({ mark, question }: Panel, columns: readonly string[], known: Known): boolean {
+  if (mark === "text" || !question || question.from === "objects") return false;
+  if (question.from === "sql") return columns.some((one) => isNamed(one, question.sql));
+  const there = question.from === "table"
+    ? known.tables.find(({ name }) => name === question.table)?.columns
+    : known.questions.find(({ name }) => name === question.question)?.parameters;
+  return there?.some(({ name }) => columns.includes(name)) ?? false;
+}
+
+/** Whether SQL asks for the value of a filter. */
+function isNamed(name: string, sql: string): boolean {
+  return new RegExp(`:${name}\\b`).test(sql);
 }
 
 /** The state (a time) that an answer which may be so old stands on: the same for all who ask in that span. */
@@ -66,7 +88,7 @@ export function requestOf(
       return ofTable(panel, question, set, values, known, asOf);
     case "sql": {
       const named = filters.flatMap(({ name, columns }) => columns.map((one) => [one, name] as const));
-      const there = named.filter(([one]) => new RegExp(`:${one}\\b`).test(question.sql));
+      const there = named.filter(([one]) => isNamed(one, question.sql));
       const given = Object.fromEntries(there.map(([one, name]) => [one, values[name] ?? ""]));
       return ofSql(question.sql, given, [], there.map(([, name]) => name), asOf);
     }
