@@ -32,7 +32,7 @@ async def share(visit: Visit) -> Response:
     account, until = told.get("with"), told.get("until_utc")
     if not isinstance(account, str) or not account or set(told) - {"with", "until_utc"}:
         raise bad_request("What is wanted is with, the name of an account, and until_utc.")
-    until_utc = _time(until)
+    until_utc = until_of(until)
     await visit.service.run(
         lambda: visit.service.shares.share_object(stored, account, visit.by, until_utc)
     )
@@ -69,7 +69,8 @@ async def with_me(visit: Visit) -> Response:
     return answered_json({"objects": await service.run(found)})
 
 
-def _time(text: Any) -> datetime | None:
+def until_of(text: Any) -> datetime | None:
+    """Until when a share holds; None for good. Raises Problem."""
     if text in (None, ""):
         return None
     try:
