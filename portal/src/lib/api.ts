@@ -1,5 +1,7 @@
 /** Asking the server: the public addresses that everyone can use, and nothing beside them. */
 
+import { authorization } from "./token";
+
 export type Value = string | number | boolean | null | string[];
 export type Row = Record<string, Value>;
 
@@ -49,8 +51,12 @@ export function address(base: string, suffix: string, parameters: Parameters): s
 }
 
 /** Raises Problem. */
-export async function get(path: string, signal?: AbortSignal): Promise<[unknown, Response]> {
-  const response = await fetch(path, signal ? { signal } : {});
+export async function get(
+  path: string,
+  signal?: AbortSignal,
+  headers: Record<string, string> = {},
+): Promise<[unknown, Response]> {
+  const response = await fetch(path, { headers, ...(signal ? { signal } : {}) });
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const said = (body ?? {}) as { detail?: string; title?: string };
@@ -68,7 +74,8 @@ export async function question(
   signal?: AbortSignal,
 ): Promise<Answer> {
   const base = `/gmn/queries/${name}`;
-  const [body, response] = await get(address(base, "json", parameters), signal);
+  // What is asked of objects depends on who asks.
+  const [body, response] = await get(address(base, "json", parameters), signal, authorization());
   const told = body as { rows: Row[]; columns: Column[] };
   return answer(told.rows, told.columns, response, base, parameters);
 }
