@@ -7,7 +7,7 @@ and kinds of `schemas/`. What does not: the client, which stands on nothing of t
 import textwrap
 from collections.abc import Iterable
 
-from gmn_pipeline.queries.canned.catalogue import all_queries
+from gmn_pipeline.queries.canned.catalogue import OBJECTS, all_queries
 from gmn_pipeline.schemas.derive import describe
 from gmn_pipeline.schemas.fields import Field, Kind
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
@@ -39,7 +39,7 @@ def columns_module() -> str:
     names = {
         "TrajectoryColumn": [field.name for field in TRAJECTORIES.fields],
         "TableName": [relation.name for relation in RELATIONS],
-        "QueryName": [query.name for query in all_queries()],
+        "QueryName": [query.name for query in all_queries(OBJECTS)],
     }
     literals = "\n".join(_literal(name, members) for name, members in names.items())
     return f"{_HEAD}{columns}\n\n{literals}"

@@ -102,12 +102,15 @@ def crawls(
     """Show crawls; of one, its tables, how their schemas changed, and files that were left out."""
     crawling = _opened()
     if name is None:
-        table = Table("crawl", "source", "container", "accepts", "ended (UTC)")
+        table = Table("crawl", "source", "container", "accepts", "ended (UTC)", "state")
+        states = crawling.states()
         for one in crawling.crawls.all():
             ended = f"{one.ended_at_utc:%Y-%m-%d %H:%M}" if one.ended_at_utc else "not yet"
+            why = (one.outcome or {}).get("reason") or ""
             table.add_row(
                 one.name, one.url, f"{one.project}/{one.container}",
                 f"{one.accepted_names} as {one.accepted_as.value}", ended,
+                f"{states[one.name]}: {why}" if why else states[one.name],
             )  # fmt: skip
         console.print(table)
         return
@@ -173,6 +176,8 @@ def _absolute(folder: str) -> str:
 
 
 def _tell(crawling: Crawling, wanted: Crawl, done: Crawled) -> None:
+    if done.is_stopped:
+        print_done("It was asked to stop: the same command goes on from here.")
     print_done(
         f"{done.listed:,} files: read {done.read:,}, unchanged {done.unchanged:,}, failed "
         f"{done.failed:,}; of those read {done.no_table:,} no tables, {done.left_out:,} left out; "

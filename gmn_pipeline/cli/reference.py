@@ -208,8 +208,8 @@ def message_schemas() -> dict[Path, str]:
 
 
 _OF_ANOTHER_LAKE = (
-    "It asks the lake of [objects](processing.md), by `gmn query` only: in `gmn.duckdb` and over "
-    "HTTP there are none."
+    "It asks the lake of [objects](processing.md), which `gmn.duckdb` has not; over HTTP it is "
+    "about those that who asks may read."
 )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, select, update
+from sqlalchemy import Connection, Table, and_, delete, func, select, update
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
@@ -53,6 +53,9 @@ class Crawl:
     is_deleting: bool = False
     began_at_utc: datetime | None = None
     ended_at_utc: datetime | None = None
+    outcome: Mapping[str, Any] | None = None
+    """What its last run came to (`Crawled.told`); None before its end."""
+    stop_asked_at_utc: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class CrawledTable:
     shown_as: str
     columns: Mapping[str, str]
     decided_by: str = ""
+    decided_at_utc: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class Crawls:
                 row.crawl, row.url, row.project, row.container, row.pattern,
                 TableState(row.accepted_as), row.accepted_names, row.is_anonymous,
                 row.endpoint_url, row.is_deleting, row.began_at_utc, row.ended_at_utc,
+                row.outcome, row.stop_asked_at_utc,
             )
             for row in rows
         ]  # fmt: skip
@@ -156,15 +161,28 @@ class Crawls:
 
     def begin(self, name: str) -> None:
         """Note that it is under way."""
-        self._note_time(name, began_at_utc=utc_now(), ended_at_utc=None)
+        self._note(
+            name, began_at_utc=utc_now(), ended_at_utc=None, outcome=None, stop_asked_at_utc=None
+        )
 
-    def end(self, name: str) -> None:
-        """Note that all of it was looked at."""
-        self._note_time(name, ended_at_utc=utc_now())
+    def end(self, name: str, outcome: Mapping[str, Any], *, is_whole: bool = True) -> None:
+        """Note what it came to, and whether all of it was looked at."""
+        ended = {"ended_at_utc": utc_now()} if is_whole else {}
+        self._note(name, outcome=dict(outcome), **ended)
 
-    def _note_time(self, name: str, **times: datetime | None) -> None:
+    def ask_to_stop(self, name: str) -> None:
+        """Ask whoever does it to stop after the files that it is at."""
+        self._note(name, stop_asked_at_utc=utc_now())
+
+    def is_to_stop(self, name: str) -> bool:
+        """Whether somebody asked for that since it began."""
+        query = select(CRAWLS.c.stop_asked_at_utc).where(CRAWLS.c.crawl == name)
+        with self._database.reading() as connection:
+            return connection is not None and connection.scalar(query) is not None
+
+    def _note(self, name: str, **values: object) -> None:
         with self._database.writing() as connection:
-            connection.execute(update(CRAWLS).where(CRAWLS.c.crawl == name).values(**times))
+            connection.execute(update(CRAWLS).where(CRAWLS.c.crawl == name).values(**values))
 
     def files(self, name: str) -> dict[str, CrawledFile]:
         """The files as they were read, by path."""
@@ -172,13 +190,30 @@ class Crawls:
         query = query.order_by(CRAWLED_FILES.c.path)
         with self._database.reading() as connection:
             rows = connection.execute(query).all() if connection else []
-        return {
-            row.path: CrawledFile(
-                row.path, row.stamp, row.size_bytes, row.table_name, row.schema_sha256,
-                row.row_count, row.reason,
-            )
-            for row in rows
-        }  # fmt: skip
+        return {row.path: _file(row) for row in rows}
+
+    def counts(self, name: str) -> dict[str, tuple[int, int]]:
+        """By table: how many files are of it and fit it, and the rows in them."""
+        query = (
+            select(CRAWLED_FILES.c.table_name, func.count(), func.sum(CRAWLED_FILES.c.row_count))
+            .where(_of(CRAWLED_FILES, name), CRAWLED_FILES.c.reason == "")
+            .group_by(CRAWLED_FILES.c.table_name)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all() if connection else []
+        return {table: (files, int(row_count)) for table, files, row_count in rows}
+
+    def left_out(self, name: str, most: int) -> tuple[int, list[CrawledFile]]:
+        """How many files are in no table, and some of them: those of a table that they do not fit
+        first."""
+        which = and_(_of(CRAWLED_FILES, name), CRAWLED_FILES.c.reason != "")
+        query = select(CRAWLED_FILES).where(which)
+        query = query.order_by(CRAWLED_FILES.c.table_name == "", CRAWLED_FILES.c.path).limit(most)
+        with self._database.reading() as connection:
+            if connection is None:
+                return 0, []
+            count = connection.scalar(select(func.count()).select_from(CRAWLED_FILES).where(which))
+            return int(count or 0), list(map(_file, connection.execute(query)))
 
     def schemas(self, name: str) -> dict[str, tuple[str, dict[str, str]]]:
         """Media type and columns of each schema that files have, by its hash."""
@@ -196,7 +231,7 @@ class Crawls:
         return [
             CrawledTable(
                 row.table_name, row.content_type, TableState(row.state), row.shown_as,
-                dict(row.columns), row.decided_by,
+                dict(row.columns), row.decided_by, row.decided_at_utc,
             )
             for row in rows
         ]  # fmt: skip
@@ -274,6 +309,13 @@ class Crawls:
 
 def _of(table: Table, name: str) -> Any:
     return table.c.crawl == name
+
+
+def _file(row: Any) -> CrawledFile:
+    return CrawledFile(
+        row.path, row.stamp, row.size_bytes, row.table_name, row.schema_sha256, row.row_count,
+        row.reason,
+    )  # fmt: skip
 
 
 def _put(

@@ -38,6 +38,8 @@ CRAWLS = Table(
     Column("made_by", String, nullable=False),
     Column("began_at_utc", DateTime),
     Column("ended_at_utc", DateTime),
+    Column("outcome", JSON),
+    Column("stop_asked_at_utc", DateTime),
 )
 
 CRAWLED_FILES = Table(

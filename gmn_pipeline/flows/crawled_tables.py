@@ -7,14 +7,16 @@ their files. What does not: finding them (`object_crawl.py`), views themselves
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Any
 
 from gmn_pipeline.database.crawls import Crawl, CrawledFile, CrawledTable, Crawls, TableState
 from gmn_pipeline.database.object_runs import ObjectRuns
 from gmn_pipeline.database.object_search import Search
-from gmn_pipeline.errors import NotPermitted, ObjectRefused
+from gmn_pipeline.errors import GmnError, NotPermitted, ObjectRefused
 from gmn_pipeline.flows.object_puts import Given, put_files
 from gmn_pipeline.flows.object_rules import reprocess, set_rules
 from gmn_pipeline.flows.objects import OpenedObjects
@@ -29,6 +31,12 @@ from gmn_pipeline.sources.files_of import files_of
 from gmn_pipeline.warehouse.buckets_in_place import BucketInPlace
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.objects.in_place import InPlace, Part, can_be_in_place, hide, show
+
+_COUNTS = (
+    "listed", "unchanged", "read", "failed", "no_table", "left_out", "gone", "put", "deleted",
+    "views_changed",
+)  # fmt: skip
+_FAILURES_KEPT = 100
 
 Schemas = Mapping[str, tuple[str, Mapping[str, str]]]
 """Media types and columns by hash."""
@@ -52,6 +60,19 @@ class Crawled:
     changes: list[Change] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     """Why, by file or table."""
+    is_stopped: bool = False
+    """Whether somebody asked it to stop: the next one goes on from there."""
+
+    def told(self, by: By, failed: GmnError | None = None) -> dict[str, Any]:
+        """What is kept of it; `failed`: why it did not come to its end."""
+        state = "failed" if failed else "stopped" if self.is_stopped else "ended"
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return {
+            "state": state, "by": by.who, **counts,
+            "schema_changes": len(self.changes), "failure_count": len(self.failures),
+            "failures": dict(islice(self.failures.items(), _FAILURES_KEPT)),
+            "reason": failed.message if failed else "", "remedy": failed.remedy if failed else "",
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,19 +134,20 @@ class CrawledTables:
                 elif table.state is TableState.LOADED:
                     self._load(crawl, table, of_it, source, done)
             except (ObjectRefused, NotPermitted) as error:
-                done.failures[f"table {table.name}"] = error.message
+                done.failures[f"table {table.name}"] = str(error)
 
     def accept_by_rule(self, crawl: Crawl) -> None:
         """Accept what the crawl accepts without being asked about."""
         if crawl.accepted_as is TableState.PROPOSED:
             return
+        by = replace(self.by, who=f"the crawl's rule ({self.by.who})")
         for table in self.crawls.tables(crawl.name):
             is_meant = fnmatchcase(table.name, crawl.accepted_names)
             if table.state is TableState.PROPOSED and is_meant:
                 state = crawl.accepted_as
                 if state is TableState.VIEW and not can_be_in_place(table.content_type):
                     state = TableState.LOADED
-                self.crawls.decide(crawl.name, table.name, state, table.shown_as, self.by)
+                self.crawls.decide(crawl.name, table.name, state, table.shown_as, by)
 
     def _show(
         self, crawl: Crawl, table: CrawledTable, files: Sequence[CrawledFile], schemas: Schemas,

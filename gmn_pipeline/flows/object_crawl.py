@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -30,6 +31,7 @@ from gmn_pipeline.database.crawls import (
 from gmn_pipeline.database.object_naming import no_container
 from gmn_pipeline.errors import (
     FileIncomplete,
+    GmnError,
     NotPermitted,
     ObjectRefused,
     ServiceRunning,
@@ -52,7 +54,7 @@ from gmn_pipeline.schemas.objects import By, Content, Description, ObjectName, S
 from gmn_pipeline.settings import ObjectProcessingSettings
 from gmn_pipeline.sources.files import FileSource, SourceFile
 from gmn_pipeline.sources.files_in_folder import FolderFiles
-from gmn_pipeline.storage.files import alone, working_folder
+from gmn_pipeline.storage.files import alone, is_locked, working_folder
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS
@@ -90,6 +92,17 @@ class Crawling:
             ddl.bring_up_to_date(self.lake)  # an earlier version made it with fewer tables
             yield workshop
 
+    def states(self) -> dict[str, str]:
+        """How it is with each crawl, by name: never, running, stopping, ended, stopped, failed;
+        broken off where whoever did it is gone, and the next one goes on from there."""
+        crawls = self.crawls.all()
+        under_way = ""
+        if is_locked(self.settings.data_dir / _LOCK):
+            begun = [one for one in crawls if one.began_at_utc and not one.outcome]
+            newest = max(begun, key=lambda one: one.began_at_utc or datetime.min, default=None)
+            under_way = newest.name if newest else ""
+        return {one.name: _state(one, is_under_way=one.name == under_way) for one in crawls}
+
     def save(self, crawl: Crawl) -> None:
         """Make a crawl, or let it be another one. Raises what an unusable one is refused for."""
         if crawl.container not in self.objects.catalogue.containers(crawl.project):
@@ -100,14 +113,26 @@ class Crawling:
     def crawl(
         self, crawl: Crawl, workshop: Workshop, on_batch: Callable[[Crawled], None] = lambda _: None
     ) -> Crawled:
-        """Read what is new or changed, and bring accepted tables up to date.
+        """Read what is new or changed, and bring accepted tables up to date. What it came to is
+        kept, be it that it failed, or that somebody asked it to stop.
 
         Raises SourceUnavailable if there is no file at all where there were some: the disk may be
         away. One file that fails fails alone, and is read again next time.
         """
         done = Crawled()
-        source = source_of(crawl, self.settings)
         self.crawls.begin(crawl.name)
+        try:
+            self._crawl(crawl, workshop, on_batch, done)
+        except GmnError as error:
+            self.crawls.end(crawl.name, done.told(self.by, error), is_whole=False)
+            raise
+        self.crawls.end(crawl.name, done.told(self.by), is_whole=not done.is_stopped)
+        return done
+
+    def _crawl(
+        self, crawl: Crawl, workshop: Workshop, on_batch: Callable[[Crawled], None], done: Crawled
+    ) -> None:
+        source = source_of(crawl, self.settings)
         known = self.crawls.files(crawl.name)
         listed = {
             file.path: file for file in source.listed() if fnmatchcase(file.path, crawl.pattern)
@@ -124,14 +149,15 @@ class Crawling:
         for batch in _batches(changed, most_bytes):
             self._read_batch(crawl, source, workshop, batch, groups, done)
             on_batch(done)
+            done.is_stopped = self.crawls.is_to_stop(crawl.name)
+            if done.is_stopped:
+                return
         done.unchanged = done.listed - done.read - done.failed
         gone = known.keys() - listed.keys()
         self.crawls.note_gone(crawl.name, gone)
         done.gone = len(gone)
         self.tables.accept_by_rule(crawl)
         self.tables.bring_up_to_date(crawl, done, source)
-        self.crawls.end(crawl.name)
-        return done
 
     # reading
 
@@ -156,7 +182,7 @@ class Crawling:
                     task, read = self._task(crawl, source, file, folder / str(number))
                 except _OF_ONE_FILE as error:
                     done.failed += 1
-                    done.failures[file.path] = error.message
+                    done.failures[file.path] = str(error)
                     continue
                 if task.stored.description.content_type in Tables.content_types:
                     tasks.append(task)
@@ -217,6 +243,16 @@ class Crawling:
         )  # fmt: skip
         folder.mkdir()
         return Task(stored, path, folder), file
+
+
+def _state(crawl: Crawl, *, is_under_way: bool) -> str:
+    if is_under_way:
+        return "stopping" if crawl.stop_asked_at_utc else "running"
+    if crawl.outcome:
+        return str(crawl.outcome["state"])
+    if crawl.began_at_utc is None:
+        return "never"
+    return "ended" if crawl.ended_at_utc else "broken off"
 
 
 def _batches(files: Iterable[SourceFile], most_bytes: int | None) -> Iterator[list[SourceFile]]:

@@ -220,14 +220,14 @@ class ObjectRoadSettings(DatabaseSettings, ObjectSettings):
     """Way of an object, from its bytes to its name: the groups that it needs."""
 
 
-class ObjectServingSettings(
-    ObjectRoadSettings, ObjectsOverHttpSettings, ServingSettings, SignInSettings
-):
-    """Way of objects over HTTP: the groups that it needs."""
-
-
 class ObjectProcessingSettings(ObjectRoadSettings, WarehouseSettings, ProcessingSettings):
     """Way of what is read out of objects, into their tables: the groups that it needs."""
+
+
+class ObjectServingSettings(
+    ObjectProcessingSettings, ObjectsOverHttpSettings, ServingSettings, SignInSettings
+):
+    """Way of objects over HTTP: the groups that it needs."""
 
 
 class Settings(

@@ -96,9 +96,49 @@ def test_all_that_is_connected_comes_with_its_steps(session: ReadSession) -> Non
     assert ask(session, "connected_to", what="nobody") == []
 
 
+def test_the_graph_around_an_image_has_each_link_once(session: ReadSession) -> None:
+    one, other = (f"{FF.format(time)}.png" for time in ("210000", "220000"))
+    links = ask(session, "graph_around", what=f"cams/ff/{one}")
+    first = {(row["link"], row["target_kind"], row["target"]) for row in links
+             if row["source_steps"] == 0}  # fmt: skip
+    assert first == {
+        ("station", "station", "US0001"), ("night", "night", "2022-03-04"),
+        ("made", "image", f"cams/ff/previews/{one}.jpg"),
+    }  # fmt: skip
+    assert ("US0001", f"cams/ff/{other}") in {(row["source"], row["target"]) for row in links}
+    pairs = [frozenset((row["source"], row["target"])) for row in links]
+    assert len(set(pairs)) == len(pairs)
+    assert ask(session, "graph_around", what=f"cams/ff/{one}", count="1") == []
+    assert ask(session, "graph_around", what="nobody") == []
+
+
+def test_an_image_tells_what_it_shows_and_what_is_linked_its_images(session: ReadSession) -> None:
+    one, other = (f"{FF.format(time)}.png" for time in ("210000", "220000"))
+    shown = ask(session, "image_contents", object=f"cams/ff/{one}")
+    assert [row["kind"] for row in shown] == ["streak", "source", "source", "source"]
+    fluxes = [row["flux_adu"] for row in shown[1:]]
+    assert fluxes == sorted(fluxes, reverse=True)
+    (streak,) = ask(session, "image_contents", object=f"cams/ff/{one}", count="1")[:1]
+    assert (round(streak["begin_x_px"], -1), round(streak["end_x_px"], -1)) == (100, 160)
+    assert ask(session, "image_contents", object="cams/ff/none.png") == []
+    found = ask(session, "images_of", what="station:US0001")
+    assert names(found) == [other, one]
+    assert [row["preview"] for row in found] == [
+        f"cams/ff/previews/{name}.jpg" for name in (other, one)
+    ]
+    assert found[0]["shows"] == ["source", "streak"]
+    assert ask(session, "images_of", what="trajectory:20220304210001_abcde") == []  # a text has it
+    (like,) = ask(session, "images_like", object=f"cams/ff/{one}", count="1")
+    assert like["preview"] == found[0]["preview"]
+    assert ask(session, "images_that_show", count="1")[0]["preview"] == found[0]["preview"]
+
+
 def test_questions_about_objects_are_not_asked_where_there_are_none(tmp_path: Path) -> None:
     about_objects = {one.name for one in all_queries(OBJECTS)} - {one.name for one in all_queries()}
-    assert about_objects == {"connected_to", "images_like", "images_that_show"}
+    assert about_objects == {
+        "connected_to", "graph_around", "image_contents", "images_like", "images_of",
+        "images_that_show",
+    }  # fmt: skip
     with pytest.raises(ValueError, match="no lake readingz"):
         parse("x", "-- title: a\n-- description: b\n-- needs: readingz\nSELECT 1")
     with pytest.raises(QueryRefused):

@@ -216,12 +216,21 @@ def test_each_sees_what_they_may_read(settings: Settings) -> None:
                 assert answer.json["rows"] == rows, who
                 assert answer.headers["Cache-Control"] == "no-store"
                 assert answer.headers["ETag"] is None
+        # A ready question about them is asked likewise, and kept for nobody.
+        for who, sees in (("ada", True), ("nobody", False), ("narrow", False)):
+            given = {"what": "station:US0001"}
+            answer = server.get("/gmn/queries/graph_around.json", given, headers=known[who])
+            assert "seen.md" in str(answer.json["rows"]), who
+            assert (SECRET in str(answer.json)) is sees, who
+            assert (answer.headers["Cache-Control"], answer.headers["ETag"]) == ("no-store", None)
         accounts.set_role("ada", "cams", None, "test")
         assert ask("ada", sql).json["rows"] == one
         csv = ask("op", f"SELECT same FROM objects.ff_{SECRET}", "/gmn.csv")
         assert (csv.status, csv.body.split()) == (200, [b"same", b"2"])
         unknown = {"Authorization": "Bearer gmn_x"}
         assert server.get("/gmn.json", {"sql": sql}, headers=unknown).status == 401
+        path = "/gmn/queries/images_that_show.csv"
+        assert server.get(path, headers=unknown).status == 401
         # Where answers are kept for all, or belong to nobody, there are none.
         for path, parameters in (
             ("/gmn_rest_api", {"sql": sql}),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from gmn_pipeline.queries.canned.catalogue import CannedQuery, all_queries
+from gmn_pipeline.queries.canned.catalogue import OBJECTS, CannedQuery, all_queries
 from gmn_pipeline.settings import Settings
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support.server import Server
@@ -40,7 +40,7 @@ def test_an_answer_is_that_of_the_query(server: Server, lake: Settings, query: C
 
 def test_the_list_says_what_there_is_and_what_it_takes(server: Server) -> None:
     told = server.get("/gmn_data_store/queries.json").json["queries"]
-    assert [one["name"] for one in told] == [query.name for query in all_queries()]
+    assert [one["name"] for one in told] == [query.name for query in all_queries(OBJECTS)]
     for one in told:
         if not any(parameter["is_required"] for parameter in one["parameters"]):
             assert server.get(one["address"], method="HEAD").status == 200

@@ -30,7 +30,7 @@ from gmn_pipeline.database import (  # noqa: F401
 from gmn_pipeline.database.tables import METADATA
 from gmn_pipeline.errors import PermanentError
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest revision, known without alembic: loading that takes longer than most commands."""
 
 # As alembic itself makes it.

@@ -29,11 +29,15 @@ WITH labels AS (
   SELECT object_id, sum(labels.value * labels.value - 2 * labels.value * coalesce(its.value, 0))
     + (SELECT coalesce(sum(value * value), 0) FROM its) AS squared
   FROM labels LEFT JOIN its USING (feature) GROUP BY object_id
+), previews AS (
+  SELECT v.object_id, min(project || '/' || container || '/' || name) AS preview
+  FROM objects.provenance v JOIN objects.catalogue c ON c.object_id = v.made_id
+  WHERE starts_with(name, 'previews/') GROUP BY ALL
 )
 SELECT o.project || '/' || o.container || '/' || o.name AS object, o.object_id,
   round(sqrt(greatest(squared, 0)), 4) AS distance,
   list_intersect(o.stations, given.stations) AS stations_in_common,
-  list_intersect(o.nights, given.nights) AS nights_in_common
-FROM others o JOIN apart USING (object_id), given
+  list_intersect(o.nights, given.nights) AS nights_in_common, preview
+FROM others o JOIN apart USING (object_id) LEFT JOIN previews USING (object_id), given
 ORDER BY distance, o.object_id
 LIMIT $count

@@ -12,7 +12,9 @@
     sharing.py     addresses that hold for a time; sharing_key.py: what they are signed with
     shares.py      objects that are shared with one account
     writing.py     one object or place at a time
-    batches.py     many objects in one request
+    batches.py     many objects in one request, all of them or none
+    many.py        the same done to many objects, each told by itself
+    crawls.py      many files as tables: crawl_routes.py, its addresses; crawler.py, a thread
     incoming.py    a request's body on its way to the disk
     uploads.py     uploads that are gone on with: their files
     tus.py         ... and their protocol; takeover.py: one request at a time at each

@@ -84,6 +84,7 @@ async def containers(visit: Visit) -> Response:
     told = [{"container": name, "metadata_schema": schema} for name, schema in found.items()]
     return answered_json({
         "project": project, "containers": told, "may_write": visit.may_write(project),
+        "may_process": visit.asker.caller.may(Right.PROCESS, project),
         "may_make": visit.asker.caller.may(Right.MANAGE, project),
     })  # fmt: skip
 

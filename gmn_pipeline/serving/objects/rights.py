@@ -46,9 +46,10 @@ class Need(Enum):
     LIST = "what one may see is listed"
     READ = Right.READ
     WRITE = Right.WRITE
+    PROCESS = Right.PROCESS
     MANAGE = Right.MANAGE
     SOMEWHERE = "a project is changed that the request names elsewhere: whoever reads it asks again"
-    MAKE_PROJECTS = "projects are made"
+    MAKE_PROJECTS = "projects are made, or what else only operators may, by an open token"
     LINK = "the address itself proves it"
 
 

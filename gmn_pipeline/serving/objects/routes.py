@@ -4,10 +4,15 @@ What belongs here: addresses and their parameters. What does not: what is done t
 projects and containers have no `_` and no `.`: what begins or ends with such is something else.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from gmn_pipeline.serving.objects import (
     archive,
     batches,
+    crawl_routes,
     listing,
+    many,
     reading,
     shares,
     sharing,
@@ -17,8 +22,8 @@ from gmn_pipeline.serving.objects import (
 )
 from gmn_pipeline.serving.objects.rights import Need
 from gmn_pipeline.serving.objects.told import DESCRIPTION_SCHEMA, OBJECT_SCHEMA
-from gmn_pipeline.serving.objects.visits import JSON, objects_route
-from gmn_pipeline.serving.routes import Answers, Parameter, object_schema
+from gmn_pipeline.serving.objects.visits import JSON, Handler, objects_route
+from gmn_pipeline.serving.routes import Answers, Parameter, Route, object_schema
 
 _PROJECT = Parameter("project", "the project", is_required=True, is_in_path=True)
 _CONTAINER = Parameter("container", "the container", is_required=True, is_in_path=True)
@@ -66,9 +71,42 @@ _ANY = (Answers("*/*", "Its bytes, of the type that they were found to have"),)
 _NOTHING = (Answers("text/plain", "Nothing but headers"),)
 _TO = (Answers(JSON, "Where to", object_schema(to="string")),)
 _MADE = {201: "It was made"}
+_OUTCOMES = (Answers(JSON, "What became of each", many.OUTCOMES_SCHEMA),)
 _PIECE = (Answers(tus.MEDIA_TYPE, "The bytes from that offset on", _BINARY),)
 
+
+def _many(
+    what: str, summary: str, need: Need, handler: Handler, schema: Mapping[str, Any]
+) -> Route:
+    """The same for many objects, each told by itself."""
+    return objects_route(
+        f"/objects/_many/{what}/{{project}}/{{container}}", f"objects_{what}_many",
+        f"{summary}: {many.MOST_OBJECTS:,} at most, each told by itself", need, handler, _OUTCOMES,
+        (_PROJECT, _CONTAINER), methods=("POST",),
+        body=(Answers(JSON, "Which objects, and what else is said", schema),),
+    )  # fmt: skip
+
+
 ROUTES = (
+    *crawl_routes.ROUTES,
+    _many("describe", "Say something else of objects of a container", Need.WRITE, many.describe,
+          many.DESCRIBE_SCHEMA),
+    _many("move", "Move objects to another folder, container or project", Need.WRITE, many.move,
+          many.MOVE_SCHEMA),
+    _many("delete", "Delete objects; they can come back for a time", Need.WRITE, many.delete,
+          many.body_schema()),
+    _many("restore", "Take deletions back", Need.WRITE, many.restore, many.RESTORE_SCHEMA),
+    _many("share", "Let one account read objects", Need.WRITE, many.share, many.SHARE_SCHEMA),
+    _many("reprocess", "Have objects read again by processors", Need.PROCESS, many.reprocess,
+          many.REPROCESS_SCHEMA),
+    objects_route(
+        "/objects/_many/zip/{project}/{container}", "objects_zip_many", "Objects of a container as "
+        f"one file, as they are, {many.MOST_OBJECTS:,} at most", Need.READ, many.as_zip,
+        (Answers(archive.MEDIA_TYPE, "A zip"),), (_PROJECT, _CONTAINER), methods=("POST",),
+        problems=(413,),
+        body=(Answers(JSON, "Which objects", many.body_schema()),
+              Answers(many.FORM, "objects, several times", {"type": "object"})),
+    ),
     objects_route(
         "/objects", "objects", "Projects of the lake of objects", Need.LIST, listing.projects,
         (Answers(JSON, "Those that one may see", object_schema(projects="array")),), has_page=True,

@@ -16,6 +16,7 @@ from gmn_pipeline.database.accounts import AccountStore
 from gmn_pipeline.database.shares import ShareStore
 from gmn_pipeline.flows.objects import opened_objects
 from gmn_pipeline.serving.accounts.service import Signing
+from gmn_pipeline.serving.objects.crawler import Crawler
 from gmn_pipeline.serving.objects.rights import Asker, Rights
 from gmn_pipeline.serving.objects.sharing_key import SharingKey
 from gmn_pipeline.serving.objects.takeover import Takeover
@@ -42,6 +43,7 @@ class ObjectService:
         self.takeover = Takeover()
         self.key = SharingKey(self._folder)
         self.shares = ShareStore(self.lake.database)
+        self.crawler = Crawler(settings)
         self._threads = anyio.CapacityLimiter(_THREADS)
 
     async def run(self, work: Callable[[], T]) -> T:

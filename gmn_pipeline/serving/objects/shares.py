@@ -74,10 +74,15 @@ def whom_and_until(told: Mapping[str, Any]) -> tuple[str, datetime | None]:
     account, until = told.get("with"), told.get("until_utc")
     if not isinstance(account, str) or not account or set(told) - {"with", "until_utc"}:
         raise bad_request("What is wanted is with, the name of an account, and until_utc.")
-    if until in (None, ""):
-        return account, None
+    return account, until_of(until)
+
+
+def until_of(text: Any) -> datetime | None:
+    """Until when a share holds; None for good. Raises Problem."""
+    if text in (None, ""):
+        return None
     try:
-        return account, utc(until)
+        return utc(text)
     except (ValueError, TypeError, AttributeError):
         raise bad_request("until_utc is a time (UTC) such as 2022-03-04T21:00:00Z.") from None
 

@@ -30,10 +30,10 @@ from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.storage.problems import explaining
 
 JSON = "application/json"
-_MOST_JSON_BYTES = 1_000_000
+_MOST_BODY_BYTES = 1_000_000
 _LONGEST_NOTE = 500
 _PROBLEMS = (401, 403, 404, 503)
-_WRITING = (Need.WRITE, Need.SOMEWHERE, Need.MANAGE, Need.MAKE_PROJECTS)
+_WRITING = (Need.WRITE, Need.PROCESS, Need.SOMEWHERE, Need.MANAGE, Need.MAKE_PROJECTS)
 _PROBLEMS_OF_WRITING = (*_PROBLEMS, 408, 409, 412, 413, 415, 507)
 
 
@@ -112,12 +112,16 @@ class Visit:
 
     async def json(self) -> dict[str, Any]:
         """The object of JSON that the request brings. Raises Problem."""
+        return json_object(await self.body() or b"{}", "What the request brings")
+
+    async def body(self) -> bytes:
+        """What the request brings, where that is little. Raises Problem."""
         body = bytearray()
         async for piece in self.asked.request.stream():
             body += piece
-            if len(body) > _MOST_JSON_BYTES:
-                raise Problem(413, "too-large", "The JSON has more than a megabyte.")
-        return json_object(bytes(body) or b"{}", "What the request brings")
+            if len(body) > _MOST_BODY_BYTES:
+                raise Problem(413, "too-large", "It brings more than a megabyte.")
+        return bytes(body)
 
     async def check_etag(self, stored: StoredObject | None, etag: str | None) -> None:
         """That If-Match names what there is. Raises Problem (412)."""

@@ -43,6 +43,7 @@ _NAMES = {
     "country": r"[^./]+", "dashboard": DASHBOARD_PATTERN,
     "table": _TABLES, "of_readings": _READINGS, "row": r"[^./]+",
     "project": r"[a-z0-9][a-z0-9-]{0,62}", "container": r"[a-z0-9][a-z0-9-]{0,62}",
+    "crawl": r"[a-z0-9][a-z0-9-]{0,62}",
 }  # fmt: skip
 """What a page may be of. A dot begins a format, which is another address."""
 
@@ -144,6 +145,8 @@ _INSTEAD_OF_DATA = (
     ("/gmn", "tables", "The portal: tables, views and ready questions"),
     ("/gmn_data_store", "old_tables", "The same, as the old platform called it"),
     ("/objects", "objects", "The portal: the lake of objects"),
+    ("/objects/_crawls/{project}", "crawls", "The portal: crawls of a project"),
+    ("/objects/_crawls/{project}/{crawl}", "crawl", "The portal: a crawl"),
     ("/objects/{project}", "objects_project", "The portal: a project of it"),
     ("/objects/{project}/{container}", "objects_folder", "The portal: a folder of it"),
 )

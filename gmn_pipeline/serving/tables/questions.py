@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 from starlette.responses import JSONResponse, Response
 
-from gmn_pipeline.queries.canned.catalogue import CannedQuery, all_queries
+from gmn_pipeline.queries.canned.catalogue import OBJECTS, CannedQuery, all_queries
 from gmn_pipeline.queries.canned.catalogue import Parameter as CannedParameter
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
+from gmn_pipeline.serving import free_sql
+from gmn_pipeline.serving.conditional import OwnStamp
 from gmn_pipeline.serving.formats.registry import FORMATS
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.serving.tables import exports
@@ -28,7 +30,7 @@ _LIST_SCHEMA = {
 
 async def _list(asked: Asked) -> Response:
     store = asked.text("store")
-    told = [_told(query, f"/{store}/queries/{query.name}") for query in all_queries()]
+    told = [_told(query, f"/{store}/queries/{query.name}") for query in all_queries(OBJECTS)]
     return JSONResponse({"queries": told, "suffixes": list(ANY_COLUMNS)}, headers=_CACHED)
 
 
@@ -42,7 +44,8 @@ def _told(query: CannedQuery, base: str) -> dict[str, object]:
     ]  # fmt: skip
     return {
         "name": query.name, "title": query.title, "description": query.description,
-        "parameters": parameters, "sql": query.sql, "address": f"{base}.json",
+        "parameters": parameters, "sql": query.sql, "needs": query.needs,
+        "address": f"{base}.json",
     }  # fmt: skip
 
 
@@ -64,17 +67,20 @@ def _route(query: CannedQuery) -> Route:
     async def answer(asked: Asked) -> Response:
         given = {p.name: asked.text(p.name) for p in query.parameters}
         values = query.values({name: text for name, text in given.items() if text is not None})
-        one = FORMATS[asked.text("suffix") or ""]
+        one, stamp = FORMATS[asked.text("suffix") or ""], await state(asked)
+        # What is asked of objects depends on who asks: it is for them alone, and never kept.
+        visible = await free_sql.visible_objects(asked, query.sql) if query.needs else None
         return await exports.exported(
-            asked, await state(asked), one, query.sql, values, query.name,
-            f"{query.title}. {query.description}", TRAJECTORY_FIELDS,
+            asked, stamp if visible is None else OwnStamp(stamp.snapshot, stamp.is_pinned), one,
+            query.sql, values, query.name, f"{query.title}. {query.description}",
+            TRAJECTORY_FIELDS, is_free=visible is not None, visible=visible,
         )  # fmt: skip
 
     return Route(
         f"/{{store}}/queries/{query.name}.{{suffix}}", f"query_{query.name}",
         f"{query.title}. {query.description}", answer, in_formats(ANY_COLUMNS),
         (STORE, suffix(ANY_COLUMNS), *map(_parameter, query.parameters), AS_OF),
-        problems=EXPORT_PROBLEMS,
+        problems=(401, *EXPORT_PROBLEMS) if query.needs else EXPORT_PROBLEMS,
     )  # fmt: skip
 
 
@@ -84,4 +90,4 @@ def routes() -> Iterator[Route]:
         "parameters", _list, (Answers("application/json", "All of them", _LIST_SCHEMA),), (STORE,),
         problems=(404,),
     )  # fmt: skip
-    yield from map(_route, all_queries())
+    yield from map(_route, all_queries(OBJECTS))

@@ -1,5 +1,7 @@
 /** Asking the server: the public addresses that everyone can use, and nothing beside them. */
 
+import { authorization } from "./token";
+
 export type Value = string | number | boolean | null | string[];
 export type Row = Record<string, Value>;
 
@@ -70,7 +72,8 @@ export async function question(
   signal?: AbortSignal,
 ): Promise<Answer> {
   const base = `/gmn/queries/${name}`;
-  const [body, response] = await get(address(base, "json", parameters), signal);
+  // What is asked of objects depends on who asks.
+  const [body, response] = await get(address(base, "json", parameters), signal, authorization());
   const told = body as { rows: Row[]; columns: Column[] };
   return answer(told.rows, told.columns, response, base, parameters);
 }

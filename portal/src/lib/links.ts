@@ -3,7 +3,15 @@
 import { text, type Value } from "./api";
 import { to } from "./router";
 
-const PAGES: Record<string, (value: string) => string> = {
+const OBJECT = /^([a-z0-9-]+)\/([a-z0-9-]+)\/(.+)$/;
+
+/** The page of an object, by its whole name; of what is none, nothing. */
+export function pageOfObject(whole: string): string | undefined {
+  const [, project, container, object] = OBJECT.exec(whole) ?? [];
+  return object && `/objects/${project}/${container}?${new URLSearchParams({ object })}`;
+}
+
+const PAGES: Record<string, (value: string) => string | undefined> = {
   trajectory_identifier: to.trajectory,
   unique_trajectory_identifier: to.trajectory,
   meteor_id: to.trajectory,
@@ -13,6 +21,8 @@ const PAGES: Record<string, (value: string) => string> = {
   partner: to.station,
   country: to.country,
   bin_date: to.night,
+  object: pageOfObject,
+  preview: pageOfObject,
 };
 
 /** The page of the portal that tells more of it. */

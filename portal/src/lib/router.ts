@@ -5,10 +5,10 @@ import { isDate } from "./dates";
 export interface Place {
   page: "home" | "night" | "trajectory" | "showers" | "shower" | "stations" | "station"
     | "countries" | "country" | "seen" | "explore" | "data" | "tables" | "table" | "row"
-    | "question" | "sql" | "dashboards" | "dashboard" | "live" | "readings" | "reading" | "objects" | "nowhere";
+    | "question" | "sql" | "dashboards" | "dashboard" | "live" | "readings" | "reading" | "objects" | "crawls" | "nowhere";
   /** What the page is of: a date, an identifier, a code, or the name of a table or ready question. */
   of: string;
-  /** Of a row: its key, as the address has it. Of objects: the container. */
+  /** Of a row: its key, as the address has it. Of objects: the container; of crawls: the one. */
   key?: string;
 }
 
@@ -30,6 +30,7 @@ const PATTERNS: readonly [RegExp, Place["page"]][] = [
   [/^\/readings\/([a-z_]+)$/, "readings"],
   [/^\/readings\/([a-z_]+)\/([^/.]+)$/, "reading"],
   [/^\/objects(?:\/([a-z0-9][a-z0-9-]{0,62}))?(?:\/([a-z0-9][a-z0-9-]{0,62}))?$/, "objects"],
+  [/^\/objects\/_crawls\/([a-z0-9][a-z0-9-]{0,62})(?:\/([a-z0-9][a-z0-9-]{0,62}))?$/, "crawls"],
   [/^\/dashboards$/, "dashboards"],
   [/^\/dashboards\/([a-z0-9][a-z0-9-]{0,62})$/, "dashboard"],
   [/^\/seen$/, "seen"],
@@ -53,7 +54,7 @@ export function place(path: string): Place {
       try {
         const of = decodeURIComponent(found[1] ?? "");
         if (page === "night" && !isDate(of)) break;
-        if (page === "row" || page === "reading" || page === "objects") return { page, of, key: decodeURIComponent(found[2] ?? "") };
+        if (page === "row" || page === "reading" || page === "objects" || page === "crawls") return { page, of, key: decodeURIComponent(found[2] ?? "") };
         return { page, of };
       } catch {
         break; // a % that codes nothing
@@ -76,6 +77,7 @@ export const to = {
   row: (name: string, key: string, store = "gmn") => `${to.table(name, store)}/${encodeURIComponent(key).replaceAll("%2C", ",")}`,
   question: (name: string) => `/gmn/queries/${encodeURIComponent(name)}`,
   sql: (sql: string) => `/sql?${new URLSearchParams({ sql })}`,
+  crawl: (project: string, name = "") => `/objects/_crawls/${project}${name ? `/${name}` : ""}`,
   dashboard: (id: string) => `/dashboards/${encodeURIComponent(id)}`,
   country: (code: string) => `/gmn/countries/${encodeURIComponent(code)}`,
 };

@@ -1,6 +1,7 @@
 /** Asking for objects: their public addresses, with the token of this tab if there is one. */
 
 import { Problem } from "../api";
+import { authorization, token } from "../token";
 
 export interface StoredObject {
   object_id: number;
@@ -50,19 +51,6 @@ export interface Listing {
   next_url: string | null;
 }
 
-const TOKEN = "objects-token";
-
-/** It stays in this tab, and goes with it. */
-export const token = {
-  get: (): string => sessionStorage.getItem(TOKEN) ?? "",
-  set: (text: string): void => sessionStorage.setItem(TOKEN, text),
-};
-
-export function authorization(): Record<string, string> {
-  const said = token.get();
-  return said ? { Authorization: `Bearer ${said}` } : {};
-}
-
 /** An object's address, and those beside it (`_about`, `_versions` ...). */
 export function address(one: { project: string; container: string; name: string }, beside = ""): string {
   const name = one.name.split("/").map(encodeURIComponent).join("/");
@@ -98,6 +86,20 @@ export function tell<T>(method: string, path: string, what: unknown = {}, more: 
   return ask<T>(path, {
     method, body: JSON.stringify(what), headers: { "Content-Type": "application/json", ...more },
   });
+}
+
+/** An object's parts, as answers name it: PROJECT/CONTAINER/NAME. */
+export function parted(whole: string): { project: string; container: string; name: string } {
+  const [project = "", container = "", ...name] = whole.split("/");
+  return { project, container, name: name.join("/") };
+}
+
+/** Where a browser gets the newest bytes of an object that is named; empty if it cannot. */
+export async function pictureAddress(whole: string): Promise<string> {
+  const one = parted(whole);
+  if (!token.get()) return address(one);
+  const shared = `${address(one, "_share")}?through=server&seconds=3600`;
+  return tell<{ address: string }>("POST", shared).then((made) => made.address, () => "");
 }
 
 /** Where a browser gets the bytes by itself: it can bring no token, so then the address is signed. */

@@ -2,7 +2,7 @@
     and, when the same file is chosen again, after the browser was closed. */
 
 import { DetailedError, Upload, type PreviousUpload } from "tus-js-client";
-import { authorization } from "./asking";
+import { authorization } from "../token";
 
 const AT_ONCE = 3;
 const CHUNK_BYTES = 16 << 20;
