@@ -49,7 +49,8 @@ class Leftovers:
         )
 
     def _delete(self, made_ids: Iterable[int]) -> None:
-        for made_id in self.runs.live(set(made_ids)):
+        wanted = set(made_ids)
+        for made_id in self.runs.live(wanted) if wanted else ():
             with suppress(ObjectConflict, ObjectMissing):  # somebody was at it meanwhile
                 made = self.catalogue.by_id(made_id)
                 if made.description.application.startswith(MADE_BY):  # and nobody put another one

@@ -3,7 +3,7 @@
 What belongs here: the order of things for an object. What does not: reading it (`processing/`),
 its rows (`warehouse/objects/`), its runs (`database/object_runs.py`).
 
-A run begins as a row of the operational database; then the object is read in a process of its own,
+A run begins as a row of the operational database; then the object is read in another process,
 what is made of it lands, its rows take the place of the former ones in one transaction of the
 lake, what was found is said of it, and the run ends. Killed in between, the next one does the same
 again: rows and objects are replaced by themselves, so nothing is there twice.
@@ -270,7 +270,7 @@ class ObjectProcessing:
                     self._fail(stored, name, task, done)
                 else:
                     tasks.append(task)
-            found = workshop.process_many(name, tasks)
+            found = workshop.process_many(name, tasks) if tasks else ()
             for task, outcome in zip(tasks, found, strict=True):
                 outcomes[task.stored.object_id, name] = task, outcome
         read: list[Read] = []
