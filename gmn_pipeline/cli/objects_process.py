@@ -17,7 +17,8 @@ from gmn_pipeline.cli.objects_said import by
 from gmn_pipeline.cli.signals import on_signals
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectRefused
-from gmn_pipeline.flows.object_processing import ObjectProcessing, Processed
+from gmn_pipeline.flows.object_outcomes import Processed
+from gmn_pipeline.flows.object_processing import ObjectProcessing
 from gmn_pipeline.flows.object_rules import (
     accept,
     reprocess,

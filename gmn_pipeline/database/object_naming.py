@@ -32,44 +32,57 @@ def named(
     containers = {place: container_id_of(connection, *place) for place in sorted(places)}
     _check_claims(connection, news)
     now = utc_now()
-    stored, come = [], []
+    keys = [(containers[new.name.project, new.name.container], new.name.name) for new in news]
     known = _live(connection, containers, news)
-    for new in news:
-        container_id = containers[new.name.project, new.name.container]
-        object_id, before = known.get((container_id, new.name.name), (None, 0))
+    come = [key for key in dict.fromkeys(keys) if key not in known]
+    stored = []
+    known |= _new_objects(connection, come)
+    for key, new in zip(keys, news, strict=True):
+        object_id, before = known[key]
         if new.after is not None and new.after != before:
             raise ObjectConflict(
                 f"{new.name} is at version {before}, not {new.after}.",
                 remedy="Somebody else put it meanwhile: look at it, and put it again.",
             )
-        if object_id is None:
-            object_id = connection.execute(
-                OBJECTS.insert()
-                .values(
-                    container_id=container_id, name=new.name.name, live_name=new.name.name,
-                    newest_version=1,
-                )
-                .returning(OBJECTS.c.object_id)
-            ).scalar_one()  # fmt: skip
-            come.append((container_id, new.name.name))
-        known[container_id, new.name.name] = (object_id, before + 1)
+        known[key] = (object_id, before + 1)
         stored.append(
             StoredObject(object_id, new.name, before + 1, new.content, new.description, now, by.who)
         )
     connection.execute(OBJECT_VERSIONS.insert(), [version_row(one) for one in stored])
     newest = {one.object_id: one for one in stored}
-    connection.execute(
-        update(OBJECTS)
-        .where(OBJECTS.c.object_id == bindparam("of"))
-        .values(newest_version=bindparam("to")),
-        [{"of": one.object_id, "to": one.version} for one in newest.values()],
-    )
+    changed = [{"of": one.object_id, "to": one.version} for one in newest.values()
+               if one.version > 1]  # fmt: skip
+    if changed:
+        connection.execute(
+            update(OBJECTS)
+            .where(OBJECTS.c.object_id == bindparam("of"))
+            .values(newest_version=bindparam("to")),
+            changed,
+        )
     replace_terms(connection, list(newest.values()))
     insert_operations(
         connection, kind, [(one.name, one.object_id, one.version) for one in stored], by
     )
     count_in_folders(connection, come=come)
     return stored
+
+
+def _new_objects(
+    connection: Connection, names: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], tuple[int, int]]:
+    """Objects of containers and names, without a version: their ids. By few statements: one for
+    each takes longer than all else."""
+    if not names:
+        return {}
+    columns = OBJECTS.c
+    rows = connection.execute(
+        OBJECTS.insert().returning(columns.container_id, columns.live_name, columns.object_id),
+        [
+            {"container_id": container_id, "name": name, "live_name": name, "newest_version": 1}
+            for container_id, name in names
+        ],
+    )
+    return {(row.container_id, row.live_name): (row.object_id, 0) for row in rows}
 
 
 def _check_claims(connection: Connection, news: Sequence[NewVersion]) -> None:
@@ -96,12 +109,12 @@ def _live(
     connection: Connection,
     containers: Mapping[tuple[str, str], int],
     news: Sequence[NewVersion],
-) -> dict[tuple[int, str], tuple[int | None, int]]:
+) -> dict[tuple[int, str], tuple[int, int]]:
     """Objects that have one of the names now: their ids and newest versions."""
     query = select(
         OBJECTS.c.container_id, OBJECTS.c.live_name, OBJECTS.c.object_id, OBJECTS.c.newest_version
     )
-    found: dict[tuple[int, str], tuple[int | None, int]] = {}
+    found: dict[tuple[int, str], tuple[int, int]] = {}
     for some in some_at_once(new.name.name for new in news):
         rows = connection.execute(
             query.where(

@@ -10,10 +10,9 @@ say something else of an object makes a version of it that need not be read agai
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, true, union
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, union
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
@@ -22,8 +21,15 @@ from gmn_pipeline.database.object_rows import (
     NEWEST,
     described,
     in_container,
-    insert_operations,
     stored_object,
+)
+from gmn_pipeline.database.object_run_rows import (
+    ProcessorVersion,
+    RunEnd,
+    RunState,
+    end,
+    runs_of,
+    start,
 )
 from gmn_pipeline.database.tables import (
     CONTAINER_RULES,
@@ -38,6 +44,8 @@ from gmn_pipeline.database.tables import (
 from gmn_pipeline.database.tables_search import OBJECT_TEXTS
 from gmn_pipeline.schemas.objects import By, Json, OperationKind, StoredObject
 
+__all__ = ["ObjectRun", "ObjectRuns", "ProcessorVersion", "RunEnd", "RunState"]
+
 MADE_BY = "processor "
 """How `application` of an object begins that a processor made; its name follows."""
 
@@ -48,23 +56,6 @@ gives numbers before transactions commit."""
 _CHANGES = [kind.value for kind in OperationKind if kind not in (
     OperationKind.GET, OperationKind.SHARE, OperationKind.PROCESS,
 )]  # fmt: skip
-
-
-class RunState(StrEnum):
-    """Where a run is. One that is running while nobody works was left by a process that ended."""
-
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class ProcessorVersion:
-    """A processor as the search for what waits knows it; `content_types` may end in `/*`."""
-
-    name: str
-    version: int
-    content_types: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -149,60 +140,29 @@ class ObjectRuns:
 
     # runs
 
-    def start(self, stored: StoredObject, wanted: ProcessorVersion, run_id: str) -> None:
-        """Note that a processor begins, which counts as a try; what was asked for is being done."""
-        with self._database.writing() as connection:
-            asked = connection.execute(
-                OBJECTS_TO_REPROCESS.delete().where(
-                    OBJECTS_TO_REPROCESS.c.object_id == stored.object_id,
-                    OBJECTS_TO_REPROCESS.c.processor == wanted.name,
-                )
-            ).rowcount
-            before = connection.execute(
-                select(OBJECT_RUNS.c.state, OBJECT_RUNS.c.tries)
-                .where(_runs_of(stored, wanted))
-                .order_by(OBJECT_RUNS.c.started_at_utc.desc())
-                .limit(1)
-            ).one_or_none()
-            is_again = asked or before is None or before.state == RunState.FINISHED
-            tries = 1 if is_again or before is None else before.tries + 1
-            connection.execute(OBJECT_RUNS.delete().where(_runs_of(stored, wanted)))
-            connection.execute(
-                OBJECT_RUNS.insert().values(
-                    object_id=stored.object_id, version=stored.version, processor=wanted.name,
-                    processor_version=wanted.version, sha256=stored.content.sha256,
-                    state=RunState.RUNNING.value, run_id=run_id, tries=tries,
-                    started_at_utc=utc_now(), row_count=0, reason="",
-                )
-            )  # fmt: skip
-
-    def end(
-        self,
-        stored: StoredObject,
-        wanted: ProcessorVersion,
-        by: By,
-        *,
-        failure: str = "",
-        remark: str = "",
-        row_count: int = 0,
-        made: Sequence[StoredObject] = (),
+    def start(
+        self, begun: Sequence[tuple[StoredObject, Sequence[ProcessorVersion]]], run_id: str
     ) -> None:
-        """Note how it ended: which objects were made, or why it failed; with the operation."""
-        state = RunState.FAILED if failure else RunState.FINISHED
+        """Note that processors begin, which counts as a try; what was asked for is being done."""
         with self._database.writing() as connection:
-            connection.execute(
-                OBJECT_RUNS.update()
-                .where(_runs_of(stored, wanted))
-                .values(
-                    state=state.value, ended_at_utc=utc_now(), row_count=row_count,
-                    reason=failure or remark,
-                )
-            )  # fmt: skip
-            if not failure:
-                _replace_sources(connection, stored, wanted, made)
-            done = [(stored.name, stored.object_id, stored.version)]
-            reason = f"{wanted.name}: {failure}" if failure else ""
-            insert_operations(connection, OperationKind.PROCESS, done, by, reason)
+            for stored, wanted in begun:
+                for one in wanted:
+                    start(connection, stored, one, run_id)
+
+    def tried(self, object_ids: Collection[int]) -> set[int]:
+        """Those of the objects over which a run failed, or was left by a process that ended."""
+        runs = OBJECT_RUNS.c
+        query = select(runs.object_id).where(
+            runs.object_id.in_(object_ids), runs.state != RunState.FINISHED.value, runs.tries > 0
+        )
+        with self._database.reading() as connection:
+            return set(connection.scalars(query)) if connection else set()
+
+    def end(self, ends: Sequence[RunEnd], by: By) -> None:
+        """Note how runs ended, with the operations: all of them, or none."""
+        with self._database.writing() as connection:
+            for one in ends:
+                end(connection, one, by)
 
     def postpone(
         self, stored: StoredObject, wanted: Sequence[ProcessorVersion], reason: str
@@ -210,7 +170,7 @@ class ObjectRuns:
         """Take back what has begun, and the try: a database or a lake is away."""
         with self._database.writing() as connection:
             for one in wanted:
-                running = and_(_runs_of(stored, one), OBJECT_RUNS.c.state == RunState.RUNNING.value)
+                running = and_(runs_of(stored, one), OBJECT_RUNS.c.state == RunState.RUNNING.value)
                 connection.execute(
                     OBJECT_RUNS.update()
                     .where(running)
@@ -220,11 +180,13 @@ class ObjectRuns:
                     )
                 )  # fmt: skip
 
-    def is_live(self, object_id: int) -> bool:
-        """Whether an object is not deleted."""
-        query = exists().where(OBJECTS.c.object_id == object_id, OBJECTS.c.live_name.is_not(None))
+    def live(self, object_ids: Collection[int]) -> set[int]:
+        """Those of the objects that are not deleted."""
+        query = select(OBJECTS.c.object_id).where(
+            OBJECTS.c.object_id.in_(object_ids), OBJECTS.c.live_name.is_not(None)
+        )
         with self._database.reading() as connection:
-            return bool(connection.scalar(select(query))) if connection else False
+            return set(connection.scalars(query)) if connection else set()
 
     def of_object(self, object_id: int) -> list[ObjectRun]:
         """Its runs, the newest first."""
@@ -248,22 +210,22 @@ class ObjectRuns:
             for row in rows
         ]  # fmt: skip
 
-    def made_of(self, object_id: int, by: Collection[str] | None = None) -> list[int]:
-        """Objects that were made of this one, by these processors or by all."""
+    def made_of(self, object_ids: Collection[int]) -> list[tuple[int, str, int]]:
+        """Objects that were made of these: of which, by which processor, and which."""
         sources = OBJECT_SOURCES.c
-        of_it = sources.object_id == object_id
-        if by is not None:
-            of_it = and_(of_it, sources.processor.in_(by))
-        return self._sources(sources.made_id, of_it)
+        query = select(sources.object_id, sources.processor, sources.made_id).distinct()
+        query = query.where(sources.object_id.in_(object_ids)).order_by(sources.made_id)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all() if connection else []
+        return [(row.object_id, row.processor, row.made_id) for row in rows]
 
     def sources_of(self, object_id: int) -> list[int]:
         """Objects that this one was made of."""
-        return self._sources(OBJECT_SOURCES.c.object_id, OBJECT_SOURCES.c.made_id == object_id)
-
-    def _sources(self, column: ColumnElement[int], which: ColumnElement[bool]) -> list[int]:
+        sources = OBJECT_SOURCES.c
+        query = select(sources.object_id).where(sources.made_id == object_id).distinct()
         with self._database.reading() as connection:
-            query = select(column).where(which).distinct().order_by(column)
-            return list(connection.scalars(query)) if connection else []
+            found = connection.scalars(query.order_by(sources.object_id)) if connection else ()
+            return list(found)
 
     # changes of the catalogue
 
@@ -358,38 +320,3 @@ def _is_due(one: ProcessorVersion, tries: int) -> ColumnElement[bool]:
     )
     is_asked = exists().where(again.object_id == OBJECTS.c.object_id, again.processor == one.name)
     return or_(~is_over, is_asked)
-
-
-def _runs_of(stored: StoredObject, wanted: ProcessorVersion) -> ColumnElement[bool]:
-    """Those of the processor's version over these bytes."""
-    runs = OBJECT_RUNS.c
-    return and_(
-        runs.object_id == stored.object_id,
-        runs.sha256 == stored.content.sha256,
-        runs.processor == wanted.name,
-        runs.processor_version == wanted.version,
-    )
-
-
-def _replace_sources(
-    connection: Connection,
-    stored: StoredObject,
-    wanted: ProcessorVersion,
-    made: Sequence[StoredObject],
-) -> None:
-    connection.execute(
-        OBJECT_SOURCES.delete().where(
-            OBJECT_SOURCES.c.object_id == stored.object_id,
-            OBJECT_SOURCES.c.processor == wanted.name,
-        )
-    )
-    rows = [
-        {
-            "made_id": one.object_id, "made_version": one.version,
-            "object_id": stored.object_id, "version": stored.version,
-            "processor": wanted.name, "processor_version": wanted.version,
-        }
-        for one in made
-    ]  # fmt: skip
-    if rows:
-        connection.execute(OBJECT_SOURCES.insert(), rows)

@@ -83,14 +83,18 @@ class ObjectSearch:
                 found |= {row.name: stored_object(row) for row in connection.execute(query)}
         return found
 
-    def count(self, search: Search) -> tuple[int, int]:
-        """How many objects there are, and how many bytes in their newest versions."""
-        size_bytes = func.coalesce(func.sum(OBJECT_VERSIONS.c.size_bytes), 0)
+    def count(self, search: Search, most: int | None = None) -> tuple[int, int]:
+        """How many objects there are, and how many bytes in their newest versions; of more than
+        `most`, some `most` + 1 are counted, however many there are."""
         with self._database.reading() as connection:
             if connection is None:
                 return 0, 0
-            query, _ = _wanted(connection, search, 0, are_all_wanted=True)
-            row = connection.execute(query.with_only_columns(func.count(), size_bytes)).one()
+            query, _ = _wanted(connection, search, 0, are_all_wanted=most is None)
+            counted = query.with_only_columns(OBJECT_VERSIONS.c.size_bytes)
+            if most is not None:
+                counted = counted.limit(most + 1)
+            size_bytes = func.coalesce(func.sum(counted.subquery().c.size_bytes), 0)
+            row = connection.execute(select(func.count(), size_bytes)).one()
         return int(row[0]), int(row[1])
 
     def level(

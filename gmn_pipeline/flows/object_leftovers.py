@@ -4,7 +4,7 @@ What belongs here: objects that processors made, and readings in their own lake.
 of the lake of objects, which are replaced there (`warehouse/objects/loading.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,8 +30,7 @@ class Leftovers:
     def of_deleted(self, object_ids: Sequence[int]) -> None:
         """Take away what came of objects, while it is known."""
         self.forget_readings(object_ids)
-        for object_id in object_ids:
-            self.let_go(object_id)
+        self._delete(made_id for _, _, made_id in self.runs.made_of(object_ids))
 
     def forget_readings(self, object_ids: Sequence[int]) -> None:
         """Take readings of objects away that are deleted, or of another kind by now."""
@@ -39,15 +38,20 @@ class Leftovers:
             others = self.readings.forget(object_id).others
             self.runs.ask_again([(other, JsonReadings.name) for other in others], self.by)
 
-    def let_go(
-        self, object_id: int, made_by: Sequence[str] | None = None, kept_ids: Sequence[int] = ()
-    ) -> None:
-        """Delete what these processors (or all) made of an object and do not make now; as any
-        object it can be restored for a time."""
-        for made_id in self.runs.made_of(object_id, made_by):
+    def let_go(self, made_ids: Mapping[tuple[int, str], Collection[int]]) -> None:
+        """Delete what processors made of objects (by object and processor) and do not make now: all
+        but these; as any object it can be restored for a time."""
+        former = self.runs.made_of({object_id for object_id, _ in made_ids})
+        self._delete(
+            made_id
+            for object_id, processor, made_id in former
+            if made_id not in made_ids.get((object_id, processor), (made_id,))
+        )
+
+    def _delete(self, made_ids: Iterable[int]) -> None:
+        wanted = set(made_ids)
+        for made_id in self.runs.live(wanted) if wanted else ():
             with suppress(ObjectConflict, ObjectMissing):  # somebody was at it meanwhile
-                if made_id in kept_ids or not self.runs.is_live(made_id):
-                    continue
                 made = self.catalogue.by_id(made_id)
                 if made.description.application.startswith(MADE_BY):  # and nobody put another one
                     self.catalogue.delete(made, self.by, self.restorable_for)

@@ -3,7 +3,7 @@
 What belongs here: the order of things for an object. What does not: reading it (`processing/`),
 its rows (`warehouse/objects/`), its runs (`database/object_runs.py`).
 
-A run begins as a row of the operational database; then the object is read in a process of its own,
+A run begins as a row of the operational database; then the object is read in another process,
 what is made of it lands, its rows take the place of the former ones in one transaction of the
 lake, what was found is said of it, and the run ends. Killed in between, the next one does the same
 again: rows and objects are replaced by themselves, so nothing is there twice.
@@ -13,13 +13,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
-from gmn_pipeline.database.object_runs import MADE_BY, ObjectRuns
+from gmn_pipeline.database.object_runs import ObjectRuns, RunEnd
 from gmn_pipeline.database.object_texts import ObjectTexts
 from gmn_pipeline.database.source_marks import SourceMarks
 from gmn_pipeline.errors import (
@@ -30,8 +30,10 @@ from gmn_pipeline.errors import (
     RetryableError,
     ServiceRunning,
 )
+from gmn_pipeline.flows.object_files import file_of, put_made
 from gmn_pipeline.flows.object_leftovers import Leftovers
 from gmn_pipeline.flows.object_mirror import mirror_changes
+from gmn_pipeline.flows.object_outcomes import ContainerTables, Processed, Read
 from gmn_pipeline.flows.object_processors import (
     described_with,
     not_taking,
@@ -41,20 +43,15 @@ from gmn_pipeline.flows.object_processors import (
 )
 from gmn_pipeline.flows.object_readings import ObjectReadings
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
-from gmn_pipeline.landing.objects import Staged
 from gmn_pipeline.processing.outcomes import RowsFile
-from gmn_pipeline.processing.processor import Found, Made, Task
+from gmn_pipeline.processing.processor import Outcome, Task
 from gmn_pipeline.processing.readings import JsonReadings
 from gmn_pipeline.processing.workshop import Workshop, opened
 from gmn_pipeline.schemas.objects import (
     By,
-    Description,
-    ObjectName,
-    OperationKind,
     StoredObject,
 )
 from gmn_pipeline.settings import ObjectProcessingSettings
-from gmn_pipeline.storage.contents import HashingWriter
 from gmn_pipeline.storage.files import alone, is_locked, working_folder
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection
@@ -63,33 +60,25 @@ from gmn_pipeline.warehouse.objects.loading import (
     NewRows,
     Reading,
     forget,
-    known_columns,
     load,
 )
 from gmn_pipeline.warehouse.objects.mirror import mark
 
 _LOCK = "objects_process.lock"
-_COPY_BYTES = 1 << 20
 _MIRRORED = "objects mirrored"
 _KEPT_AFTER_S = 3.0
 """What was read for so long is kept before more is read."""
 
+_READ_FOR_KEEPING = 3
+"""And so many times as long as the last keeping took."""
+_TOGETHER, _SMALL_BYTES = 16, 1 << 20
+"""Objects up to this size are read in one process, so many: to begin one takes longer than to read
+a small file. Who puts one of them may put each: they are of one container."""
+
+_Outcome: TypeAlias = tuple[Outcome, list[RowsFile]] | ObjectRefused
 _Waiting: TypeAlias = tuple[StoredObject, list[str]]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Processed:
-    """What a look at objects came to; each count is of an object and a processor."""
-
-    finished: int = 0
-    rows: int = 0
-    made: int = 0
-    failures: dict[str, str] = field(default_factory=dict)
-    """By object and processor."""
-    mirrored: int = 0
-    """Objects whose rows in the mirror of the catalogue are new."""
 
 
 class ObjectProcessing:
@@ -109,6 +98,7 @@ class ObjectProcessing:
         )  # fmt: skip
         self._marks = SourceMarks(self.objects.database)
         self._is_current = False
+        self._keeping_s = 0.0
         self._mirrored = 0  # up to which operation, as far as is known here
 
     def waiting(self, most: int) -> list[tuple[StoredObject, list[str]]]:
@@ -213,17 +203,20 @@ class ObjectProcessing:
     def _process_first(
         self, workshop: Workshop, waiting: Sequence[_Waiting], done: Processed
     ) -> list[_Waiting]:
-        until = time.monotonic() + _KEPT_AFTER_S
-        read: list[_Read] = []
+        until = time.monotonic() + max(_KEPT_AFTER_S, _READ_FOR_KEEPING * self._keeping_s)
+        read: list[Read] = []
+        tables = ContainerTables(self.runs, self.lake)
         count = 0
         with working_folder(self.settings.data_dir / "tmp") as folder:
-            for count, (stored, names) in enumerate(waiting, 1):
-                place = folder / str(count)
-                place.mkdir()
-                read += self._read_object(workshop, stored, names, place, done)
+            while count < len(waiting):
+                together = self._together(waiting[count:], tables)
+                some, number = self._read_together(workshop, together, folder, tables, done)
+                read += some
+                count += number
                 # The next file of a table is to know the columns of this one.
-                if time.monotonic() > until or any(one.changes_tables for one in read):
+                if time.monotonic() > until or any(one.changes_tables for one in some):
                     break
+            keeping_since = time.monotonic()
             passed_over = [
                 Reading(stored, name, 0)
                 for stored, _ in waiting[:count]
@@ -237,40 +230,89 @@ class ObjectProcessing:
             self._texts.replace(
                 {(one.stored.object_id, one.processor): texts_of(one) for one in kept}
             )
-        for object_id in dict.fromkeys(one.reading.stored.object_id for one in read):
-            self._end(
-                [one for one in read if one.reading.stored.object_id == object_id], refused, done
-            )
+        self._end(read, passed_over, refused, done)
+        self._keeping_s = time.monotonic() - keeping_since
         return list(waiting[count:])
 
-    def _read_object(
-        self, workshop: Workshop, stored: StoredObject, names: Sequence[str], folder: Path,
-        done: Processed,
-    ) -> list["_Read"]:  # fmt: skip
-        """Let processors read an object, and make the objects that come of it."""
-        read = []
-        for name in names:
-            self.runs.start(stored, wanted()[name], self.by.run_id)
-            try:
-                read.append(self._read(workshop, stored, name, folder))
-            except RetryableError:
-                raise
-            except GmnError as error:
-                self._fail(stored, name, error, done)
-        return read
+    def _together(self, waiting: Sequence[_Waiting], tables: ContainerTables) -> list[_Waiting]:
+        """The first of what waits, and what is read in one process with it: small objects of the
+        same container. One that was left or failed before is read by itself."""
+        first = waiting[0][0].name
+        place = first.project, first.container
+        if tables.rules(*place) and not tables.known(*place):
+            return [waiting[0]]  # makes the first table, whose columns the others are to know
+        some = list(
+            takewhile(
+                lambda one: (
+                    (one[0].name.project, one[0].name.container) == place
+                    and one[0].content.size_bytes <= _SMALL_BYTES
+                ),
+                waiting[:_TOGETHER],
+            )
+        )
+        tried = self.runs.tried([stored.object_id for stored, _ in some])
+        return list(takewhile(lambda one: one[0].object_id not in tried, some)) or [waiting[0]]
 
-    def _read(self, workshop: Workshop, stored: StoredObject, name: str, parent: Path) -> "_Read":
-        folder = parent / name
+    def _read_together(
+        self, workshop: Workshop, together: Sequence[_Waiting], folder: Path,
+        tables: ContainerTables, done: Processed,
+    ) -> tuple[list[Read], int]:  # fmt: skip
+        """Let processors read objects, and make the objects that come of it; how many were read:
+        what would not know the columns that one of them brings is for the next time."""
+        versions = [(stored, [wanted()[name] for name in names]) for stored, names in together]
+        self.runs.start(versions, self.by.run_id)
+        outcomes: dict[tuple[int, str], tuple[Task, _Outcome]] = {}
+        for name in dict.fromkeys(name for _, names in together for name in names):
+            tasks = []
+            for stored in (stored for stored, names in together if name in names):
+                task = self._task(stored, name, folder, tables)
+                if isinstance(task, GmnError):
+                    self._fail(stored, name, task, done)
+                else:
+                    tasks.append(task)
+            found = workshop.process_many(name, tasks) if tasks else ()
+            for task, outcome in zip(tasks, found, strict=True):
+                outcomes[task.stored.object_id, name] = task, outcome
+        read: list[Read] = []
+        for number, (stored, names) in enumerate(together, 1):
+            for name in names:
+                if (stored.object_id, name) in outcomes:
+                    task, outcome = outcomes[stored.object_id, name]
+                    try:
+                        read.append(self._read(name, task, outcome))
+                    except RetryableError:
+                        raise
+                    except GmnError as error:
+                        self._fail(stored, name, error, done)
+            if any(one.changes_tables for one in read):
+                for postponed, of_it in versions[number:]:
+                    self.runs.postpone(postponed, of_it, "Its table gets columns first.")
+                return read, number
+        return read, len(together)
+
+    def _task(
+        self, stored: StoredObject, name: str, parent: Path, tables: ContainerTables
+    ) -> Task | GmnError:
+        folder = parent / f"{stored.object_id}-{name}"
         folder.mkdir()
-        place = stored.name
-        rules = self.runs.rules(place.project, place.container).get(name, [])
-        task = Task(
-            stored, self._bytes_of(stored, parent / "object"), folder, rules=rules,
-            known=known_columns(self.lake, place.project, place.container) if rules else {},
+        place = stored.name.project, stored.name.container
+        rules = tables.rules(*place).get(name, [])
+        try:
+            path = file_of(self.objects, stored, parent / f"{stored.object_id}")
+        except RetryableError:
+            raise
+        except GmnError as error:
+            return error
+        return Task(
+            stored, path, folder, rules=rules, known=tables.known(*place) if rules else {},
             max_pixels=self.settings.objects_process_megapixels * 1_000_000,
         )  # fmt: skip
-        outcome, files = workshop.process(name, task)
-        made = [self._made(stored, name, one) for one in outcome.made]
+
+    def _read(self, name: str, task: Task, outcome: _Outcome) -> Read:
+        if isinstance(outcome, ObjectRefused):
+            raise outcome
+        stored, (said, files) = task.stored, outcome
+        made = [put_made(self.objects, stored, name, one, self.by) for one in said.made]
         remark = self._put_readings(stored, files) if name == JsonReadings.name else ""
         rows = [NewRows(one.table, one.path, one.row_count, one.of_container) for one in files]
         version, made_ids = wanted()[name].version, [one.object_id for one in made]
@@ -278,7 +320,7 @@ class ObjectProcessing:
             one.of_container and not one.has_columns(task.known.get(one.table, {})) for one in files
         )
         reading = Reading(stored, name, version, rows, made_ids)
-        return _Read(reading, made, outcome.found, changes, remark)
+        return Read(reading, made, said.found, changes, remark)
 
     def _put_readings(self, stored: StoredObject, files: Sequence[RowsFile]) -> str:
         """Let an object's readings be these in their own lake too; what is to be remarked."""
@@ -287,74 +329,38 @@ class ObjectProcessing:
         return done.remark
 
     def _fail(self, stored: StoredObject, name: str, error: GmnError, done: Processed) -> None:
-        self.runs.end(stored, wanted()[name], self.by, failure=error.message)
-        done.failures[f"{stored.name} ({name})"] = error.message
+        end = RunEnd(stored, wanted()[name], failure=error.message)
+        self.runs.end([end], self.by)
+        done.add(end)
 
     def _end(
-        self, read: Sequence["_Read"], refused: Mapping[tuple[int, str], GmnError],
-        done: Processed,
+        self, read: Sequence[Read], passed_over: Sequence[Reading],
+        refused: Mapping[tuple[int, str], GmnError], done: Processed,
     ) -> None:  # fmt: skip
-        """Say of an object what was found, and end its runs."""
-        stored = read[0].reading.stored
-        kept = [one for one in read if one.key not in refused]
-        remark = self._say(stored, kept)
+        """Say of objects what was found, and end their runs."""
+        of_object: dict[int, list[Read]] = {}
         for one in read:
-            reading = one.reading
-            if one.key in refused:
-                self._fail(stored, reading.processor, refused[one.key], done)
-                continue
-            self._leftovers.let_go(stored.object_id, [reading.processor], reading.made_ids)
-            self.runs.end(
-                stored, wanted()[reading.processor], self.by,
-                remark=" ".join(filter(None, (remark, one.remark))),
-                row_count=reading.row_count, made=one.made,
-            )  # fmt: skip
-            done.finished += 1
-            done.rows += reading.row_count
-            done.made += len(one.made)
-        self._leftovers.let_go(stored.object_id, not_taking(stored))
-        if not self.runs.is_live(stored.object_id):  # deleted while it was read
-            self._leftovers.forget_readings([stored.object_id])
-            forget(self.lake, [stored.object_id])
-            self.runs.forget([stored.object_id])
+            of_object.setdefault(one.reading.stored.object_id, []).append(one)
+        ends = []
+        for some in of_object.values():
+            remark = self._say([one for one in some if one.key not in refused])
+            ends += [one.end(refused.get(one.key), remark) for one in some]
+        kept = [one.reading for one in read if one.key not in refused] + list(passed_over)
+        self._leftovers.let_go({one.key: one.made_ids for one in kept})
+        self.runs.end(ends, self.by)
+        for end in ends:
+            done.add(end)
+        deleted = of_object.keys() - self.runs.live(of_object)  # while they were read
+        if deleted:
+            self._leftovers.forget_readings(sorted(deleted))
+            forget(self.lake, sorted(deleted))
+            self.runs.forget(sorted(deleted))
 
-    def _bytes_of(self, stored: StoredObject, copy: Path) -> Path:
-        """Its bytes as a file: where they are, or a copy."""
-        contents = self.objects.contents
-        local = contents.local_path(stored.content)
-        if local is not None and contents.has(stored.content):
-            return local
-        if not copy.exists():
-            unfinished = copy.with_suffix(".part")
-            with unfinished.open("wb") as file:
-                for piece in contents.read(stored.content):
-                    file.write(piece)
-            unfinished.replace(copy)
-        return copy
-
-    def _made(self, stored: StoredObject, processor: str, made: Made) -> StoredObject:
-        """The object that was made of another, which is put unless it is there already."""
-        name = ObjectName(stored.name.project, stored.name.container, made.name)
-        said = Description(application=MADE_BY + processor, links=stored.description.links)
-        there = None
-        with suppress(ObjectMissing):
-            there = self.objects.catalogue.object(name)
-        if there is not None and there.description.application != said.application:
-            raise ObjectRefused(f"There is an object {name} that nobody made of another.")
-        with self.objects.landing.incoming() as folder:
-            writer = HashingWriter(folder / "made")
-            with made.path.open("rb") as file:
-                while piece := file.read(_COPY_BYTES):
-                    writer.write(piece)
-            content = writer.finish()
-            if there is not None and there.content == content:
-                return there
-            staged = Staged(folder / "made", content, name, said, there.version if there else 0)
-            (new,) = self.objects.landing.land([staged], self.by, OperationKind.PUT)
-            return new
-
-    def _say(self, stored: StoredObject, read: Sequence["_Read"]) -> str:
-        """Say what was found of the object, unless that is said already; why that cannot be."""
+    def _say(self, read: Sequence[Read]) -> str:
+        """Say what was found of an object, unless that is said already; why that cannot be."""
+        if not read:
+            return ""
+        stored = read[0].reading.stored
         described = stored.description
         try:
             for one in read:
@@ -367,23 +373,6 @@ class ObjectProcessing:
         except ObjectRefused as error:  # by the schema of its container, or as too long
             return f"What was found is not said of it: {error.message}"
         return ""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What a processor made of an object: what is for the lake, and what is to be said."""
-
-    reading: Reading
-    made: Sequence[StoredObject]
-    found: Found
-    changes_tables: bool
-    """Whether a table of its container gets columns by it."""
-    remark: str = ""
-
-    @property
-    def key(self) -> tuple[int, str]:
-        """Object and processor."""
-        return self.reading.stored.object_id, self.reading.processor
 
 
 def is_being_processed(settings: ObjectProcessingSettings) -> bool:

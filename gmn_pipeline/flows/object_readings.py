@@ -34,7 +34,7 @@ from gmn_pipeline.settings import WarehouseSettings
 from gmn_pipeline.streams.station_readings import checked
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import READINGS
-from gmn_pipeline.warehouse.reading import read_rows
+from gmn_pipeline.warehouse.reading import Reader
 from gmn_pipeline.warehouse.station_readings.replacing import Replaced, Span, replace
 
 _KEYS = ("station_code", "sensor_id", "measured_at_utc")
@@ -58,7 +58,7 @@ class ObjectReadings:
 
     def __init__(self, settings: WarehouseSettings, objects: WarehouseConnection) -> None:
         self._readings = WarehouseConnection(settings, READINGS)
-        self._objects = objects
+        self._ask = Reader(objects).rows
 
     def put(self, stored: StoredObject, files: Sequence[RowsFile]) -> ReadingsOfObject:
         """Let an object's readings be these; none without files."""
@@ -83,8 +83,7 @@ class ObjectReadings:
 
     def having(self, object_ids: Sequence[int]) -> list[int]:
         """Those of the objects that readings were read out of."""
-        rows = read_rows(
-            self._objects,
+        rows = self._ask(
             f"SELECT DISTINCT object_id FROM {OBJECT_READINGS.name} "
             "WHERE list_contains(?::BIGINT[], object_id)",
             [list(object_ids)],
@@ -107,8 +106,7 @@ class ObjectReadings:
 
     def _span(self, object_id: int) -> Span | None:
         """When what was read out of an object was measured, first and last."""
-        rows = read_rows(
-            self._objects,
+        rows = self._ask(
             f"SELECT min(measured_at_utc), max(measured_at_utc) FROM {OBJECT_READINGS.name} "
             "WHERE object_id = ?",
             [object_id],
@@ -123,8 +121,7 @@ class ObjectReadings:
         if not removed:
             return ()
         first, last = min(one[2] for one in removed), max(one[2] for one in removed)
-        rows = read_rows(
-            self._objects,
+        rows = self._ask(
             f"SELECT DISTINCT object_id FROM {OBJECT_READINGS.name} "
             "WHERE object_id <> ? AND measured_at_utc BETWEEN ? AND ? "
             "AND list_contains(?::VARCHAR[], station_code || chr(0) || sensor_id)",

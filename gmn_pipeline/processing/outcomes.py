@@ -72,6 +72,23 @@ def reason(folder: Path) -> str | None:
     return path.read_text("utf-8") if path.exists() else None
 
 
+def size_bytes(folder: Path) -> int:
+    """All that was written into the folder."""
+    return sum(_size_of(path) for path in folder.rglob("*"))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def too_much(most_mb: int) -> str:
+    """The reason, where that is more than may be."""
+    return f"It made more than {most_mb:,} MB."
+
+
 def is_there(folder: Path) -> bool:
     """Whether there is one, whole or not."""
     return (folder / _NAME).exists()

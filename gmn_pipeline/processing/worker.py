@@ -17,7 +17,6 @@ import select
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from gmn_pipeline.errors import ObjectRefused
@@ -79,10 +78,10 @@ def _watched(child: int, order: Order) -> str:
             if time.monotonic() > until:
                 return f"It took more than {order.seconds:g} s."
             if _size(order) > order.output_mb << 20:
-                return _too_much(order)
+                return outcomes.too_much(order.output_mb)
     finally:
         os.close(descriptor)
-    return _too_much(order) if _size(order) > order.output_mb << 20 else ""
+    return outcomes.too_much(order.output_mb) if _size(order) > order.output_mb << 20 else ""
 
 
 def _end(child: int) -> None:
@@ -95,19 +94,7 @@ def _end(child: int) -> None:
 
 
 def _size(order: Order) -> int:
-    return sum(_size_of(path) for task in order.tasks for path in task.folder.rglob("*"))
-
-
-def _size_of(path: Path) -> int:
-    try:
-        found = path.lstat()
-    except OSError:
-        return 0
-    return found.st_size
-
-
-def _too_much(order: Order) -> str:
-    return f"It made more than {order.output_mb:,} MB."
+    return sum(outcomes.size_bytes(task.folder) for task in order.tasks)
 
 
 def _reason(code: int, order: Order) -> str:
@@ -118,7 +105,7 @@ def _reason(code: int, order: Order) -> str:
     if code == -signal.SIGXCPU:
         return f"It took more than {order.seconds:g} s."
     if code == -signal.SIGXFSZ:
-        return _too_much(order)
+        return outcomes.too_much(order.output_mb)
     if code < 0:
         return (
             f"It ended by {signal.Signals(-code).name}: a fault in the library that reads such "

@@ -67,8 +67,17 @@ class Workshop:
         """The same of many small objects, in one process for all: the outcome of each or why there
         is none, in their order. One that ends the process is tried by itself, as are those after
         it."""
+        if len(tasks) == 1:
+            try:
+                yield self.process(processor, tasks[0])
+            except ObjectRefused as refused:
+                yield refused
+            return
         self._answered(self._order(processor, tasks))
         for task in tasks:
+            if outcomes.size_bytes(task.folder) > self._settings.objects_process_output_mb << 20:
+                yield ObjectRefused(outcomes.too_much(self._settings.objects_process_output_mb))
+                continue
             try:
                 yield outcomes.read(task.folder)
                 continue

@@ -218,6 +218,8 @@ def test_each_search_finds_what_holds_for_each_object_and_each_level_what_lies_t
         assert lake.search.find(search, 1_000) == expected, search
         size_bytes = sum(one.content.size_bytes for one in expected)
         assert lake.search.count(search) == (len(expected), size_bytes), search
+        most = lake.random.randint(0, 9)
+        assert lake.search.count(search, most)[0] == min(len(expected), most + 1), search
         middle = expected[len(expected) // 2].object_id if expected else 0
         after = [one for one in expected if one.object_id > middle]
         assert lake.search.find(search, 2, middle) == after[:2], search

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,7 +122,7 @@ def test_of_many_in_one_process_those_that_end_it_fail_alone(
     bench: ProcessingBench, tmp_path: Path
 ) -> None:
     tasks = []
-    for what in ("fine", "leave", "crash", "fine", "memory", "fine"):
+    for what in ("fine", "leave", "crash", "fine", "memory", "fine", "files"):
         stored = bench.put(f"many/{what}.config", f"[x] {what}")
         folder = tmp_path / str(len(tasks))
         folder.mkdir()
@@ -138,6 +139,15 @@ def test_of_many_in_one_process_those_that_end_it_fail_alone(
         "It ended",
     ]
     assert "200 MB" in told[4]
+    (many,) = bench.workshop.process_many("trouble", tasks[-1:])
+    assert told[6] == str(many) == "It made more than 5 MB."
+    # In one process with another, which it does not keep from being read.
+    for task in (tasks[0], tasks[6]):
+        shutil.rmtree(task.folder)
+        task.folder.mkdir()
+    much, fine = bench.workshop.process_many("trouble", [tasks[6], tasks[0]])
+    assert str(much) == "It made more than 5 MB."
+    assert not isinstance(fine, ObjectRefused)
     bench.process()  # what was put here is read as all else
 
 
@@ -258,6 +268,9 @@ class InThisProcess:
     def process(self, name: str, task: Any) -> Any:
         outcomes.write(processors()[name].process(task), task.folder)
         return outcomes.read(task.folder)
+
+    def process_many(self, name: str, tasks: Any) -> Any:
+        return [self.process(name, task) for task in tasks]
 
 
 def die_at(settings: Settings, nth: int, data: bytes) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from gmn_pipeline.database.object_runs import RunState
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import ObjectRefused
 from gmn_pipeline.flows.object_rules import accept, set_rules
+from gmn_pipeline.processing.processor import Task
+from gmn_pipeline.processing.workshop import Workshop
 from gmn_pipeline.schemas.objects import Link, LinkKind, ObjectName
 from gmn_pipeline_tests.support.objects import PERSON, settings_of
 from gmn_pipeline_tests.support.processing import (
@@ -76,6 +78,34 @@ def test_a_table_is_proposed_then_accepted_then_asked_and_a_newer_one_takes_its_
     assert "temp" in reason
     assert bench.runs("w/2.csv")["tables"].state is RunState.FAILED
     assert bench.ask(rows)[1] == (1, 3.0, "77")  # as they were before
+
+
+def test_small_files_are_read_together_as_if_it_were_one_after_the_other(
+    bench: ProcessingBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put("together/0.csv", "a\n1\n")
+    bench.process()
+    accepted(bench, "together/0.csv", table="together", names="together/*.csv")
+    bench.process()
+    texts = ["a\n2\n", "a,b\n3,7\n", "a,b\n4,8\n", "a,b\n5,no\n", "a,b\n6,9\n"]
+    for number, text in enumerate(texts, 1):
+        bench.put(f"together/{number}.csv", text)
+    numbers = []
+    process_many = Workshop.process_many
+
+    def counted(self: Workshop, processor: str, tasks: Sequence[Task]) -> Any:
+        numbers.append(len(tasks))
+        return process_many(self, processor, tasks)
+
+    monkeypatch.setattr(Workshop, "process_many", counted)
+    done = bench.process()
+    assert max(numbers) == len(texts)
+    # The second brings a column, which those after it are read by.
+    rows = "SELECT a, b FROM ff_together ORDER BY a"
+    assert bench.ask(rows) == [(1, None), (2, None), (3, 7), (4, 8), (6, 9)]
+    assert list(done.failures) == ["cams/ff/together/4.csv (tables)"]
+    tries = [bench.runs(f"together/{number}.csv")["tables"].tries for number in (1, 2, 3, 5)]
+    assert tries == [1, 1, 1, 1]
 
 
 def test_json_and_parquet_are_tables_too_and_no_value_becomes_another(
@@ -157,7 +187,7 @@ def test_an_ff_file_gives_header_time_links_preview_and_the_meteor_in_it(
     assert preview.description.content_type == "image/jpeg"
     assert "images" not in bench.runs(preview.name.name)  # no preview of a preview
     runs = bench.processing.runs
-    assert runs.made_of(object_id) == [preview.object_id]
+    assert runs.made_of([object_id]) == [(object_id, "images", preview.object_id)]
     assert runs.sources_of(preview.object_id) == [object_id]
     # From a meteor's image to what else there is of its night, however many links away.
     found = bench.ask(

@@ -206,7 +206,10 @@ def test_folders_and_pages_lead_on(server: Server) -> None:
     (last,) = server.get(inside["next_url"]).json["objects"]
     assert last["name"] == "b/2"
     found = server.get("/objects.json", {"container": "levels", "size": 4})
-    assert (found.json["object_count"], found.json["size_bytes"]) == (6, 6)
+    totals = ("object_count", "size_bytes", "is_count_exact")
+    assert [found.json[name] for name in totals] == [6, 6, True]
+    whole = server.get("/objects.json", {"container": "levels", "count": "exact"})
+    assert [whole.json[name] for name in totals] == [6, 6, True]
     assert len(server.get(found.json["next_url"]).json["objects"]) == 2
     assert server.get("/objects/cams/none").status == 404
     assert server.get("/objects/none").status == 404

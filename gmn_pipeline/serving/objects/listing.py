@@ -6,7 +6,7 @@ What belongs here: lists, a page at a time. What does not: how they are found
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from gmn_pipeline.serving.routes import Parameter
 from gmn_pipeline.serving.tables.values import utc
 
 _MOST_OPERATIONS = 100
+_MOST_COUNTED = 10_000
 _CONDITION = re.compile(r"([^<>=]+)(<=|>=|=)(.*)", re.DOTALL)
 _QUOTED = re.compile(r'"(.*)"', re.DOTALL)
 _BOX_CORNERS = 4
@@ -58,6 +59,10 @@ CRITERIA = (
 DELETED = Parameter(
     "deleted", "yes: those that were deleted, and can come back", "no", choices=("yes", "no")
 )
+COUNT = Parameter(
+    "count", "exact: the totals of the first page however many there are; without it, up to 10,000",
+    "most", choices=("most", "exact"),
+)  # fmt: skip
 NEXT = Parameter("after_id", "the object that the page begins after; next_url has it", 0, minimum=0)
 
 
@@ -128,8 +133,7 @@ async def search(visit: Visit) -> Response:
     found = await visit.service.run(lambda: lake.search.find(wanted, most + 1, after))
     told: dict[str, Any] = {"objects": [told_object(one) for one in found[:most]], "next_url": None}
     if not after:
-        count, size_bytes = await visit.service.run(lambda: lake.search.count(wanted))
-        told |= {"object_count": count, "size_bytes": size_bytes}
+        told |= await visit.service.run(lambda: _totals(visit, wanted, found, most))
     if len(found) > most:
         kept = [
             pair for pair in visit.asked.request.query_params.multi_items() if pair[0] != "after_id"
@@ -137,6 +141,22 @@ async def search(visit: Visit) -> Response:
         query = urlencode([*kept, ("after_id", found[most - 1].object_id)])
         told["next_url"] = f"/objects.json?{query}"
     return answered_json(told)
+
+
+def _totals(
+    visit: Visit, wanted: Search, found: Sequence[StoredObject], most: int
+) -> dict[str, Any]:
+    """How much there is in all: exactly where one page shows it, where it is not much, or where
+    that is asked for. Of a million objects it takes longer than to find the first hundred."""
+    if len(found) <= most:
+        count, size_bytes = len(found), sum(one.content.size_bytes for one in found)
+        return {"object_count": count, "size_bytes": size_bytes, "is_count_exact": True}
+    is_asked = visit.asked.values.get("count") == "exact"
+    search = visit.service.lake.search
+    count, size_bytes = search.count(wanted, None if is_asked else _MOST_COUNTED)
+    if not is_asked and count > _MOST_COUNTED:
+        return {"object_count": _MOST_COUNTED, "size_bytes": None, "is_count_exact": False}
+    return {"object_count": count, "size_bytes": size_bytes, "is_count_exact": True}
 
 
 async def wanted_of(visit: Visit) -> Search:

@@ -114,7 +114,7 @@ ROUTES = (
     objects_route(
         "/objects.json", "objects_search", "Objects by what they are called, are, and what is said "
         "of them", Need.LIST, listing.search, _SOME,
-        (*listing.CRITERIA, listing.DELETED, listing.SIZE, listing.NEXT),
+        (*listing.CRITERIA, listing.DELETED, listing.COUNT, listing.SIZE, listing.NEXT),
     ),
     objects_route(
         "/objects.zip", "objects_zip", "Objects as one file, as they are, 10,000 at most",

@@ -13,12 +13,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
+import polars as pl
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.errors import CountMismatch, ObjectRefused
 from gmn_pipeline.schemas.dataset import Table, text
+from gmn_pipeline.schemas.derive import polars_schema
 from gmn_pipeline.schemas.object_tables import (
     LOADED_COLUMNS,
     LOADS,
@@ -42,6 +45,8 @@ _FIRST = (OBJECT_ID.name, VERSION.name, "row_number")
 _MOST_COLUMNS = 1_000
 # What DuckDB raises for rows and names, not for a lake that is away.
 _OF_ROWS = (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError)
+_Had: TypeAlias = dict[tuple[int, str], set[str]]
+"""Tables with rows of what was read before, by object and processor."""
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,99}")
 
 
@@ -64,6 +69,11 @@ class Reading:
     processor_version: int
     rows: Sequence[NewRows] = ()
     made_ids: Sequence[int] = ()
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Object and processor."""
+        return self.stored.object_id, self.processor
 
     @property
     def row_count(self) -> int:
@@ -97,13 +107,13 @@ def load(
     object and processor, with the reason."""
     refused: dict[tuple[int, str], ObjectRefused] = {}
     with lake.writing() as connection:
-        left = _with_something(connection, readings)
+        left, had = _with_something(connection, readings)
         while left:
             try:
-                _load(connection, left)
+                _load(connection, left, had)
                 break
             except _Refused as error:
-                refused[error.reading.stored.object_id, error.reading.processor] = error.reason
+                refused[error.reading.key] = error.reason
                 left = [one for one in left if one is not error.reading]
     return refused
 
@@ -119,44 +129,43 @@ class _Refused(Exception):
 
 def _with_something(
     connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]
-) -> list[Reading]:
-    """Those that have something, or had: of most objects most processors read nothing."""
+) -> tuple[list[Reading], _Had]:
+    """Those that have something, or had: of most objects most processors read nothing. And in which
+    tables they had rows."""
     ids = [one.stored.object_id for one in readings]
-    had = set(
-        connection.execute(
-            f"SELECT object_id, processor FROM {LOADS.name} WHERE list_contains($ids, object_id) "
-            f"UNION SELECT object_id, processor FROM {PROVENANCE.name} "
-            "WHERE list_contains($ids, object_id)",
-            {"ids": ids},
-        ).fetchall()
-    )
-    return [
-        one
-        for one in readings
-        if one.rows or one.made_ids or (one.stored.object_id, one.processor) in had
-    ]
+    rows = connection.execute(
+        f"SELECT object_id, processor, table_name FROM {LOADS.name} "
+        "WHERE list_contains($ids, object_id) "
+        f"UNION SELECT object_id, processor, '' FROM {PROVENANCE.name} "
+        "WHERE list_contains($ids, object_id)",
+        {"ids": ids},
+    ).fetchall()
+    had: _Had = {}
+    for object_id, processor, table in rows:
+        had.setdefault((object_id, processor), set()).update([table] if table else [])
+    return [one for one in readings if one.rows or one.made_ids or one.key in had], had
 
 
-def _load(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> None:
-    before = {id(one): _tables_before(connection, one) for one in readings}
-    names = {name for some in before.values() for name in some}
+def _load(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], had: _Had) -> None:
+    tables = _Tables(connection)
+    names = {name for one in readings for name in had.get(one.key, ())}
     names |= {some.table for one in readings for some in one.rows}
-    touched = [_as_table(name) for name in sorted(names) if _columns(connection, name)]
+    touched = [_as_table(name) for name in sorted(names) if tables.columns(name)]
     with transaction(connection):
         statistics.leave_open_in_transaction(connection, [*touched, LOADS, PROVENANCE])
         for one in readings:
-            for table in before[id(one)]:
+            for table in sorted(had.get(one.key, ())):
                 _delete(connection, table, one)
             try:
                 for some in one.rows:
-                    _insert(connection, some, one)
+                    _insert(connection, some, one, tables)
             except ObjectRefused as error:
                 raise _Refused(one, error) from error
             except _OF_ROWS as error:
                 said = " ".join(str(error).split())[:300]
                 reason = ObjectRefused(f"Its rows do not fit their table: {said}")
                 raise _Refused(one, reason) from error
-            _say_so(connection, one)
+        _say_so(connection, readings)
 
 
 def forget(lake: WarehouseConnection, object_ids: Sequence[int]) -> None:
@@ -177,21 +186,15 @@ def forget(lake: WarehouseConnection, object_ids: Sequence[int]) -> None:
                 )
 
 
-def _tables_before(connection: duckdb.DuckDBPyConnection, reading: Reading) -> list[str]:
-    found = connection.execute(
-        f"SELECT DISTINCT table_name FROM {LOADS.name} WHERE object_id = ? AND processor = ?",
-        [reading.stored.object_id, reading.processor],
-    ).fetchall()
-    return [name for (name,) in found if name]
-
-
 def _delete(connection: duckdb.DuckDBPyConnection, table: str, reading: Reading) -> None:
     connection.execute(
         f"DELETE FROM {_quoted(table)} WHERE object_id = ?", [reading.stored.object_id]
     )
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, some: NewRows, reading: Reading) -> None:
+def _insert(
+    connection: duckdb.DuckDBPyConnection, some: NewRows, reading: Reading, tables: "_Tables"
+) -> None:
     new = dict(
         connection.execute(
             "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(?))",
@@ -202,7 +205,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, some: NewRows, reading: Readi
         if some.of_container:
             raise _taken(some.table)
     else:
-        _fit(connection, some, new, reading)
+        _fit(tables, some, new, reading)
     # Columns keep the order of the file: in DuckLake a name is enough.
     columns = [name for name in new if name not in _FIRST]
     names = ", ".join([*_FIRST, *map(_quoted, columns)])
@@ -216,9 +219,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, some: NewRows, reading: Readi
         raise CountMismatch(f"Of {some.row_count:,} rows, {done} came into {some.table}.")
 
 
-def _fit(
-    connection: duckdb.DuckDBPyConnection, some: NewRows, new: Mapping[str, str], reading: Reading
-) -> None:
+def _fit(tables: "_Tables", some: NewRows, new: Mapping[str, str], reading: Reading) -> None:
     """Make the table, or the columns that it lacks. Raises ObjectRefused where they clash."""
     if some.table in _TAKEN:
         raise _taken(some.table)
@@ -233,13 +234,10 @@ def _fit(
         )
     name = reading.stored.name
     owner = (name.project, name.container) if some.of_container else ("", "")
-    present = _columns(connection, some.table)
+    present = tables.columns(some.table)
     if not present:
-        connection.execute(
-            f"CREATE TABLE {CATALOG}.{_quoted(some.table)} "
-            f"(object_id BIGINT, version INTEGER, row_number BIGINT)"
-        )
-    elif (whose := _owner(connection, some.table)) != owner:
+        tables.make(some.table)
+    elif (whose := tables.owner(some.table)) != owner:
         raise ObjectRefused(
             f"The table {some.table} is of {'/'.join(whose) or 'a processor'}.",
             remedy="Name another table in the rule (docs/processing.md).",
@@ -258,54 +256,93 @@ def _fit(
         )
     for column, kind in new.items():
         if column.lower() not in there:
-            connection.execute(
-                f"ALTER TABLE {CATALOG}.{_quoted(some.table)} ADD COLUMN {_quoted(column)} {kind}"
-            )
-            connection.execute(
-                f"INSERT INTO {LOADED_COLUMNS.name} ({', '.join(LOADED_COLUMNS.columns)}) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [some.table, *owner, column, kind, reading.stored.object_id,
-                 reading.stored.version, utc_now()],
-            )  # fmt: skip
+            tables.add_column(some.table, owner, column, kind, reading.stored)
 
 
-def _say_so(connection: duckdb.DuckDBPyConnection, reading: Reading) -> None:
-    """Which of its rows are there, and which objects were made of it."""
-    stored = reading.stored
+class _Tables:
+    """Tables that are loaded into, as they are in a transaction: DuckDB is asked once for each."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._columns: dict[str, dict[str, str]] = {}
+        self._owners: dict[str, tuple[str, str]] = {}
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        """Columns with their types; none if there is no such table."""
+        if table not in self._columns:
+            rows = self._connection.execute(
+                "SELECT column_name, data_type FROM duckdb_columns() "
+                "WHERE database_name = ? AND table_name = ?",
+                [CATALOG, table],
+            ).fetchall()
+            self._columns[table] = dict(rows)
+        return self._columns[table]
+
+    def owner(self, table: str) -> tuple[str, str]:
+        """Project and container that a table is of; empty if it is a processor's."""
+        if table not in self._owners:
+            row = self._connection.execute(
+                f"SELECT project, container FROM {LOADED_COLUMNS.name} WHERE table_name = ? "
+                "LIMIT 1",
+                [table],
+            ).fetchone()
+            self._owners[table] = (row[0], row[1]) if row else ("", "")
+        return self._owners[table]
+
+    def make(self, table: str) -> None:
+        """Make a table with what stands before the columns of files."""
+        self._connection.execute(
+            f"CREATE TABLE {CATALOG}.{_quoted(table)} "
+            "(object_id BIGINT, version INTEGER, row_number BIGINT)"
+        )
+        self._forget(table)
+
+    def add_column(
+        self, table: str, owner: tuple[str, str], column: str, kind: str, since: StoredObject
+    ) -> None:
+        """Add a column, and note since which object it is there."""
+        self._connection.execute(
+            f"ALTER TABLE {CATALOG}.{_quoted(table)} ADD COLUMN {_quoted(column)} {kind}"
+        )
+        self._connection.execute(
+            f"INSERT INTO {LOADED_COLUMNS.name} ({', '.join(LOADED_COLUMNS.columns)}) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [table, *owner, column, kind, since.object_id, since.version, utc_now()],
+        )
+        self._forget(table)
+
+    def _forget(self, table: str) -> None:
+        self._columns.pop(table, None)
+        self._owners.pop(table, None)
+
+
+def _say_so(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> None:
+    """Which rows of objects are there, and which objects were made of them."""
+    keys = {
+        "ids": [one.stored.object_id for one in readings],
+        "processors": [one.processor for one in readings],
+    }
     for table in (LOADS, PROVENANCE):
         connection.execute(
-            f"DELETE FROM {table.name} WHERE object_id = ? AND processor = ?",
-            [stored.object_id, reading.processor],
+            f"DELETE FROM {table.name} WHERE (object_id, processor) IN "
+            "(SELECT unnest($ids::BIGINT[]), unnest($processors::VARCHAR[]))",
+            keys,
         )
-    who = [stored.object_id, stored.version, reading.processor, reading.processor_version]
-    for some in reading.rows:
-        connection.execute(
-            f"INSERT INTO {LOADS.name} ({', '.join(LOADS.columns)}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [*who, some.table, some.row_count, utc_now()],
-        )
-    for made_id in reading.made_ids:
-        connection.execute(
-            f"INSERT INTO {PROVENANCE.name} ({', '.join(PROVENANCE.columns)}) "
-            "VALUES (?, ?, ?, ?, ?)",
-            [*who, made_id],
-        )
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() "
-        "WHERE database_name = ? AND table_name = ?",
-        [CATALOG, table],
-    ).fetchall()
-    return dict(rows)
-
-
-def _owner(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[str, str]:
-    row = connection.execute(
-        f"SELECT project, container FROM {LOADED_COLUMNS.name} WHERE table_name = ? LIMIT 1",
-        [table],
-    ).fetchone()
-    return (row[0], row[1]) if row else ("", "")
+    now = utc_now()
+    who = {
+        one.key: (one.stored.object_id, one.stored.version, one.processor, one.processor_version)
+        for one in readings
+    }
+    loads = [
+        (*who[one.key], some.table, some.row_count, now) for one in readings for some in one.rows
+    ]
+    made = [(*who[one.key], made_id) for one in readings for made_id in one.made_ids]
+    for table, rows in ((LOADS, loads), (PROVENANCE, made)):
+        if rows:
+            new = pl.DataFrame(rows, schema=polars_schema(table.fields), orient="row")
+            connection.register("new_rows", new.to_arrow())
+            names = ", ".join(table.columns)
+            connection.execute(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM new_rows")
 
 
 def _as_table(name: str) -> Table:
