@@ -24,7 +24,7 @@ SLOW_FILES = frozenset(
     """
     accounts alerts_feed annotations answer_formats backends broker_outage by_key canned
     canned_of_objects canned_parameters cli client connect cookbook counted_ahead crawls_http
-    cubes dagster dashboards dashboards_linked dashboards_page dashboards_private
+    cubes cubes_kept dagster dashboards dashboards_linked dashboards_page dashboards_private
     dashboards_shared data_folder database days_as_they_come deploy detector dev distribution
     downloads event_log events events_many events_websocket explore exports facets feeds
     first_loads following held_files http iceberg identifiers_made_here lake_pages lake_renewed

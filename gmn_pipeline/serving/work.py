@@ -32,6 +32,7 @@ from gmn_pipeline.schemas.tables import WORKING_TABLES
 from gmn_pipeline.serving.by_key.keeper import Keeper
 from gmn_pipeline.serving.cache import Cache, Once
 from gmn_pipeline.serving.cubes.ahead import Ahead
+from gmn_pipeline.serving.cubes.keeper import Keeper as RowsOfCubes
 from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.events.listeners import Listeners
 from gmn_pipeline.serving.lake import Lake, again_if_busy
@@ -73,6 +74,7 @@ class Work:
         self._memory = Memory()
         self.lake = Lake(settings, settings)
         self.ahead = Ahead(self.lake, settings.serve_count_ahead_rows)
+        self.rows_of_cubes = RowsOfCubes(self.lake, settings.serve_cubes_mb)
         self.readings = Lake(settings, settings, READINGS)
         self._lakes = {WAREHOUSE.name: self.lake, READINGS.name: self.readings}
         self.cache = Cache(settings.serve_cache_mb << 20)
@@ -155,6 +157,10 @@ class Work:
             return lake.fetch(snapshot, sql, parameters, limits=limits, cancellation=cancellation)
 
         return await self._work(request, self._own, ask, of_client=False)
+
+    async def compute(self, request: Request, work: Callable[[Cancellation], T]) -> T:
+        """Work of our own in a thread, when it is its turn. Raises Problem."""
+        return await self._work(request, self._own, work, of_client=False)
 
     async def fetch_free(
         self,

@@ -80,6 +80,10 @@ class ServingSettings(TapSettings):
         100_000, ge=0, description="Trajectories from which on the first view of the portal's "
         "linked views is counted after a commit, before somebody asks for it."
     )  # fmt: skip
+    serve_cubes_mb: int = Field(
+        600, ge=0, description="Memory (MB) for trajectories as linked views count them, some 50 "
+        "MB for a million; where that is too little, or 0, the lake is asked each time."
+    )  # fmt: skip
     serve_by_key_mb: int = Field(
         8_000, ge=0, description="Most disk space (MB) for a file beside the lake by which single "
         "trajectories and links of stations are found at once, some 600 MB for a million; 0: none."

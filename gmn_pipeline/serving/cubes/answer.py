@@ -4,23 +4,29 @@ What belongs here: reading the request, asking, and the body. What does not: SQL
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from starlette.responses import JSONResponse, Response
 
+from gmn_pipeline.errors import QueryLimit
+from gmn_pipeline.queries.answer import Cancellation
 from gmn_pipeline.serving.cache import Kept
 from gmn_pipeline.serving.compression import PLAIN_ARROW
 from gmn_pipeline.serving.conditional import Stamp, answered
 from gmn_pipeline.serving.cubes.ahead import COUNTED, MOST_BEHIND_S
-from gmn_pipeline.serving.cubes.basis import Basis, basis_of
+from gmn_pipeline.serving.cubes.asking import top_of, total_of
+from gmn_pipeline.serving.cubes.basis import TOP, Basis, deciding, with_chosen
+from gmn_pipeline.serving.cubes.counting import NotByStep, counted, top
 from gmn_pipeline.serving.cubes.query import Binned, Cube, binned
-from gmn_pipeline.serving.cubes.selection import brushes, written, zooms
+from gmn_pipeline.serving.cubes.rows import layout
+from gmn_pipeline.serving.cubes.selection import Brush, brushes, written, zooms
 from gmn_pipeline.serving.cubes.views import VIEWS, Axis, View
 from gmn_pipeline.serving.problems import bad_request
 from gmn_pipeline.serving.routes import Asked, Conditions, Parameter
 from gmn_pipeline.serving.tables.as_of import AS_OF, state
-from gmn_pipeline.serving.tables.filters import conditions, where
+from gmn_pipeline.serving.tables.filters import Condition, conditions, where
 from gmn_pipeline.serving.tables.relations import Relation
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
@@ -84,39 +90,108 @@ async def counts(asked: Asked, stamp: Stamp, relation: Relation, filters: Condit
     """The same of a state."""
 
     async def ask() -> Kept:
-        counted, basis = await _cube(asked, stamp, relation, filters)
-        parts = []
-        for sql, values in (
-            counted.sql(),
-            *(counted.sql_of_members(v) for v in counted.views if v.view.kind == "members"),
-        ):
-            parts.append(await asked.work.fetch(asked.request, stamp.snapshot, sql, values))
-        told = _metadata(counted, basis, stamp)
-        return Kept(_arrow(pa.concat_tables(parts), told), PLAIN_ARROW, {})
+        wanted = _wanted(asked, relation, filters)
+        basis = await total_of(asked, stamp, wanted.filtered)
+        found = await _from_memory(asked, stamp, wanted, basis)
+        counted, basis, table = found or await _from_the_lake(asked, stamp, wanted, basis)
+        return Kept(_arrow(table, _metadata(counted, basis, stamp)), PLAIN_ARROW, {})
 
     return await answered(asked, stamp, ask)
 
 
-async def _cube(
-    asked: Asked, stamp: Stamp, relation: Relation, filters: Conditions
-) -> tuple[Cube, Basis]:
+@dataclass(frozen=True)
+class _Wanted:
+    """A request as it was read."""
+
+    filtered: tuple[Condition, ...]
+    selected: Mapping[str, Brush]
+    zoomed: Mapping[str, View]
+    active: View | None
+    chosen: tuple[View, ...]
+    cells: int
+    pixels: int | None
+
+    @property
+    def with_values(self) -> list[View]:
+        """Views whose most frequent values have to be known."""
+        needed = [*self.chosen, *([self.active] if self.active else [])]
+        return [view for view in needed if not view.axes]
+
+    def deciding(self, view: View) -> list[Brush]:
+        return deciding(view, self.selected, self.active.name if self.active else None)
+
+    def cube(self, basis: Basis, tops: Mapping[str, Sequence[str]]) -> tuple[Cube, Basis]:
+        basis = replace(basis, tops={
+            view.name: with_chosen(tops[view.name], view, self.selected)
+            for view in self.with_values
+        })  # fmt: skip
+        clause, values = where(self.filtered)
+        counted = tuple(
+            binned(view, basis, self.zoomed, self.cells if view.kind == "plane" else None)
+            for view in self.chosen
+        )
+        active = self.active
+        pixels = binned(active, basis, self.zoomed, self.pixels) if active else None
+        return Cube(counted, pixels, self.selected, clause, values), basis
+
+
+def _wanted(asked: Asked, relation: Relation, filters: Conditions) -> _Wanted:
     """Raises Problem."""
     given = [(*filters.parts(name), text) for name, text in asked.conditions]
-    filtered = conditions(relation, given)
-    selected, zoomed = brushes(asked.texts(BRUSH.name)), zooms(asked.texts(ZOOM.name))
     name = asked.text(ACTIVE.name)
     active = VIEWS[name] if name else None
     chosen = [VIEWS[n] for n in dict.fromkeys(asked.texts(VIEW.name))] or list(VIEWS.values())
-    chosen = [view for view in chosen if view != active]
-    needed = [*chosen, *([active] if active else [])]
-    basis = await basis_of(asked, stamp, filtered, needed, selected, name)
-    clause, values = where(filtered)
-    cells = _number(asked, CELLS, _MOST_CELLS)
-    counted = tuple(
-        binned(view, basis, zoomed, cells if view.kind == "plane" else None) for view in chosen
-    )
-    pixels = binned(active, basis, zoomed, _pixels(asked, active)) if active else None
-    return Cube(counted, pixels, selected, clause, values), basis
+    return _Wanted(
+        tuple(conditions(relation, given)), brushes(asked.texts(BRUSH.name)),
+        zooms(asked.texts(ZOOM.name)), active, tuple(one for one in chosen if one != active),
+        _number(asked, CELLS, _MOST_CELLS), _pixels(asked, active) if active else None,
+    )  # fmt: skip
+
+
+async def _from_memory(
+    asked: Asked, stamp: Stamp, wanted: _Wanted, basis: Basis
+) -> tuple[Cube, Basis, pa.Table] | None:
+    """None where rows are not kept, or where what is asked lies between what is kept of them."""
+    work = asked.work
+    rows = await work.rows_of_cubes.rows(
+        lambda read: work.compute(asked.request, read), stamp.snapshot, wanted.filtered,
+        layout(basis, wanted.zoomed), basis.rows,
+    )  # fmt: skip
+    if rows is None:
+        return None
+
+    def count(cancellation: Cancellation) -> tuple[Cube, Basis, pa.Table] | None:
+        def go_on() -> None:
+            if cancellation.cancelled:
+                raise QueryLimit("Nobody waits for it any more.")
+
+        try:
+            tops = {
+                view.name: top(rows, view.name, wanted.deciding(view), TOP)
+                for view in wanted.with_values
+            }
+            cube, known = wanted.cube(basis, tops)
+            return cube, known, counted(rows, cube, go_on)
+        except NotByStep:
+            return None
+
+    return await work.compute(asked.request, count)
+
+
+async def _from_the_lake(
+    asked: Asked, stamp: Stamp, wanted: _Wanted, basis: Basis
+) -> tuple[Cube, Basis, pa.Table]:
+    tops = {
+        view.name: await top_of(asked, stamp, wanted.filtered, view, wanted.deciding(view))
+        for view in wanted.with_values
+    }
+    cube, basis = wanted.cube(basis, tops)
+    members = [cube.sql_of_members(one) for one in cube.views if one.view.kind == "members"]
+    parts = [
+        await asked.work.fetch(asked.request, stamp.snapshot, sql, values)
+        for sql, values in (cube.sql(), *members)
+    ]
+    return cube, basis, pa.concat_tables(parts)
 
 
 def _pixels(asked: Asked, active: View) -> int | None:

@@ -11,10 +11,13 @@ the query have names of their own: GROUPING SETS would group by a column of the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.serving.cubes.basis import TABLE, Basis
 from gmn_pipeline.serving.cubes.selection import Brush
-from gmn_pipeline.serving.cubes.views import Axis, View
+from gmn_pipeline.serving.cubes.views import STEPS, Axis, View
 from gmn_pipeline.serving.tables.values import Bound
 
 
@@ -62,18 +65,42 @@ class Binned:
 
 def _inside(axis: Axis) -> str:
     below = "<=" if axis.is_closed else "<"
-    return f"({axis.sql}) >= {axis.low!r} AND ({axis.sql}) {below} {axis.high!r}"
+    low, high = _double(axis.low), _double(axis.high)
+    return f"({axis.sql}) >= {low} AND ({axis.sql}) {below} {high}"
 
 
 def _step(axis: Axis) -> str:
-    # First times, then divided: so the edges of bins that are written shortly fall where they are.
-    at = f"floor((({axis.sql}) - {_signed(axis.low)}) * {axis.bins} / {axis.high - axis.low!r})"
-    return f"least({at}, {axis.bins - 1})"
+    # Where steps make up bins a row is in the bin of its step, as it is where steps are kept.
+    steps = axis.steps if axis.steps % axis.bins == 0 else axis.bins
+    from_, before = _origin(axis, steps)
+    value = f"(({axis.sql}) - {_double(from_)})" if from_ else f"({axis.sql})"
+    at = f"floor({value} * {steps} / {_double(axis.high - axis.low)}) - {_double(before)}"
+    at = f"least({at}, {steps - 1})"
+    return at if steps == axis.bins else f"floor({at} / {steps // axis.bins})"
 
 
-def _signed(number: float) -> str:
-    """Two minus signs would begin a comment."""
-    return f"({number!r})"
+def step_of(axis: Axis, value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The same of values within the domain, to the last digit: by the same steps of arithmetic."""
+    from_, before = _origin(axis, axis.steps)
+    at = np.floor((value - from_) * axis.steps / (axis.high - axis.low)) - before
+    return np.minimum(at, axis.steps - 1)
+
+
+def _origin(axis: Axis, steps: int) -> tuple[float, float]:
+    """What steps are counted from, and how many lie between it and the domain's lower end.
+
+    From zero where it is the border of a step, as that loses nothing of values near it. First
+    times, then divided: so the borders of steps that are written shortly fall where they are.
+    """
+    before = axis.low * steps / (axis.high - axis.low)
+    return (0.0, before) if before.is_integer() and not axis.is_time else (axis.low, 0.0)
+
+
+def _double(number: float) -> str:
+    """Not a decimal number, which becomes a double by a way of its own; two minus signs would begin
+    a comment."""
+    text = repr(number)
+    return f"({text if 'e' in text else f'{text}e0'})"
 
 
 def binned(view: View, basis: Basis, zoomed: Mapping[str, View], across: int | None) -> Binned:
@@ -83,7 +110,7 @@ def binned(view: View, basis: Basis, zoomed: Mapping[str, View], across: int | N
     axes = zoomed.get(view.name, view).axes
     if axes[0].is_time and view.name not in zoomed:
         low, high, bins = basis.time
-        axes = (replace(axes[0], low=low, high=high, bins=bins),)
+        axes = (replace(axes[0], low=low, high=high, bins=bins, steps=bins * STEPS),)
     if across is not None:
         axes = (
             replace(axes[0], bins=across),

@@ -5,20 +5,22 @@ What belongs here: quantity, domain, unit, bins and title of each. What does not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from gmn_pipeline.schemas.fields import TRAJECTORY_FIELD
 
 DEG_OF_A_CIRCLE = 360.0
 _MOST_BINS = 130
+STEPS, STEPS_OF_A_PLANE = 12, 2
+"""Of a bin. The steps of a plane are 360 by 180, which two bytes can number."""
 
 
 @dataclass(frozen=True)
 class Axis:
     """A quantity from `low` to `high`; a value at the top of a closed one lies in its last bin.
 
-    `sql` is made of `columns`. Of time, low and high follow from the trajectories (`ground.py`).
+    `sql` is made of `columns`. Of time, low and high follow from the trajectories (`basis.py`).
     """
 
     title: str
@@ -28,6 +30,8 @@ class Axis:
     low: float
     high: float
     bins: int
+    steps: int
+    """Numbers of bins that divide it are made of so many; others are counted by themselves."""
     is_closed: bool = False
     is_circular: bool = False
     """Whether the top is the bottom, so that what is selected may reach over it."""
@@ -60,7 +64,8 @@ def _axis(
     is_closed: bool = False, is_circular: bool = False,
 ) -> Axis:  # fmt: skip
     unit = TRAJECTORY_FIELD[column].unit
-    return Axis(title, column, (column,), unit, low, high, bins, is_closed, is_circular)
+    steps = bins * STEPS_OF_A_PLANE
+    return Axis(title, column, (column,), unit, low, high, bins, steps, is_closed, is_circular)
 
 
 def _longitude(title: str, column: str, low: float = 0.0) -> Axis:
@@ -75,17 +80,17 @@ def _latitude(title: str, column: str) -> Axis:
 _LATITUDE = _latitude("ecliptic latitude", "betgeo_deg")
 _SUN_CENTRED = Axis(
     "Sun-centred ecliptic longitude", "sun_centred_longitude_deg(lamgeo_deg, solar_longitude_deg)",
-    ("lamgeo_deg", "solar_longitude_deg"), "deg", 0.0, DEG_OF_A_CIRCLE, 180,
+    ("lamgeo_deg", "solar_longitude_deg"), "deg", 0.0, DEG_OF_A_CIRCLE, 180, 360,
     is_closed=True, is_circular=True,
 )  # fmt: skip
 TIME = Axis(
     "beginning (UTC)", "epoch(beginning_utc_time)", ("beginning_utc_time",), None, 0.0, 0.0,
-    _MOST_BINS, is_time=True,
+    _MOST_BINS, _MOST_BINS * STEPS, is_time=True,
 )  # fmt: skip
 
 
 def _interval(name: str, axis: Axis) -> View:
-    return View(name, axis.title, "interval", (axis,))
+    return View(name, axis.title, "interval", (replace(axis, steps=axis.bins * STEPS),))
 
 
 def _one(
@@ -117,7 +122,7 @@ VIEWS: Mapping[str, View] = MappingProxyType({
         _interval("time", TIME),
         _interval("solar_longitude", Axis(
             "solar longitude", "solar_longitude_deg", ("solar_longitude_deg",), "deg",
-            0.0, DEG_OF_A_CIRCLE, 120, is_closed=True, is_circular=True,
+            0.0, DEG_OF_A_CIRCLE, 120, 0, is_closed=True, is_circular=True,
         )),
         _one("speed", "geocentric speed", "vgeo_km_s", 0.0, 80.0, 80),
         _one("begin_height", "begin height", "begin_height_km", 60.0, 140.0, 80),
@@ -125,7 +130,7 @@ VIEWS: Mapping[str, View] = MappingProxyType({
         _one("magnitude", "peak magnitude at 100 km", "peak_absolute_magnitude", -10.0, 8.0, 72),
         _interval("mass", Axis(
             "mass, logarithm", "CASE WHEN mass_kg > 0 THEN log10(mass_kg) END", ("mass_kg",),
-            "log10 kg", -8.0, 2.0, 80,
+            "log10 kg", -8.0, 2.0, 80, 0,
         )),
         _one("inclination", "inclination", "inclination_deg", 0.0, 180.0, 90, is_closed=True),
         _one("tisserand", "Tisserand parameter (Jupiter)", "tisserand_jupiter", -2.0, 8.0, 80),

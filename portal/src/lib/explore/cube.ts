@@ -111,13 +111,14 @@ export class Cube {
     if (this.down > 1) for (let at = row; at < sums.length; at++) sums[at] = (sums[at] ?? 0) + (sums[at - row] ?? 0);
   }
 
-  /** What a brush of the active view selects in all others; everything without one. */
-  select(brush: Brush | undefined): Counts {
+  /** What a brush of the active view selects in others, those named or all; everything without one. */
+  select(brush: Brush | undefined, names?: readonly string[]): Counts {
     const { active } = this.told;
     if (!brush || !active) return this.all;
     const rectangles = this.rectangles(active, brush);
     const found = new Map<string, Uint32Array>();
     for (const [name, sums] of this.sums) {
+      if (names && name !== "all" && !names.includes(name)) continue;
       const stride = (this.views.get(name)?.bins ?? 0) + 2;
       const counts = new Uint32Array(stride);
       for (const [x0, x1, y0, y1] of rectangles) {

@@ -20,8 +20,8 @@ const THEN = ["orbit", "begin_height", "end_height", "mass", "inclination", "tis
   "stations_each", "shower"] as const;
 export const LISTS = ["station", "flag"] as const;
 const CELLS_AT_REST = 180;
-/** While a brush moves: pixels for each bin of an interval or across a plane, and bins across planes. */
-const PIXELS_A_BIN = 4;
+/** While a brush moves: most pixels for each bin of an interval, those across a plane, and bins across planes. */
+const PIXELS_A_BIN = [4, 3, 2];
 const PIXELS_ACROSS = 72;
 const CELLS = 90;
 /** Of a plane there are many more pixels, so all other planes are coarser. */
@@ -35,10 +35,17 @@ const POINT_COLUMNS = ["trajectory_identifier", "beginning_utc_time", "iau_showe
   "solar_longitude_deg", "semi_major_axis_au", "eccentricity"];
 const HOVER_MS = 60;
 
-/** As many pixels as the handles of a brush move by. */
+/**
+ * As many pixels as the handles of a brush move by. Their borders are short numbers, which the server tells by its
+ * own steps: of a third it would have to ask each trajectory.
+ */
 export function finePixels(view: View): number {
-  const bins = view.axes[0]?.bins ?? 1;
-  return view.kind === "plane" ? PIXELS_ACROSS : bins * Math.max(1, Math.min(PIXELS_A_BIN, Math.floor(MOST_PIXELS / bins)));
+  const [axis] = view.axes;
+  if (view.kind === "plane" || !axis) return PIXELS_ACROSS;
+  const isShort = (value: number): boolean => Number(value.toFixed(6)) === value;
+  const fits = (of: number): boolean =>
+    of * axis.bins <= MOST_PIXELS && isShort((axis.to - axis.from) / (of * axis.bins));
+  return axis.bins * (PIXELS_A_BIN.find(fits) ?? 1);
 }
 
 export class Explorer {
@@ -221,8 +228,9 @@ export class Explorer {
     const { hand } = this;
     if (!hand || hand.key !== this.cubeKey(hand.name)) return;
     const shown = new Map(this.shown);
+    const inSight = this.inSight(); // the others follow when the brush is let go
     for (const cube of hand.cubes) {
-      const counts = cube.select(this.state.brushes[hand.name]);
+      const counts = cube.select(this.state.brushes[hand.name], inSight);
       this.selected = counts.get("all")?.[0] ?? 0;
       for (const [name, some] of counts) {
         const view = cube.views.get(name);
