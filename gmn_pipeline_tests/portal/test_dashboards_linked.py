@@ -153,5 +153,15 @@ def test_by_keys_and_on_a_map(page: Page, server: Server, guest: Visitor) -> Non
     assert guest.barriers() == {}
     page.get_by_role("button", name="Take back the part that is selected").click()
     counts(page, server)
+    box = chart(page, "Tracks").locator("canvas").last.bounding_box()
+    assert box
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    expect(page).to_have_url(re.compile("begin_latitude_deg__gte="))
+    counts(page, server, **conditions(page))
     # Nothing else is drawn by this: nothing to select.
     expect(chart(page, "How many").get_by_role("slider")).to_have_count(0)
