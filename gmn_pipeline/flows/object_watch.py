@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -144,5 +145,6 @@ class _Watched:
         names = (target.with_name(f"{target.name}.{number}") for number in count(1))
         while target.exists():
             target = next(names)
-        shutil.move(self._source.folder / one.file.path, target)
+        with suppress(FileNotFoundError):  # another watcher of this folder was quicker
+            shutil.move(self._source.folder / one.file.path, target)
         return True

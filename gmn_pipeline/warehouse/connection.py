@@ -121,7 +121,6 @@ class WarehouseConnection:
             def attach_beside(other: WarehouseConnection, name: str) -> None:
                 other.backend.storage.admit(connection)
                 other._attach(connection, folder, read_only=True, name=name)
-                other.admit_in_place(connection, name)
 
             yield Standing(connection, self.backend, attach, attach_beside)
 
@@ -275,6 +274,7 @@ class Standing:
         """Attach another lake, which is there, as it is, under its own name. It is to be of the
         same settings, so that no other extension is wanted."""
         self._attach_beside(other, other.lake.name)
+        other.admit_in_place(self.connection, other.lake.name)
         self.beside.append(other)
 
     def attach_as(self, other: WarehouseConnection, name: str) -> None:

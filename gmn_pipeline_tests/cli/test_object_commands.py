@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from typer.testing import CliRunner, Result
 from gmn_pipeline.cli.objects import app
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.errors import GmnError, ObjectConflict, ObjectMissing, ObjectRefused
+from gmn_pipeline.flows.object_watch import Watching, watch_folder
 from gmn_pipeline.flows.objects import OpenedObjects, opened_objects
+from gmn_pipeline.sources.files_in_folder import FolderFiles
 from gmn_pipeline_tests.support.commands import Command
 from gmn_pipeline_tests.support.listener import wait_for
-from gmn_pipeline_tests.support.objects import settings_of
+from gmn_pipeline_tests.support.objects import PERSON, settings_of
 
 FITS = "SIMPLE  =                    T"
 
@@ -214,3 +217,21 @@ def test_a_watcher_that_is_killed_goes_on_and_puts_nothing_twice(
         watcher.communicate()
     within = gmn.run("watch", camera, "cams/ff", "--done", camera / "done")
     assert "within the watched folder" in str(within.exception)
+
+
+def test_a_file_that_another_watcher_moves_first_ends_none_of_them(
+    gmn: Commands, camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, stopped, move = opened_objects(settings_of(tmp_path)), threading.Event(), shutil.move
+
+    def moved_by_both(path: Path, target: Path) -> Any:
+        move(path, tmp_path / f"by the other, {path.name}")
+        return move(path, target)
+
+    monkeypatch.setattr(shutil, "move", moved_by_both)
+    watch_folder(
+        lake, FolderFiles(camera, 0.0), ("cams", "ff", ""), PERSON, stopped,
+        Watching(done=tmp_path / "done"), lambda _: stopped.set(),
+    )  # fmt: skip
+    assert set(stored(lake).values()) == {1}
+    assert len(list(tmp_path.glob("by the other, *"))) == len(stored(lake)) == 4

@@ -259,63 +259,65 @@ def test_tables_of_a_bucket_are_asked_where_they_lie(
             obstore.put(one, path, tmp_path / "t.parquet")
     obstore.put(bucket, "stars/1.csv", b"station,stars\nUS0001,7\n")
 
-    def crawl(name: str = "night", url: str = url, **said: Any) -> Crawled:
-        crawl = Crawl(name, url, "cams", "ff", accepted_as=TableState.VIEW, **said)
-        bench.crawling.save(crawl)
-        with bench.crawling.working() as workshop:
+    with bench.crawling.working() as workshop:
+
+        def crawl(name: str = "night", url: str = url, **said: Any) -> Crawled:
+            crawl = Crawl(name, url, "cams", "ff", accepted_as=TableState.VIEW, **said)
+            bench.crawling.save(crawl)
             return bench.crawling.crawl(crawl, workshop)
 
-    done = crawl()
-    assert (done.views_changed, done.failures) == (2, {})
-    asked = "SELECT sum(n), max(source_file) FROM objects.ff_w"
-    assert bench.asked(asked) == [(3, "w/b c+%41#ü.parquet")]
-    assert bench.asked("SELECT station, stars FROM objects.ff_stars") == [("US0001", 7)]
-    assert crawl().views_changed == 0
-    # By the command, whose process the operating system closes.
-    environment = {
-        "AWS_ENDPOINT_URL": object_storage.url, "GMN_DATA_DIR": str(settings.data_dir), **SECRETS,
-    }  # fmt: skip
-    assert '3,"w/b' in Command(**environment).says("sql", asked, "--format", "csv")
-    # With the views' files in reach, no other is: by either wall.
-    warehouse = WarehouseConnection(settings)
-    with warehouse.standing() as standing, standing.reading():
-        standing.attach()
-        standing.attach_beside(WarehouseConnection(settings, OBJECTS))
-        session = confined(standing, LIMITS, data_dir=settings.data_dir)
-        for sql in (
-            f"SELECT * FROM read_parquet('s3://{name}/in/w/1.parquet')",
-            f"SELECT * FROM 's3://{name}/other/w/1.parquet'",
-            f"SELECT * FROM read_csv('{object_storage.url}/{name}/in/stars/1.csv')",
-            "SELECT * FROM duckdb_secrets()", "SELECT * FROM which_secret('s3://x', 's3')",
-            f"COPY (SELECT 1) TO 's3://{name}/in/x.csv'",
-        ):  # fmt: skip
-            with pytest.raises(QueryRefused):
-                session.run(sql)
-        told = standing.connection.execute("FROM duckdb_secrets()").fetchall()
-        assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in str(told)
-        for sql in (
-            f"FROM 's3://{name}/other/w/1.parquet'", f"FROM 's3://{name}/in/w/*.parquet'",
-            f"COPY (SELECT 1) TO 's3://{name}/in/x.csv'", f"FROM glob('s3://{name}/**')",
-            f"FROM 's3://{name}/in/w/1.parquet?s3_endpoint=example.org'",
-        ):  # fmt: skip
-            with pytest.raises(duckdb.Error):
-                standing.connection.execute(sql).fetchall()
-    kept = b"".join(p.read_bytes() for p in settings.data_dir.rglob("*") if p.is_file())
-    assert not any(secret.encode() in kept for secret in SECRETS.values())
-    # A file that is gone is told of, and the next crawl goes without.
-    obstore.delete(bucket, "w/2.parquet")
-    with pytest.raises(StorageUnavailable, match="beside it"):
-        bench.asked(asked)
-    assert crawl().gone == 1
-    assert bench.asked(asked) == [(1, "w/b c+%41#ü.parquet")]
-    # One place has one endpoint and one way in; what DuckDB takes for something else is no name.
-    elsewhere = object_storage.url.replace("127.0.0.1", "localhost")
-    other = crawl("again", f"{url}/w", endpoint_url=elsewhere)
-    assert "another view reads" in str(other.failures)
-    obstore.put(bucket, "stars/2?s3_endpoint=example.org&.csv", b"station,stars\nUS0002,8\n")
-    assert "no name with one of" in str(crawl().failures)
-    bench.crawling.tables.forget(bench.crawling.crawls.named("night"))
-    assert bench.lake.ask("SELECT count(*) FROM buckets_in_place") == [(0,)]
+        done = crawl()
+        assert (done.views_changed, done.failures) == (2, {})
+        asked = "SELECT sum(n), max(source_file) FROM objects.ff_w"
+        assert bench.asked(asked) == [(3, "w/b c+%41#ü.parquet")]
+        assert bench.asked("SELECT station, stars FROM objects.ff_stars") == [("US0001", 7)]
+        assert crawl().views_changed == 0
+        # By the command, whose process the operating system closes.
+        environment = {
+            "AWS_ENDPOINT_URL": object_storage.url, **SECRETS,
+            "GMN_DATA_DIR": str(settings.data_dir),
+        }  # fmt: skip
+        assert '3,"w/b' in Command(**environment).says("sql", asked, "--format", "csv")
+        # With the views' files in reach, no other is: by either wall.
+        warehouse = WarehouseConnection(settings)
+        with warehouse.standing() as standing, standing.reading():
+            standing.attach()
+            standing.attach_beside(WarehouseConnection(settings, OBJECTS))
+            session = confined(standing, LIMITS, data_dir=settings.data_dir)
+            for sql in (
+                f"SELECT * FROM read_parquet('s3://{name}/in/w/1.parquet')",
+                f"SELECT * FROM 's3://{name}/other/w/1.parquet'",
+                f"SELECT * FROM read_csv('{object_storage.url}/{name}/in/stars/1.csv')",
+                "SELECT * FROM duckdb_secrets()", "SELECT * FROM which_secret('s3://x', 's3')",
+                f"COPY (SELECT 1) TO 's3://{name}/in/x.csv'",
+            ):  # fmt: skip
+                with pytest.raises(QueryRefused):
+                    session.run(sql)
+            told = standing.connection.execute("FROM duckdb_secrets()").fetchall()
+            assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in str(told)
+            for sql in (
+                f"FROM 's3://{name}/other/w/1.parquet'", f"FROM 's3://{name}/in/w/*.parquet'",
+                f"COPY (SELECT 1) TO 's3://{name}/in/x.csv'", f"FROM glob('s3://{name}/**')",
+                f"FROM 's3://{name}/in/w/1.parquet?s3_endpoint=example.org'",
+            ):  # fmt: skip
+                with pytest.raises(duckdb.Error):
+                    standing.connection.execute(sql).fetchall()
+        kept = b"".join(p.read_bytes() for p in settings.data_dir.rglob("*") if p.is_file())
+        assert not any(secret.encode() in kept for secret in SECRETS.values())
+        # A file that is gone is told of, and the next crawl goes without.
+        obstore.delete(bucket, "w/2.parquet")
+        with pytest.raises(StorageUnavailable, match="beside it"):
+            bench.asked(asked)
+        assert crawl().gone == 1
+        assert bench.asked(asked) == [(1, "w/b c+%41#ü.parquet")]
+        # One place has one endpoint; what DuckDB takes for something else is no name.
+        elsewhere = object_storage.url.replace("127.0.0.1", "localhost")
+        other = crawl("again", f"{url}/w", endpoint_url=elsewhere)
+        assert "another view reads" in str(other.failures)
+        obstore.put(bucket, "stars/2?s3_endpoint=example.org&.csv", b"station,stars\nUS0002,8\n")
+        assert "no name with one of" in str(crawl().failures)
+        bench.crawling.tables.forget(bench.crawling.crawls.named("night"))
+        assert bench.lake.ask("SELECT count(*) FROM buckets_in_place") == [(0,)]
 
 
 def test_a_bucket_that_anybody_may_read_is_asked_without_keys(
