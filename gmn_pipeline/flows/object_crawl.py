@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -98,9 +97,11 @@ class Crawling:
         crawls = self.crawls.all()
         under_way = ""
         if is_locked(self.settings.data_dir / _LOCK):
-            begun = [one for one in crawls if one.began_at_utc and not one.outcome]
-            newest = max(begun, key=lambda one: one.began_at_utc or datetime.min, default=None)
-            under_way = newest.name if newest else ""
+            begun = [
+                (one.began_at_utc, one.name) for one in crawls
+                if one.began_at_utc and not one.outcome and not one.ended_at_utc
+            ]  # fmt: skip
+            under_way = max(begun)[1] if begun else ""
         return {one.name: _state(one, is_under_way=one.name == under_way) for one in crawls}
 
     def save(self, crawl: Crawl) -> None:

@@ -105,25 +105,30 @@ def test_an_image_leads_into_the_graph_and_back(
     shown = page.get_by_role("region", name="Streaks, what a detector found")
     expect(shown.get_by_role("row")).to_have_count(5)
     graph = page.get_by_role("region", name="The graph around it")
-    for name in (f"station {STATION}", "night 2022-03-04", f"trajectory {trajectory}",
-                 f"image cams/ff/{FF.format('220000')}"):  # fmt: skip
-        expect(graph.get_by_role("link", name=name, exact=True)).to_be_visible()
+    for href in (f"/gmn/stations/{STATION}", "/gmn/nights/2022-03-04",
+                 f"/gmn/trajectories/{trajectory}",
+                 f"/objects/cams/ff?object={FF.format('220000')}"):  # fmt: skip
+        expect(graph.locator(f"a[href='{href}']")).to_be_visible()
     page.get_by_role("button", name="Look for images that show the same").click()
+    guest.settled()
     alike = page.get_by_role("list", name="Pictures")
-    expect(alike.get_by_role("img", include_hidden=True).first).to_have_js_property(
-        "complete", True
-    )
+    expect(alike.locator("img").first).to_have_js_property("naturalWidth", 320)
     assert guest.barriers() == {}
-    graph.get_by_role("link", name=f"station {STATION}").focus()
+    graph.locator(f"a[href='/gmn/stations/{STATION}']").focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{server.url}/gmn/stations/{STATION}")
+    page.get_by_role("heading", name="Its images").wait_for()
+    guest.settled()
     pictures = page.get_by_role("list", name="Pictures")
     expect(pictures.get_by_role("link")).to_have_count(2)
     expect(pictures.locator("img").first).to_have_js_property("naturalWidth", 320)
     page.get_by_role("link", name="All images of it").click()
+    page.get_by_text("2 rows, in").wait_for()
     expect(pictures.get_by_role("link")).to_have_count(2)
     assert guest.barriers() == {}
     guest.open(f"/gmn/trajectories/{trajectory}")
+    page.get_by_role("heading", name="Its images").wait_for()
+    guest.settled()
     pictures.get_by_role("link", name=one).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(one)
     with visitor(browser, server.url, PHONE) as phone:

@@ -54,7 +54,8 @@ async def page(asked: Asked) -> Response:
     settings, found = asked.work.settings, _of(INDEX)
     pictures = " ".join(filter(None, ("'self'", map_tiles.origin(settings))))
     policy = _POLICY.format(pictures, _frames(asked))
-    status, headers = 200, {"Content-Security-Policy": policy}
+    # To this server alone, a form of the page says where it comes from: else it is another site's.
+    status, headers = 200, {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
     for name, value in asked.values.items():
         if not _may_be(name, str(value)):
             if not wants_page(asked.request.headers.get("accept", "")):

@@ -14,6 +14,7 @@ from gmn_pipeline.schemas.fields import TRAJECTORY_FIELDS
 from gmn_pipeline.serving import free_sql
 from gmn_pipeline.serving.conditional import OwnStamp
 from gmn_pipeline.serving.formats.registry import FORMATS
+from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.routes import Answers, Asked, Parameter, Route
 from gmn_pipeline.serving.tables import exports
 from gmn_pipeline.serving.tables.addresses import EXPORT_PROBLEMS, STORE, in_formats, suffix
@@ -68,6 +69,8 @@ def _route(query: CannedQuery) -> Route:
         given = {p.name: asked.text(p.name) for p in query.parameters}
         values = query.values({name: text for name, text in given.items() if text is not None})
         one, stamp = FORMATS[asked.text("suffix") or ""], await state(asked)
+        if query.needs and not asked.work.object_tables.exists:
+            raise Problem(404, "not-found", "Nothing was read out of objects here yet.")
         # What is asked of objects depends on who asks: it is for them alone, and never kept.
         visible = await free_sql.visible_objects(asked, query.sql) if query.needs else None
         return await exports.exported(
