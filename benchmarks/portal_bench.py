@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 from playwright.sync_api import Browser, Locator, Page
@@ -22,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.serving_bench import cpu_s, loaded
-from gmn_pipeline.settings import load_settings
+from gmn_pipeline.serving.cubes.ahead import PATH, VIEWS_SEEN_FIRST
+from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.support.browser import Visitor, chromium, visitor
 from gmn_pipeline_tests.support.server import Server, serving
 
@@ -58,6 +60,7 @@ def bench(
             settings = loaded(Path(folder), rows)
         else:
             settings = load_settings(data_dir=data_dir)
+        _beside_the_lake(settings)
         browser = opened.enter_context(chromium())
         table = Table("first view", "s", "server's CPU, s", "code kB", "counts kB")
         never = 10**12
@@ -70,6 +73,34 @@ def bench(
         _console.print(table)
         _console.print(f"Counting ahead took {used_s:.1f} s of processor time, with the start.")
         _brushes(browser, server)
+
+
+def _beside_the_lake(settings: Settings) -> None:
+    """The same counts of rows in memory, and by one query with GROUPING SETS each."""
+    views = [name for names in VIEWS_SEEN_FIRST[:2] for name in names]
+    speed, ground = [[one for one in views if one != name] for name in ("speed", "ground")]
+    asked: dict[str, dict[str, object]] = {
+        "reading the rows": {"_view": "station"},
+        "all views": {"_view": views},
+        "for a brush of speed": {
+            "_view": speed, "_active": "speed", "_pixels": 320, "_cells": 90,
+        },
+        "for a brush of the ground": {
+            "_view": ground, "_active": "ground", "_pixels": 72, "_cells": 60,
+        },
+    }  # fmt: skip
+    used_s: dict[str, list[float]] = {name: [] for name in asked}
+    for most_mb in (settings.serve_cubes_mb, 0):
+        other = {"serve_count_ahead_rows": 10**12, "serve_by_key_mb": 0, "serve_cubes_mb": most_mb}
+        with serving(settings, **_MANY, **other) as server:
+            for name, query in asked.items():
+                before_s = cpu_s(server)
+                assert server.get(f"{PATH}?{urlencode(query, doseq=True)}").status == 200
+                used_s[name].append(cpu_s(server) - before_s)
+    table = Table("counts, server's CPU, s", "rows in memory", "asked of the lake", "ratio")
+    for name, (memory_s, lake_s) in used_s.items():
+        table.add_row(name, f"{memory_s:.2f}", f"{lake_s:.2f}", f"{lake_s / memory_s:.1f}")
+    _console.print(table)
 
 
 def _cpu_s_until_idle(server: Server) -> float:

@@ -38,7 +38,7 @@ class NotByStep(Exception):
 
 def counted(kept: Kept, cube: Cube, go_on: _Going) -> pa.Table:
     """The counts of all views, sorted as the query has them. Raises NotByStep."""
-    pixels, width = None, 1
+    pixels, width = np.zeros(0, np.uint16), 1
     if cube.active is not None:
         pixels, width = _table(kept, cube.active), cube.active.bins + 2
     plans: list[tuple[int, Binned | None, Numbers16, int]] = [(0, None, np.zeros(1, np.uint16), 1)]
@@ -47,17 +47,20 @@ def counted(kept: Kept, cube: Cube, go_on: _Going) -> pa.Table:
     ]
     if max(high for *_, high in plans) * width > _MOST_CELLS:
         raise NotByStep
-    sums = [np.zeros(width * high, np.int64) for *_, high in plans]
+    parts = []
     for sign, rows in kept.signed:
-        under = _Under(kept, rows, cube.in_effect)
-        of_rows = None
-        if pixels is not None and cube.active is not None:
-            of_rows = pixels.take(rows.steps[cube.active.view.name])
-        for (_, one, table, high), into in zip(plans, sums, strict=True):
+        of_rows = pixels.take(rows.steps[cube.active.view.name]) if cube.active else None
+        parts.append((sign, rows, _Under(kept, rows, cube.in_effect), of_rows))
+    tables = []
+    for at, one, table, high in plans:
+        name = one.view.name if one else None
+        total: Counts | None = None
+        for sign, rows, under, of_rows in parts:
             go_on()
-            name = one.view.name if one else None
-            into += sign * _sum(rows, name, table, of_rows, high, len(into), under.mask(name))
-    tables = [_told(at, into, high) for (at, *_, high), into in zip(plans, sums, strict=True)]
+            found = _sum(rows, name, table, of_rows, high, width * high, under.mask(name))
+            total = found if total is None else total + sign * found
+        assert total is not None
+        tables.append(_told(at, total, high))
     return pa.concat_tables(tables)
 
 
@@ -102,7 +105,7 @@ def _sum(
     cells: int, mask: _Mask | None,
 ) -> Counts:  # fmt: skip
     """By pixel and bin of a view, which lies in `table` by its step; without one, by pixel."""
-    total = np.zeros(cells, np.int64)
+    total: Counts | None = None
     members = rows.members.get(name or "")
     # Of many cells more rows at once, so that adding up cells is not what takes the time.
     step = max(_ROWS_AT_ONCE, cells)
@@ -122,8 +125,9 @@ def _sum(
         at = bins.astype(np.intp)
         if pixel is not None:
             at += pixel.astype(np.intp) * high
-        total += np.bincount(at, minlength=cells)
-    return total
+        counts = np.bincount(at, minlength=cells)
+        total = counts if total is None else total + counts
+    return np.zeros(cells, np.int64) if total is None else total
 
 
 def _of_lists(
