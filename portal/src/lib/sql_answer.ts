@@ -1,6 +1,6 @@
 /** The answer to a query in SQL. */
 
-import { authorization } from "./objects/asking";
+import { authorization } from "./token";
 import { get, stateOf, type Column, type Row, type Value } from "./api";
 import { OF_DRAWING } from "./drawing_address";
 
