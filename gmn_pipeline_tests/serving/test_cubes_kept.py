@@ -189,6 +189,10 @@ def test_memory_is_bounded_and_what_was_asked_for_longest_ago_goes(lake: Lake) -
         for conditions in some:
             kept_of(keeper, state, conditions, of, 50)
             assert keeper.nbytes <= 10_000
+    with patch.object(keeping, "_MOST_KEPT", 3):
+        for conditions in some:
+            kept_of(keeper, state, conditions, of, 50)
+            assert len(keeper) <= 3
     again = kept_of(keeper, state, some[-1], of, 50)
     assert again is kept_of(keeper, state, some[-1], of, 50)
     assert kept_of(keeper, state, some[0], of, 50) is not one

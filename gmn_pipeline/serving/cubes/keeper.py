@@ -41,6 +41,8 @@ _KEY = "trajectory_identifier"
 _MOST_MOVED_SHARE = 8
 """Of all rows not more than this part is read anew one by one; otherwise all are read."""
 _FEW = 1_000
+_MOST_KEPT = 64
+"""States that differ by few rows share all others: a stream would leave any number of them."""
 _WITHIN_S = 600.0
 
 
@@ -93,8 +95,14 @@ class Keeper:
 
     def _give_up(self) -> None:
         """What was asked for longest ago, but not the last."""
-        while len(self._kept) > 1 and self.nbytes > self._most_bytes:
+        while len(self._kept) > 1 and (
+            len(self._kept) > _MOST_KEPT or self.nbytes > self._most_bytes
+        ):
             self._kept.popitem(last=False)
+
+    def __len__(self) -> int:
+        """How many states, each with its filters and zooms."""
+        return len(self._kept)
 
     @property
     def nbytes(self) -> int:
