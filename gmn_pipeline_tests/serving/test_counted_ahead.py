@@ -7,6 +7,7 @@ from typing import cast
 from unittest.mock import patch
 
 import anyio
+import pyarrow as pa
 import pytest
 
 from gmn_pipeline.queries.states import Snapshot
@@ -93,6 +94,21 @@ def test_it_goes_on_after_whatever_goes_wrong(error: Exception) -> None:
 
     run(lake, count)
     assert tried == [QUERIES[0], *QUERIES]
+
+
+def test_a_small_lake_is_asked_once_for_each_state() -> None:
+    asked = list[int]()
+
+    class Small(States):
+        def fetch(self, snapshot: Snapshot, _: str) -> pa.Table:
+            asked.append(snapshot.id)
+            return pa.table({"n": [9 if snapshot.id < 3 else 10]})
+
+    lake = Small()
+    one = Ahead(cast(Lake, lake), 10)
+    for number, is_worth_it in ((1, False), (1, False), (2, False), (2, False), (3, True)):
+        assert one._is_worth_it(state(number)) is is_worth_it
+    assert asked == [1, 2, 3]
 
 
 def test_a_server_has_it_for_who_comes_first(lake: Settings) -> None:

@@ -56,6 +56,7 @@ class Ahead:
         self._lake = lake
         self._from_rows = from_rows
         self._counted: Snapshot | None = None
+        self._small: str | None = None  # the state that was not worth it
         self._behind_since_s: float | None = None
         self._ended = anyio.Event()
 
@@ -107,5 +108,10 @@ class Ahead:
     def _is_worth_it(self, newest: Snapshot) -> bool:
         if self._counted is not None:
             return True
+        if newest.mark == self._small:
+            return False
         found = self._lake.fetch(newest, f"SELECT count(*) AS n FROM {TRAJECTORIES.name}")
-        return int(found.column("n")[0].as_py()) >= self._from_rows
+        if int(found.column("n")[0].as_py()) >= self._from_rows:
+            return True
+        self._small = newest.mark
+        return False
