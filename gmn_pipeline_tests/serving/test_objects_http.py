@@ -379,13 +379,12 @@ def test_the_lines_of_the_page_for_people_work(tmp_path: Path) -> None:
         strict = 'set -eu\ncurl() { command curl -sS --fail-with-body "$@"; }\n'
         done = subprocess.run(["bash", "-c", strict + shell], cwd=tmp_path, capture_output=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert (tmp_path / "again.fits").read_bytes() == FITS
-        assert server.get("/objects/cams/ff/large.fits").body == FITS
-        found = server.get("/objects.json", {"folder": "2022"}).json
-        assert sorted(one["name"] for one in found["objects"]) == [
-            "2022/03/ff_0001.fits", "2022/03/ff_0003.fits", "2022/04/ff_0001.fits",
-            "2022/04/notes.txt",
-        ]  # fmt: skip
+        got = (tmp_path / "again.fits").read_bytes()
+        assert got == server.get("/objects/cams/ff/large.fits").body == FITS
+        found = server.get("/objects.json").json["objects"]
+        months = sorted(one["name"] for one in found if "/0" in one["name"])
+    moved = ["old/03/ff_0001.fits", "old/03/ff_0003.fits"]
+    assert months == ["2022/04/ff_0001.fits", "2022/04/notes.txt", *moved]
     assert len(zipfile.ZipFile(tmp_path / "march.zip").namelist()) == 2
 
 
@@ -396,7 +395,6 @@ def test_who_goes_away_is_read_for_no_longer(server: Server, folder: Path) -> No
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
 
     def last() -> str:
-        told = server.get("/objects/_operations/cams/ff/left").json["operations"][0]
-        return str(told["reason"])
+        return str(server.get("/objects/_operations/cams/ff/left").json["operations"][0]["reason"])
 
     server.wait_for(lambda: last() == "it was not read to its end")

@@ -44,7 +44,7 @@ class WarmPopen(subprocess.Popen[str]):
         how: dict[str, Any] = begin.arguments
         theirs = (how["p2cread"], how["c2pwrite"], how["errwrite"])
         files = [file if file != -1 else number for number, file in enumerate(theirs)]
-        self.pid = _warm().begin(how["args"], how["env"], how["cwd"], files)
+        self.pid = _warm().begin(how["args"], how["env"], how["cwd"] or Path.cwd(), files)
         self._child_created = True
         self._close_pipe_fds(*(how[name] for name in _ENDS))  # type: ignore[attr-defined]
 
@@ -60,9 +60,14 @@ class _Warm:
             pass_fds=[theirs.fileno()], start_new_session=True,
         )  # fmt: skip
         theirs.close()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._socket.close()
+        self._process.wait()
 
     def begin(
-        self, arguments: list[str], environment: Mapping[str, str], cwd: Path | None,
+        self, arguments: list[str], environment: Mapping[str, str], cwd: Path,
         files: list[int],
     ) -> int:  # fmt: skip
         """A new process of this one."""
@@ -128,15 +133,14 @@ def _become(
     files: list[int],
     arguments: list[str],
     environment: Mapping[str, str],
-    cwd: Path | None,
+    cwd: Path,
 ) -> list[str]:
     connection.close()
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.setsid()
-    if cwd:
-        os.chdir(cwd)
+    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()

@@ -149,7 +149,6 @@ def _whole(place: _Place) -> dict[str, Any]:
     return {
         **place.told(crawl, crawling.states()[crawl.name], tables),
         **place.rights(),
-        "can_be_viewed": not is_bucket(crawl.url),
         "tables": [
             _told_table(one, crawling.tables.in_lake(crawl, one), *counts.get(one.name, (0, 0)))
             for one in tables

@@ -73,7 +73,6 @@ export interface CrawlChange {
 }
 
 export interface WholeCrawl extends Crawl, Rights {
-  can_be_viewed: boolean;
   tables: CrawledTable[];
   changes: CrawlChange[];
   left_out_count: number;
