@@ -1,13 +1,15 @@
 """`gmn status`: what is loaded, what waits, what failed."""
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from gmn_pipeline.cli.console import console, print_some
 from gmn_pipeline.database.ledger import Ledger, open_ledger
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.streams.objects_overview import objects_overview
+from gmn_pipeline.streams.objects_overview import ObjectsOverview, objects_overview
 from gmn_pipeline.streams.overview import Overview, overview
-from gmn_pipeline.streams.readings_overview import readings_overview
+from gmn_pipeline.streams.readings_overview import ReadingsOverview, readings_overview
 from gmn_pipeline.warehouse.reading import read_rows
 from gmn_pipeline.warehouse.trajectories.files import Warehouse
 
@@ -29,18 +31,13 @@ def status() -> None:
         return
     count, oldest, newest, changed, former, rejected, files, stations = rows[0]
     ledger = open_ledger(settings)
-    table = Table(title="Warehouse", show_header=False, title_justify="left")
-    table.add_column(style="cyan")
-    table.add_column()
-    for name, value in (
-        ("newest day", newest), ("oldest day", oldest), ("trajectories", f"{count:,}"),
-        ("former states", f"{former:,}"), ("rejected rows", f"{rejected:,}"),
-        ("stations", f"{stations:,}"), ("files loaded", f"{files:,}"),
-        ("last change", f"{changed:%Y-%m-%d %H:%M:%S} UTC" if changed else "never"),
-        ("landed, not loaded", f"{_pending(warehouse, ledger):,} files"),
-    ):  # fmt: skip
-        table.add_row(name, str(value))
-    console.print(table)
+    _print_facts("Warehouse", {
+        "newest day": str(newest), "oldest day": str(oldest), "trajectories": f"{count:,}",
+        "former states": f"{former:,}", "rejected rows": f"{rejected:,}",
+        "stations": f"{stations:,}", "files loaded": f"{files:,}",
+        "last change": f"{changed:%Y-%m-%d %H:%M:%S} UTC" if changed else "never",
+        "landed, not loaded": f"{_pending(warehouse, ledger):,} files",
+    })  # fmt: skip
     _print_stream(settings.kafka_topic, overview(settings, warehouse.connection))
     _print_readings(settings)
     _print_objects(settings)
@@ -49,66 +46,59 @@ def status() -> None:
 
 
 def _print_stream(topic: str, stream: Overview) -> None:
-    table = Table(title=f"Topic {topic}", show_header=False, title_justify="left")
-    table.add_column(style="cyan")
-    table.add_column(overflow="fold")
     last = stream.last_published_at_utc
-    offsets = ", ".join(f"{partition}: {at:,}" for partition, (at, _) in stream.offsets.items())
-    reason = f", last: {stream.last_dead_letter}" if stream.last_dead_letter else ""
-    for name, value in (
-        ("Kafka", stream.kafka),
-        ("published", f"{stream.published:,} messages"
-         + (f", last {last:%F %T} UTC" if last else "")),
-        ("not published", f"{stream.unpublished:,} messages"),
-        ("next offsets", offsets or "none"),
-        ("not taken in", "unknown" if stream.lag is None else f"{stream.lag:,} offsets"),
-        ("gmn stream", stream.consumer),
-        ("dead letters", f"{stream.dead_letters:,}{reason}"),
-    ):  # fmt: skip
-        table.add_row(name, value)
-    console.print(table)
+    _print_facts(f"Topic {topic}", {
+        "Kafka": stream.kafka,
+        "published": f"{stream.published:,} messages{f', last {last:%F %T} UTC' if last else ''}",
+        "not published": f"{stream.unpublished:,} messages",
+        "next offsets": _offsets({part: at for part, (at, _) in stream.offsets.items()}),
+        **_taken_in("gmn stream", stream),
+    })  # fmt: skip
 
 
 def _print_readings(settings: Settings) -> None:
     found = readings_overview(settings)
     if found is None:
         return
-    table = Table(title="Readings of stations", show_header=False, title_justify="left")
-    table.add_column(style="cyan")
-    table.add_column(overflow="fold")
     last, oldest = found.last_received_at_utc, found.oldest_measured_at_utc
-    reason = f", last: {found.last_dead_letter}" if found.last_dead_letter else ""
-    for name, value in (
-        ("readings", f"{found.readings:,}" + (f", since {oldest:%F}" if oldest else "")),
-        ("sensors", f"{found.sensors:,} of {found.stations:,} stations"),
-        ("silent", f"{found.silent:,} sensors"),
-        ("last received", f"{last:%F %T} UTC" if last else "never"),
-        ("not rolled up", f"{found.not_rolled_up:,}"),
-        ("not taken in", "unknown" if found.lag is None else f"{found.lag:,} offsets"),
-        ("gmn stations take-in", found.consumer),
-        ("dead letters", f"{found.dead_letters:,}{reason}"),
-    ):
-        table.add_row(name, value)
-    console.print(table)
+    _print_facts("Readings of stations", {
+        "readings": f"{found.readings:,}" + (f", since {oldest:%F}" if oldest else ""),
+        "sensors": f"{found.sensors:,} of {found.stations:,} stations",
+        "silent": f"{found.silent:,} sensors",
+        "last received": f"{last:%F %T} UTC" if last else "never",
+        "not rolled up": f"{found.not_rolled_up:,}",
+        **_taken_in("gmn stations take-in", found),
+    })  # fmt: skip
 
 
 def _print_objects(settings: Settings) -> None:
     found = objects_overview(settings)
     if found is None:
         return
-    table = Table(
-        title=f"Topic {settings.kafka_objects_topic}", show_header=False, title_justify="left"
-    )
+    _print_facts(f"Topic {settings.kafka_objects_topic}", {
+        "next offsets": _offsets(found.offsets), **_taken_in("gmn objects take-in", found),
+    })  # fmt: skip
+
+
+def _offsets(next_offsets: Mapping[int, int]) -> str:
+    return ", ".join(f"{part}: {at:,}" for part, at in next_offsets.items()) or "none"
+
+
+def _taken_in(command: str, found: Overview | ReadingsOverview | ObjectsOverview) -> dict[str, str]:
+    """How far behind its topic that is which `command` takes in, and what cannot be."""
+    reason = f", last: {found.last_dead_letter}" if found.last_dead_letter else ""
+    return {
+        "not taken in": "unknown" if found.lag is None else f"{found.lag:,} offsets",
+        command: found.consumer,
+        "dead letters": f"{found.dead_letters:,}{reason}",
+    }
+
+
+def _print_facts(title: str, facts: Mapping[str, str]) -> None:
+    table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="cyan")
     table.add_column(overflow="fold")
-    offsets = ", ".join(f"{partition}: {at:,}" for partition, at in found.offsets.items())
-    reason = f", last: {found.last_dead_letter}" if found.last_dead_letter else ""
-    for name, value in (
-        ("next offsets", offsets or "none"),
-        ("not taken in", "unknown" if found.lag is None else f"{found.lag:,} offsets"),
-        ("gmn objects take-in", found.consumer),
-        ("dead letters", f"{found.dead_letters:,}{reason}"),
-    ):
+    for name, value in facts.items():
         table.add_row(name, value)
     console.print(table)
 

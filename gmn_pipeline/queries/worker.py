@@ -1,7 +1,7 @@
 """The process of queries: reads one from its input, writes the answer to its output.
 
-What belongs here: the other end of `process.py`. What does not: being imported by anything else;
-it takes over the process.
+What belongs here: the other end of `process.py`. What does not: being imported by anything
+else than `__main__.py`, which starts it; it takes over the process.
 """
 
 import io

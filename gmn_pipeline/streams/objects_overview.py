@@ -12,7 +12,7 @@ from gmn_pipeline.database.topic_offsets import TopicOffsets
 from gmn_pipeline.settings import TopicSettings
 from gmn_pipeline.streams.consumer import is_being_consumed
 from gmn_pipeline.streams.object_arrivals import OBJECTS
-from gmn_pipeline.streams.overview import lag_of
+from gmn_pipeline.streams.overview import behind_topic
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def objects_overview(settings: TopicSettings) -> ObjectsOverview | None:
     where there is no such topic, as far as is known."""
     known, topic = TopicOffsets(open_database(settings)), OBJECTS.topic(settings).name
     offsets = {partition: one.next_offset for partition, one in known.stored(topic).items()}
-    lag = lag_of(OBJECTS, settings)
+    lag = behind_topic(OBJECTS, settings, OBJECTS.place.open(settings)).lag
     is_consumed = is_being_consumed(OBJECTS, settings)
     if not offsets and lag is None and not is_consumed:
         return None

@@ -6,10 +6,11 @@ are shown (`cli/status.py`).
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.kafka.client import bootstrap_servers
-from gmn_pipeline.settings import KafkaSettings, TopicSettings
+from gmn_pipeline.settings import KafkaSettings
 from gmn_pipeline.streams.consumer import is_being_consumed, planned_ranges
 from gmn_pipeline.streams.stream import Stream
 from gmn_pipeline.streams.trajectories import TRAJECTORIES
@@ -42,27 +43,15 @@ class Overview:
 def overview(settings: KafkaSettings, warehouse: WarehouseConnection) -> Overview:
     """The stream as the warehouse knows it, and, if Kafka answers, how far behind that is."""
     known = _known(warehouse, settings.kafka_topic)
-    topic_id = known.reached.topic_id or known.published.topic_id
-    lag: int | None = None
-    kafka = "not set"
-    servers = bootstrap_servers(settings)
-    if servers is not None:
-        impatient = settings.model_copy(update={"kafka_timeout_s": 5.0})
-        try:
-            found = planned_ranges(TRAJECTORIES, impatient, warehouse)
-            kafka = servers
-        except GmnError as error:
-            kafka, found = f"{servers}: {error.message}", None
-        if found is not None:
-            topic_id = found[0].topic_id
-            lag = sum(r.length for r in found[1])
+    behind = behind_topic(TRAJECTORIES, settings, warehouse)
+    topic_id = behind.topic_id or known.reached.topic_id or known.published.topic_id
     return Overview(
-        kafka,
+        behind.kafka,
         sum(UnpublishedChanges(warehouse, topic_id or "").days().values()),
         known.published.messages,
         known.published.last_sent_at_utc,
         known.reached.offsets,
-        lag,
+        behind.lag,
         "running" if is_being_consumed(TRAJECTORIES, settings) else "not running",
         known.dead_letters,
         known.last_dead_letter,
@@ -90,14 +79,26 @@ def _known(warehouse: WarehouseConnection, topic: str) -> _Known:
         )
 
 
-def lag_of(stream: Stream, settings: TopicSettings) -> int | None:
-    """So many offsets of a stream's topic are not taken in; None if there is no topic, or Kafka
-    does not answer soon."""
-    if bootstrap_servers(settings) is None:
-        return None
+@dataclass(frozen=True)
+class Behind:
+    """How far behind its topic a stream is: in offsets, None if there is no topic or Kafka does
+    not answer soon. `kafka`: who was asked, and why there is no answer."""
+
+    kafka: str
+    topic_id: str | None = None
+    lag: int | None = None
+
+
+def behind_topic(stream: Stream, settings: KafkaSettings, target: Any) -> Behind:
+    """Ask Kafka. `target`: the stream's place, opened (`Place.open`)."""
+    servers = bootstrap_servers(settings)
+    if servers is None:
+        return Behind("not set")
     impatient = settings.model_copy(update={"kafka_timeout_s": 5.0})
     try:
-        found = planned_ranges(stream, impatient, stream.place.open(impatient))
-    except GmnError:
-        return None
-    return sum(r.length for r in found[1]) if found else None
+        found = planned_ranges(stream, impatient, target)
+    except GmnError as error:
+        return Behind(f"{servers}: {error.message}")
+    if found is None:
+        return Behind(servers)
+    return Behind(servers, found[0].topic_id, sum(r.length for r in found[1]))

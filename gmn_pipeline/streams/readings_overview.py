@@ -10,7 +10,7 @@ from datetime import datetime
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.settings import TopicSettings
 from gmn_pipeline.streams.consumer import is_being_consumed
-from gmn_pipeline.streams.overview import lag_of
+from gmn_pipeline.streams.overview import behind_topic
 from gmn_pipeline.streams.station_readings import STATION_READINGS
 from gmn_pipeline.warehouse.dead_letters import count_dead_letters
 from gmn_pipeline.warehouse.station_readings.health import silent_sensors
@@ -60,6 +60,6 @@ def readings_overview(settings: TopicSettings) -> ReadingsOverview | None:
         silent=len(silent_sensors(lake, utc_now())),
         dead_letters=dead[0],
         last_dead_letter=dead[1],
-        lag=lag_of(STATION_READINGS, settings),
+        lag=behind_topic(STATION_READINGS, settings, lake).lag,
         consumer="running" if is_being_consumed(STATION_READINGS, settings) else "not running",
     )

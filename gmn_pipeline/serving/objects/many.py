@@ -21,7 +21,7 @@ from gmn_pipeline.schemas.object_json import said_of
 from gmn_pipeline.schemas.objects import Description, Link, ObjectName, StoredObject
 from gmn_pipeline.serving.objects.archive import zip_of
 from gmn_pipeline.serving.objects.rights import Need
-from gmn_pipeline.serving.objects.shares import until_of
+from gmn_pipeline.serving.objects.shares import whom_and_until
 from gmn_pipeline.serving.objects.told import description_of, merged
 from gmn_pipeline.serving.objects.visits import Visit, answered_json
 from gmn_pipeline.serving.problems import Problem, bad_request, problem_of
@@ -160,10 +160,8 @@ async def restore(visit: Visit) -> Response:
 async def share(visit: Visit) -> Response:
     """Let one account read objects, until some time or until it is withdrawn."""
     told = await _told(visit, "objects", "with", "until_utc")
-    account, shares = told.get("with"), visit.service.shares
-    if not isinstance(account, str) or not account:
-        raise bad_request("with is the name of an account.")
-    until_utc = until_of(told.get("until_utc"))
+    account, until_utc = whom_and_until({n: told[n] for n in told if n != "objects"})
+    shares = visit.service.shares
 
     def shared(stored: StoredObject) -> bool:
         shares.share(stored, account, visit.by, until_utc)

@@ -74,15 +74,10 @@ def whom_and_until(told: Mapping[str, Any]) -> tuple[str, datetime | None]:
     account, until = told.get("with"), told.get("until_utc")
     if not isinstance(account, str) or not account or set(told) - {"with", "until_utc"}:
         raise bad_request("What is wanted is with, the name of an account, and until_utc.")
-    return account, until_of(until)
-
-
-def until_of(text: Any) -> datetime | None:
-    """Until when a share holds; None for good. Raises Problem."""
-    if text in (None, ""):
-        return None
+    if until in (None, ""):
+        return account, None
     try:
-        return utc(text)
+        return account, utc(until)
     except (ValueError, TypeError, AttributeError):
         raise bad_request("until_utc is a time (UTC) such as 2022-03-04T21:00:00Z.") from None
 
