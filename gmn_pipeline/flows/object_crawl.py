@@ -94,9 +94,12 @@ class Crawling:
     def states(self) -> dict[str, str]:
         """How it is with each crawl, by name: never, running, stopping, ended, stopped, failed;
         broken off where whoever did it is gone, and the next one goes on from there."""
+        lock = self.settings.data_dir / _LOCK
+        # One may end, or begin, while they are read: so who works is asked before and after.
+        worked = is_locked(lock)
         crawls = self.crawls.all()
         under_way = ""
-        if is_locked(self.settings.data_dir / _LOCK):
+        if worked or is_locked(lock):
             begun = [
                 (one.began_at_utc, one.name) for one in crawls
                 if one.began_at_utc and not one.outcome and not one.ended_at_utc
@@ -112,8 +115,10 @@ class Crawling:
         self.crawls.save(crawl, self.by)
 
     def crawl(
-        self, crawl: Crawl, workshop: Workshop, on_batch: Callable[[Crawled], None] = lambda _: None
-    ) -> Crawled:
+        self, crawl: Crawl, workshop: Workshop,
+        on_batch: Callable[[Crawled], None] = lambda _: None,
+        on_begun: Callable[[], None] = lambda: None,
+    ) -> Crawled:  # fmt: skip
         """Read what is new or changed, and bring accepted tables up to date. What it came to is
         kept, be it that it failed, or that somebody asked it to stop.
 
@@ -122,6 +127,7 @@ class Crawling:
         """
         done = Crawled()
         self.crawls.begin(crawl.name)
+        on_begun()
         try:
             self._crawl(crawl, workshop, on_batch, done)
         except GmnError as error:

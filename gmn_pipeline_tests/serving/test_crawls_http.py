@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from gmn_pipeline.database.accounts import AccountStore
+from gmn_pipeline.database.crawls import Crawl, Crawls
 from gmn_pipeline.flows import object_crawl
 from gmn_pipeline.flows.object_crawl import Crawling
 from gmn_pipeline.schemas.accounts import Role
@@ -203,6 +205,53 @@ def test_one_crawls_at_a_time_and_is_stopped_by_whoever_may(
     assert (told["state"], told["outcome"]["read"], told["outcome"]["unchanged"]) == (
         "ended", 1, 2,
     )  # fmt: skip
+
+
+def test_one_that_ends_or_begins_while_somebody_looks_is_not_taken_for_broken_off(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.write("t/a.csv", "a\n1\n")
+    lake.make()
+    crawling, read = Crawling(lake.bench.settings, PERSON), Crawls.all
+    turn = ExitStack()
+
+    def ends(crawls: Crawls) -> list[Crawl]:
+        found = read(crawls)
+        crawls.end("night", {"state": "ended"})
+        turn.close()
+        return found
+
+    turn.enter_context(crawling.working())
+    crawling.crawls.begin("night")
+    with monkeypatch.context() as patched:
+        patched.setattr(Crawls, "all", ends)
+        assert crawling.states() == {"night": "running"}
+    assert crawling.states() == {"night": "ended"}
+
+    def begins(crawls: Crawls) -> list[Crawl]:
+        turn.enter_context(crawling.working())
+        crawls.begin("night")
+        return read(crawls)
+
+    with turn, monkeypatch.context() as patched:
+        patched.setattr(Crawls, "all", begins)
+        assert crawling.states() == {"night": "running"}
+
+
+def test_it_can_be_stopped_as_soon_as_it_is_told_to_have_begun(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.write("t/a.csv", "a\n1\n")
+    lake.make()
+    begin, times = Crawls.begin, list[str]()
+
+    def counted(crawls: Crawls, name: str) -> None:
+        times.append(name)
+        begin(crawls, name)
+
+    monkeypatch.setattr(Crawls, "begin", counted)  # which forgets that somebody asked to stop
+    assert lake.run()["state"] == "ended"
+    assert times == ["night"]
 
 
 def test_readers_are_told_what_was_found_and_not_where(lake: Lake) -> None:

@@ -40,9 +40,8 @@ class Crawler:
         """Begin to look through a crawl's files. Raises ServiceRunning while another one does."""
 
         def work(crawling: Crawling, workshop: Workshop, begun: Future[None]) -> None:
-            crawling.crawls.begin(crawl.name)  # who looks now sees that it runs
-            begun.set_result(None)
-            crawling.crawl(crawl, workshop)
+            # Who looks once it has begun sees that it runs.
+            crawling.crawl(crawl, workshop, on_begun=lambda: begun.set_result(None))
 
         self._in_turn(by, work)
 
@@ -60,9 +59,7 @@ class Crawler:
         ) -> None:
             in_lake = crawling.tables.decide(crawl, table, state, shown_as)
             if state is TableState.LOADED:
-                crawling.crawls.begin(crawl.name)
-                begun.set_result((in_lake, {}))
-                crawling.crawl(crawl, workshop)
+                crawling.crawl(crawl, workshop, on_begun=lambda: begun.set_result((in_lake, {})))
                 return
             done = Crawled()
             if state is TableState.VIEW:
