@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from gmn_pipeline_tests.support.absent import not_run
 
 ROOT = Path(__file__).parents[2]
 DESKTOP = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=360, height=740)
+WAITS_MS = 20_000
 _AXE = ROOT / "portal" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -99,7 +100,8 @@ def visitor(browser: Browser, url: str, size: ViewportSize = DESKTOP,
         viewport=size, color_scheme="light" if is_light else "dark", locale="en-GB",
         reduced_motion="reduce",
     )  # fmt: skip
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAITS_MS)
+    expect.set_options(timeout=WAITS_MS)
     try:
         yield Visitor(context.new_page(), url)
     finally:
