@@ -82,6 +82,8 @@ def endure(
     rows: Annotated[int, typer.Option(help="Rows of the archive.")] = 100_000,
     data_dir: Annotated[Path | None, typer.Option(help="A data folder of such a bench.")] = None,
     rate: Annotated[float, typer.Option(help="Requests a second.")] = 8.0,
+    load_s: Annotated[float, typer.Option(help="Seconds from load to load.")] = _LOAD_S,
+    only: Annotated[list[str] | None, typer.Option(help="Kinds of requests.")] = None,
 ) -> None:
     """Ask, load and look; ends with 1 if something failed or memory grew."""
     with ExitStack() as opened:
@@ -94,10 +96,10 @@ def endure(
         server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
         first, seen, ends = server.snapshot, Seen(), time.monotonic() + minutes * 60
         work: list[Callable[[], None]] = [
-            lambda: _ask(server, settings, seen, ends, rate / 2, 1),
-            lambda: _ask(server, settings, seen, ends, rate / 2, 2),
+            lambda: _ask(server, _requests(settings, random.Random(1), only), seen, ends, rate / 2),
+            lambda: _ask(server, _requests(settings, random.Random(2), only), seen, ends, rate / 2),
             lambda: _listen(server, seen, ends),
-            lambda: _load(settings, seen, ends),
+            lambda: _load(settings, seen, ends, load_s),
             lambda: _look(server, seen, ends),
         ]
         threads = [threading.Thread(target=one) for one in work]
@@ -112,11 +114,10 @@ def endure(
 
 
 def _ask(
-    server: Server, settings: Settings, seen: Seen, ends: float, rate: float, seed: int
+    server: Server, requests: Iterator[tuple[str, str]], seen: Seen, ends: float, rate: float
 ) -> None:
     """Requests of all kinds in turns of chance; one in five is asked again, as it is known."""
-    chance = random.Random(seed)
-    requests = _requests(settings, chance)
+    chance = random.Random(rate)
     tag = path = ""
     while time.monotonic() < ends:
         begun = time.monotonic()
@@ -137,7 +138,9 @@ def _ask(
         time.sleep(max(0.0, begun + 1 / rate - time.monotonic()))
 
 
-def _requests(settings: Settings, chance: random.Random) -> Iterator[tuple[str, str]]:
+def _requests(
+    settings: Settings, chance: random.Random, only: list[str] | None
+) -> Iterator[tuple[str, str]]:
     identifiers = identifiers_of(settings)
     days = (LAST_DATE - FIRST_DATE).days
 
@@ -171,7 +174,7 @@ def _requests(settings: Settings, chance: random.Random) -> Iterator[tuple[str, 
         "feed": lambda: f"/gmn/feeds/fireballs.atom?magnitude=-{chance.randint(0, 3)}",
     }  # fmt: skip
     while True:
-        kind = chance.choice(list(kinds))
+        kind = chance.choice(only or list(kinds))
         yield kind, kinds[kind]()
 
 
@@ -189,7 +192,7 @@ def _listen(server: Server, seen: Seen, ends: float) -> None:
             seen.answers["events"] += 1
 
 
-def _load(settings: Settings, seen: Seen, ends: float) -> None:
+def _load(settings: Settings, seen: Seen, ends: float, load_s: float) -> None:
     """A day whose file says something else each time; the warehouse is put in order at times."""
     reloading = Reloading(settings)
     while time.monotonic() < ends:
@@ -199,7 +202,7 @@ def _load(settings: Settings, seen: Seen, ends: float) -> None:
         except Exception as error:
             seen.fail(f"load: {error!r}")
         seen.loads = reloading.loads
-        while time.monotonic() < min(ends, begun + _LOAD_S):
+        while time.monotonic() < min(ends, begun + load_s):
             time.sleep(0.5)
 
 

@@ -9,14 +9,10 @@ So a ratio says what all the rest costs.
 """
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,13 +23,13 @@ from kafka import TopicPartition  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.programs import running, sensing
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.kafka.client import consumer, producer
 from gmn_pipeline.kafka.framing import single_object_framing, unframe
 from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import default_libs_dir
 from gmn_pipeline.kafka.topics import ensure_topics, topic_state
-from gmn_pipeline.orchestration.home import prepare_dagster_home
 from gmn_pipeline.publications.trajectories import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.topics import trajectories_topic
@@ -227,37 +223,15 @@ def new_messages(messages: Sequence[Message], mark: str) -> list[Message]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     return {
-        **os.environ,
-        "GMN_DATA_DIR": str(settings.data_dir),
         "GMN_KAFKA_TOPIC": settings.kafka_topic,
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers or "",
-        "DAGSTER_HOME": str(prepare_dagster_home(settings)),
     }
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
-
-
-@contextmanager
-def _running(command: list[str], settings: Settings) -> Iterator[None]:
-    """A program beside this one, ended with the block."""
-    log = settings.data_dir / f"{Path(command[0]).name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - no shell
-            command, env=_environment(settings), stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 def service_latency(settings: Settings, messages: Sequence[Message]) -> dict[str, float]:
     """`gmn stream` as a process of its own; the first message waits until it is ready."""
     _tell(f"{len(messages):,} single messages with gmn stream")
-    with _running([_program("gmn"), "stream"], settings):
+    with running(settings, "gmn", "stream", more=_environment(settings)):
         latencies(settings, messages[:1], None, _SERVICE_LIMIT_S)
         return of_latencies(latencies(settings, messages[1:], None, _SERVICE_LIMIT_S))
 
@@ -267,12 +241,7 @@ def sensor_latency(
 ) -> dict[str, float]:
     """Dagster's daemon with the sensor on, and messages spread over some of its ticks."""
     _tell(f"{len(messages):,} single messages over {minutes:g} minutes with the sensor")
-    module = ["-m", "gmn_pipeline.definitions"]
-    subprocess.run(  # noqa: S603 - no shell
-        [_program("dagster"), "sensor", "start", "stream_sensor", *module],
-        env=_environment(settings), check=True, capture_output=True,
-    )  # fmt: skip
-    with _running([_program("dagster-daemon"), "run", *module], settings):
+    with sensing(settings, ["stream_sensor"], _environment(settings)):
         latencies(settings, messages[:1], None, _SENSOR_LIMIT_S)
         pause_s = minutes * 60 / len(messages)
         return of_latencies(latencies(settings, messages[1:], pause_s, _SENSOR_LIMIT_S))

@@ -12,9 +12,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.objects_bench import fill, get_all, put_all, timed
+from benchmarks.programs import running, sensing
 from gmn_pipeline.database.object_search import Search
 from gmn_pipeline.flows.object_processing import ObjectProcessing
 from gmn_pipeline.flows.object_puts import Given, put_files
@@ -116,43 +117,45 @@ def _bare_get(store: obstore.store.ObjectStore, to: Path) -> None:
 
 
 def _until_rows(folder: Path, number: int) -> Iterator[tuple[str, str]]:
-    """One after the other: from the beginning of a put until its rows can be asked, by what 'gmn
-    objects process --follow' does."""
-    settings = load_settings(data_dir=folder / "data")
+    """One after the other: from the beginning of a put until its rows can be asked."""
+    for by, way in (("gmn objects process --follow", _following), ("Dagster's sensor", _sensing)):
+        settings = load_settings(data_dir=folder / by.split()[-1] / "data")
+        _made(settings)
+        with way(settings):
+            ordered = sorted(_seconds_until_rows(settings, number)[1:])  # the first makes the lake
+        p50, p95 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)]
+        yield f"from a put to its row in the lake by {by}", f"p50 {p50:.2f} s, p95 {p95:.2f} s"
+
+
+def _following(settings: Settings) -> AbstractContextManager[None]:
+    return running(settings, "gmn", "objects", "process", "--follow")
+
+
+def _sensing(settings: Settings) -> AbstractContextManager[None]:
+    return sensing(settings, ["objects_sensor"])
+
+
+def _seconds_until_rows(settings: Settings, number: int) -> list[float]:
     lake, processing = _made(settings), ObjectProcessing(settings, _BY)
-    stopped = threading.Event()
-
-    def follow() -> None:
-        with processing.working() as workshop:
-            processing.follow(workshop, stopped, lambda _: None)
-
-    worker = threading.Thread(target=follow)
-    worker.start()
     taken = []
-    try:
-        for one in range(number):
-            path = folder / "in" / f"notes{one}.md"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(f"# Night {one}\n\nclouds\n")
-            began = time.perf_counter()
-            source = FolderFiles(path.parent)
-            found = source.look(path.name)
-            assert found is not None
-            put_files(lake, "bench", "files", [Given(source, found, path.name)], _BY)
-            (stored,) = lake.search.find(Search(text=path.name), 1)
-            while not _is_read(processing, stored.object_id):
-                assert time.perf_counter() - began < _WITHIN_S
-                time.sleep(0.02)
-            taken.append(time.perf_counter() - began)
-    finally:
-        stopped.set()
-        worker.join()
+    for one in range(number + 1):
+        path = settings.data_dir / "in" / f"notes{one}.md"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"# Night {one}\n\nclouds\n")
+        began = time.perf_counter()
+        source = FolderFiles(path.parent)
+        found = source.look(path.name)
+        assert found is not None
+        put_files(lake, "bench", "files", [Given(source, found, path.name)], _BY)
+        (stored,) = lake.search.find(Search(text=path.name), 1)
+        while not _is_read(processing, stored.object_id):
+            assert time.perf_counter() - began < _WITHIN_S
+            time.sleep(0.02)
+        taken.append(time.perf_counter() - began)
     with processing.lake.open(read_only=True) as connection:
         row = connection.execute("SELECT count(*) FROM documents").fetchone()
-        assert row == (number,), row
-    ordered = sorted(taken[1:] or taken)  # the first makes the lake
-    p50, p95 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)]
-    yield "from a put to its row in the lake", f"p50 {p50:.2f} s, p95 {p95:.2f} s"
+        assert row == (number + 1,), row
+    return taken
 
 
 def _is_read(processing: ObjectProcessing, object_id: int) -> bool:

@@ -45,7 +45,6 @@ from gmn_pipeline.warehouse.lakes import READINGS, Lake
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 """Values of `?` or `$1` in order, or of `$name` by name."""
 
-_BATCH_ROWS = 10_000
 # A sum of so many terms, or queries so deep in one another; the process's stack holds more.
 _DEPTH = 250
 _MOST_JUDGED = 1_000
@@ -278,7 +277,9 @@ class _Query:
 
     def begin(self, statement: duckdb.Statement, parameters: Parameters) -> pa.RecordBatchReader:
         values = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        self._run = lambda: self.cursor.execute(statement, values).to_arrow_reader(_BATCH_ROWS)
+        self._run = lambda: self.cursor.execute(statement, values).to_arrow_reader(
+            self._limits.batch_rows
+        )
         return self._in_time(self._run)
 
     def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

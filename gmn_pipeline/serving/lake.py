@@ -28,7 +28,7 @@ from gmn_pipeline.errors import (
     WarehouseBusy,
 )
 from gmn_pipeline.queries.answer import Answer, Cancellation
-from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.limits import FEW_ROWS, Limits
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot, States, states_of
 from gmn_pipeline.serving.problems import Problem, unavailable
@@ -79,7 +79,7 @@ class Lake:
         self._kept = serving.serve_states
         self.limits = Limits(
             serving.serve_query_timeout_s, serving.serve_query_memory_mb, disk_mb=0,
-            rows=_ALL_ROWS, threads=serving.serve_threads,
+            rows=_ALL_ROWS, threads=serving.serve_threads, batch_rows=FEW_ROWS,
         )  # fmt: skip
         self._opened: AbstractContextManager[States] | None = None
         self._states: States | None = None

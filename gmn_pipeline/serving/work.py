@@ -24,7 +24,7 @@ from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
 from gmn_pipeline.queries.frames import Visible
-from gmn_pipeline.queries.limits import Limits
+from gmn_pipeline.queries.limits import MANY_ROWS, Limits
 from gmn_pipeline.queries.pool import QueryPool
 from gmn_pipeline.queries.session import Parameters
 from gmn_pipeline.queries.states import Snapshot
@@ -233,7 +233,8 @@ class Work:
         Raises Problem for what goes wrong before the first piece; later it breaks the transfer.
         """
         lake = self._lakes[snapshot.lake]
-        limits = replace(lake.limits, seconds=self.settings.serve_export_timeout_s)
+        seconds = self.settings.serve_export_timeout_s
+        limits = replace(lake.limits, seconds=seconds, batch_rows=MANY_ROWS)
         cancellation = Cancellation()
 
         def begin(_: Cancellation) -> Pieces:

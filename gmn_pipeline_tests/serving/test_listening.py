@@ -1,11 +1,13 @@
 """What one listener is told, pulled one by one: what else happens meanwhile is up to the test."""
 
 import asyncio
+import ctypes
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import anyio.to_thread
 import pyarrow as pa
@@ -16,6 +18,7 @@ from gmn_pipeline.errors import SnapshotGone
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.queries.held_rows import Asked, HeldRows
 from gmn_pipeline.serving.events import positions
+from gmn_pipeline.serving.events.batches import Batch, choose, fetch_batch
 from gmn_pipeline.serving.events.hub import Hub
 from gmn_pipeline.serving.events.listening import Bulk, Changes, Gone, Still, Told, listen
 from gmn_pipeline.serving.events.positions import Position
@@ -23,6 +26,7 @@ from gmn_pipeline.serving.problems import Problem
 from gmn_pipeline.serving.tables.difference import changes_sql
 from gmn_pipeline.serving.work import Work
 from gmn_pipeline.settings import Settings
+from gmn_pipeline_tests.support.absent import not_run
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import maintain
 
@@ -115,6 +119,46 @@ def test_a_state_that_a_query_compares_with_may_expire_as_it_is_asked(bench: Ben
         assert work.lake.fetch(now, changes_sql(now.id)).num_rows == 0  # nothing was closed
     finally:
         work.stop()
+
+
+class _Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+        "fordblks", "keepcost")]  # fmt: skip
+
+
+def in_use_bytes() -> int:
+    """Memory that glibc has given out (malloc.h)."""
+    system = ctypes.CDLL(None)
+    if not hasattr(system, "mallinfo2"):
+        not_run("this C library does not tell how much memory is in use")
+    system.mallinfo2.restype = _Mallinfo
+    told = system.mallinfo2()
+    return int(told.uordblks + told.hblkhd)
+
+
+def test_a_batch_that_is_kept_takes_about_as_much_as_it_says(bench: Bench) -> None:
+    load(bench, 0)
+    load(bench, 1)
+    work = Work(bench.settings)
+    work.start()
+    try:
+        now = work.lake.snapshot()
+
+        def made(_: int) -> Batch:
+            batch = fetch_batch(partial(work.lake.fetch, now), now.id - 1, now, 100)
+            choose(batch, partial(work.lake.fetch, now), held, [Asked("vgeo_km_s > 1", ())])
+            return batch
+
+        held = HeldRows()
+        made(0)  # what is there once and for all
+        before = in_use_bytes()
+        batches = list(map(made, range(20)))
+        taken = in_use_bytes() - before
+    finally:
+        work.stop()
+    assert {len(batch.lines) for batch in batches} == {1}
+    assert taken < 3 * sum(batch.size_bytes for batch in batches) + (4 << 20)
 
 
 async def said(listener: AsyncIterator[Told]) -> Told:

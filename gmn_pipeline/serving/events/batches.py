@@ -39,8 +39,8 @@ _HEAD = (
 )
 _LINE = line_sql((*_HEAD, *TRAJECTORIES.fields), "objects")
 _COLUMNS = ", ".join(TRAJECTORIES.columns)
-_BYTES_BESIDE = 4
-"""What a batch takes, in lengths of its lines: these, two encodings, and rows for filters."""
+_BYTES_BESIDE = 3
+"""What a batch takes, in lengths of its lines: these and two encodings."""
 
 
 def filter_of(conditions: Sequence[Condition]) -> Filter | None:
@@ -63,16 +63,19 @@ class Batch:
     after: int
     lines: list[str]
     is_bulk: bool
-    rows: pa.Table
-    """As they are now, with columns of the change before."""
-    former: pa.Table | None = None
+    rows: pa.Buffer
+    """As they are now, with columns of the change before, as an Arrow stream: a table of few rows
+    and 90 columns stands in a hundred times the room."""
+    former: pa.Buffer | None = None
     chosen: dict[Filter, "array[int]"] = field(default_factory=dict)
     encoded: dict[str, list[bytes]] = field(default_factory=dict)
     choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def size_bytes(self) -> int:
-        return sum(map(len, self.lines)) * _BYTES_BESIDE
+        rows = [some for some in (self.rows, self.former) if some is not None]
+        lines_bytes = sum(map(len, self.lines)) * _BYTES_BESIDE
+        return lines_bytes + sum(int(some.size) for some in rows)
 
     def events(self, encoding: str, encode: Encode) -> list[bytes]:
         """Every change in an encoding."""
@@ -91,9 +94,20 @@ def fetch_batch(fetch: Fetch, before: int, after: Snapshot, most: int) -> Batch:
     SELECT *, {_LINE} AS line FROM all_changes ORDER BY changed_at_utc, {_KEY} LIMIT {most + 1:d}"""
     table = fetch(sql, ())
     if table.num_rows > most:
-        return Batch(before, after.id, [], True, table.slice(0, 0))
+        return Batch(before, after.id, [], True, _packed(table.slice(0, 0)))
     lines = table.column("line").to_pylist()
-    return Batch(before, after.id, lines, False, table.drop_columns(["line"]))
+    return Batch(before, after.id, lines, False, _packed(table.drop_columns(["line"])))
+
+
+def _packed(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
+
+
+def _unpacked(packed: pa.Buffer) -> pa.Table:
+    return pa.ipc.open_stream(packed).read_all()
 
 
 def choose(batch: Batch, fetch: Fetch, held: HeldRows, filters: Sequence[Filter]) -> None:
@@ -101,28 +115,30 @@ def choose(batch: Batch, fetch: Fetch, held: HeldRows, filters: Sequence[Filter]
     if not batch.lines:
         batch.chosen |= {one: array("I") for one in filters}
         return
+    now = _unpacked(batch.rows)
     if batch.former is None:
-        batch.former = _former(batch, fetch)
+        batch.former = _packed(_former(batch, now, fetch))
+    former = _unpacked(batch.former)
     numbers = list(range(len(batch.lines)))
     # A trajectory that was withdrawn is nothing now: a filter on what is missing would match.
-    there = [n for n, change in zip(numbers, _texts(batch.rows, "change"), strict=True)
+    there = [n for n, change in zip(numbers, _texts(now, "change"), strict=True)
              if change != "withdrawn"]  # fmt: skip
-    names = dict(zip(_texts(batch.rows, _KEY), numbers, strict=True))
+    names = dict(zip(_texts(now, _KEY), numbers, strict=True))
     rows = pa.concat_tables([
-        batch.rows.select(TRAJECTORIES.columns).take(pa.array(there, pa.int64())),
-        batch.former.select(TRAJECTORIES.columns),
+        now.select(TRAJECTORIES.columns).take(pa.array(there, pa.int64())),
+        former.select(TRAJECTORIES.columns),
     ])  # fmt: skip
-    of_rows = [*there, *(names[name] for name in _texts(batch.former, _KEY))]
+    of_rows = [*there, *(names[name] for name in _texts(former, _KEY))]
     batch.chosen |= zip(filters, held.matching(rows, of_rows, filters), strict=True)
 
 
-def _former(batch: Batch, fetch: Fetch) -> pa.Table:
+def _former(batch: Batch, now: pa.Table, fetch: Fetch) -> pa.Table:
     """The trajectories as they were before."""
     sql = (
         f"SELECT {_COLUMNS} FROM trajectories AT (VERSION => {batch.before:d}) "
         f"WHERE {_KEY} IN (SELECT unnest(?))"
     )
-    return fetch(sql, [_texts(batch.rows, _KEY)])
+    return fetch(sql, [_texts(now, _KEY)])
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:

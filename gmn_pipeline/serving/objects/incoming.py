@@ -15,6 +15,7 @@ from starlette.requests import Request
 from gmn_pipeline.database.objects import ObjectCatalogue
 from gmn_pipeline.landing.objects import check_metadata
 from gmn_pipeline.schemas.objects import Description, ObjectName
+from gmn_pipeline.serving.objects.alongside import Alongside
 from gmn_pipeline.serving.objects.service import ObjectService
 from gmn_pipeline.serving.objects.told import description_of
 from gmn_pipeline.serving.objects.visits import Visit, json_object
@@ -36,8 +37,9 @@ async def pour_body(
 ) -> int:
     """Let the body go to `write` (in a thread) in larger pieces; how many bytes it was.
 
-    What came before a body broke off is written too. Raises Problem: 408 if no more comes, 413 if
-    there is more than that, 507 if the disk is nearly full.
+    One piece is written while the next one comes. What came before a body broke off is written
+    too. Raises Problem: 408 if no more comes, 413 if there is more than that, 507 if the disk is
+    nearly full.
     """
     said = request.headers.get("content-length", "")
     length = int(said) if said.isascii() and said.isdigit() else 0
@@ -46,12 +48,12 @@ async def pour_body(
     await service.run(lambda: service.check_space(length))
     gathered, taken, checked_at = bytearray(), 0, 0
     pieces = request.stream().__aiter__()
+    writing = Alongside[object](service)
 
     async def flush() -> None:
-        if gathered:
-            piece = bytes(gathered)
-            gathered.clear()
-            await service.run(lambda: write(piece))
+        piece = bytes(gathered)
+        gathered.clear()
+        await writing.begin(lambda: write(piece))
 
     try:
         while True:
@@ -73,7 +75,9 @@ async def pour_body(
         raise Problem(408, "too-slow", "No more of the request came for too long.") from None
     finally:
         with anyio.CancelScope(shield=True):
-            await flush()
+            if gathered:
+                await flush()
+            await writing.end()
     return taken
 
 

@@ -25,6 +25,7 @@ from gmn_pipeline.errors import GmnError
 from gmn_pipeline.schemas.objects import ObjectName, StoredObject
 from gmn_pipeline.serving.conditional import has_already
 from gmn_pipeline.serving.downloads import Span, span_of
+from gmn_pipeline.serving.objects.alongside import Alongside
 from gmn_pipeline.serving.objects.service import ObjectService
 from gmn_pipeline.serving.objects.visits import Visit, etag_of
 from gmn_pipeline.serving.problems import Problem, response_of, unavailable
@@ -62,8 +63,9 @@ class Bytes(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         pieces = self._pieces()
+        read_ahead = Alongside[bytes | None](self._service)
         try:
-            first = await self._next(pieces)
+            first = await self._service.run(lambda: next(pieces, None))
         except (GmnError, OSError) as error:
             _log.warning("An object cannot be sent: %s", error)
             problem = unavailable("Its bytes cannot be read here.")
@@ -74,29 +76,39 @@ class Bytes(Response):
             is_whole = False
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_if_gone, receive, tasks.cancel_scope)
-                is_whole = await self._send(send, pieces, first)
+                is_whole = await self._send(send, pieces, first, read_ahead)
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
+                with contextlib.suppress(GmnError, OSError):
+                    await read_ahead.end()
                 await self._service.run(lambda: _close(pieces))
         if is_whole:  # else the connection is closed, since bytes are missing
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send(self, send: Send, pieces: Iterator[bytes], piece: bytes | None) -> bool:
-        """Whether it came to its end."""
+    async def _send(
+        self, send: Send, pieces: Iterator[bytes], piece: bytes | None,
+        read_ahead: Alongside[bytes | None],
+    ) -> bool:  # fmt: skip
+        """Whether it came to its end. A piece goes when the next one is there; the one after that
+        is read meanwhile."""
+
+        def following() -> bytes | None:
+            return next(pieces, None)
+
         try:
+            await read_ahead.begin(following)
             while piece is not None:
-                following = await self._next(pieces)
+                after = await read_ahead.end()
+                if after is not None:
+                    await read_ahead.begin(following)
                 with anyio.fail_after(_TAKEN_WITHIN_S):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
-                piece = following
+                piece = after
         except (GmnError, TimeoutError, OSError) as error:
             _log.warning("An object was not sent to its end: %s", error)
             return False
         return True
-
-    async def _next(self, pieces: Iterator[bytes]) -> bytes | None:
-        return await self._service.run(lambda: next(pieces, None))
 
 
 async def _cancel_if_gone(receive: Receive, scope: anyio.CancelScope) -> None:
