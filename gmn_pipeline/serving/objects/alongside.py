@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from gmn_pipeline.serving.objects.service import ObjectService
 
@@ -36,4 +37,5 @@ class Alongside(Generic[T]):
             return None
         with anyio.CancelScope(shield=True):
             await asyncio.wait({task})
+        await anyio.lowlevel.checkpoint_if_cancelled()
         return task.result()
