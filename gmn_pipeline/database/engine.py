@@ -4,17 +4,28 @@ What belongs here: connections, transactions, who brings the tables up to date a
 not: tables (`tables.py`) and what is asked of them (`ledger.py`).
 
 Each transaction has a connection of its own, so that threads and processes can share a database,
-and a forked process finds none open.
+and a forked process finds none open; unless a server holds the database open (`hold_open`).
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func, select, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NullPool,
+    QueuePool,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.exc import DisconnectionError, OperationalError, ProgrammingError
 
 from gmn_pipeline.addresses import described
 from gmn_pipeline.database import migrations
@@ -34,6 +45,8 @@ from gmn_pipeline.storage.problems import explaining
 _BUSY_TIMEOUT_S = 60.0
 _MIGRATION_LOCK = 0x676D6E64  # any number that nobody else locks in this database
 _ROWS_AT_ONCE = 10_000
+_HELD_CONNECTIONS = 4
+_TO_WRITE = "BEGIN IMMEDIATE"
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
@@ -45,6 +58,12 @@ class Database(Protocol):
 
     def reading(self) -> AbstractContextManager[Connection | None]:
         """A transaction that only reads; None if there is no database yet."""
+
+    def hold_open(self) -> None:
+        """From now on, since it is asked again and again. For a process that does not fork."""
+
+    def let_go(self) -> None:
+        """Not any more."""
 
 
 def open_database(settings: DatabaseSettings) -> Database:
@@ -65,8 +84,33 @@ class SqliteDatabase:
         self._data_dir = data_dir
         self._path = data_dir / "ledger.sqlite"  # as it is called since it held nothing else
         self._is_current = False
-        self._writer = _sqlite_engine(lambda: _connected(self._path), "BEGIN IMMEDIATE")
-        self._reader = _sqlite_engine(lambda: _connected(self._path), "BEGIN")
+        self._reader, self._writer = self._engines(poolclass=NullPool)
+
+    def hold_open(self) -> None:
+        """See Database. When the last connection is closed SQLite writes its log back, forces that
+        onto the disk and removes it: with opening the next one, most of a small transaction."""
+        self._reader, self._writer = self._engines(
+            poolclass=QueuePool, pool_size=_HELD_CONNECTIONS, max_overflow=-1
+        )
+
+    def let_go(self) -> None:
+        """See Database."""
+        held = self._reader
+        self._reader, self._writer = self._engines(poolclass=NullPool)
+        held.dispose()
+
+    def _engines(self, **pool: Any) -> tuple[Engine, Engine]:
+        """With the same connections: for who only reads, and for who writes, who waits for their
+        turn when they begin and not at their first change."""
+        engine = _sqlite_engine(partial(_connected, self._path), **pool)
+        event.listen(engine, "checkout", self._check_file)
+        return engine, engine.execution_options(begin=_TO_WRITE)
+
+    def _check_file(self, connection: sqlite3.Connection, *_: object) -> None:
+        """A connection that is held may be to a file that another one has taken the place of."""
+        assert isinstance(connection, _Connection)
+        if connection.file != _identity(self._path):
+            raise DisconnectionError("another file is there by now")  # connects anew
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -92,7 +136,7 @@ class SqliteDatabase:
 
     @contextmanager
     def _reading_only(self) -> Iterator[Connection]:
-        only = _sqlite_engine(lambda: sqlite.open_to_read(self._path), "BEGIN")
+        only = _sqlite_engine(lambda: sqlite.open_to_read(self._path), poolclass=NullPool)
         with only.begin() as connection:
             if migrations.is_current(connection):
                 yield connection
@@ -100,7 +144,7 @@ class SqliteDatabase:
         with working_folder(place_for_temporary_files(self._data_dir / "tmp")) as folder:
             copy = folder / self._path.name
             sqlite.copy(self._path, copy)
-            engine = _sqlite_engine(lambda: _connected(copy), "BEGIN IMMEDIATE")
+            engine = _sqlite_engine(lambda: _connected(copy), poolclass=NullPool)
             with engine.begin() as connection:
                 migrations.upgrade(connection)
                 yield connection
@@ -118,22 +162,42 @@ class SqliteDatabase:
                     new = unfinished / self._path.name
                     # Without a log beside it, which would be left behind when it gets its name: on
                     # a full disk SQLite commits into that, and says nothing of what stays there.
-                    engine = _sqlite_engine(lambda: sqlite3.connect(new), "BEGIN")
+                    engine = _sqlite_engine(lambda: sqlite3.connect(new), poolclass=NullPool)
                     with engine.begin() as connection:
                         migrations.upgrade(connection)
                     new.replace(self._path)
         self._is_current = True
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it is to."""
+
+    file: tuple[int, int] | None = None
+
+
+def _connected(path: Path) -> _Connection:
+    file = _identity(path)  # before: if it is another one by now, that is noticed next time
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, factory=_Connection
+    )
+    connection.file = file
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA journal_mode = WAL")
     return connection
 
 
-def _sqlite_engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
-    """An engine whose transactions are SQLite's, with changes of tables in them.
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _sqlite_engine(connect: Callable[[], sqlite3.Connection], **pool: Any) -> Engine:
+    """An engine whose transactions are SQLite's, with changes of tables in them; the option
+    `begin` says how they begin.
 
     The driver by itself begins none before it is too late for a lock, and none for tables.
     """
@@ -143,8 +207,11 @@ def _sqlite_engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Eng
         connection.isolation_level = None
         return connection
 
-    engine = create_engine("sqlite://", creator=connected, poolclass=NullPool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    engine = create_engine("sqlite://", creator=connected, **pool)
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -157,9 +224,22 @@ class PostgresDatabase:
         self._before = before
         self._is_current = False
 
-        self._engine = create_engine(
-            "postgresql+psycopg://", creator=lambda: connect(url, password), poolclass=NullPool
-        )
+        def engine(**pool: Any) -> Engine:
+            connected = partial(connect, url, password)
+            return create_engine("postgresql+psycopg://", creator=connected, **pool)
+
+        self._each = engine(poolclass=NullPool)
+        self._held = engine(pool_size=_HELD_CONNECTIONS, max_overflow=-1, pool_pre_ping=True)
+        self._engine = self._each
+
+    def hold_open(self) -> None:
+        """See Database. A connection is asked whether it is still there before it is used."""
+        self._engine = self._held
+
+    def let_go(self) -> None:
+        """See Database."""
+        self._engine = self._each
+        self._held.dispose()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

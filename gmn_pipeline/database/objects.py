@@ -14,16 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Insert,
-    and_,
-    exists,
-    func,
-    not_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Insert, and_, exists, func, not_, select, update
 
 from gmn_pipeline.clock import utc_now
 from gmn_pipeline.database.engine import Database
@@ -138,10 +129,16 @@ class ObjectCatalogue:
 
         Raises ObjectMissing if there is no such container.
         """
-        containers = self.containers(project)
-        if container not in containers:
+        query = select(CONTAINERS.c.metadata_schema).where(
+            CONTAINERS.c.project == project, CONTAINERS.c.container == container
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query).first() if connection else None
+        if found is None:
+            self.containers(project)  # or there is no such project
             raise no_container(project, container)
-        return containers[container]
+        schema: Json = found.metadata_schema
+        return schema
 
     # bytes
 

@@ -117,6 +117,7 @@ class Work:
         self._keeper.stop()
         self.lake.stop()
         self.readings.stop()
+        self.objects.close()
         self._memory.stop()
 
     async def snapshot(self, number: int | None, of: str = WAREHOUSE.name) -> Snapshot:

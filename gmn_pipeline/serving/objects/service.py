@@ -35,6 +35,7 @@ class ObjectService:
     def __init__(self, settings: ObjectServingSettings, *, is_on_loopback: bool) -> None:
         self.settings = settings
         self.lake = opened_objects(settings)
+        self.lake.database.hold_open()
         self.accounts = AccountStore(self.lake.database)
         self.sign_in = Signing(settings, self.lake.database) if settings.sign_in_issuer else None
         self.rights = Rights(settings, self.accounts, self.sign_in, is_on_loopback=is_on_loopback)
@@ -45,6 +46,10 @@ class ObjectService:
         self.shares = ShareStore(self.lake.database)
         self.crawler = Crawler(settings)
         self._threads = anyio.CapacityLimiter(_THREADS)
+
+    def close(self) -> None:
+        """When nothing is asked any more."""
+        self.lake.database.let_go()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that takes a disk or a database, in a thread."""
