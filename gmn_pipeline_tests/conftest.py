@@ -23,23 +23,22 @@ from gmn_pipeline_tests.support.sample import DAILY, Bench, client_folder, sampl
 SLOW_FILES = frozenset(
     """
     accounts alerts_feed annotations answer_formats backends broker_outage by_key canned
-    canned_of_objects canned_parameters cli client connect cookbook counted_ahead crawls_http
-    cubes cubes_kept dagster dashboards dashboards_linked dashboards_page dashboards_private
+    canned_of_objects canned_parameters cli client connect cookbook counted_ahead crawls_http cubes
+    cubes_kept dagster dashboards dashboards_linked dashboards_page dashboards_private
     dashboards_shared data_folder database days_as_they_come deploy detector dev distribution
-    downloads event_log events events_many events_websocket explore exports facets feeds
-    first_loads following held_files http iceberg identifiers_made_here lake_pages lake_renewed
-    lakes latest_held listening live local_broker maintenance media mirrors model model_cases
+    downloads event_log events events_many events_websocket explore exports facets feeds first_loads
+    following held_files held_open http iceberg identifiers_made_here lake_pages lake_renewed lakes
+    latest_held listening live local_broker maintenance media mirrors model model_cases
     model_message_cases notebooks object_arrivals object_commands object_crawl object_keys
     object_processing object_processing_assets object_roads object_search objects objects_assets
     objects_http objects_page objects_rights objects_shared objects_sql objects_uploads
     pages_for_clients portal portal_for_everyone portal_tables postgres_catalog processors
     publications queries queries_refused questions reader readings readings_assets readings_lake
-    refusals registry reloading replaced_readings rest_api rights_matrix row_pages s3
-    s3_versions saved_dashboards secure_broker serving_survival shower_refresh sign_in
-    sign_in_away slow_clients snapshot sql state_names states station_database station_listener
-    station_mqtt station_readings stations_any_order stream_service stream_states stream_waits
-    streams summary_text survival tables tap tap_clients tap_jobs topics undisputed
-    unpublished_sensor verify waiting warehouse
+    refusals registry reloading replaced_readings rest_api rights_matrix row_pages s3 s3_versions
+    saved_dashboards secure_broker serving_survival shower_refresh sign_in sign_in_away slow_clients
+    snapshot sql state_names states station_database station_listener station_mqtt station_readings
+    stations_any_order stream_service stream_states stream_waits streams summary_text survival
+    tables tap tap_clients tap_jobs topics undisputed unpublished_sensor verify waiting warehouse
     """.split()  # noqa: SIM905 - names are many, and branches add theirs
 )
 """What `make test-fast` leaves out: what starts servers and processes, or loads day after day."""
