@@ -21,6 +21,8 @@ from typing import IO
 from uuid import uuid4
 
 _POLL_S = 0.05
+_LOOK_S = 0.2
+"""For longer than `is_locked` has a lock that it looks at."""
 _UNLOCKED_LEFTOVERS_AFTER_S = 86_400.0
 """What lies in a place for unfinished files without a lock is no file of this version's."""
 
@@ -41,7 +43,7 @@ def exclusive(path: Path, timeout_s: float | None = None) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def alone(path: Path, otherwise: Exception, timeout_s: float = 0) -> Iterator[IO[str]]:
+def alone(path: Path, otherwise: Exception, timeout_s: float = _LOOK_S) -> Iterator[IO[str]]:
     """Hold the lock file at `path` as the only process that does, come what may of it.
 
     Raises `otherwise` if another one has it for so long; what the block raises is its own.

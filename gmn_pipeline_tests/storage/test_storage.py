@@ -1,5 +1,6 @@
 """Files that processes share: locks, unfinished files, and reading where nothing can be written."""
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -100,6 +101,18 @@ def test_a_lock_is_waited_for_and_goes_with_its_process(tmp_path: Path) -> None:
     process.communicate()
     with exclusive(lock, timeout_s=0.1):
         pass
+
+
+def test_who_looks_whether_a_lock_is_held_keeps_nobody_from_taking_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "some.lock"
+    lock.touch()
+    with lock.open() as look:
+        assert files.try_lock(look, fcntl.LOCK_SH)  # as `is_locked` does
+        monkeypatch.setattr(time, "sleep", lambda _: look.close())
+        with files.alone(lock, RuntimeError("somebody has it")):
+            assert files.is_locked(lock)
 
 
 def test_a_file_is_written_whole_or_stays_as_it_was(
