@@ -15,5 +15,6 @@ export default defineConfig({
     modulePreload: false,
     chunkSizeWarningLimit: 900,
   },
-  test: { include: ["src/**/*.test.ts"] },
+  // Modules of the logic hold nothing, so files of tests can share a worker.
+  test: { include: ["src/**/*.test.ts"], isolate: false },
 });

@@ -93,6 +93,7 @@ def test_a_file_is_put_with_what_is_said_of_it_looked_at_and_taken_back(
     page.get_by_role("searchbox").fill("FITS")
     page.keyboard.press("Enter")
     row(page, "night/ff.fits")
+    expect(page.get_by_text("What was found: 1 object, ")).to_be_visible()
 
 
 def test_what_is_said_is_changed_by_a_form_and_a_folder_is_shared(

@@ -1,6 +1,7 @@
 /** Asking for objects: their public addresses, with the token of this tab if there is one. */
 
 import { Problem } from "../api";
+import { number } from "../format";
 import { authorization, token } from "../token";
 
 export interface StoredObject {
@@ -49,6 +50,17 @@ export interface Listing {
   folders: { name: string; objects: number }[];
   objects: StoredObject[];
   next_url: string | null;
+  /** Of a search, on its first page: how many there are in all, or that they are more than so many. */
+  object_count?: number;
+  size_bytes?: number | null;
+  is_count_exact?: boolean;
+}
+
+/** How much a search has found in all. */
+export function totalOf({ object_count: count, size_bytes: bytes, is_count_exact: isExact }: Listing): string {
+  if (count === undefined) return "";
+  if (!isExact) return `more than ${number(count)} objects`;
+  return `${number(count)} ${count === 1 ? "object" : "objects"}${bytes ? `, ${size(bytes)}` : ""}`;
 }
 
 /** An object's address, and those beside it (`_about`, `_versions` ...). */
