@@ -1,4 +1,9 @@
-"""Dagster's jobs: which assets one run makes together."""
+"""Dagster's jobs: which assets one run makes together.
+
+A job that somebody waits for, and that has one step, does it in the process of its run: a process
+of its own for the step would import everything once more, which takes as long as most of these
+runs. Dagster notices that a process of a run ended just as it does for one of a step.
+"""
 
 import dagster as dg
 
@@ -27,16 +32,19 @@ streams_job = dg.define_asset_job(
     "streams",
     selection=dg.AssetSelection.assets(keys.STREAMS_TRAJECTORIES),
     description="Takes what is new on the topic into the warehouse.",
+    executor_def=dg.in_process_executor,
 )
 station_readings_job = dg.define_asset_job(
     "station_readings",
     selection=dg.AssetSelection.assets(keys.STREAMS_STATION_READINGS),
     description="Takes what is new on the topic of readings into their lake.",
+    executor_def=dg.in_process_executor,
 )
 objects_topic_job = dg.define_asset_job(
     "objects_topic",
     selection=dg.AssetSelection.assets(keys.STREAMS_OBJECTS),
     description="Puts what is new on the topic of objects.",
+    executor_def=dg.in_process_executor,
 )
 station_reading_days_job = dg.define_asset_job(
     "station_reading_days",
@@ -72,6 +80,7 @@ object_processing_job = dg.define_asset_job(
     "object_processing",
     selection=dg.AssetSelection.assets(keys.PROCESSING_OBJECTS),
     description="Reads the next batch of objects that wait.",
+    executor_def=dg.in_process_executor,
 )
 _BYTES_ARE_RIGHT = dg.AssetSelection.checks(
     dg.AssetCheckKey(keys.OBJECTS_CATALOGUE, keys.BYTES_ARE_RIGHT)

@@ -42,12 +42,12 @@ def run_job(
 ) -> LocalRun:
     """Run a job to its end. Errors of steps are in what is returned."""
     job = defs.resolve_job_def(job_name)
+    config: dict[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if job.executor_def is not dg.in_process_executor:
+        config["execution"] = {"config": {"in_process": {}}}
     run = instance.create_run_for_job(
         job,
-        run_config={
-            "execution": {"config": {"in_process": {}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
+        run_config=config,
         tags={**job.run_tags, **(tags or {})},
         remote_job_origin=_origin(job_name),
     )
