@@ -96,8 +96,8 @@ def endure(
         server = opened.enter_context(serving(settings, serve_requests_per_minute=10**9))
         first, seen, ends = server.snapshot, Seen(), time.monotonic() + minutes * 60
         work: list[Callable[[], None]] = [
-            lambda: _ask(server, _requests(settings, random.Random(1), only), seen, ends, rate / 2),
-            lambda: _ask(server, _requests(settings, random.Random(2), only), seen, ends, rate / 2),
+            lambda: _ask(server, settings, only, seen, ends, rate / 2, 1),
+            lambda: _ask(server, settings, only, seen, ends, rate / 2, 2),
             lambda: _listen(server, seen, ends),
             lambda: _load(settings, seen, ends, load_s),
             lambda: _look(server, seen, ends),
@@ -114,10 +114,12 @@ def endure(
 
 
 def _ask(
-    server: Server, requests: Iterator[tuple[str, str]], seen: Seen, ends: float, rate: float
-) -> None:
+    server: Server, settings: Settings, only: list[str] | None, seen: Seen, ends: float,
+    rate: float, seed: int,
+) -> None:  # fmt: skip
     """Requests of all kinds in turns of chance; one in five is asked again, as it is known."""
-    chance = random.Random(rate)
+    chance = random.Random(seed)
+    requests = _requests(settings, chance, only)
     tag = path = ""
     while time.monotonic() < ends:
         begun = time.monotonic()

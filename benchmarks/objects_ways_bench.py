@@ -118,21 +118,18 @@ def _bare_get(store: obstore.store.ObjectStore, to: Path) -> None:
 
 def _until_rows(folder: Path, number: int) -> Iterator[tuple[str, str]]:
     """One after the other: from the beginning of a put until its rows can be asked."""
-    for by, way in (("gmn objects process --follow", _following), ("Dagster's sensor", _sensing)):
-        settings = load_settings(data_dir=folder / by.split()[-1] / "data")
+    follow = ("objects", "process", "--follow")
+    ways: dict[str, Callable[[Settings], AbstractContextManager[None]]] = {
+        "gmn objects process --follow": lambda settings: running(settings, "gmn", *follow),
+        "Dagster's sensor": lambda settings: sensing(settings, ["objects_sensor"]),
+    }
+    for at, (by, way) in enumerate(ways.items()):
+        settings = load_settings(data_dir=folder / f"data{at}")
         _made(settings)
         with way(settings):
             ordered = sorted(_seconds_until_rows(settings, number)[1:])  # the first makes the lake
         p50, p95 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.95)]
         yield f"from a put to its row in the lake by {by}", f"p50 {p50:.2f} s, p95 {p95:.2f} s"
-
-
-def _following(settings: Settings) -> AbstractContextManager[None]:
-    return running(settings, "gmn", "objects", "process", "--follow")
-
-
-def _sensing(settings: Settings) -> AbstractContextManager[None]:
-    return sensing(settings, ["objects_sensor"])
 
 
 def _seconds_until_rows(settings: Settings, number: int) -> list[float]:

@@ -8,7 +8,7 @@ and a forked process finds none open; unless a server holds the database open (`
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from gmn_pipeline.settings import DatabaseSettings
 from gmn_pipeline.storage import sqlite
 from gmn_pipeline.storage.files import (
     exclusive,
+    identity,
     is_writable,
     place_for_temporary_files,
     working_folder,
@@ -45,7 +46,8 @@ from gmn_pipeline.storage.problems import explaining
 _BUSY_TIMEOUT_S = 60.0
 _MIGRATION_LOCK = 0x676D6E64  # any number that nobody else locks in this database
 _ROWS_AT_ONCE = 10_000
-_HELD_CONNECTIONS = 4
+_EACH = {"poolclass": NullPool}
+_HELD = {"poolclass": QueuePool, "pool_size": 4, "max_overflow": -1}  # no thread waits for one
 _TO_WRITE = "BEGIN IMMEDIATE"
 _INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -84,32 +86,30 @@ class SqliteDatabase:
         self._data_dir = data_dir
         self._path = data_dir / "ledger.sqlite"  # as it is called since it held nothing else
         self._is_current = False
-        self._reader, self._writer = self._engines(poolclass=NullPool)
+        self._reader, self._writer = self._engines(_EACH)
 
     def hold_open(self) -> None:
         """See Database. When the last connection is closed SQLite writes its log back, forces that
         onto the disk and removes it: with opening the next one, most of a small transaction."""
-        self._reader, self._writer = self._engines(
-            poolclass=QueuePool, pool_size=_HELD_CONNECTIONS, max_overflow=-1
-        )
+        self._reader, self._writer = self._engines(_HELD)
+        event.listen(self._reader, "checkout", self._check_file)
 
     def let_go(self) -> None:
         """See Database."""
         held = self._reader
-        self._reader, self._writer = self._engines(poolclass=NullPool)
+        self._reader, self._writer = self._engines(_EACH)
         held.dispose()
 
-    def _engines(self, **pool: Any) -> tuple[Engine, Engine]:
+    def _engines(self, pool: Mapping[str, Any]) -> tuple[Engine, Engine]:
         """With the same connections: for who only reads, and for who writes, who waits for their
         turn when they begin and not at their first change."""
-        engine = _sqlite_engine(partial(_connected, self._path), **pool)
-        event.listen(engine, "checkout", self._check_file)
+        engine = _sqlite_engine(partial(_connected, self._path), pool)
         return engine, engine.execution_options(begin=_TO_WRITE)
 
     def _check_file(self, connection: sqlite3.Connection, *_: object) -> None:
         """A connection that is held may be to a file that another one has taken the place of."""
         assert isinstance(connection, _Connection)
-        if connection.file != _identity(self._path):
+        if connection.file != identity(self._path):
             raise DisconnectionError("another file is there by now")  # connects anew
 
     @contextmanager
@@ -136,7 +136,7 @@ class SqliteDatabase:
 
     @contextmanager
     def _reading_only(self) -> Iterator[Connection]:
-        only = _sqlite_engine(lambda: sqlite.open_to_read(self._path), poolclass=NullPool)
+        only = _sqlite_engine(lambda: sqlite.open_to_read(self._path))
         with only.begin() as connection:
             if migrations.is_current(connection):
                 yield connection
@@ -144,7 +144,7 @@ class SqliteDatabase:
         with working_folder(place_for_temporary_files(self._data_dir / "tmp")) as folder:
             copy = folder / self._path.name
             sqlite.copy(self._path, copy)
-            engine = _sqlite_engine(lambda: _connected(copy), poolclass=NullPool)
+            engine = _sqlite_engine(lambda: _connected(copy))
             with engine.begin() as connection:
                 migrations.upgrade(connection)
                 yield connection
@@ -162,7 +162,7 @@ class SqliteDatabase:
                     new = unfinished / self._path.name
                     # Without a log beside it, which would be left behind when it gets its name: on
                     # a full disk SQLite commits into that, and says nothing of what stays there.
-                    engine = _sqlite_engine(lambda: sqlite3.connect(new), poolclass=NullPool)
+                    engine = _sqlite_engine(lambda: sqlite3.connect(new))
                     with engine.begin() as connection:
                         migrations.upgrade(connection)
                     new.replace(self._path)
@@ -176,7 +176,7 @@ class _Connection(sqlite3.Connection):
 
 
 def _connected(path: Path) -> _Connection:
-    file = _identity(path)  # before: if it is another one by now, that is noticed next time
+    file = identity(path)  # before: if it is another one by now, that is noticed next time
     connection = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, factory=_Connection
     )
@@ -186,16 +186,9 @@ def _connected(path: Path) -> _Connection:
     return connection
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of a file; None if there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _sqlite_engine(connect: Callable[[], sqlite3.Connection], **pool: Any) -> Engine:
+def _sqlite_engine(
+    connect: Callable[[], sqlite3.Connection], pool: Mapping[str, Any] = _EACH
+) -> Engine:
     """An engine whose transactions are SQLite's, with changes of tables in them; the option
     `begin` says how they begin.
 
@@ -224,22 +217,20 @@ class PostgresDatabase:
         self._before = before
         self._is_current = False
 
-        def engine(**pool: Any) -> Engine:
-            connected = partial(connect, url, password)
-            return create_engine("postgresql+psycopg://", creator=connected, **pool)
-
-        self._each = engine(poolclass=NullPool)
-        self._held = engine(pool_size=_HELD_CONNECTIONS, max_overflow=-1, pool_pre_ping=True)
-        self._engine = self._each
+        self._connected = partial(connect, url, password)
+        self._engine = self._engine_of(_EACH)
 
     def hold_open(self) -> None:
         """See Database. A connection is asked whether it is still there before it is used."""
-        self._engine = self._held
+        self._engine = self._engine_of(_HELD | {"pool_pre_ping": True})
 
     def let_go(self) -> None:
         """See Database."""
-        self._engine = self._each
-        self._held.dispose()
+        held, self._engine = self._engine, self._engine_of(_EACH)
+        held.dispose()
+
+    def _engine_of(self, pool: Mapping[str, Any]) -> Engine:
+        return create_engine("postgresql+psycopg://", creator=self._connected, **pool)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -30,6 +30,7 @@ from gmn_pipeline.sandbox import (
     limit_processor,
 )
 from gmn_pipeline.settings import WarehouseSettings
+from gmn_pipeline.storage.files import identity
 from gmn_pipeline.storage.problems import explaining
 from gmn_pipeline.warehouse.connection import Standing, WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS
@@ -132,7 +133,7 @@ class _Queries:
                     (lake,) = objects
                     copy_visible(self._standing, lake, request.visible, request.sql, request.limits)
                 written = self._standing.reach().written
-                self._written = {path: _identity(path) for path in written}
+                self._written = {path: identity(path) for path in written}
                 self._session = confined(
                     self._standing, request.limits, data_dir=self._settings.data_dir,
                     alone=True, exact_types=request.exact_types,
@@ -154,7 +155,7 @@ class _Queries:
         A writer that closes it while nobody reads removes them, and the next one makes them anew:
         what is allowed is allowed of a file, not of its name.
         """
-        if any(_identity(path) != known for path, known in self._written.items()):
+        if any(identity(path) != known for path, known in self._written.items()):
             raise WarehouseBusy("The catalogue was closed by all since it was opened here.")
 
     def _answer(self, session: ReadSession, request: Request) -> bool:
@@ -170,14 +171,6 @@ class _Queries:
                     self._frames.flush()
             self._frames.flush()
             return answer.truncated
-
-
-def _identity(path: Path) -> object:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _end_with_parent() -> None:

@@ -18,8 +18,7 @@ from starlette.requests import Request
 from gmn_pipeline.database.alerts import AlertStore
 from gmn_pipeline.database.annotations import AnnotationStore
 from gmn_pipeline.database.dashboards import DashboardStore
-from gmn_pipeline.database.engine import open_database
-from gmn_pipeline.database.ledger import open_ledger
+from gmn_pipeline.database.ledger import Ledger
 from gmn_pipeline.errors import GmnError, QueryLimit
 from gmn_pipeline.landing.source_lines import LandedLines
 from gmn_pipeline.queries.answer import Answer, Cancellation
@@ -85,12 +84,12 @@ class Work:
         self._exports = Slots(settings.serve_exports, waiting, patience_s)
         self._export_threads = anyio.CapacityLimiter(settings.serve_exports)
         self.published_dir = settings.snapshot_dir
-        self.ledger = open_ledger(settings)
-        database = open_database(settings)
+        self.objects = ObjectService(settings, is_on_loopback=is_on_loopback)
+        database = self.objects.lake.database
+        self.ledger = Ledger(database)
         self.alerts = AlertStore(database)
         self.annotations = AnnotationStore(database)
         self.dashboards = DashboardStore(database)
-        self.objects = ObjectService(settings, is_on_loopback=is_on_loopback)
         self.object_tables = WarehouseConnection(settings, OBJECTS)
         self.lines = LandedLines(ObjectStore(settings.landing_dir))
         self._threads = anyio.CapacityLimiter(settings.serve_queries + settings.serve_sql_queries)

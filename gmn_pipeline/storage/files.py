@@ -84,6 +84,16 @@ def is_locked(path: Path) -> bool:
         return not try_lock(file, fcntl.LOCK_SH)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file has a name now: its device and number; None if none has. The same content under
+    the same name may be another one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
 def shared(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` together with others who read.

@@ -18,6 +18,7 @@ from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.storage import sqlite
 from gmn_pipeline.storage.files import (
     exclusive,
+    identity,
     is_locked,
     is_writable,
     shared,
@@ -73,11 +74,7 @@ class SqliteCatalog:
 
     def identity(self) -> object:
         """See Catalog."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_dev, found.st_ino
+        return identity(self._path)
 
     def attach(
         self,

@@ -219,7 +219,8 @@ def test_obstore_polars_and_duckdb_read_and_write(bench: S3Bench, tmp_path: Path
         obstore.put(store, "ff/store/once", b"y", mode="create")
     names = [one["path"] for some in store.list("ff/store") for one in some]
     assert sorted(names) == ["ff/store/large.bin", "ff/store/once"]
-    assert "ff/store" in obstore.list_with_delimiter(store, "ff")["common_prefixes"]
+    obstore.put(store, "ff/2022/beside", b"")
+    assert obstore.list_with_delimiter(store, "ff")["common_prefixes"] == ["ff/2022", "ff/store"]
 
     frame = pl.DataFrame({"number": range(1_000), "text": ["a", "b"] * 500})
     file = io.BytesIO()

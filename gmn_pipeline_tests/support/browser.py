@@ -23,6 +23,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         not_run("there is no Chromium to test with ('make system-packages' installs it)")
+    expect.set_options(timeout=WAITS_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
@@ -101,7 +102,6 @@ def visitor(browser: Browser, url: str, size: ViewportSize = DESKTOP,
         reduced_motion="reduce",
     )  # fmt: skip
     context.set_default_timeout(WAITS_MS)
-    expect.set_options(timeout=WAITS_MS)
     try:
         yield Visitor(context.new_page(), url)
     finally:
