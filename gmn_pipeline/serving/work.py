@@ -104,6 +104,7 @@ class Work:
 
     def start(self) -> None:
         self._memory.start()
+        self.objects.open()
         self._pool.start()
         self.lake.start()
         self.readings.start()

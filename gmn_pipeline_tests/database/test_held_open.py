@@ -11,8 +11,10 @@ from sqlalchemy import text
 from gmn_pipeline.database.engine import Database, open_database
 from gmn_pipeline.database.objects import ObjectCatalogue
 from gmn_pipeline.schemas.objects import By
+from gmn_pipeline.serving.app import build_app
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline_tests.database.conftest import with_postgres
+from gmn_pipeline_tests.support.in_process import asking
 from gmn_pipeline_tests.support.postgres import PostgresServer
 
 BY = By("tests")
@@ -72,6 +74,28 @@ def test_sqlite_keeps_its_log_meanwhile(tmp_path: Path) -> None:
     assert log.stat().st_size > 0
     database.let_go()
     assert not log.exists()
+
+
+def test_a_server_holds_it_from_its_start_to_its_end(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    ObjectCatalogue(open_database(settings)).make_project("cams", BY)
+    app = build_app(settings)
+
+    def is_open() -> bool:
+        files = [file for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+        return any(
+            str(file.readlink()).startswith(str(tmp_path / "ledger.sqlite")) for file in files
+        )
+
+    with asking(app) as ask:
+        assert ask("GET", "/objects.json").status_code == 200
+    assert not is_open()
+    app.state.work.objects.open()
+    with asking(app) as ask:
+        assert ask("GET", "/objects.json").status_code == 200
+    assert is_open()
+    app.state.work.objects.close()
+    assert not is_open()
 
 
 def test_a_file_that_takes_the_place_of_the_one_that_is_open_is_found(tmp_path: Path) -> None:

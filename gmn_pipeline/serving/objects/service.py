@@ -35,7 +35,6 @@ class ObjectService:
     def __init__(self, settings: ObjectServingSettings, *, is_on_loopback: bool) -> None:
         self.settings = settings
         self.lake = opened_objects(settings)
-        self.lake.database.hold_open()
         self.accounts = AccountStore(self.lake.database)
         self.sign_in = Signing(settings, self.lake.database) if settings.sign_in_issuer else None
         self.rights = Rights(settings, self.accounts, self.sign_in, is_on_loopback=is_on_loopback)
@@ -46,6 +45,10 @@ class ObjectService:
         self.shares = ShareStore(self.lake.database)
         self.crawler = Crawler(settings)
         self._threads = anyio.CapacityLimiter(_THREADS)
+
+    def open(self) -> None:
+        """When a server starts, which asks the database again and again."""
+        self.lake.database.hold_open()
 
     def close(self) -> None:
         """When nothing is asked any more."""

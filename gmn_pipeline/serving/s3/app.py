@@ -86,9 +86,8 @@ def handler_of(asked: S3Request) -> Handler:
     return found[named]
 
 
-def build_app(settings: ObjectServingSettings, *, is_on_loopback: bool) -> ASGIApp:
-    """The application. `is_on_loopback`: only this machine reaches it (`objects/rights.py`)."""
-    service = S3Service(ObjectService(settings, is_on_loopback=is_on_loopback))
+def build_app(service: S3Service) -> ASGIApp:
+    """The application."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -135,14 +134,17 @@ def _is_conditional(request: Request) -> bool:
 
 def run(settings: ObjectServingSettings, host: str, port: int) -> None:
     """Serve until the process is told to end (Ctrl-C, SIGTERM)."""
+    service = S3Service(ObjectService(settings, is_on_loopback=is_loopback(host)))
     config = uvicorn.Config(
-        build_app(settings, is_on_loopback=is_loopback(host)), host=host, port=port,
+        build_app(service), host=host, port=port,
         http=protocol(settings.serve_head_timeout_s), h11_max_incomplete_event_size=_HEAD_BYTES,
         timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S, lifespan="off",
         server_header=False, access_log=False, log_level="warning", ws="none",
     )  # fmt: skip
     server = uvicorn.Server(config)
+    service.objects.open()
     with suppress(KeyboardInterrupt):
         server.run()
+    service.objects.close()
     if not server.started:
         raise SystemExit(_DID_NOT_START)
