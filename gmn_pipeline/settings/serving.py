@@ -81,7 +81,7 @@ class ServingSettings(TapSettings):
         "linked views is counted after a commit, before somebody asks for it."
     )  # fmt: skip
     serve_cubes_mb: int = Field(
-        600, ge=0, description="Memory (MB) for trajectories as linked views count them, some 50 "
+        600, ge=0, description="Memory (MB) for trajectories as linked views count them, some 60 "
         "MB for a million; where that is too little, or 0, the lake is asked each time."
     )  # fmt: skip
     serve_by_key_mb: int = Field(

@@ -25,7 +25,7 @@ from gmn_pipeline.serving.cubes.basis import TABLE, Basis, span_of_time
 from gmn_pipeline.serving.cubes.counting import NotByStep, counted, top
 from gmn_pipeline.serving.cubes.keeper import Keeper
 from gmn_pipeline.serving.cubes.query import Binned, Cube, binned
-from gmn_pipeline.serving.cubes.rows import Kept, Layout, Texts, layout, read_rows
+from gmn_pipeline.serving.cubes.rows import Kept, Layout, Rows, Texts, layout, read_rows
 from gmn_pipeline.serving.cubes.selection import Brush, brushes, zooms
 from gmn_pipeline.serving.cubes.views import VIEWS, View
 from gmn_pipeline.serving.lake import Lake
@@ -139,6 +139,7 @@ def test_it_counts_as_the_lake_whatever_is_loaded_and_put_in_order(
     states = [newest(lake)]
     with (
         patch.object(of, "all", reading("all", of.all)),
+        patch.object(of, "chosen", reading("chosen", of.chosen)),
         patch.object(of, "moved", reading("moved", of.moved)),
     ):
         for number, rows in enumerate((range(5, 70), range(30, 75)), start=1):
@@ -150,9 +151,9 @@ def test_it_counts_as_the_lake_whatever_is_loaded_and_put_in_order(
         for state in reversed(states):
             assert_as_the_lake(lake, keeper, state)
             assert_as_the_lake(lake, keeper, state, FAST, selected=brushes(["end_height:20:90"]))
-    # All rows are read once for each filter, of the first state that is asked for.
-    assert read.count("all") == 2
-    assert read.count("moved") == 2 * len(states) - 2
+    # All rows are read once, of the first state that is asked for; those of a filter are chosen.
+    assert (read.count("all"), read.count("chosen")) == (1, 1)
+    assert read.count("moved") == 2 * len(states) - 1
 
     # A state that is not kept any more is nothing to move on from.
     load(bench, range(3, 44), 5)
@@ -174,6 +175,39 @@ def test_it_counts_what_is_zoomed_and_brushed_there(lake: Lake, keeper: Keeper) 
                 lake, keeper, newest(lake), zoomed=over, selected=brushes([between]),
                 active=(None, None),
             )  # fmt: skip
+
+
+NOBODY = (Condition("vgeo_km_s > ?", (1e6,)),)
+SEEN_BY = (Condition("list_contains(participating_stations, ?)", ("UK0001",)),)
+
+
+def test_filters_and_zooms_are_chosen_of_all_rows(bench: Bench, lake: Lake, keeper: Keeper) -> None:
+    """Whatever became of their files, and of the rows themselves, since all were read."""
+    zoomed = zooms(["speed:20:60", "time:2022-03-04T18:00:00:2022-03-05"])
+    load(bench, range(10, 80), 6)
+    first = newest(lake)
+    assert_as_the_lake(lake, keeper, first)
+    load(bench, range(20, 90), 7, vgeo_km_s="  33.50000")
+    maintain(bench.settings)
+    with patch.object(keeping._Reading, "all", side_effect=AssertionError("all were read")):
+        for state in (first, newest(lake)):
+            for over in ({}, zoomed):
+                for conditions in ((), NOBODY, SEEN_BY, FAST, (*FAST, *SEEN_BY)):
+                    assert_as_the_lake(
+                        lake, keeper, state, conditions, over, brushes(["end_height:20:90"]),
+                        active=("time", None),
+                    )  # fmt: skip
+
+
+def test_what_cannot_be_chosen_is_read(lake: Lake, keeper: Keeper) -> None:
+    """Rows that are kept and not those of the lake: such as of a lake that was restored."""
+    state = newest(lake)
+    assert_as_the_lake(lake, keeper, state)
+    (kept,) = keeper._kept.values()
+    rows = kept.signed[0][1]
+    other = replace(kept, signed=((1, replace(rows, numbers=rows.numbers + 1)),))
+    keeper._kept.update(dict.fromkeys(keeper._kept, other))
+    assert_as_the_lake(lake, keeper, state, FAST)
 
 
 def test_memory_is_bounded_and_what_was_asked_for_longest_ago_goes(lake: Lake) -> None:
@@ -232,6 +266,12 @@ def test_who_want_the_same_wait_for_one_reading_and_go_on_if_it_was_given_up(
 _AXES = [axis for view in VIEWS.values() for axis in view.axes if axis.column and not axis.is_time]
 
 
+def rows_of(of: Layout, table: pa.Table) -> Rows:
+    """The rows of a table, in which they are numbered from zero."""
+    numbers = pa.array(range(table.num_rows), pa.int64())
+    return read_rows(of, Texts(), table.add_column(0, "row_number", numbers).to_batches())
+
+
 def _values(low: float, high: float, steps: int) -> list[float | None]:
     edges = [low + (high - low) * at / steps for at in range(steps + 1)]
     near = [math.nextafter(edge, way) for edge in edges for way in (-math.inf, math.inf)]
@@ -252,8 +292,7 @@ def test_steps_are_those_of_sql_to_the_last_digit(axis: Any) -> None:
         coarse = replace(axis, bins=axis.steps // 4)
         quarter = Binned(replace(view, axes=(coarse,)))
         bins = db.execute(f"SELECT {quarter.sql()} AS bin FROM there").to_arrow_table()
-    rows = read_rows(of, Texts(), values.to_batches())
-    steps = rows.steps["one"]
+    steps = rows_of(of, values).steps["one"]
     assert steps.tolist() == expected.column(0).to_pylist()
     outside = steps.astype(int) - axis.steps
     of_steps = np.where(outside < 0, steps // 4, quarter.bins + outside)
@@ -272,7 +311,7 @@ def test_a_brush_lets_through_what_its_ends_do_or_is_not_told_by_steps(data: st.
     values = _values(axis.low, axis.high, axis.steps)
     of = Layout((Binned(replace(VIEWS[name], axes=(replace(axis, bins=axis.steps),))),))
     table = pa.table({axis.column: pa.array(values)})
-    kept = Kept(of, Texts(), None, ((1, read_rows(of, Texts(), table.to_batches())),))  # type: ignore[arg-type]
+    kept = Kept(of, Texts(), None, ((1, rows_of(of, table)),))  # type: ignore[arg-type]
     (brush,) = brushes([f"{name}:{low}:{high}"]).values()
     condition = brush.condition()
     with duckdb.connect() as db:

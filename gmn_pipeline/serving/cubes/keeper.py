@@ -6,7 +6,8 @@ goes when memory is used up. What does not: what is kept (`rows.py`), counting (
 Another state of the same filters is what is kept, with the rows that came and without those that
 went in between: they are read, not all rows. Names of trajectories that may differ are found as for
 the file of rows by key (`by_key/changes.py`): what came or changed has a later number, what went is
-in the revisions.
+in the revisions. Other filters or zooms of a state are some of the rows that are kept without
+filters: which ones, the lake tells, and what of them lies otherwise.
 """
 
 from collections import OrderedDict
@@ -26,13 +27,13 @@ from gmn_pipeline.serving.cubes.rows import (
     Kept,
     Layout,
     Rows,
+    RowsDiffer,
     Texts,
     TooManyTexts,
     read_rows,
 )
 from gmn_pipeline.serving.lake import Lake, again_if_busy
 from gmn_pipeline.serving.tables.filters import Condition, where
-from gmn_pipeline.serving.tables.values import Bound
 
 T = TypeVar("T")
 Run: TypeAlias = Callable[[Callable[[Cancellation], T]], Awaitable[T]]
@@ -44,6 +45,7 @@ _FEW = 1_000
 _MOST_KEPT = 64
 """States that differ by few rows share all others: a stream would leave any number of them."""
 _WITHIN_S = 600.0
+_ROWS_AT_ONCE = 100_000
 
 
 class Keeper:
@@ -73,12 +75,15 @@ class Keeper:
         async with lock:
             at = (key, snapshot.mark)
             if (found := self._kept.get(at)) is None:
-                former = self._nearest(key, snapshot)
+                former = self._nearest(snapshot, lambda of: of == key)
+                whole = self._nearest(snapshot, lambda of: of[0] == "")
 
                 def read(cancellation: Cancellation) -> Kept:
-                    reading = _Reading(self._lake, layout, cancellation)
-                    moved = reading.moved(former, snapshot, conditions) if former else None
-                    return moved or reading.all(snapshot, conditions)
+                    reading = _Reading(self._lake, layout, snapshot, conditions, cancellation)
+                    found = reading.moved(former) if former else None
+                    if found is None and whole is not None and whole is not former:
+                        found = reading.chosen(whole)
+                    return found or reading.all()
 
                 try:
                     found = await run(read)
@@ -89,9 +94,13 @@ class Keeper:
             self._give_up()
             return found
 
-    def _nearest(self, key: _Key, snapshot: Snapshot) -> Kept | None:
-        found = [kept for (of, _), kept in self._kept.items() if of == key]
-        return min(found, key=lambda one: abs(one.base.id - snapshot.id), default=None)
+    def _nearest(self, snapshot: Snapshot, is_it: Callable[[_Key], bool]) -> Kept | None:
+        found = [at for at in self._kept if is_it(at[0])]
+        if not found:
+            return None
+        nearest = min(found, key=lambda at: abs(self._kept[at].base.id - snapshot.id))
+        self._kept.move_to_end(nearest)
+        return self._kept[nearest]
 
     def _give_up(self) -> None:
         """What was asked for longest ago, but not the last."""
@@ -111,53 +120,80 @@ class Keeper:
 
 
 class _Reading:
-    """Asks the lake in one thread."""
+    """Asks the lake in one thread for the rows of a state under its filters."""
 
-    def __init__(self, lake: Lake, layout: Layout, cancellation: Cancellation) -> None:
+    def __init__(
+        self, lake: Lake, layout: Layout, snapshot: Snapshot, conditions: Sequence[Condition],
+        cancellation: Cancellation,
+    ) -> None:  # fmt: skip
         self._lake = lake
         self._layout = layout
+        self._snapshot = snapshot
+        self._conditions = conditions
         self._cancellation = cancellation
 
-    def all(self, snapshot: Snapshot, conditions: Sequence[Condition]) -> Kept:
+    def all(self) -> Kept:
         texts = Texts()
-        rows = self._rows(snapshot, conditions, texts)
-        return Kept(self._layout, texts, snapshot, ((1, rows),))
+        rows = self._rows(self._layout, self._snapshot, self._conditions, texts)
+        return Kept(self._layout, texts, self._snapshot, ((1, rows),))
 
-    def moved(
-        self, former: Kept, snapshot: Snapshot, conditions: Sequence[Condition]
-    ) -> Kept | None:
+    def chosen(self, whole: Kept) -> Kept | None:
+        """By which of all rows it is, and what of them lies otherwise; none if that state is not
+        there any more, or too much differs from it."""
+        base, texts = whole.base, whole.texts
+        if not self._is_there(base):
+            return None
+        otherwise = self._layout.without(whole.layout)
+        found = self._rows(otherwise, base, self._conditions, texts)
+        try:
+            rows = found.with_views_of(whole.signed[0][1])
+        except RowsDiffer:
+            return None
+        kept = Kept(self._layout, texts, base, ((1, rows),))
+        return kept if base.mark == self._snapshot.mark else self.moved(kept)
+
+    def moved(self, former: Kept) -> Kept | None:
         """By what differs between the states; none if that cannot be known, or is too much."""
         base = former.base
-        try:
-            if self._lake.snapshot(base.id).mark != base.mark:
-                return None  # of a lake that was restored since
-        except GmnError:  # not kept any more
+        if not self._is_there(base):
             return None
         base_rows = former.signed[0][1]
         most = max(base_rows.count // _MOST_MOVED_SHARE, _FEW)
-        earlier, later = sorted((base, snapshot), key=lambda one: one.id)
+        earlier, later = sorted((base, self._snapshot), key=lambda one: one.id)
         found = self._lake.fetch(
             later, _differing(earlier.id, most), cancellation=self._cancellation
         )
         if found.num_rows > most:
             return None
         names = found.column(0).to_pylist()
-        of_these = Condition(f"{_KEY} IN (SELECT unnest(?))", (names,))
-        texts = former.texts
-        came, went = (self._rows(one, [*conditions, of_these], texts) for one in (snapshot, base))
-        return Kept(self._layout, texts, base, ((1, base_rows), (1, came), (-1, went)))
+        of_these = [*self._conditions, Condition(f"{_KEY} IN (SELECT unnest(?))", (names,))]
+        came, went = (
+            self._rows(self._layout, state, of_these, former.texts)
+            for state in (self._snapshot, base)
+        )
+        signed = ((1, base_rows), (1, came), (-1, went))
+        return Kept(self._layout, former.texts, base, signed)
 
-    def _rows(self, snapshot: Snapshot, conditions: Sequence[Condition], texts: Texts) -> Rows:
+    def _is_there(self, state: Snapshot) -> bool:
+        """Whether it is kept, and not of a lake that was restored since."""
+        try:
+            return self._lake.snapshot(state.id).mark == state.mark
+        except GmnError:
+            return False
+
+    def _rows(
+        self, layout: Layout, state: Snapshot, conditions: Sequence[Condition], texts: Texts
+    ) -> Rows:
         clause, values = where(conditions)
-        sql = self._layout.sql(clause)
-        return again_if_busy(lambda: self._read(snapshot, sql, values, texts))
+        limits = replace(self._lake.limits, seconds=_WITHIN_S, batch_rows=_ROWS_AT_ONCE)
 
-    def _read(self, snapshot: Snapshot, sql: str, values: Sequence[Bound], texts: Texts) -> Rows:
-        limits = replace(self._lake.limits, seconds=_WITHIN_S)
-        with self._lake.run(
-            snapshot, sql, values, limits=limits, cancellation=self._cancellation
-        ) as answer:
-            return read_rows(self._layout, texts, answer)
+        def read() -> Rows:
+            with self._lake.run(
+                state, layout.sql(clause), values, limits=limits, cancellation=self._cancellation
+            ) as answer:
+                return read_rows(layout, texts, answer)
+
+        return again_if_busy(read)
 
 
 def _differing(state: int, most: int) -> str:

@@ -3,10 +3,12 @@
 What belongs here: what is kept of a row, and reading it from the lake. What does not: counting
 (`counting.py`), and of which states rows are kept (`keeper.py`).
 
-Two bytes hold a step of an axis, a cell of a plane or the number of a text, so a row takes some 50
-bytes. Steps are found as the SQL of bins finds them (`query.py`), so both count alike.
+Two bytes hold a step of an axis, a cell of a plane or the number of a text, so a row takes some 60
+bytes. Steps are found as the SQL of bins finds them (`query.py`), so both count alike. Rows know
+their numbers in the lake, so that some can be chosen by what the lake says of the same state.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,12 +28,18 @@ N = TypeVar("N", bound=np.generic)
 Numbers16 = npt.NDArray[np.uint16]
 NONE = 65_535
 """The number of a text that is null."""
-ROW_BYTES = 50
+ROW_BYTES = 58
+_ROW_NUMBER = "rowid"
+"""DuckLake's: the same of a row in every query of a state, whichever file the row is in by then."""
 _MOST_BINS_OF_TIME = 5_000
 
 
 class TooManyTexts(Exception):
     """More different ones than two bytes can number."""
+
+
+class RowsDiffer(Exception):
+    """Of two readings of the same state."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,13 @@ class Layout:
         )
 
     def sql(self, clause: str) -> str:
-        named = ", ".join(f"{sql} AS c{at}" for at, sql in enumerate(self.columns))
-        return f"SELECT {named} FROM {TABLE} {clause}"
+        """Rows with their numbers, which come first."""
+        named = "".join(f", {sql} AS c{at}" for at, sql in enumerate(self.columns))
+        return f"SELECT {_ROW_NUMBER} AS row_number{named} FROM {TABLE} {clause}"
+
+    def without(self, other: "Layout") -> "Layout":
+        """Of what the other one does not have in the same way."""
+        return Layout(tuple(v for v in self.views if other.by_name.get(v.view.name) != v))
 
 
 def layout(basis: Basis, zoomed: Mapping[str, View]) -> Layout:
@@ -78,12 +91,15 @@ class Texts:
     """Numbers of texts, by view; numbers once given stay, whatever comes."""
 
     by_view: dict[str, dict[str, int]] = field(default_factory=dict)
+    _giving: threading.Lock = field(default_factory=threading.Lock)
 
     def numbered(self, name: str, column: pa.Array) -> Numbers16:
-        """Raises TooManyTexts."""
-        known = self.by_view.setdefault(name, {})
+        """Raises TooManyTexts. In several threads at once."""
         encoded = column.cast(pa.string()).dictionary_encode()
-        numbers = [known.setdefault(text, len(known)) for text in encoded.dictionary.to_pylist()]
+        with self._giving:
+            known = self.by_view.setdefault(name, {})
+            texts = encoded.dictionary.to_pylist()
+            numbers = [known.setdefault(text, len(known)) for text in texts]
         if len(known) >= NONE:
             raise TooManyTexts(name)
         table = np.array([*numbers, NONE], np.uint16)
@@ -106,20 +122,46 @@ class Members:
     ends: npt.NDArray[np.uint32]
     numbers: Numbers16
 
+    def chosen(self, at: npt.NDArray[np.intp]) -> "Members":
+        """The lists of some rows."""
+        lengths = np.diff(self.ends, prepend=np.uint32(0)).take(at)
+        ends = np.cumsum(lengths, dtype=np.uint32)
+        # How far the list of a row lies from where it is to be.
+        moved = self.ends.take(at).astype(np.intp) - ends
+        from_ = np.repeat(moved, lengths) + np.arange(len(moved) and int(ends[-1]))
+        return Members(ends, self.numbers.take(from_))
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows, by name of each view."""
+    """Some rows, by name of each view; `numbers` are theirs in the lake."""
 
-    count: int
+    numbers: npt.NDArray[np.int64]
     steps: Mapping[str, Numbers16]
     members: Mapping[str, Members]
 
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
     @cached_property
     def nbytes(self) -> int:
-        return sum(one.nbytes for one in self.steps.values()) + sum(
-            one.ends.nbytes + one.numbers.nbytes for one in self.members.values()
-        )
+        of_lists = [each for one in self.members.values() for each in (one.ends, one.numbers)]
+        return sum(one.nbytes for one in (self.numbers, *self.steps.values(), *of_lists))
+
+    def with_views_of(self, other: "Rows") -> "Rows":
+        """The same rows with what another one, which has all of them, has besides.
+
+        Raises RowsDiffer if it does not have them.
+        """
+        order = np.argsort(other.numbers, kind="stable")
+        found = np.searchsorted(other.numbers, self.numbers, sorter=order)
+        at = order.take(found, mode="clip")
+        if not np.array_equal(other.numbers.take(at), self.numbers):
+            raise RowsDiffer
+        steps = {n: one.take(at) for n, one in other.steps.items() if n not in self.steps}
+        members = {n: one.chosen(at) for n, one in other.members.items() if n not in self.members}
+        return Rows(self.numbers, {**steps, **self.steps}, {**members, **self.members})
 
 
 @dataclass(frozen=True)
@@ -143,10 +185,10 @@ def read_rows(of: Layout, texts: Texts, batches: Iterable[pa.RecordBatch]) -> Ro
     lengths: dict[str, list[npt.NDArray[np.uint32]]] = {
         one.view.name: [] for one in of.views if one.view.kind == "members"
     }
-    count = 0
+    numbers: list[npt.NDArray[np.int64]] = []
     for batch in batches:
-        count += batch.num_rows
-        columns = dict(zip(of.columns, batch.columns, strict=True))
+        numbers.append(batch.column(0).to_numpy())
+        columns = dict(zip(of.columns, batch.columns[1:], strict=True))
         for one in of.views:
             name = one.view.name
             if one.view.axes:
@@ -164,7 +206,7 @@ def read_rows(of: Layout, texts: Texts, batches: Iterable[pa.RecordBatch]) -> Ro
         name: Members(np.cumsum(_joined(some, np.uint32), dtype=np.uint32), joined.pop(name))
         for name, some in lengths.items()
     }
-    return Rows(count, joined, members)
+    return Rows(_joined(numbers, np.int64), joined, members)
 
 
 def _steps(of: Binned, columns: Mapping[str, pa.Array]) -> Numbers16:
