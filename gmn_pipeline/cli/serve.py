@@ -9,6 +9,7 @@ import typer
 
 from gmn_pipeline.cli.addresses import must_be_free
 from gmn_pipeline.cli.console import console
+from gmn_pipeline.serving.memory import few_arenas
 from gmn_pipeline.settings import WarehouseSettings, load_settings
 from gmn_pipeline.storage.problems import explaining, sentence
 
@@ -19,6 +20,7 @@ def serve(
 ) -> None:
     """Answer over HTTP what the warehouse holds, and give and take objects; works while a load
     runs."""
+    few_arenas()
     from gmn_pipeline.serving.app import run
 
     settings = load_settings()

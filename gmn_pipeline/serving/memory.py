@@ -12,13 +12,18 @@ import ctypes
 import threading
 from contextlib import suppress
 
-import pyarrow as pa
-
 _EACH_S = 30.0
 _ARENA_MAX = -8
 """Of malloc.h: what mallopt sets."""
 _ARENAS = 2
 """As many as a small machine has processors; more threads than that are seldom at work at once."""
+
+
+def few_arenas() -> None:
+    """To be called before anything is imported that starts threads, as Arrow and Polars do: each of
+    these takes an arena of its own, and every thread that follows uses all that are there."""
+    with suppress(AttributeError):  # another C library, which has no arenas
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 
 
 class Memory:
@@ -30,10 +35,10 @@ class Memory:
         self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
     def start(self) -> None:
+        import pyarrow as pa  # not before `few_arenas`
+
         pa.set_memory_pool(pa.system_memory_pool())  # which is glibc's, so there is one to ask
-        with suppress(AttributeError):  # another C library, which has no arenas
-            self._system.mallopt(_ARENA_MAX, _ARENAS)
-            self._thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         self._ended.set()
@@ -41,6 +46,6 @@ class Memory:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_EACH_S):
-            with suppress(AttributeError):
+        with suppress(AttributeError):  # another C library
+            while not self._ended.wait(_EACH_S):
                 self._system.malloc_trim(0)

@@ -200,6 +200,11 @@ def test_what_cannot_be_shown_is_said(guest: Visitor, query: str, said: str) -> 
 def test_the_page_asks_first_for_what_the_server_counts_ahead(
     guest: Visitor, server: Server
 ) -> None:
+    """The browser already asks for it with the page, and the code takes what has come."""
     opened(guest)
-    first = [urlsplit(one).query for one in guest.addresses if urlsplit(one).path == PATH]
-    assert first[: len(QUERIES)] == list(QUERIES)
+    asked = [urlsplit(one) for one in guest.addresses]
+    cubes = [one.query for one in asked if one.path == PATH]
+    assert cubes[: len(QUERIES)] == list(QUERIES)
+    assert not set(QUERIES) & set(cubes[len(QUERIES) :])
+    assert "preload" in server.get("/explore").headers["Link"]
+    assert server.get("/explore?_brush=speed:30:40").headers["Link"] is None

@@ -27,6 +27,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gmn_pipeline.serving.memory import few_arenas
+
 _IMPORTED = ("gmn_pipeline.serving.app", "gmn_pipeline.flows.trajectory_days", "typer.core")
 _ADOPT = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): a process whose parent has ended comes to this one."""
@@ -149,6 +151,7 @@ def _become(
 
 def _serve() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
+    few_arenas()  # as a server does, before it imports these
     for module in _IMPORTED:
         importlib.import_module(module)
     sys.argv = ["gmn", *_next(connection)]

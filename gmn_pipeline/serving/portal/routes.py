@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gmn_pipeline.schemas.dashboards import DASHBOARD_PATTERN
+from gmn_pipeline.serving.cubes import ahead
 from gmn_pipeline.serving.portal import map_tiles
 from gmn_pipeline.serving.portal.built_files import (
     INDEX,
@@ -34,6 +35,9 @@ _HAS_SIGN_IN = '<meta name="sign-in" content="yes" />'
 """So that a page asks who is there only where somebody can be."""
 _ALWAYS_ASKED_FOR = "public, no-cache"
 _NEVER_ASKED_FOR_AGAIN = "public, max-age=31536000, immutable"
+_LINKED_VIEWS = "/explore"
+_SEEN_FIRST_THERE = f"<{ahead.PATH}?{ahead.QUERIES[0]}>; rel=preload; as=fetch; crossorigin"
+"""So that a browser asks for it while it reads the code that will."""
 _QUESTIONS = "queries"
 _TABLES = "|".join((_QUESTIONS, *(relation.name for relation in RELATIONS)))
 _READINGS = "|".join(relation.name for relation in READINGS_RELATIONS)
@@ -56,6 +60,8 @@ async def page(asked: Asked) -> Response:
     policy = _POLICY.format(pictures, _frames(asked))
     # To this server alone, a form of the page says where it comes from: else it is another site's.
     status, headers = 200, {"Content-Security-Policy": policy, "Referrer-Policy": "same-origin"}
+    if asked.request.url.path == _LINKED_VIEWS and not asked.request.url.query:
+        headers["Link"] = _SEEN_FIRST_THERE
     for name, value in asked.values.items():
         if not _may_be(name, str(value)):
             if not wants_page(asked.request.headers.get("accept", "")):
@@ -123,7 +129,7 @@ _PAGES = (
     ("/gmn/showers/{shower}", "shower", "The portal: a shower"),
     ("/gmn/stations", "stations", "The portal: all stations"),
     ("/gmn/stations/{station}", "station", "The portal: a station"),
-    ("/explore", "explore", "The portal: all trajectories in linked views"),
+    (_LINKED_VIEWS, "explore", "The portal: all trajectories in linked views"),
     ("/gmn/countries", "countries", "The portal: all countries"),
     ("/gmn/countries/{country}", "country", "The portal: a country's stations"),
     ("/seen", "seen", "The portal: what was that?"),

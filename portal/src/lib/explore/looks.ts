@@ -2,13 +2,15 @@
 
 import { geoGraticule, geoPath } from "d3-geo";
 import { numeric, type Row } from "../api";
-import { outline, projectionOf, under, type Look } from "./sky";
+import { outline, placesShown, projectionOf, under, type Look } from "./sky";
 import type { Axis } from "./state";
 
 /** Places on the drawing and back. */
 export interface Plan {
   at: (one: number, other: number) => [number, number] | null;
   under: (x: number, y: number) => [number, number] | null;
+  /** Which place each pixel shows: pairs, NaN where there is none. */
+  places: () => Float32Array;
   /** Traces the border of a rectangle, or the grid. */
   trace: (context: CanvasRenderingContext2D, spans: readonly (readonly [number, number])[]) => void;
   grid: (context: CanvasRenderingContext2D) => void;
@@ -25,6 +27,8 @@ export const LOOKS: Record<string, Look> = {
 };
 /** Left, right, top, bottom of a flat one. */
 const FLAT = { left: 46, right: 12, top: 8, bottom: 36 };
+
+const NOWHERE = [Number.NaN, Number.NaN] as const;
 
 const DEGREES = (step: number, from: number): (readonly [string, number, number])[] =>
   Array.from({ length: 360 / step - 1 }, (_, n) => {
@@ -51,6 +55,7 @@ export function planOf(name: string, axes: readonly Axis[], width: number, heigh
   return {
     at: (lon, lat) => projection([lon, lat]) as [number, number] | null,
     under: (x, y) => under(projection, x, y),
+    places: () => placesShown(projection, width, height),
     trace: (context, spans) => geoPath(projection, context)(outline(spans)),
     grid: (context) => {
       geoPath(projection, context)(geoGraticule().step([step, step])());
@@ -73,11 +78,20 @@ function flatPlan(axes: readonly Axis[], width: number, height: number): Plan {
   const [x0, x1, y0, y1] = [FLAT.left, width - FLAT.right, height - FLAT.bottom, FLAT.top];
   const x = (value: number): number => across ? x0 + ((value - across.from) / (across.to - across.from)) * (x1 - x0) : 0;
   const y = (value: number): number => down ? y0 + ((value - down.from) / (down.to - down.from)) * (y1 - y0) : 0;
+  const below = (px: number, py: number): [number, number] | null => across && down && px >= x0 && px <= x1 && py <= y0 && py >= y1
+    ? [across.from + ((px - x0) / (x1 - x0)) * (across.to - across.from), down.from + ((py - y0) / (y1 - y0)) * (down.to - down.from)]
+    : null;
   return {
     at: (one, other) => [x(one), y(other)],
-    under: (px, py) => across && down && px >= x0 && px <= x1 && py <= y0 && py >= y1
-      ? [across.from + ((px - x0) / (x1 - x0)) * (across.to - across.from), down.from + ((py - y0) / (y1 - y0)) * (down.to - down.from)]
-      : null,
+    under: below,
+    places: () => {
+      const found = new Float32Array(2 * width * height);
+      for (let at = 0; at < width * height; at++) {
+        const [one, other] = below((at % width) + 0.5, Math.floor(at / width) + 0.5) ?? NOWHERE;
+        [found[2 * at], found[2 * at + 1]] = [one, other];
+      }
+      return found;
+    },
     trace: (context, [one, other]) => {
       if (one && other) context.rect(x(one[0]), y(other[1]), x(one[1]) - x(one[0]), y(other[0]) - y(other[1]));
     },

@@ -26,11 +26,31 @@ test("on the sky longitude grows to the left", () => {
 
 test("every bin is shown, as large as it is on the sphere", () => {
   const flat = projectionOf({ centre: 180, isSky: false }, AXES, 800, 400);
-  const shown = binsShown(placesShown((x, y) => under(flat, x, y), 800, 400), AXES);
+  const shown = binsShown(placesShown(flat, 800, 400), AXES);
   const sizes = new Map<number, number>();
   for (const bin of shown) sizes.set(bin, (sizes.get(bin) ?? 0) + 1);
   expect(sizes.size).toBe(36 * 18 + 1); // and what lies beside the sphere
   const equator = sizes.get(9 * 36 + 4) ?? 0;
   const north = sizes.get(15 * 36 + 20) ?? 0; // 60 to 70 degrees
   expect(north / equator).toBeCloseTo((Math.sin(1.2217) - Math.sin(1.0472)) / Math.sin(0.17453), 0);
+});
+
+test("each pixel shows the place that the pointer finds there", () => {
+  const part = [axis(-30, 60, 36, true), axis(20, 70, 18, false)];
+  for (const [look, axes] of [
+    [{ centre: 270, isSky: true }, AXES], [{ centre: 0, isSky: false }, AXES], [{ centre: 0, isSky: false }, part],
+  ] as const) {
+    const flat = projectionOf(look, axes, 120, 60);
+    const places = placesShown(flat, 120, 60);
+    let compared = 0;
+    for (let at = 0; at < 120 * 60; at++) {
+      const place = under(flat, (at % 120) + 0.5, Math.floor(at / 120) + 0.5);
+      const [longitude = 0, latitude = 0] = places.slice(2 * at, 2 * at + 2);
+      if (Number.isNaN(longitude)) continue; // beside the sphere, or less than a pixel within its border
+      expect(Math.abs((((longitude - (place?.[0] ?? 1e9)) % 360) + 540) % 360 - 180)).toBeLessThan(1e-3);
+      expect(latitude).toBeCloseTo(place?.[1] ?? 1e9, 4);
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(120 * 60 * 0.65);
+  }
 });
