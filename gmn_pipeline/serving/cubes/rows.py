@@ -187,7 +187,8 @@ def read_rows(of: Layout, texts: Texts, batches: Iterable[pa.RecordBatch]) -> Ro
     }
     numbers: list[npt.NDArray[np.int64]] = []
     for batch in batches:
-        numbers.append(batch.column(0).to_numpy())
+        # Copied: a view of one column keeps all of the batch.
+        numbers.append(batch.column(0).to_numpy().copy())
         columns = dict(zip(of.columns, batch.columns[1:], strict=True))
         for one in of.views:
             name = one.view.name
