@@ -103,14 +103,13 @@ def crawls(
     crawling = _opened()
     if name is None:
         table = Table("crawl", "source", "container", "accepts", "ended (UTC)", "state")
-        states = crawling.states()
-        for one in crawling.crawls.all():
+        for one, state in crawling.all():
             ended = f"{one.ended_at_utc:%Y-%m-%d %H:%M}" if one.ended_at_utc else "not yet"
             why = (one.outcome or {}).get("reason") or ""
             table.add_row(
                 one.name, one.url, f"{one.project}/{one.container}",
                 f"{one.accepted_names} as {one.accepted_as.value}", ended,
-                f"{states[one.name]}: {why}" if why else states[one.name],
+                f"{state}: {why}" if why else state,
             )  # fmt: skip
         console.print(table)
         return

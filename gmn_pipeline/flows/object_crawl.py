@@ -91,9 +91,10 @@ class Crawling:
             ddl.bring_up_to_date(self.lake)  # an earlier version made it with fewer tables
             yield workshop
 
-    def states(self) -> dict[str, str]:
-        """How it is with each crawl, by name: never, running, stopping, ended, stopped, failed;
-        broken off where whoever did it is gone, and the next one goes on from there."""
+    def all(self) -> list[tuple[Crawl, str]]:
+        """The crawls, and how it is with each as it is told here: never, running, stopping, ended,
+        stopped, failed; broken off where whoever did it is gone, and the next one goes on from
+        there."""
         lock = self.settings.data_dir / _LOCK
         # One may end, or begin, while they are read: so who works is asked before and after.
         worked = is_locked(lock)
@@ -105,7 +106,7 @@ class Crawling:
                 if one.began_at_utc and not one.outcome and not one.ended_at_utc
             ]  # fmt: skip
             under_way = max(begun)[1] if begun else ""
-        return {one.name: _state(one, is_under_way=one.name == under_way) for one in crawls}
+        return [(one, _state(one, is_under_way=one.name == under_way)) for one in crawls]
 
     def save(self, crawl: Crawl) -> None:
         """Make a crawl, or let it be another one. Raises what an unusable one is refused for."""

@@ -215,6 +215,12 @@ def test_one_that_ends_or_begins_while_somebody_looks_is_not_taken_for_broken_of
     crawling, read = Crawling(lake.bench.settings, PERSON), Crawls.all
     turn = ExitStack()
 
+    def state() -> str:
+        """As it is told with the crawl: what it came to belongs to it."""
+        ((crawl, told),) = crawling.all()
+        assert (crawl.outcome is None) == (told == "running")
+        return told
+
     def ends(crawls: Crawls) -> list[Crawl]:
         found = read(crawls)
         crawls.end("night", {"state": "ended"})
@@ -225,8 +231,8 @@ def test_one_that_ends_or_begins_while_somebody_looks_is_not_taken_for_broken_of
     crawling.crawls.begin("night")
     with monkeypatch.context() as patched:
         patched.setattr(Crawls, "all", ends)
-        assert crawling.states() == {"night": "running"}
-    assert crawling.states() == {"night": "ended"}
+        assert state() == "running"
+    assert state() == "ended"
 
     def begins(crawls: Crawls) -> list[Crawl]:
         turn.enter_context(crawling.working())
@@ -235,7 +241,31 @@ def test_one_that_ends_or_begins_while_somebody_looks_is_not_taken_for_broken_of
 
     with turn, monkeypatch.context() as patched:
         patched.setattr(Crawls, "all", begins)
-        assert crawling.states() == {"night": "running"}
+        assert state() == "running"
+
+
+def test_what_is_told_of_one_that_ends_meanwhile_belongs_together(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told that it failed is told why, and does not ask again."""
+    lake.write("t/a.csv", "a\n1\n")
+    lake.make()
+    crawling, read = Crawling(lake.bench.settings, PERSON), Crawls.tables
+    turn = ExitStack()
+
+    def ends(crawls: Crawls, name: str) -> Any:
+        crawls.end(name, {"state": "failed", "reason": "no such file at all"}, is_whole=False)
+        turn.close()
+        return read(crawls, name)
+
+    turn.enter_context(crawling.working())
+    crawling.crawls.begin("night")
+    with monkeypatch.context() as patched:
+        patched.setattr(Crawls, "tables", ends)
+        told = lake.crawl()
+    assert (told["state"], told["outcome"]) == ("running", None)
+    told = lake.crawl()
+    assert (told["state"], told["outcome"]["reason"]) == ("failed", "no such file at all")
 
 
 def test_it_can_be_stopped_as_soon_as_it_is_told_to_have_begun(

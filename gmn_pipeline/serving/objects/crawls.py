@@ -73,15 +73,19 @@ class _Place:
 
     def crawl(self) -> Crawl:
         """The one that the address names. Raises ObjectMissing."""
-        name = self.visit.text("crawl")
-        known = {one.name: one for one in self.all(self.crawling)}
-        if name not in known:
-            raise ObjectMissing(f"There is no crawl {name[:100]!r} in {self.project}.")
-        return known[name]
+        return self.crawl_and_state()[0]
 
-    def all(self, crawling: Crawling) -> list[Crawl]:
+    def crawl_and_state(self) -> tuple[Crawl, str]:
+        """The same, and how it is with it. Raises ObjectMissing."""
+        name = self.visit.text("crawl")
+        for one, state in self.all(self.crawling):
+            if one.name == name:
+                return one, state
+        raise ObjectMissing(f"There is no crawl {name[:100]!r} in {self.project}.")
+
+    def all(self, crawling: Crawling) -> list[tuple[Crawl, str]]:
         self.visit.service.lake.catalogue.containers(self.project)  # that there is such a project
-        return [one for one in crawling.crawls.all() if one.project == self.project]
+        return [(one, state) for one, state in crawling.all() if one.project == self.project]
 
     @property
     def is_hidden(self) -> bool:
@@ -124,10 +128,9 @@ async def listed(visit: Visit) -> Response:
 
     def found() -> list[dict[str, Any]]:
         crawling = place.crawling
-        states = crawling.states()
         return [
-            place.told(one, states[one.name], crawling.crawls.tables(one.name))
-            for one in place.all(crawling)
+            place.told(one, state, crawling.crawls.tables(one.name))
+            for one, state in place.all(crawling)
         ]
 
     told = await visit.service.run(found)
@@ -141,13 +144,15 @@ async def one(visit: Visit) -> Response:
 
 
 def _whole(place: _Place) -> dict[str, Any]:
-    crawling, crawl = place.crawling, place.crawl()
+    # First: who is told that it has ended does not ask for its tables again.
+    crawl, state = place.crawl_and_state()
+    crawling = place.crawling
     crawls = crawling.crawls
     tables, counts = crawls.tables(crawl.name), crawls.counts(crawl.name)
     most = 0 if place.is_hidden else _LEFT_OUT_TOLD
     left_out_count, left_out = crawls.left_out(crawl.name, most)
     return {
-        **place.told(crawl, crawling.states()[crawl.name], tables),
+        **place.told(crawl, state, tables),
         **place.rights(),
         "tables": [
             _told_table(one, crawling.tables.in_lake(crawl, one), *counts.get(one.name, (0, 0)))
@@ -239,10 +244,10 @@ async def stop(visit: Visit) -> Response:
     place = _Place(visit)
 
     def asked() -> dict[str, Any]:
-        crawling, crawl = place.crawling, place.crawl()
-        if crawling.states()[crawl.name] not in ("running", "stopping"):
+        crawl, state = place.crawl_and_state()
+        if state not in ("running", "stopping"):
             raise ObjectConflict(f"{crawl.name} does not run.")
-        crawling.crawls.ask_to_stop(crawl.name)
+        place.crawling.crawls.ask_to_stop(crawl.name)
         return _whole(place)
 
     return answered_json(await visit.service.run(asked), 202)
