@@ -71,8 +71,9 @@ def confine(writable: Sequence[Path], ports: Sequence[int] = ()) -> bool:
     """Let this thread, and those that it starts from now on, change no file but these, and open
     no TCP connection but to these ports (of any machine: Landlock knows no more of them).
 
-    A folder stands for all below it. False where the system has no Landlock (Linux before 5.13,
-    other systems); the network is left open by Linux before 6.7.
+    A folder stands for all below it; what is gone by now needs no leave. False where the system
+    has no Landlock (Linux before 5.13, other systems); the network is left open by Linux before
+    6.7.
     """
     if sys.platform != "linux":
         return False
@@ -103,7 +104,10 @@ def confine(writable: Sequence[Path], ports: Sequence[int] = ()) -> bool:
 
 def _allow(system: ctypes.CDLL, rules: int, path: Path, files: int) -> None:
     rights = files if path.is_dir() else files & (_WRITE_FILE | _TRUNCATE)
-    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # SQLite removes its log when it is closed by the last one
     try:
         system.syscall(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", rights, place), 0)
     finally:

@@ -26,7 +26,8 @@ from gmn_pipeline.storage.object_store import ObjectStore
 _BLOCK_BYTES = 1 << 22
 _HEAD_BYTES = 1 << 14
 _KEPT_BLOCKS = 8
-_KEPT_FILES = 10_000
+_KEPT_FILES = 1_000
+"""Of each its head is kept, some 15 kB."""
 # Lines end in LF CR, so that CR is the first of a line; an editor may have made other ends.
 _IDENTIFIER = re.compile(rb"\r?([0-9]{14}_[0-9A-Za-z]{5})[ \t]*;")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

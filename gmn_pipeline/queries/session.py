@@ -177,8 +177,7 @@ def _give_up_writing(connection: duckdb.DuckDBPyConnection, reach: Reach) -> Non
     connection.execute("SET threads = 1")
     # With the place around it, in which the session removes its folder when it ends.
     unfinished = Path(temporary).parent
-    writable = [path for path in (*reach.written, unfinished) if path.exists()]
-    confine(writable, reach.ports)
+    confine([*reach.written, unfinished], reach.ports)
     connection.execute(f"SET threads = {threads}")
 
 
