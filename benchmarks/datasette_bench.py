@@ -45,7 +45,7 @@ _TIME_LIMIT_MS = 10_000
 _CONNECTIONS = (1, 8, 64)
 _OF_EACH = 8
 _STARTS_WITHIN_S = 120.0
-_WRITTEN_WITHIN_S = 600
+_WRITTEN_WITHIN_S = 3_600  # of 5 million rows, on a slow machine
 _console = Console()
 
 _TABLES = {

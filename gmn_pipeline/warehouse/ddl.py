@@ -36,13 +36,15 @@ from gmn_pipeline.warehouse.objects.views import OBJECT_VIEWS
 from gmn_pipeline.warehouse.station_readings.layout import LAYOUT
 from gmn_pipeline.warehouse.station_readings.views import READINGS_VIEWS
 
+FILE_MB = 100
+"""Maintenance puts files together up to this. A query reads the footer of each file it needs: where
+a million rows were one file, that took longer than finding a trajectory in it."""
+
 # Measured: docs/decisions/0010-speed-of-the-load.md
 _FILE_OPTIONS = {
     "parquet_compression": "uncompressed",
     "parquet_row_group_size": 20_480,
-    # Maintenance puts files together up to this. A query reads the footer of each file it needs:
-    # where a million rows were one file, that took longer than finding a trajectory in it.
-    "target_file_size": "100MB",
+    "target_file_size": f"{FILE_MB}MB",
 }
 
 # Rows of a commit up to this many go into the catalogue instead of a Parquet file of their own.

@@ -23,9 +23,16 @@ _READERS_FINISH_WITHIN = timedelta(days=1)
 _REWRITE_FROM_DELETED_SHARE = 0.01
 """A data file of which so much is deleted is written anew without it."""
 
+_REWRITE_BY_DAY_FROM_SHARE = 0.1
+
 _MOST_INLINED_ROWS = 1_000
 """So many trajectories of small commits may stand in the catalogue: fifty commits of 20. With the
 rows of a thousand commits there, a query took up to eleven times as long."""
+
+_MOST_SMALL_FILES = 8
+_SMALL_FILE_BYTES = 4_000_000
+"""So many files of `trajectories` may be smaller than this: a thousand rows of small commits are
+0.6 MB, and each file makes every query slower."""
 
 _PATIENCE_S = 10.0
 """So long maintenance waits for readers to be gone, and new ones for it."""
@@ -77,7 +84,8 @@ def maintain_lake(
 
 def flush_small_commits(warehouse: WarehouseConnection) -> int:
     """Write rows that small commits left in the catalogue into files, if they are many and nobody
-    is reading; how many rows. If somebody is, the next commit or the night brings another chance.
+    is reading, and make one of many small files; how many rows. If somebody is reading, the next
+    commit or the night brings another chance.
     """
     try:
         with warehouse.writing() as connection:
@@ -85,6 +93,8 @@ def flush_small_commits(warehouse: WarehouseConnection) -> int:
                 return 0
             with warehouse.without_readers(_PATIENCE_OF_A_COMMIT_S):
                 flushed = _flush(connection)
+                if _small_files(connection) > _MOST_SMALL_FILES:
+                    _put_small_files_together(connection)
                 warehouse.renew()
                 return flushed
     except WarehouseBusy:
@@ -107,16 +117,64 @@ def inlined_rows(connection: duckdb.DuckDBPyConnection) -> int:
     return sum(count for ((count,),) in counts)
 
 
+def _small_files(connection: duckdb.DuckDBPyConnection) -> int:
+    """Data files of `trajectories` that are small."""
+    sql = (
+        f"SELECT count(*) FROM {METADATA}.ducklake_data_file f "
+        f"JOIN {METADATA}.ducklake_table t USING (table_id) "
+        "WHERE t.table_name = ? AND f.end_snapshot IS NULL AND f.file_size_bytes < ?"
+    )
+    values = [TRAJECTORIES.name, _SMALL_FILE_BYTES]
+    row = retry_while_busy(lambda: connection.execute(sql, values).fetchone())
+    return int(row[0]) if row else 0
+
+
 def _flush(connection: duckdb.DuckDBPyConnection) -> int:
     return sum(rows for *_, rows in call(connection, "flush_inlined_data"))
+
+
+def _put_small_files_together(connection: duckdb.DuckDBPyConnection) -> None:
+    """A file of which rows are deleted is not merged: small ones lose many soon, large ones few."""
+    _rewrite(connection, _REWRITE_BY_DAY_FROM_SHARE)
+    call(connection, "merge_adjacent_files", f"max_file_size => {_SMALL_FILE_BYTES}")
 
 
 def _put_together(connection: duckdb.DuckDBPyConnection) -> int:
     """Rows and files of many small commits into few files; how many rows left the catalogue."""
     flushed = _flush(connection)
-    call(connection, "rewrite_data_files", f"delete_threshold => {_REWRITE_FROM_DELETED_SHARE}")
+    _rewrite(connection, _REWRITE_FROM_DELETED_SHARE)
     call(connection, "merge_adjacent_files")
     return flushed
+
+
+def _rewrite(connection: duckdb.DuckDBPyConnection, from_share: float) -> None:
+    """Write data files anew of which so much is deleted: file by file where they are large, since
+    DuckLake makes one file of all that it rewrites at once, and that of all times
+    (https://github.com/duckdb/ducklake/issues/1241)."""
+    for table, share in _large_rewrites(connection, from_share):
+        # Those with more have their turn before it.
+        threshold = f"delete_threshold => {share * (1 - 1e-9)}"
+        call(connection, "rewrite_data_files", f"'{table}'", threshold)
+    call(connection, "rewrite_data_files", f"delete_threshold => {from_share}")
+
+
+def _large_rewrites(
+    connection: duckdb.DuckDBPyConnection, from_share: float
+) -> list[tuple[str, float]]:
+    """Tables whose files would become a large one, with the deleted share of each, largest
+    first."""
+    sql = f"""
+    SELECT DISTINCT table_name, share FROM (
+      SELECT t.table_name, d.delete_count / f.record_count AS share,
+        sum(f.file_size_bytes) OVER (PARTITION BY f.table_id) AS bytes
+      FROM {METADATA}.ducklake_data_file f
+      JOIN {METADATA}.ducklake_delete_file d USING (data_file_id)
+      JOIN {METADATA}.ducklake_table t ON t.table_id = f.table_id
+      WHERE f.end_snapshot IS NULL AND d.end_snapshot IS NULL AND t.end_snapshot IS NULL
+        AND d.delete_count >= f.record_count * ?)
+    WHERE bytes > ? ORDER BY share DESC"""
+    values = [from_share, ddl.FILE_MB * 1_000_000]
+    return retry_while_busy(lambda: connection.execute(sql, values).fetchall())
 
 
 def call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]

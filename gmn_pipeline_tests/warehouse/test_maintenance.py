@@ -18,10 +18,10 @@ from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.jobs import maintenance_job
 from gmn_pipeline.orchestration.schedules import daily_maintenance
 from gmn_pipeline.settings import Settings, load_settings
-from gmn_pipeline.warehouse import maintenance
+from gmn_pipeline.warehouse import ddl, maintenance
 from gmn_pipeline.warehouse.backend import CATALOG
-from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
-from gmn_pipeline.warehouse.maintenance import flush_small_commits
+from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
+from gmn_pipeline.warehouse.maintenance import call, flush_small_commits
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import ask, assert_same, count, maintain, state
 
@@ -79,6 +79,14 @@ def file_counts(settings: Settings) -> dict[str, int]:
     return {name: number for name, number in rows if number}
 
 
+def data_files(settings: Settings, table: str) -> int:
+    ((number,),) = ask(
+        settings,
+        f"SELECT file_count FROM ducklake_table_info('{CATALOG}') WHERE table_name = '{table}'",
+    )
+    return int(number)
+
+
 def test_afterwards_there_are_few_files_and_the_same_rows(settings: Settings) -> None:
     before = state(settings)
     assert inlined_rows(settings) > 0
@@ -109,6 +117,63 @@ def test_small_commits_are_written_to_files_once_they_are_many(
     assert flush_small_commits(warehouse) == inlined
     assert inlined_rows(settings) == 0
     assert_same(state(settings), before)
+
+
+def revise_newest(warehouse: WarehouseConnection) -> None:
+    """As the merge does: taken out, and put in again."""
+    newest = "FROM trajectories ORDER BY trajectory_identifier DESC LIMIT 1"
+    revised = f"SELECT * REPLACE (revision + 1 AS revision) {newest}"
+    with warehouse.writing() as connection, transaction(connection):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE r AS {revised}")
+        connection.execute(
+            "DELETE FROM trajectories "
+            "WHERE trajectory_identifier IN (SELECT trajectory_identifier FROM r)"
+        )
+        connection.execute("INSERT INTO trajectories BY NAME FROM r")
+
+
+def test_small_files_of_small_commits_are_put_together(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 6
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", 0)
+    monkeypatch.setattr(maintenance, "_MOST_SMALL_FILES", most)
+    warehouse = WarehouseConnection(settings)
+    revisions_at, numbers = {}, []
+    for _ in range(2 * most):
+        revise_newest(warehouse)
+        before = state(settings)
+        ((version,),) = ask(settings, f"SELECT id FROM {CATALOG}.current_snapshot()")
+        revisions_at[version] = ask(settings, "SELECT sum(revision) FROM trajectories")
+        assert flush_small_commits(warehouse)
+        assert_same(state(settings), before)
+        numbers.append(data_files(settings, "trajectories"))
+    # One of the load, one of updates (whose rows kept their numbers) and those of these commits.
+    assert numbers == [3, 4, 5, 6] * 3
+    for version, revisions in revisions_at.items():
+        at = f"trajectories AT (VERSION => {version})"
+        assert ask(settings, f"SELECT sum(revision) FROM {at}") == revisions
+
+
+@pytest.mark.parametrize(("file_mb", "files_after"), [(0, 3), (100, 1)])
+def test_large_files_are_rewritten_one_by_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, file_mb: int, files_after: int
+) -> None:
+    """DuckLake would make one of them, of all times."""
+    warehouse = WarehouseConnection(settings)
+    table = "rewritten"
+    with warehouse.writing() as connection:
+        connection.execute(f"CREATE TABLE {table} (number INTEGER, part INTEGER)")
+        for part in range(3):
+            connection.execute(f"INSERT INTO {table} SELECT range, {part} FROM range(10_000)")
+            connection.execute(f"DELETE FROM {table} WHERE part = {part} AND number < 500 + {part}")
+        call(connection, "flush_inlined_data")
+        before = connection.execute(f"SELECT count(*), sum(number) FROM {table}").fetchall()
+        monkeypatch.setattr(ddl, "FILE_MB", file_mb)
+        maintenance._rewrite(connection, 0.01)
+        assert connection.execute(f"SELECT count(*), sum(number) FROM {table}").fetchall() == before
+    assert data_files(settings, table) == files_after
+    assert file_counts(settings)[table] == files_after  # and none of deletions
 
 
 def test_files_stay_a_day_and_snapshots_as_long_as_is_set(settings: Settings) -> None:

@@ -12,7 +12,8 @@ class Soundness(Statements):
     """Asks the tables after the changes."""
 
     def assert_tables(self, *, removed: int, inserted: int) -> None:
-        """Ask the tables themselves, before anything is committed.
+        """Ask the tables themselves, before anything is committed; leaves `changed_row`: what
+        stands there now of each trajectory that changed.
 
         `removed`, `inserted`: so many rows of `trajectories` DuckDB says that it took out and put
         in. Raises CountMismatch if a trajectory is there twice or not at all, if a station link is
@@ -23,18 +24,19 @@ class Soundness(Statements):
             f"max(greatest(bin_date, former_bin_date)) FROM change "
             f"WHERE change <> '{Change.UNCHANGED}'"
         )[0]
-        if least is None:
-            return
         changed = f"{KEY} IN (SELECT {KEY} FROM change WHERE change <> '{Change.UNCHANGED}')"
         # Copied, so that the lake is looked through once.
         self.rows(
             f"""
             CREATE OR REPLACE TEMP TABLE changed_row AS
-            SELECT {KEY}, bin_date, list_distinct(participating_stations) AS station_codes
+            SELECT {KEY}, bin_date, revision,
+              list_distinct(participating_stations) AS station_codes
             FROM trajectories WHERE {KEY} BETWEEN $least AND $greatest AND {changed}
             """,
             least=least, greatest=greatest,
         )  # fmt: skip
+        if least is None:
+            return
         links = f"sum(hash({KEY}, station_code, bin_date))"
         changed_rows, distinct, should_be, there_are = self.rows(
             f"""

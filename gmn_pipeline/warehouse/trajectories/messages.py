@@ -312,9 +312,10 @@ class _MessageMerge:
               $now::TIMESTAMP AS recorded_at_utc
             FROM incoming i JOIN message_fate f ON i.message = f.message
             LEFT JOIN (
-              SELECT {KEY}, bin_date, revision FROM trajectories
-              WHERE {KEY} BETWEEN (SELECT min({KEY}) FROM incoming)
-                AND (SELECT max({KEY}) FROM incoming)
+              SELECT {KEY}, bin_date, revision FROM changed_row
+              UNION ALL
+              SELECT {KEY}, bin_date, revision FROM standing
+              ANTI JOIN (FROM change WHERE change <> '{Change.UNCHANGED}') USING ({KEY})
             ) t ON i.{KEY} = t.{KEY}
             """,
             {"topic_id": self._batch.topic_id, "run_id": self._batch.run_id, "now": self._now},
