@@ -55,8 +55,9 @@ portal/node_modules/.ready: $(VENV)/node/.ready portal/package.json portal/packa
 portal: portal/node_modules/.ready  ## build the portal into the package
 	@$(NPM) run build
 
-screens: setup  ## make the pictures of docs/portal/ anew, of a warehouse of generated nights
+screens: setup  ## make the pictures of docs/portal/ anew, of generated nights, and that of the asset graph
 	@$(BIN)/python -m gmn_pipeline_tests.portal.screens
+	@$(BIN)/python -m gmn_pipeline_tests.orchestration.screens
 
 run: setup  ## take days from the source to the warehouse (SOURCE=, FROM=, TO=)
 ifeq ($(SOURCE),)
