@@ -4,7 +4,8 @@ What belongs here: what is asked of a cluster about a topic. What does not: whic
 (`schemas/topics.py`), and reading them (`reader.py`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,15 +67,30 @@ def _dead_letter_config(topic: Topic) -> dict[str, str]:
     return _DEAD_LETTER_CONFIG | {_LARGEST: str(largest)}
 
 
+@dataclass(frozen=True)
+class Clients:
+    """What a cluster is asked through: kafka-python's consumer, and its admin client."""
+
+    consumer: Any
+    admin: Any
+
+
+@contextmanager
+def open_clients(settings: KafkaSettings) -> Iterator[Clients]:
+    """Connected ones: to connect takes longer than all that is asked of a topic."""
+    with consumer(settings) as kafka, admin_client(settings) as admin:
+        yield Clients(kafka, admin)
+
+
 def topic_state(
-    settings: KafkaSettings, topic: Topic, kafka: Any | None = None
+    settings: KafkaSettings, topic: Topic, clients: Clients | None = None
 ) -> TopicState | None:
-    """The topic as it is now, asked through a consumer if one is given; None if there is none."""
-    if kafka is None:
-        with consumer(settings) as opened:
+    """The topic as it is now, asked through clients if they are given; None if there is none."""
+    if clients is None:
+        with open_clients(settings) as opened:
             return topic_state(settings, topic, opened)
-    name = topic.name
-    with admin_client(settings) as admin, kafka_errors(settings, f"asking for {name}"):
+    name, kafka, admin = topic.name, clients.consumer, clients.admin
+    with kafka_errors(settings, f"asking for {name}"):
         try:
             described = admin.describe_topics([name])
         except UnknownTopicOrPartitionError:

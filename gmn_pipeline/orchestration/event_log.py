@@ -7,11 +7,13 @@ What belongs here: how events reach the file. What does not: their meaning; tabl
 Dagster's.
 """
 
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +23,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluation,
     AssetCheckEvaluationTargetMaterializationData,
 )
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.events import (
+    ASSET_EVENTS,
+    AssetMaterializationPlannedData,
+    DagsterEventType,
+)
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
@@ -46,6 +52,7 @@ _EVENTS_PER_BATCH = 1000
 _FILE_NAME = f"{SQLITE_EVENT_LOG_FILENAME}.db"
 _FORMER_FILE = "history/runs/index.db"
 """What Dagster's default storage knows of assets, in the same tables: taken over if it is there."""
+_A_PARTITION = "a partition"
 _INSERT = SqlEventLogStorageTable.insert().returning(
     SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
 )
@@ -92,6 +99,18 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
     def _has_asset_key_col_on_connection(self, _conn: db.Connection, column_name: str) -> bool:
         return column_name in self._asset_columns
 
+    @property
+    def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
+        """Dagster plans all days of a run in one event for each asset, and this storage makes the
+        rows of it (`_rows`) that it would make of as many events."""
+        return True
+
+    def store_event(self, event: EventLogEntry) -> None:
+        if _planned_partitions(event) is None:
+            super().store_event(event)
+        else:
+            self.store_event_batch([event])
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """The asset events of a batch in one transaction; what else is in it one by one."""
         of_assets = [event for event in events if event.dagster_event_type in ASSET_EVENTS]
@@ -105,8 +124,9 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
     def _store_asset_events(
         self, connection: db.Connection, events: Sequence[EventLogEntry]
     ) -> None:
-        rows = [self._event_to_row(event) for event in events]
-        ids = connection.execute(_INSERT, rows).scalars().all()
+        rows = [self._rows(event) for event in events]
+        every_id = connection.execute(_INSERT, list(chain(*rows))).scalars().all()
+        ids = [every_id[end - 1] for end in accumulate(map(len, rows))]
         self._store_asset_event_tags(connection, events, ids)
         # The row of an asset keeps its newest event of each type: only those are worth writing.
         newest = {
@@ -115,6 +135,22 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
         }
         for event, event_id in newest.values():
             self._store_asset_event(connection, event, event_id)
+
+    def _rows(self, event: EventLogEntry) -> list[dict[str, Any]]:
+        """The row of an event, or one for each partition that it plans: what Dagster asks of
+        partitions, it asks of rows. They differ in that only, so one is made and filled in."""
+        partitions = _planned_partitions(event)
+        if partitions is None:
+            return [self._event_to_row(event)]
+        planned = event.get_dagster_event()
+        data = AssetMaterializationPlannedData(cast("AssetKey", planned.asset_key), _A_PARTITION)
+        planned = planned._replace(event_specific_data=data)
+        row = self._event_to_row(event._replace(dagster_event=planned))
+        before, after = row["event"].split(json.dumps(_A_PARTITION))
+        return [
+            row | {"event": f"{before}{json.dumps(partition)}{after}", "partition": partition}
+            for partition in partitions
+        ]
 
     def _store_asset_check_evaluation_planned(
         self, event: EventLogEntry, event_id: int | None
@@ -167,6 +203,14 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
     def dispose(self) -> None:
         self._poller.close()
         self._engine.dispose()
+
+
+def _planned_partitions(event: EventLogEntry) -> Sequence[str] | None:
+    """The partitions that an event plans together, at least one."""
+    if event.dagster_event_type != DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+        return None
+    planned = event.get_dagster_event().asset_materialization_planned_data.partitions_subset
+    return list(planned.get_partition_keys()) or None if planned is not None else None
 
 
 def _make_newest(connection: db.Connection, evaluation: AssetCheckEvaluation, run_id: str) -> None:

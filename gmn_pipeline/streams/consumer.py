@@ -20,11 +20,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gmn_pipeline.errors import StreamBusy, StreamGap
-from gmn_pipeline.kafka.client import consumer
 from gmn_pipeline.kafka.dead_letters import DeadLetter
 from gmn_pipeline.kafka.reader import SteadyReader, never
 from gmn_pipeline.kafka.schema_registry import open_registry
-from gmn_pipeline.kafka.topics import TopicState, topic_state
+from gmn_pipeline.kafka.topics import Clients, TopicState, open_clients, topic_state
 from gmn_pipeline.prefetch import prefetch
 from gmn_pipeline.schemas.offsets import OffsetRange, StoredOffset
 from gmn_pipeline.schemas.topics import Topic
@@ -74,12 +73,12 @@ def planned_ranges(
     stream: Stream,
     settings: KafkaSettings,
     target: Any,
-    kafka: Any | None = None,
+    clients: Clients | None = None,
 ) -> tuple[TopicState, list[OffsetRange]] | None:
-    """The topic as it is, asked through a consumer if one is given, and what is to be read of it;
+    """The topic as it is, asked through clients if they are given, and what is to be read of it;
     None if there is no topic yet."""
     topic = stream.topic(settings)
-    state = topic_state(settings, topic, kafka)
+    state = topic_state(settings, topic, clients)
     if state is None:
         return None
     return state, plan(topic, state, stream.place.stored_offsets(target, topic.name))
@@ -222,17 +221,18 @@ def consume(
     with (
         consumer_lock(stream, settings),
         stream.place.session(target),
-        consumer(settings) as kafka,
+        open_clients(settings) as clients,
     ):
-        found = planned_ranges(stream, settings, target, kafka)
+        found = planned_ranges(stream, settings, target, clients)
         if found is not None and topic_id in (None, found[0].topic_id):
             state, planned = found
             ranges = _wanted(stream, planned, wanted)
-            with closing(batches(stream, settings, kafka, state, ranges, run_id)) as decoded:
+            read = batches(stream, settings, clients.consumer, state, ranges, run_id)
+            with closing(read) as decoded:
                 for batch, dead in decoded:
                     report.counts.add(stream.ingest(settings, target, batch, dead))
                     report.ranges += batch.ranges
-        left = planned_ranges(stream, settings, target, kafka)
+        left = planned_ranges(stream, settings, target, clients)
         if left is not None:
             report.next_offsets = {r.partition: r.begin for r in left[1]}
             report.lag = sum(r.length for r in left[1])

@@ -22,14 +22,19 @@ from gmn_pipeline.errors import BrokerNotSet, BrokerUnavailable, GmnError, Retry
 from gmn_pipeline.kafka.client import (
     address,
     bootstrap_servers,
-    consumer,
     is_reachable,
     kafka_errors,
 )
 from gmn_pipeline.kafka.dead_letters import DeadLetter
 from gmn_pipeline.kafka.reader import Reader
 from gmn_pipeline.kafka.schema_registry import open_registry
-from gmn_pipeline.kafka.topics import TopicState, end_offsets, ensure_topics
+from gmn_pipeline.kafka.topics import (
+    Clients,
+    TopicState,
+    end_offsets,
+    ensure_topics,
+    open_clients,
+)
 from gmn_pipeline.schemas.offsets import OffsetRange
 from gmn_pipeline.settings import TopicSettings
 from gmn_pipeline.streams.consumer import (
@@ -156,12 +161,12 @@ class StreamService:
                     with self._waiting_for_kafka():
                         self._servers = bootstrap_servers(self._settings)
                         ensure_topics(self._settings, self._topic)
-                        kafka = opened.enter_context(consumer(self._settings))
+                        clients = opened.enter_context(open_clients(self._settings))
                     opened.enter_context(self._stream.place.session(self._target))
                     if not is_ready:
                         on_ready()
                     is_ready = True
-                    self._work(kafka, once=once)
+                    self._work(clients, once=once)
                 if once:
                     break
             except (RetryableError, BrokerNotSet) as error:
@@ -217,14 +222,15 @@ class StreamService:
                 f"Kafka at {self._servers} takes no connections.", remedy=_NOTHING_LOST
             )
 
-    def _work(self, kafka: Any, *, once: bool) -> None:
+    def _work(self, clients: Clients, *, once: bool) -> None:
         """Plan anew every some seconds, and read on in between, for the time of a session."""
+        kafka = clients.consumer
         until = time.monotonic() + _SESSION_S
         while not self._stopped.is_set() and (once or time.monotonic() < until):
             with self._waiting_for_kafka():
                 self._check_address()
                 self._check_reachable()
-                found = planned_ranges(self._stream, self._settings, self._target, kafka)
+                found = planned_ranges(self._stream, self._settings, self._target, clients)
             if found is None:
                 break
             self._is_well()
