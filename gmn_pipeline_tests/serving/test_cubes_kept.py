@@ -153,7 +153,7 @@ def test_it_counts_as_the_lake_whatever_is_loaded_and_put_in_order(
             assert_as_the_lake(lake, keeper, state, FAST, selected=brushes(["end_height:20:90"]))
     # All rows are read once, of the first state that is asked for; those of a filter are chosen.
     assert (read.count("all"), read.count("chosen")) == (1, 1)
-    assert read.count("moved") == 2 * len(states) - 1
+    assert read.count("moved") == 2 * (len(states) - 1)
 
     # A state that is not kept any more is nothing to move on from.
     load(bench, range(3, 44), 5)

@@ -17,6 +17,7 @@ from typing import TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 import anyio
+import pyarrow as pa
 
 from gmn_pipeline.errors import GmnError
 from gmn_pipeline.queries.answer import Cancellation
@@ -140,39 +141,52 @@ class _Reading:
     def chosen(self, whole: Kept) -> Kept | None:
         """By which of all rows it is, and what of them lies otherwise; none if that state is not
         there any more, or too much differs from it."""
-        base, texts = whole.base, whole.texts
-        if not self._is_there(base):
+        base, texts, all_rows = whole.base, whole.texts, whole.signed[0][1]
+        names = self._differing(base, all_rows.count)
+        if names is None:
             return None
         otherwise = self._layout.without(whole.layout)
         found = self._rows(otherwise, base, self._conditions, texts)
         try:
-            rows = found.with_views_of(whole.signed[0][1])
+            rows = found.with_views_of(all_rows)
         except RowsDiffer:
             return None
-        kept = Kept(self._layout, texts, base, ((1, rows),))
-        return kept if base.mark == self._snapshot.mark else self.moved(kept)
+        return self._moved_by(Kept(self._layout, texts, base, ((1, rows),)), names)
 
     def moved(self, former: Kept) -> Kept | None:
         """By what differs between the states; none if that cannot be known, or is too much."""
-        base = former.base
+        names = self._differing(former.base, former.signed[0][1].count)
+        return None if names is None else self._moved_by(former, names)
+
+    def _differing(self, base: Snapshot, rows: int) -> pa.ChunkedArray | None:
+        """Names of trajectories that may differ from those of a state; none if that state is not
+        there any more, or too many do."""
         if not self._is_there(base):
             return None
-        base_rows = former.signed[0][1]
-        most = max(base_rows.count // _MOST_MOVED_SHARE, _FEW)
+        if base.mark == self._snapshot.mark:
+            return pa.chunked_array([], pa.string())
+        most = max(rows // _MOST_MOVED_SHARE, _FEW)
         earlier, later = sorted((base, self._snapshot), key=lambda one: one.id)
         found = self._lake.fetch(
-            later, _differing(earlier.id, most), cancellation=self._cancellation
+            later, _differing_sql(earlier.id, most), cancellation=self._cancellation
         )
-        if found.num_rows > most:
-            return None
-        names = found.column(0).to_pylist()
-        of_these = [*self._conditions, Condition(f"{_KEY} IN (SELECT unnest(?))", (names,))]
+        return None if found.num_rows > most else found.column(0)
+
+    def _moved_by(self, former: Kept, names: pa.ChunkedArray) -> Kept:
+        """By these trajectories."""
+        of_base = former.signed[0]
+        if not len(names):
+            return replace(former, signed=(of_base,))
+        of_these = [
+            *self._conditions,
+            Condition(f"{_KEY} IN (SELECT unnest(?))", (names.to_pylist(),)),
+        ]
         came, went = (
             self._rows(self._layout, state, of_these, former.texts)
-            for state in (self._snapshot, base)
+            for state in (self._snapshot, former.base)
         )
-        signed = ((1, base_rows), (1, came), (-1, went))
-        return Kept(self._layout, former.texts, base, signed)
+        signed = (of_base, (1, came), (-1, went))
+        return Kept(self._layout, former.texts, former.base, signed)
 
     def _is_there(self, state: Snapshot) -> bool:
         """Whether it is kept, and not of a lake that was restored since."""
@@ -196,7 +210,7 @@ class _Reading:
         return again_if_busy(read)
 
 
-def _differing(state: int, most: int) -> str:
+def _differing_sql(state: int, most: int) -> str:
     """Names of trajectories that came, changed or went after a state, and maybe more."""
     of = (f"SELECT {_KEY} FROM {table.name} WHERE snapshot_id > {state:d}"
           for table in (TRAJECTORIES, TRAJECTORY_REVISIONS))  # fmt: skip

@@ -331,9 +331,7 @@ class Decision(Statements):
         first, last = self.former_days("change = 'both'")
         # The same stations in another order are linked anew, which changes nothing: to sort them
         # takes as long as to hash all the rest.
-        content = (
-            f"hash({', '.join(CONTENT)}) AS content, hash(participating_stations) AS stations"
-        )
+        content = f"hash({', '.join(CONTENT)}) AS content, hash(participating_stations) AS stations"
         # Hashed before they are joined: joins carry what they are given.
         hashed = f"{content}, quality_flags, solar_longitude_deg"
         new = (
