@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from gmn_pipeline.errors import WarehouseBusy
+from gmn_pipeline.schemas.sql import sql_text
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.warehouse import ddl, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
@@ -154,7 +155,7 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, from_share: float) -> None:
     for table, share in _large_rewrites(connection, from_share):
         # Those with more have their turn before it.
         threshold = f"delete_threshold => {share * (1 - 1e-9)}"
-        call(connection, "rewrite_data_files", f"'{table}'", threshold)
+        call(connection, "rewrite_data_files", sql_text(table), threshold)
     call(connection, "rewrite_data_files", f"delete_threshold => {from_share}")
 
 

@@ -17,6 +17,7 @@ from gmn_pipeline.flows.maintenance import Maintenance
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.orchestration.jobs import maintenance_job
 from gmn_pipeline.orchestration.schedules import daily_maintenance
+from gmn_pipeline.schemas.sql import quoted, sql_text
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse import ddl, maintenance
 from gmn_pipeline.warehouse.backend import CATALOG
@@ -82,7 +83,8 @@ def file_counts(settings: Settings) -> dict[str, int]:
 def data_files(settings: Settings, table: str) -> int:
     ((number,),) = ask(
         settings,
-        f"SELECT file_count FROM ducklake_table_info('{CATALOG}') WHERE table_name = '{table}'",
+        f"SELECT file_count FROM ducklake_table_info('{CATALOG}') "
+        f"WHERE table_name = {sql_text(table)}",
     )
     return int(number)
 
@@ -161,17 +163,18 @@ def test_large_files_are_rewritten_one_by_one(
 ) -> None:
     """DuckLake would make one of them, of all times."""
     warehouse = WarehouseConnection(settings)
-    table = "rewritten"
+    table = "it's rewritten"
+    name = quoted(table)
     with warehouse.writing() as connection:
-        connection.execute(f"CREATE TABLE {table} (number INTEGER, part INTEGER)")
+        connection.execute(f"CREATE TABLE {name} (number INTEGER, part INTEGER)")
         for part in range(3):
-            connection.execute(f"INSERT INTO {table} SELECT range, {part} FROM range(10_000)")
-            connection.execute(f"DELETE FROM {table} WHERE part = {part} AND number < 500 + {part}")
+            connection.execute(f"INSERT INTO {name} SELECT range, {part} FROM range(10_000)")
+            connection.execute(f"DELETE FROM {name} WHERE part = {part} AND number < 500 + {part}")
         call(connection, "flush_inlined_data")
-        before = connection.execute(f"SELECT count(*), sum(number) FROM {table}").fetchall()
+        before = connection.execute(f"SELECT count(*), sum(number) FROM {name}").fetchall()
         monkeypatch.setattr(ddl, "FILE_MB", file_mb)
         maintenance._rewrite(connection, 0.01)
-        assert connection.execute(f"SELECT count(*), sum(number) FROM {table}").fetchall() == before
+        assert connection.execute(f"SELECT count(*), sum(number) FROM {name}").fetchall() == before
     assert data_files(settings, table) == files_after
     assert file_counts(settings)[table] == files_after  # and none of deletions
 
