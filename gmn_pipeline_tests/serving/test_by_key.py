@@ -76,15 +76,27 @@ def load(bench: Bench, rows: Iterable[int], number: int | None = None, **fields:
     load_days([DAY], bench.settings)
 
 
+@pytest.mark.parametrize(
+    ("piece_rows", "most", "expected"),
+    [
+        (moving.PIECE_ROWS, keeping._MOST_MOVED, ["written", "moved"]),
+        (7, keeping._MOST_MOVED, ["written", "moved"]),
+        (moving.PIECE_ROWS, 5, ["written", "moved", "written"]),  # which is found to be too much
+    ],
+)
 def test_it_is_as_the_lake_whatever_is_loaded_and_put_in_order(
-    bench: Bench, lake: Lake, keeper: Keeper
+    bench: Bench, lake: Lake, keeper: Keeper, piece_rows: int, most: int, expected: list[str]
 ) -> None:
     """Each load inserts, revises and withdraws; maintenance comes before a move, and after one."""
     chance = random.Random(7)
     ways: list[str] = []
+    for left in file_of(bench).parent.glob(f"{file_of(bench).name}*"):
+        left.unlink()
     with (
         patch.object(Keeper, "_write", counted(ways, "written", Keeper._write)),
         patch.object(Keeper, "_move", counted(ways, "moved", Keeper._move)),
+        patch.object(moving, "PIECE_ROWS", piece_rows),
+        patch.object(keeping, "_MOST_MOVED", most),
     ):
         for number in range(3):
             rows = chance.sample(range(60), chance.randint(20, 40))
@@ -96,7 +108,7 @@ def test_it_is_as_the_lake_whatever_is_loaded_and_put_in_order(
                 assert keeper.follow()
                 assert not keeper.follow()
                 assert_as_the_lake(lake, keeper)
-    assert ways == ["written", "moved"]
+    assert ways == expected
     # A state that is not kept any more is nothing to move on from.
     load(bench, range(3, 44))
     maintain(bench.settings, utc_now() + timedelta(days=30))

@@ -3,8 +3,9 @@
 What belongs here: the queries, and their rows. What does not: what becomes of them (`file.py`).
 
 As for live events (`tables/difference.py`): a row that came or changed has a number later than the
-former state's, and what went has a row in the revisions. Maintenance may give further rows a later
-number, which does no harm. Small tables are taken as a whole where something came to them.
+former state's, and what went has a row in the revisions. Where maintenance wrote files anew, all
+their rows have a later number, too: there may be many more than changed. Small tables are taken as
+a whole where something came to them.
 """
 
 from collections.abc import Iterator
@@ -59,15 +60,28 @@ def everything() -> Iterator[str]:
     yield _rows(CURRENT, TRAJECTORIES)
 
 
-def since(state: int, most: int) -> str:
-    """The query of what came since; one more than so many of those that are most."""
-    later = f"snapshot_id > {state:d}"
+def number_since(state: int, most: int) -> str:
+    """How many came since, of a table that more came to; one more than so many at most."""
+    numbers = ", ".join(
+        f"(SELECT count(*) FROM (SELECT 1 FROM {table.name} WHERE {_later(state)} "
+        f"LIMIT {most + 1:d}))"
+        for table in (TRAJECTORY_REVISIONS, TRAJECTORIES)
+    )
+    return f"SELECT greatest({numbers})"
+
+
+def _later(state: int) -> str:
+    return f"snapshot_id > {state:d}"
+
+
+def since(state: int) -> str:
+    """The query of what came since."""
     small = " UNION ALL ".join(
         _rows(kind, table, f"(SELECT max(snapshot_id) FROM {table.name}) > {state:d}")
         for kind, table in ((SOURCE, SOURCE_FILES), (STATION, STATIONS))
     )
     large = " UNION ALL ".join(
-        f"SELECT * FROM ({_rows(kind, table, later)} LIMIT {most + 1:d})"
+        _rows(kind, table, _later(state))
         for kind, table in ((FORMER, TRAJECTORY_REVISIONS), (CURRENT, TRAJECTORIES))
     )
     return f"{small} UNION ALL {large}"

@@ -58,7 +58,8 @@ CREATE UNIQUE INDEX station_by_code ON station (code);
 _PART = 6
 """Links of a station are kept in parts by so many first characters of the identifiers, which are
 year and month."""
-_SOME = 5_000
+PIECE_ROWS = 1_000
+"""So many rows are taken apart at a time: memory for more of them is not given back as a whole."""
 
 _VERSION = repr((version("gmn-pipeline"), _TABLES, [(t.name, t.columns) for t in WAREHOUSE_TABLES]))
 FORMAT = zlib.crc32(_VERSION.encode()) >> 1
@@ -143,7 +144,7 @@ def _fill(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
 def _in_pieces(rows: Iterable[Row]) -> Iterator[tuple[str, list[str]]]:
     """Some rows of one kind at a time."""
     for kind, some in groupby(rows, key=attrgetter("kind")):
-        while piece := [row.values for row in islice(some, _SOME)]:
+        while piece := [row.values for row in islice(some, PIECE_ROWS)]:
             yield kind, piece
 
 

@@ -30,6 +30,7 @@ from gmn_pipeline.serving.by_key.changes import (
     Counts,
     Row,
     everything,
+    number_since,
     rows_of,
     since,
 )
@@ -42,7 +43,7 @@ from gmn_pipeline.storage.files import exclusive, working_folder
 
 _log = logging.getLogger(__name__)
 FOLDER, NAME = "served", "by_key.sqlite"
-_MOST_MOVED = 100_000
+_MOST_MOVED = 30_000
 """Rows that are changed one by one; to write all anew is no slower for more."""
 _RESTS = 4
 """So many times as long as it took to move on."""
@@ -172,10 +173,10 @@ class Keeper:
             return False
         if stand.number > newest.id:
             return False
-        rows = self._rows(newest, [since(stand.number, _MOST_MOVED)])
-        changes = Changes.of(rows)
-        if changes.are_more_than(_MOST_MOVED):
+        number = self._lake.fetch(newest, number_since(stand.number, _MOST_MOVED))
+        if number[0][0].as_py() > _MOST_MOVED:
             return False
+        changes = Changes.of(self._rows(newest, [since(stand.number)]))
         withdrawn = changes.withdrawn()
         gone = set(withdrawn)
         if withdrawn:

@@ -7,7 +7,7 @@ What belongs here: applying changes, in one transaction. What does not: asking t
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,13 +23,14 @@ from gmn_pipeline.serving.by_key.changes import (
     Row,
 )
 from gmn_pipeline.serving.by_key.file import (
+    PIECE_ROWS,
     identifier_of,
     part_of,
     put,
     put_links,
     set_stand,
 )
-from gmn_pipeline.serving.by_key.rows import stations_of, unpacked, values_of
+from gmn_pipeline.serving.by_key.rows import Values, stations_of, unpacked, values_of
 
 
 class NotAsCounted(Exception):
@@ -48,9 +49,6 @@ class Changes:
         for row in rows:
             changes.lines[row.kind].append(row.values)
         return changes
-
-    def are_more_than(self, most: int) -> bool:
-        return any(len(self.lines[kind]) > most for kind in (CURRENT, FORMER))
 
     def withdrawn(self) -> list[str]:
         """Trajectories that were withdrawn, and may have come again."""
@@ -101,21 +99,33 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def _put_revisions(db: sqlite3.Connection, lines: list[str]) -> int:
     """How many there are more."""
-    rows = [values_of(line) for line in lines]
-    identifiers = {identifier_of(one) for one in rows}
-    before = _number_of(db, "revision", identifiers)
-    put(db, FORMER, lines, rows)
-    return _number_of(db, "revision", identifiers) - before
+    more = 0
+    for some, rows in _in_pieces(lines):
+        identifiers = {identifier_of(one) for one in rows}
+        before = _number_of(db, "revision", identifiers)
+        put(db, FORMER, some, rows)
+        more += _number_of(db, "revision", identifiers) - before
+    return more
 
 
 def _put_trajectories(db: sqlite3.Connection, lines: list[str], links: "_Links") -> int:
     """How many there are more."""
-    rows = {identifier_of(values := values_of(line)): values for line in lines}
-    known = _stations(db, rows)
-    for identifier, values in rows.items():
-        links.change(identifier, known.get(identifier, ()), stations_of(values))
-    put(db, CURRENT, lines, list(rows.values()))
-    return len(rows) - len(known)
+    more = 0
+    for some, rows in _in_pieces(lines):
+        known = _stations(db, map(identifier_of, rows))
+        for values in rows:
+            identifier = identifier_of(values)
+            links.change(identifier, known.get(identifier, ()), stations_of(values))
+        put(db, CURRENT, some, rows)
+        more += len(rows) - len(known)
+    return more
+
+
+def _in_pieces(lines: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Values]]]:
+    """Some lines with their values at a time: a row's are ninety texts."""
+    for begin in range(0, len(lines), PIECE_ROWS):
+        some = lines[begin : begin + PIECE_ROWS]
+        yield some, [values_of(line) for line in some]
 
 
 def _remove_trajectories(db: sqlite3.Connection, gone: Collection[str], links: "_Links") -> int:
