@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from gmn_pipeline.cli.console import console, errors
-from gmn_pipeline.errors import QueryRefused, SettingsError
+from gmn_pipeline.errors import QueryRefused, SettingsError, WarehouseBusy
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer
 from gmn_pipeline.queries.imports import without
@@ -26,6 +26,8 @@ from gmn_pipeline.settings import QuerySettings, WarehouseSettings, load_setting
 from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline.warehouse.lakes import OBJECTS, READINGS, WAREHOUSE, Lake
 
+_ATTEMPTS = 3
+"""Others may close the catalogue just as a process has opened it: then a new one is asked."""
 _TABLE_ROWS = 5_000
 _BOX_ROWS = 40
 _LIST_ROWS = 20
@@ -41,13 +43,21 @@ def print_answer(
     process = QueryProcess(worker)
     try:
         settings = load_settings()
-        lake = _lake(settings)
         limits = _limits(settings, output)
-        with _saying_which(lake):
-            answer = process.ask(
-                settings, query, parameters or (), limits=limits, exact_types=True, lake=lake,
-                with_objects=True,
-            )  # fmt: skip
+        for again in reversed(range(_ATTEMPTS)):
+            lake = _lake(settings)
+            try:
+                with _saying_which(lake):
+                    answer = process.ask(
+                        settings, query, parameters or (), limits=limits, exact_types=True,
+                        lake=lake, with_objects=True,
+                    )  # fmt: skip
+                break
+            except WarehouseBusy:
+                if not again:
+                    raise
+                process.close()
+                process = QueryProcess()
         with without("pandas", "numpy"):
             if output == "table":
                 _print_table(answer)

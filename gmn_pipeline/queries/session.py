@@ -233,6 +233,8 @@ class ReadSession:
             afterwards()
             if isinstance(error, duckdb.InterruptException):  # before it was under way
                 raise _cancelled() from error
+            if CATALOGUE_IS_AWAY in str(error):
+                raise _away() from error
             raise
         up_to = UpTo(query.batches(reader), limits.rows)
         return Answer(
@@ -321,7 +323,7 @@ class _Query:
         if isinstance(error, MemoryError) or any(word in text for word in _MEMORY):
             return self._limits.memory_reached()
         if CATALOGUE_IS_AWAY in text:
-            return WarehouseBusy("The catalogue was just being opened or closed by another.")
+            return _away()
         if "INTERRUPT" not in text:
             known = explained(error, self._data_dir)
             return known if isinstance(known, _OF_THE_MACHINE) else failed(text)
@@ -338,6 +340,10 @@ class _Query:
             except _ERRORS as again:
                 return self._reason(again, deadline, tries - 1)
         return QueryFailed("A row of the answer cannot be computed, and DuckDB does not say why.")
+
+
+def _away() -> WarehouseBusy:
+    return WarehouseBusy("The catalogue was just being opened or closed by another.")
 
 
 _OF_THE_MACHINE = (DataDamaged, DiskFull, WarehouseBusy, DatabaseUnavailable, StorageUnavailable)

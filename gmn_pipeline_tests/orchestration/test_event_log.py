@@ -11,16 +11,10 @@ from datetime import date, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.partitions.subset import DefaultPartitionsSubset
-from dagster._core.events import (
-    AssetMaterializationPlannedData,
-    DagsterEvent,
-    DagsterEventType,
-)
+from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
@@ -128,36 +122,6 @@ def test_every_day_of_a_long_run_shows_as_materialized_with_its_own_counts(
     assert record.asset_materialization is not None
     assert record.asset_materialization.metadata["rows_inserted"].value == 3
     assert record.asset_materialization.tags["dagster/data_version"]
-
-
-@pytest.mark.parametrize("in_batches", [True, False])
-def test_days_planned_together_are_rows_as_dagster_makes_them_of_single_ones(
-    instance: dg.DagsterInstance, in_batches: bool
-) -> None:
-    keys = {"2022-03-04", 'with "quotes"', "\\ and \u00fc"}
-
-    def planned(partition: str | None, some: set[str] | None) -> EventLogEntry:
-        subset = None if some is None else DefaultPartitionsSubset(some)
-        event = DagsterEvent.build_asset_materialization_planned_event(
-            "job", "step", AssetMaterializationPlannedData(LANDING.key, partition, subset)
-        )
-        return EventLogEntry(
-            error_info=None, level=10, user_message="", run_id=str(uuid4()), timestamp=1.0,
-            step_key="step", job_name="job", dagster_event=event,
-        )  # fmt: skip
-
-    together = planned(None, keys)
-    storage = instance.event_log_storage
-    if in_batches:
-        storage.store_event_batch([planned("before", None), together, planned("after", None)])
-    else:
-        storage.store_event(together)
-    stored = storage.get_records_for_run(together.run_id).records
-    assert {record.event_log_entry.get_dagster_event().partition for record in stored} == keys
-    for record in stored:
-        entry = record.event_log_entry
-        alone = planned(entry.get_dagster_event().partition, None)
-        assert entry == alone._replace(run_id=together.run_id)
 
 
 def test_a_failed_day_stays_red_until_it_comes_through(
