@@ -25,11 +25,11 @@ from rich.table import Table
 
 from benchmarks.programs import running, sensing
 from gmn_pipeline.flows.trajectory_days import load_days
-from gmn_pipeline.kafka.client import consumer, producer
+from gmn_pipeline.kafka.client import producer
 from gmn_pipeline.kafka.framing import single_object_framing, unframe
 from gmn_pipeline.kafka.local_broker import process as brokers
 from gmn_pipeline.kafka.local_broker.install import default_libs_dir
-from gmn_pipeline.kafka.topics import ensure_topics, topic_state
+from gmn_pipeline.kafka.topics import ensure_topics, open_clients, topic_state
 from gmn_pipeline.publications.trajectories import publish
 from gmn_pipeline.schemas.messages import KEY_FIELD, TRAJECTORY_MESSAGES
 from gmn_pipeline.schemas.topics import trajectories_topic
@@ -77,8 +77,9 @@ def bare_publish(settings: Settings, messages: Sequence[Message]) -> int:
 def bare_consume(settings: Settings, keep: Callable[[Any], None] | None = None) -> int:
     """Read the whole topic with kafka-python alone, and drop it unless somebody keeps it."""
     count = 0
-    with consumer(settings) as kafka:
-        state = topic_state(settings, trajectories_topic(settings), kafka)
+    with open_clients(settings) as clients:
+        kafka = clients.consumer
+        state = topic_state(settings, trajectories_topic(settings), clients)
         assert state is not None
         places = {TopicPartition(settings.kafka_topic, p): end for p, end in state.end.items()}
         kafka.assign(list(places))
