@@ -153,7 +153,7 @@ def test_it_counts_as_the_lake_whatever_is_loaded_and_put_in_order(
             assert_as_the_lake(lake, keeper, state, FAST, selected=brushes(["end_height:20:90"]))
     # All rows are read once, of the first state that is asked for; those of a filter are chosen.
     assert (read.count("all"), read.count("chosen")) == (1, 1)
-    assert read.count("moved") == 2 * (len(states) - 1)
+    assert read.count("moved") == 2 * len(states) - 1
 
     # A state that is not kept any more is nothing to move on from.
     load(bench, range(3, 44), 5)
@@ -205,7 +205,7 @@ def test_what_cannot_be_chosen_is_read(lake: Lake, keeper: Keeper) -> None:
     assert_as_the_lake(lake, keeper, state)
     (kept,) = keeper._kept.values()
     rows = kept.signed[0][1]
-    other = replace(kept, signed=((1, replace(rows, numbers=rows.numbers + 1)),))
+    other = replace(kept, signed=((1, replace(rows, numbers=rows.numbers + 1_000_000)),))
     keeper._kept.update(dict.fromkeys(keeper._kept, other))
     assert_as_the_lake(lake, keeper, state, FAST)
 

@@ -151,12 +151,24 @@ class _Reading:
             rows = found.with_views_of(all_rows)
         except RowsDiffer:
             return None
-        return self._moved_by(Kept(self._layout, texts, base, ((1, rows),)), names)
+        return self.moved(Kept(self._layout, texts, base, ((1, rows),)), names)
 
-    def moved(self, former: Kept) -> Kept | None:
-        """By what differs between the states; none if that cannot be known, or is too much."""
-        names = self._differing(former.base, former.signed[0][1].count)
-        return None if names is None else self._moved_by(former, names)
+    def moved(self, former: Kept, names: pa.ChunkedArray | None = None) -> Kept | None:
+        """By what differs between the states, these `names` where they are known; none if that
+        cannot be known, or is too much."""
+        if names is None:
+            names = self._differing(former.base, former.signed[0][1].count)
+        if names is None:
+            return None
+        of_base = former.signed[0]
+        if not len(names):
+            return replace(former, signed=(of_base,))
+        these = Condition(f"{_KEY} IN (SELECT unnest(?))", (names.to_pylist(),))
+        came, went = (
+            self._rows(self._layout, state, [*self._conditions, these], former.texts)
+            for state in (self._snapshot, former.base)
+        )
+        return replace(former, signed=(of_base, (1, came), (-1, went)))
 
     def _differing(self, base: Snapshot, rows: int) -> pa.ChunkedArray | None:
         """Names of trajectories that may differ from those of a state; none if that state is not
@@ -171,22 +183,6 @@ class _Reading:
             later, _differing_sql(earlier.id, most), cancellation=self._cancellation
         )
         return None if found.num_rows > most else found.column(0)
-
-    def _moved_by(self, former: Kept, names: pa.ChunkedArray) -> Kept:
-        """By these trajectories."""
-        of_base = former.signed[0]
-        if not len(names):
-            return replace(former, signed=(of_base,))
-        of_these = [
-            *self._conditions,
-            Condition(f"{_KEY} IN (SELECT unnest(?))", (names.to_pylist(),)),
-        ]
-        came, went = (
-            self._rows(self._layout, state, of_these, former.texts)
-            for state in (self._snapshot, former.base)
-        )
-        signed = (of_base, (1, came), (-1, went))
-        return Kept(self._layout, former.texts, former.base, signed)
 
     def _is_there(self, state: Snapshot) -> bool:
         """Whether it is kept, and not of a lake that was restored since."""
