@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from gmn_pipeline.cli.console import console, errors
 from gmn_pipeline.errors import QueryRefused, SettingsError, WarehouseBusy
+from gmn_pipeline.imports import without
 from gmn_pipeline.queries import formats
 from gmn_pipeline.queries.answer import Answer
-from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.settings import QuerySettings, WarehouseSettings, load_settings

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from gmn_pipeline.cli.sql import Format
+from gmn_pipeline.imports import without
 from gmn_pipeline.queries.canned.catalogue import OBJECTS, CannedQuery, all_queries, canned_query
-from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.start import start_worker
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}  # a query's own parameters

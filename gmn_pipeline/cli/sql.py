@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gmn_pipeline.queries.imports import without
+from gmn_pipeline.imports import without
 from gmn_pipeline.queries.start import start_worker
 
 CONTEXT = {"ignore_unknown_options": True}  # a query may begin with `--`, a comment

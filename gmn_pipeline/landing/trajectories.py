@@ -26,6 +26,8 @@ from gmn_pipeline.sources.names import FOLDERS, expected_instead, kind_of_name
 from gmn_pipeline.storage.object_store import ObjectStore
 
 _AHEAD = timedelta(days=1)  # of the clock: so far may two machines be apart
+_MANY_FILES = 200
+_A_TASK_FILES = 8
 _BATCH_FILES = 100  # noted in one transaction of the ledger, then handed on
 
 
@@ -50,6 +52,7 @@ class HistoryFile:
 
 
 SourceFile: TypeAlias = DailyFile | HistoryFile
+_T = TypeVar("_T")
 _File = TypeVar("_File", bound=SourceFile, covariant=True)
 
 
@@ -121,17 +124,18 @@ def land(
     # One folder for all files: most of them are not fetched, and a folder each took longer.
     with _incoming(objects) as incoming:
 
-        def take(numbered: tuple[int, SourceFile]) -> LandedFile | GmnError:
-            number, file = numbered
-            try:
-                return _take(file, known.get(file.path), directory, objects, incoming / str(number))
-            except GmnError as error:
-                return error
+        def take(numbered: Sequence[tuple[int, SourceFile]]) -> list[_Taken]:
+            return [
+                (file, _try_take(file, known.get(file.path), directory, objects,
+                                 incoming / str(number)))
+                for number, file in numbered
+            ]  # fmt: skip
 
         def taken(pool: ThreadPoolExecutor) -> Iterator[_Taken]:
-            for file, result in zip(wanted, pool.map(take, enumerate(wanted)), strict=True):
-                on_file()
-                yield file, result
+            for some in pool.map(take, _tasks(list(enumerate(wanted)))):
+                for one in some:
+                    on_file()
+                    yield one
 
         pool = ThreadPoolExecutor(settings.http_concurrency, "fetch")
         try:
@@ -142,6 +146,13 @@ def land(
         finally:
             # Whoever stops taking does not wait until thousands of files more are fetched.
             pool.shutdown(cancel_futures=True)
+
+
+def _tasks(files: Sequence[_T]) -> list[Sequence[_T]]:
+    """Files that a thread takes one after the other: few of many, since to hand them over takes
+    longer than to find out that one has not changed."""
+    size = _A_TASK_FILES if len(files) > _MANY_FILES else 1
+    return [files[first : first + size] for first in range(0, len(files), size)]
 
 
 @contextmanager
@@ -269,30 +280,42 @@ def days_of(file: SourceFile, days: Sequence[date]) -> list[date]:
     ]  # fmt: skip
 
 
-def _take(
+def _try_take(
     file: SourceFile,
     known: LandedVersion | None,
     directory: Directory,
     objects: ObjectStore,
     incoming: Path,
-) -> LandedFile:
+) -> LandedFile | GmnError:
     """Fetch one file unless the landed version is still the current one."""
-    version = None
+    version, path = None, file.path
     if known is not None and objects.has(known.sha256, known.size_bytes):
         version = SourceVersion(known.etag, known.last_modified)
-    path = file.path
     try:
         fetched = directory.fetch(path, version, incoming)
-        if fetched is None:
-            assert known is not None
-            _refuse_future(path, known.generated_at_utc)
-            return LandedFile(file, known, objects.path(known.sha256), is_new=False)
-        head = _checked(path, incoming, fetched, objects)
-        object_path = objects.keep(incoming, fetched.sha256)
-    except OSError as error:
-        raise _cannot_be_written(path, error) from error
-    finally:
+        if fetched is not None:
+            return _kept(file, known, fetched, objects, incoming)
+        assert known is not None
+        _refuse_future(path, known.generated_at_utc)
+        return LandedFile(file, known, objects.path(known.sha256), is_new=False)
+    except GmnError as error:
         incoming.unlink(missing_ok=True)
+        return error
+    except OSError as error:
+        incoming.unlink(missing_ok=True)
+        return _cannot_be_written(path, error)
+
+
+def _kept(
+    file: SourceFile,
+    known: LandedVersion | None,
+    fetched: FetchedFile,
+    objects: ObjectStore,
+    incoming: Path,
+) -> LandedFile:
+    """A fetched file, in its place."""
+    head = _checked(file.path, incoming, fetched, objects)
+    object_path = objects.keep(incoming, fetched.sha256)
     is_new = known is None or known.sha256 != fetched.sha256
     return LandedFile(file, _version(file, fetched, head), object_path, is_new)
 

@@ -5,7 +5,8 @@ all days of the run for each of them, the second commits each by itself. Here is
 days in one go (docs/decisions/0008-dagsters-bookkeeping.md).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from datetime import date
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -20,19 +21,40 @@ from dagster._core.execution.context.metadata_logging import (
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
+from gmn_pipeline.orchestration.partitions import DAYS
+
 MetadataByDay: TypeAlias = Mapping[str, Mapping[str, Any]]
 """What the UI shows with a day, by the key of its partition."""
 
 
-def shown_days(
-    context: dg.AssetExecutionContext, asset: dg.AssetKey, days: dg.PartitionsDefinition[str]
-) -> set[str]:
+class _ManyDays(dg.DailyPartitionsDefinition):
+    """Days that are known by their names: Dagster makes a time with a zone of each, 50 us."""
+
+    def filter_valid_partition_keys(self, partition_keys: set[str]) -> Set[str]:
+        first, last = self.get_first_partition_key(), self.get_last_partition_key()
+        if first is None or last is None:
+            return set()
+        return {key for key in partition_keys if first <= key <= last and _is_date(key)}
+
+
+def _is_date(key: str) -> bool:
+    try:
+        return date.fromisoformat(key).isoformat() == key
+    except ValueError:
+        return False
+
+
+# The same definition for Dagster, which notes what it is told under it.
+MANY_DAYS = _ManyDays(DAYS.start, timezone=DAYS.timezone, end_offset=DAYS.end_offset)
+
+
+def shown_days(context: dg.AssetExecutionContext, asset: dg.AssetKey) -> set[str]:
     """Days that the UI shows as materialized, without those that failed since."""
-    cached = get_and_update_asset_status_cache_value(context.instance, asset, days)
+    cached = get_and_update_asset_status_cache_value(context.instance, asset, MANY_DAYS)
     if cached is None:
         return set()
-    materialized = cached.deserialize_materialized_partition_subsets(days).get_partition_keys()
-    failed = cached.deserialize_failed_partition_subsets(days).get_partition_keys()
+    materialized = cached.deserialize_materialized_partition_subsets(DAYS).get_partition_keys()
+    failed = cached.deserialize_failed_partition_subsets(DAYS).get_partition_keys()
     return set(materialized).difference(failed)
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from gmn_pipeline.errors import GmnError, NotPermitted, QueryFailed, QueryRefused, WarehouseBusy
+from gmn_pipeline.imports import without
 from gmn_pipeline.queries.frames import BYTES, DONE, ERROR, HEADER, OPEN, Request
-from gmn_pipeline.queries.imports import without
 from gmn_pipeline.queries.session import ReadSession, confined, finding, lakes_beside
 from gmn_pipeline.queries.statement import may_ask
 from gmn_pipeline.sandbox import (

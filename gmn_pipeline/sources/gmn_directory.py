@@ -5,6 +5,7 @@ mean (`readers/summary_file.py`), and where they are kept (`landing/`).
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,32 +106,43 @@ class FolderDirectory:
         self.base = self._folder.as_uri() + "/"
 
     def list(self, folder: str) -> list[ListingEntry]:
-        root = self._folder / folder
-        if not root.is_dir():
+        try:
+            found = sorted(os.scandir(self._folder / folder), key=lambda file: file.name)
+        except (FileNotFoundError, NotADirectoryError):
             return []
         entries = []
-        for file in sorted(root.iterdir()):
+        for file in found:
             if _is_of_interest(file.name) and file.is_file():
                 status = file.stat()
                 modified = from_timestamp(status.st_mtime_ns / 1e9).isoformat()
-                path = file.relative_to(self._folder).as_posix()
+                path = f"{folder}/{file.name}" if folder else file.name
                 entries.append(ListingEntry(path, modified, str(status.st_size)))
         return entries
 
     def fetch(self, path: str, known: SourceVersion | None, to: Path) -> FetchedFile | None:
+        # Asked of thousands of files that have not changed: nothing but this.
+        if known is not None and known == self._version_now(path):
+            return None
         file = (self._folder / path).resolve()
         if not file.is_relative_to(self._folder) or not file.is_file():
             raise SourceFileMissing(f"{path}: there is no such file in {self._folder}.")
         before = file.stat()
-        version = SourceVersion(etag=f"{before.st_mtime_ns}-{before.st_size}")
-        if known == version:
-            return None
         with file.open("rb") as source:
             size, sha256 = _copy(iter(lambda: source.read(_READ_BYTES), b""), to)
         after = file.stat()
         if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, size):
             raise _changed(path)
-        return FetchedFile(self.base + path, version, size, sha256)
+        return FetchedFile(self.base + path, _version_of(before), size, sha256)
+
+    def _version_now(self, path: str) -> SourceVersion | None:
+        try:
+            return _version_of(Path(f"{self._folder}/{path}").stat())
+        except OSError:
+            return None
+
+
+def _version_of(status: os.stat_result) -> SourceVersion:
+    return SourceVersion(etag=f"{status.st_mtime_ns}-{status.st_size}")
 
 
 class HttpDirectory:

@@ -7,6 +7,7 @@ The same bytes are kept once, however often they come.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 from gmn_pipeline.storage.files import working_folder
 
@@ -21,12 +22,15 @@ class ObjectStore:
 
     def path(self, sha256: str) -> Path:
         """Where the object with this hash is, or would be."""
-        return self._objects / sha256[:2] / f"{sha256}.txt"
+        return Path(f"{self._objects}/{sha256[:2]}/{sha256}.txt")
 
     def has(self, sha256: str, size_bytes: int) -> bool:
         """Whether the object is there in its full size."""
-        path = self.path(sha256)
-        return path.is_file() and path.stat().st_size == size_bytes
+        try:
+            status = self.path(sha256).stat()
+        except OSError:
+            return False
+        return S_ISREG(status.st_mode) and status.st_size == size_bytes
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:

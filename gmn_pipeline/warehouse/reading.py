@@ -7,6 +7,7 @@ typed (`queries/`), which has limits and a door of its own.
 from collections.abc import Sequence
 from typing import Any
 
+from gmn_pipeline.imports import without
 from gmn_pipeline.warehouse import ddl
 from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy
 
@@ -30,7 +31,7 @@ class Reader:
         """See `read_rows`."""
         if not self._warehouse.exists:
             return []
-        with self._warehouse.open(read_only=True) as connection:
+        with without("pandas"), self._warehouse.open(read_only=True) as connection:
             if not self._is_created:
                 self._is_created = ddl.is_created(connection, self._warehouse.lake)
             if not self._is_created:

@@ -299,7 +299,8 @@ def test_a_large_file_is_copied_by_the_kernel_or_else_in_pieces_and_its_hash_dec
     path = lake.contents.local_path(stored.content)
     assert path is not None
     path.chmod(0o600)
-    for damaged in (data[:-1], data[:9_000_000] + b"x" + data[9_000_001:], data[:1_000_000]):
+    flipped = bytes([data[9_000_000] ^ 1])
+    for damaged in (data[:-1], data[:9_000_000] + flipped + data[9_000_001:], data[:1_000_000]):
         path.write_bytes(damaged)
         counts_of_get = got(tmp_path / "damaged")
         assert (counts_of_get.got, counts_of_get.failed) == (0, 1)

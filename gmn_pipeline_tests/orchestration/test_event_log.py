@@ -271,14 +271,9 @@ def test_processes_share_the_log_and_a_watcher_sees_what_they_write(
     bench: Bench, instance: dg.DagsterInstance
 ) -> None:
     bench.put(DAILY, sample().first(3))
-    parts = [(FIRST, FIRST + timedelta(days=99)),
-             (FIRST + timedelta(days=100), FIRST + timedelta(days=199))]  # fmt: skip
-    processes = [
-        SPAWN.Process(
-            target=run_days, args=(bench.settings.source_url, bench.settings.data_dir, *part)
-        )
-        for part in parts
-    ]
+    parts = [(day, day + timedelta(days=99)) for day in (FIRST, FIRST + timedelta(days=100))]
+    source, data_dir = bench.settings.source_url, bench.settings.data_dir
+    processes = [SPAWN.Process(target=run_days, args=(source, data_dir, *part)) for part in parts]
     for process in processes:
         process.start()
     while any(process.is_alive() for process in processes):  # a UI that asks all the while
@@ -287,6 +282,10 @@ def test_processes_share_the_log_and_a_watcher_sees_what_they_write(
             process.join(0.05)
     assert [process.exitcode for process in processes] == [0, 0]
     assert instance.get_materialized_partitions(WAREHOUSE.key) == days(FIRST, 200)
+    for spec in SPECS:
+        (record,) = instance.get_asset_records([spec.key])
+        newest = instance.fetch_materializations(spec.key, limit=1).records[0]
+        assert record.asset_entry.last_materialization_storage_id == newest.storage_id
     seen, is_over = list[EventLogEntry](), threading.Event()
 
     def watch(event: EventLogEntry, _cursor: str) -> None:

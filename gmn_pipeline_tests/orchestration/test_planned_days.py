@@ -1,5 +1,6 @@
 """Days that are planned together: rows of the event log, as Dagster makes them of single ones."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,8 @@ from dagster._core.events.log import EventLogEntry
 
 from gmn_pipeline.orchestration.assets.trajectories import LANDING
 from gmn_pipeline.orchestration.event_log import BatchingEventLogStorage
+from gmn_pipeline.orchestration.partition_events import MANY_DAYS
+from gmn_pipeline.orchestration.partitions import DAYS as DAYS_OF_NETWORK
 
 DAYS = {"2022-03-04", 'with "quotes"', "\\ and \u00fc"}
 
@@ -44,3 +47,24 @@ def test_each_is_a_row_as_if_it_had_been_planned_alone(
         alone = planned(entry.get_dagster_event().partition)
         assert entry == alone._replace(run_id=together.run_id)
     storage.dispose()
+
+
+def test_days_are_told_from_other_names_as_dagster_tells_them() -> None:
+    first, last = (
+        DAYS_OF_NETWORK.get_first_partition_key(),
+        DAYS_OF_NETWORK.get_last_partition_key(),
+    )
+    assert first is not None
+    assert last is not None
+    edges = {
+        date.fromisoformat(day) + timedelta(days=n) for day in (first, last) for n in (-1, 0, 1)
+    }
+    names = {day.isoformat() for day in edges}
+    names |= {"2022-03-04", "20220304", "2022-W09-5", "2022-3-4", "2022-02-30", "", "a day"}
+    valid = MANY_DAYS.filter_valid_partition_keys(names)
+    assert valid == DAYS_OF_NETWORK.filter_valid_partition_keys(names)
+    assert valid >= {first, last, "2022-03-04"}
+    ours, dagsters = (
+        days.get_serializable_unique_identifier() for days in (MANY_DAYS, DAYS_OF_NETWORK)
+    )
+    assert ours == dagsters

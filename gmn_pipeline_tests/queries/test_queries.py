@@ -353,7 +353,7 @@ if sys.argv[2] == "command":
     with suppress(SystemExit):
         app(["sql", "SELECT * FROM trajectories"])
 else:
-    from gmn_pipeline.queries.imports import without
+    from gmn_pipeline.imports import without
     with without("numpy"):  # as the process of a query starts
         import gmn_pipeline.queries.worker
     from gmn_pipeline.queries.session import read_session

@@ -150,7 +150,7 @@ class _Telling:
         must = bool(report.failed) or BACKFILL_ID_TAG in self._context.run.tags
         told = []
         for stage in self.stages:
-            shown = set() if must else shown_days(self._context, _SPECS[stage].key, DAYS)
+            shown = set() if must else shown_days(self._context, _SPECS[stage].key)
             days = [day for day in self._unchanged if day.day.isoformat() not in shown]
             self._materialized(days, [stage])
             if days or self._has_told:
