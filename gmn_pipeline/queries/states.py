@@ -90,7 +90,8 @@ def states_of(
 
     Raises what says that it cannot be read: DataDamaged, DatabaseUnavailable, NotPermitted ...
     """
-    with WarehouseConnection(settings, lake).standing() as standing:
+    warehouse = WarehouseConnection(settings, lake)
+    with warehouse.backend.catalog.held_open(), warehouse.standing() as standing:
         with standing.reading():
             standing.attach()
             session = confined(standing, limits, data_dir=settings.data_dir, is_for_states=True)

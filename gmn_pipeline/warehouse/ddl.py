@@ -99,22 +99,39 @@ def create(connection: duckdb.DuckDBPyConnection, lake: Lake = WAREHOUSE) -> Non
     if not missing and not added and views.are_current(connection, CATALOG, wanted.definitions):
         return
     if not present:
-        # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
-        connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
-        for name, value in _FILE_OPTIONS.items():
-            connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
+        _create_all(connection, wanted)
+        return
     statistics.make_empty(connection, missing)
     with transaction(connection):
         for table in missing:
             statistics.put_in_place(connection, table)
-            for clause in wanted.layout.get(table.name, ()):
-                connection.execute(f"ALTER TABLE {CATALOG}.{table.name} {clause}")
+            _lay_out(connection, table, wanted)
         for table, field in added:
             connection.execute(duckdb_add_column(table, field, catalog=CATALOG))
             connection.execute(duckdb_comment(table, field, catalog=CATALOG))
         views.create_views(connection, CATALOG, wanted.definitions, with_comments_on_columns=False)
     if added:
         statistics.leave_open(connection, wanted.tables)
+
+
+def _create_all(connection: duckdb.DuckDBPyConnection, wanted: Content) -> None:
+    """A lake that is seen when it is done: in one change of its definition. For each one DuckLake
+    looks for rows in a table of the catalogue more, in every query."""
+    # Before any view is there: DuckDB 1.5.5 crashes if an option is set after.
+    connection.execute(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {_INLINED_ROWS})")
+    for name, value in _FILE_OPTIONS.items():
+        connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
+    with transaction(connection):
+        for table in wanted.tables:
+            statistics.make_table(connection, table)
+            _lay_out(connection, table, wanted)
+        views.create_views(connection, CATALOG, wanted.definitions, with_comments_on_columns=False)
+    statistics.let_a_row_pass(connection, wanted.tables)
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection, table: Table, wanted: Content) -> None:
+    for clause in wanted.layout.get(table.name, ()):
+        connection.execute(f"ALTER TABLE {CATALOG}.{table.name} {clause}")
 
 
 def bring_up_to_date(warehouse: WarehouseConnection) -> None:

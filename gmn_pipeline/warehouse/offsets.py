@@ -53,12 +53,13 @@ def move_offsets(
 
     Raises StreamBusy if one is not where its range begins (any more).
     """
-    # One statement each: DuckLake keeps so few rows in its catalogue, not in files.
-    where = ", ".join(f"({r.partition}, {r.begin})" for r in ranges)
+    # One statement each: DuckLake keeps so few rows in its catalogue, not in files. All of a row at
+    # once: for a condition on a column alone it would look into the statistics of files, twice.
+    where = ", ".join(["(?, ?, ?, ?)"] * len(ranges))
     moved = connection.execute(
-        "DELETE FROM stream_offsets WHERE topic = ? AND topic_id = ? "
-        f"AND (topic_partition, next_offset) IN ({where})",
-        [topic, topic_id],
+        "DELETE FROM stream_offsets WHERE (topic, topic_id, topic_partition, next_offset) "
+        f"IN ({where})",
+        [value for r in ranges for value in (topic, topic_id, r.partition, r.begin)],
     ).fetchone()
     if moved != (len(ranges),):  # others moved them, or nobody did yet
         _check_offsets(connection, topic, topic_id, ranges)

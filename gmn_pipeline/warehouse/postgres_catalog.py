@@ -8,7 +8,7 @@ tables or not at all. Locks are advisory, of a connection of their own: they go 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,10 @@ class PostgresCatalog:
                 # Somebody may have made an empty one, as DuckLake's manual says.
                 connection.execute(f"DROP SCHEMA IF EXISTS {self._schema}")
                 connection.execute(f"ALTER SCHEMA {self._making} RENAME TO {self._schema}")
+
+    def held_open(self) -> AbstractContextManager[None]:
+        """See Catalog."""
+        return nullcontext()
 
     def identity(self) -> object:
         """See Catalog: a schema is not put in another's place unseen."""

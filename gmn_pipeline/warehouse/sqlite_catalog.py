@@ -9,7 +9,7 @@ moved and copied (docs/decisions/0013-the-data-folder-can-be-moved.md).
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -71,6 +71,10 @@ class SqliteCatalog:
                         [self._storage.in_catalog],
                     )
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def held_open(self) -> AbstractContextManager[None]:
+        """See Catalog."""
+        return sqlite.held_open(self._path)
 
     def identity(self) -> object:
         """See Catalog."""

@@ -41,14 +41,24 @@ def make_empty(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -
     with transaction(connection):
         for table in building:
             connection.execute(f"DROP TABLE IF EXISTS {CATALOG}.{table.name}")
-            connection.execute(duckdb_create_table(table, catalog=CATALOG))
-            for statement in duckdb_comments(table, catalog=CATALOG):
-                connection.execute(statement)
+            make_table(connection, table)
+    let_a_row_pass(connection, building)
+
+
+def make_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """A table with its comments."""
+    connection.execute(duckdb_create_table(table, catalog=CATALOG))
+    for statement in duckdb_comments(table, catalog=CATALOG):
+        connection.execute(statement)
+
+
+def let_a_row_pass(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Let a row come and go in tables that are empty, in two commits."""
     with transaction(connection):
-        for table in building:
+        for table in tables:
             connection.execute(duckdb_any_row(table))
     with transaction(connection):
-        for table in building:
+        for table in tables:
             connection.execute(f"DELETE FROM {table.name} WHERE {duckdb_is_any_row(table)}")
 
 

@@ -13,6 +13,8 @@ from gmn_pipeline.queries.limits import Limits
 from gmn_pipeline.queries.process import QueryProcess
 from gmn_pipeline.queries.session import read_session
 from gmn_pipeline.queries.start import start_worker
+from gmn_pipeline.queries.states import states_of
+from gmn_pipeline.warehouse.connection import WarehouseConnection
 from gmn_pipeline_tests.support.lake import small_lake
 
 SQL = "SELECT count(*) AS number FROM trajectories"
@@ -59,3 +61,27 @@ def test_the_command_asks_a_new_process(
                 print_answer(start_worker(), "SELECT 1 AS a", "json")
     assert len(set(asked)) == 3
     assert not any(process.is_alive for process in asked)
+
+
+@pytest.mark.parametrize("by", ["work", "states"])
+def test_a_lake_that_is_kept_open_has_its_catalogue_open_for_all(tmp_path: Path, by: str) -> None:
+    settings = small_lake(tmp_path)
+    catalogue = str(settings.warehouse_dir / "catalog.sqlite")
+
+    def holders() -> int:
+        processes = [
+            Path(f"/proc/{child}/cmdline").read_text()
+            for of_thread in Path("/proc/self/task").glob("*/children")
+            for child in of_thread.read_text().split()
+        ]
+        return sum(catalogue in process for process in processes)
+
+    kept = (
+        WarehouseConnection(settings).session()
+        if by == "work"
+        else states_of(settings, Limits.of(settings), kept=1)
+    )
+    assert holders() == 0
+    with kept:
+        assert holders() == 1
+    assert holders() == 0

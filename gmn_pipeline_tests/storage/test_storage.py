@@ -177,3 +177,43 @@ def test_a_copy_of_a_database_has_what_its_log_has(database: Path, tmp_path: Pat
         writer.commit()
         sqlite.copy(database, tmp_path / "copy.sqlite")
     assert numbers(tmp_path / "copy.sqlite") == [1, 2]
+
+
+HOLD_OPEN = """
+import sys
+from pathlib import Path
+from gmn_pipeline.storage.sqlite import held_open
+with held_open(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def leaves_a_log(path: Path) -> bool:
+    """Whether the log is still there after somebody wrote and was done."""
+    with closing(sqlite3.connect(path)) as writer, writer:
+        writer.execute("INSERT INTO numbers VALUES (2)")
+    return Path(f"{path}-wal").exists()
+
+
+def test_the_log_of_a_database_stays_while_it_is_held_open_and_no_longer(database: Path) -> None:
+    assert not leaves_a_log(database)
+    with sqlite.held_open(database):
+        assert any(leaves_a_log(database) for _ in range(10_000)), "it is never open"
+        assert all(leaves_a_log(database) for _ in range(10))
+        with closing(sqlite3.connect(database, timeout=0)) as other:
+            row = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert row[0] == 0, "who holds it keeps nobody from putting the log's rows away"
+    assert not leaves_a_log(database)
+
+
+def test_nobody_holds_a_database_open_for_a_process_that_was_killed(database: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_OPEN, str(database)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert any(leaves_a_log(database) for _ in range(10_000)), "it is never open"
+        process.kill()
+    assert any(not leaves_a_log(database) for _ in range(10_000)), "it is open for ever"

@@ -48,8 +48,8 @@ class TrajectoryMerge:
 
     def run(self) -> None:
         """The steps, in the order of the data's way. Raises CountMismatch if a sum is wrong."""
-        self._present.run()
-        self._decision.run()
-        self._application.run()
+        is_contested = self._present.run()
+        self._decision.run(is_contested=is_contested)
+        self._application.run(is_contested=is_contested)
         done = self._application
         self._soundness.assert_tables(removed=done.removed, inserted=done.inserted)

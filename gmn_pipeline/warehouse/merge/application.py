@@ -36,7 +36,7 @@ class Application(Statements):
         self.removed = self.inserted = 0
         """So many rows of `trajectories` DuckDB says that it took out and put in."""
 
-    def run(self) -> None:
+    def run(self, *, is_contested: bool) -> None:
         """From the former states to the current ones."""
         self.removed = self.inserted = 0
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
@@ -46,9 +46,9 @@ class Application(Statements):
             + counts.get(Change.REVISED, 0)
             + counts.get(Change.RELABELLED, 0)
         )
-        waiting = self._note_claims()
+        waiting = is_contested and self._note_claims()
         if ended:
-            self._keep_former_states()
+            self._keep_former_states(is_contested=is_contested)
         if coming:
             self._number_revisions()
             self._set_aside()
@@ -110,7 +110,8 @@ class Application(Statements):
         )  # fmt: skip
         return True
 
-    def _keep_former_states(self) -> None:
+    def _keep_former_states(self, *, is_contested: bool) -> None:
+        dropped = "dropped" if is_contested else f"(SELECT NULL AS {KEY}, NULL AS cause)"
         first, last = self.former_days(f"change IN {ENDED}")
         columns = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
         self.rows(
@@ -119,7 +120,7 @@ class Application(Statements):
             SELECT {columns}, $now, c.change, coalesce(a.cause, d.cause)
             FROM {self.standing} t JOIN change c USING ({KEY})
             LEFT JOIN arriving a ON a.row = c.row
-            LEFT JOIN dropped d ON d.{KEY} = c.{KEY}
+            LEFT JOIN {dropped} d ON d.{KEY} = c.{KEY}
             WHERE c.change IN {ENDED} AND t.bin_date BETWEEN $first AND $last
             """,
             now=self._now, first=first, last=last,

@@ -27,11 +27,12 @@ class Decision(Statements):
         super().__init__(connection, standing)
         self._compare_flags = compare_flags
 
-    def run(self) -> None:
-        """The steps, in their order."""
-        self._find_dropped()
-        self._find_candidates()
-        self._choose()
+    def run(self, *, is_contested: bool) -> None:
+        """The steps, in their order; without weighing, where nothing is contested."""
+        if is_contested:
+            self._find_dropped()
+            self._find_candidates()
+        self._choose(is_contested=is_contested)
         self._compare_contents()
 
     def _find_dropped(self) -> None:
@@ -281,13 +282,19 @@ class Decision(Statements):
                 """
             )
 
-    def _choose(self) -> None:
+    def _choose(self, *, is_contested: bool) -> None:
         """`change`: the candidate that counts, and what is to happen: 'both' where it stands
         beside a present row and contents have to be compared; `relinks`: whether its links to
         stations are others after it."""
-        self.rows(
-            f"""
-            CREATE OR REPLACE TEMP TABLE change AS
+        undisputed = f"""
+            SELECT {KEY}, 'arriving' AS origin, row, speaker, {BIN}, former_bin_date,
+              former_bin_date IS NULL AS moves, false AS is_placed,
+              NULL::BOOLEAN AS place_is_inside, is_named,
+              CASE WHEN former_bin_date IS NOT NULL THEN is_named END AS was_named,
+              CASE WHEN former_bin_date IS NULL THEN '{Change.INSERTED}' ELSE 'both' END AS change,
+              true AS relinks
+            FROM undisputed"""
+        weighed = f"""
             WITH chosen AS (
               FROM candidate WHERE place_rank = 1 QUALIFY row_number() OVER (PARTITION BY {KEY}
                 ORDER BY generated_at_utc DESC, is_inside DESC, {BIN}, {RANK}) = 1
@@ -310,14 +317,9 @@ class Decision(Statements):
               change <> '{Change.RELABELLED}' OR moves AS relinks
             FROM chosen c FULL JOIN dropped d ON c.{KEY} = d.{KEY}
             LEFT JOIN present p ON p.{KEY} = coalesce(c.{KEY}, d.{KEY})
-            UNION ALL
-            SELECT {KEY}, 'arriving', row, speaker, {BIN}, former_bin_date,
-              former_bin_date IS NULL, false, NULL, is_named,
-              CASE WHEN former_bin_date IS NOT NULL THEN is_named END,
-              CASE WHEN former_bin_date IS NULL THEN '{Change.INSERTED}' ELSE 'both' END, true
-            FROM undisputed
-            """
-        )
+            UNION ALL"""
+        choice = weighed + undisputed if is_contested else undisputed
+        self.rows(f"CREATE OR REPLACE TEMP TABLE change AS {choice}")
 
     def _compare_contents(self) -> None:
         """Tell what stands beside a present row apart: revised, unchanged, or the same under

@@ -19,20 +19,25 @@ from gmn_pipeline.warehouse.merge.undisputed import Undisputed
 
 
 class Present(Statements):
-    """`near`, `spoken`, `claim`, `confirmed`, `tombstone`, `present` and `taken_over`; in between,
-    `undisputed` and `contested`."""
+    """`near`, `spoken`, `claim`, `undisputed` and `contested`; for what has to be weighed, also
+    `confirmed`, `tombstone`, `present` and `taken_over`."""
 
-    def run(self) -> None:
-        """The steps, in their order."""
+    def run(self) -> bool:
+        """The steps, in their order. Whether anything has to be weighed."""
         self._find_near()
         self._find_claimed()
         self._find_spoken()
         self._find_claims()
-        self._find_messages()
+        self._find_consumed()
         has_made_here = self._has_made_here()
-        Undisputed(self._connection).run(has_made_here=has_made_here)
+        undisputed = Undisputed(self._connection)
+        undisputed.run(has_made_here=has_made_here)
+        if undisputed.is_all():
+            return False
+        self._find_messages()
         self._find_present()
         self._find_takeovers(has_made_here=has_made_here)
+        return True
 
     def _find_near(self) -> None:
         """`near`: rows that a speaker may be speaking of; `standing`: the same, whole."""
@@ -160,10 +165,8 @@ class Present(Statements):
             """
         )
 
-    def _find_messages(self) -> None:
-        """Of the messages of others, looked for once: `tombstone`, the newest one of each
-        trajectory, and `confirmed`, the newest message that says what a row says. Where one
-        without a bin did, what names the bin is a claim."""
+    def _find_consumed(self) -> None:
+        """`consumed`: the messages of others."""
         self._copy(
             "consumed",
             f"""
@@ -173,6 +176,11 @@ class Present(Statements):
             WHERE origin = 'consumed'
               AND {KEY} IN (SELECT {KEY} FROM near UNION ALL SELECT {KEY} FROM arriving)""",
         )
+
+    def _find_messages(self) -> None:
+        """Of these: `tombstone`, the newest one of each trajectory, and `confirmed`, the newest
+        message that says what a row says. Where one without a bin did, what names the bin is a
+        claim."""
         is_tombstone = f"change = '{Change.WITHDRAWN}'"
         self._copy(
             "tombstone",

@@ -24,6 +24,13 @@ class Undisputed(Statements):
             """
         )
 
+    def is_all(self) -> bool:
+        """Whether nothing else is said: no speaker of whole bins, and no tombstone."""
+        return not self.one(
+            "SELECT (SELECT count(*) FROM contested) + (SELECT count(*) FROM speaker) "
+            "+ (SELECT count(*) FROM gone)"
+        )
+
     def _find_undisputed(self, *, may_be: bool) -> None:
         """`undisputed`: what arrives and counts, with the bin of the row that is there.
 

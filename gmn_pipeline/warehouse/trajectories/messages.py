@@ -294,7 +294,7 @@ class _MessageMerge:
                 WHEN i.is_tombstone OR c.row IS DISTINCT FROM i.message THEN '{Change.OUTDATED}'
                 WHEN c.change IN {any_of(Change.INSERTED, Change.REVISED)} THEN c.change
                 ELSE '{Change.UNCHANGED}' END AS fate
-            FROM incoming i LEFT JOIN change c USING ({KEY}) LEFT JOIN present p USING ({KEY})
+            FROM incoming i LEFT JOIN change c USING ({KEY}) LEFT JOIN near p USING ({KEY})
             """
         )
 
