@@ -112,5 +112,5 @@ class StreamSettings(SettingsGroup):
         50_000, ge=1, description="Most messages that one run takes in at once."
     )
     stream_wait_s: float = Field(
-        0.02, ge=0, description="Seconds that 'gmn stream' gathers messages before it merges them."
+        0.005, ge=0, description="Seconds that 'gmn stream' gathers messages before it merges them."
     )

@@ -68,8 +68,8 @@ class Catalog(Protocol):
         memory; `snapshot`: as it was then, which reads only."""
 
     def held_open(self) -> AbstractContextManager[None]:
-        """For who keeps a lake open: others need not wait when it opens or closes the catalogue,
-        nor it for them."""
+        """For who works with a lake for long: others need not wait when it opens or closes the
+        catalogue, nor it for them."""
 
     def identity(self) -> object:
         """Differs once another catalogue is in its place (a folder restored from a copy)."""

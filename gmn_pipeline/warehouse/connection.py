@@ -181,7 +181,7 @@ class WarehouseConnection:
         one takes less than a millisecond. They may be used in several threads.
         Those opened to read cannot write here either.
         """
-        with self.open() as self._kept, self.backend.catalog.held_open():
+        with self.open() as self._kept:
             try:
                 self._attach(self._kept, self._data_dir, read_only=True, name=_READING)
                 yield

@@ -122,8 +122,8 @@ def _create_all(connection: duckdb.DuckDBPyConnection, wanted: Content) -> None:
     for name, value in _FILE_OPTIONS.items():
         connection.execute(f"CALL {CATALOG}.set_option('{name}', '{value}')")
     with transaction(connection):
+        create_tables(connection, CATALOG, wanted.tables)
         for table in wanted.tables:
-            statistics.make_table(connection, table)
             _lay_out(connection, table, wanted)
         views.create_views(connection, CATALOG, wanted.definitions, with_comments_on_columns=False)
     statistics.let_a_row_pass(connection, wanted.tables)

@@ -41,15 +41,10 @@ def make_empty(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -
     with transaction(connection):
         for table in building:
             connection.execute(f"DROP TABLE IF EXISTS {CATALOG}.{table.name}")
-            make_table(connection, table)
+            connection.execute(duckdb_create_table(table, catalog=CATALOG))
+            for statement in duckdb_comments(table, catalog=CATALOG):
+                connection.execute(statement)
     let_a_row_pass(connection, building)
-
-
-def make_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """A table with its comments."""
-    connection.execute(duckdb_create_table(table, catalog=CATALOG))
-    for statement in duckdb_comments(table, catalog=CATALOG):
-        connection.execute(statement)
 
 
 def let_a_row_pass(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:

@@ -15,7 +15,7 @@ def stream_session(warehouse: WarehouseConnection) -> Iterator[None]:
 
     Several threads may work at once.
     """
-    with warehouse.session():
+    with warehouse.session(), warehouse.backend.catalog.held_open():
         with warehouse.writing() as connection:
             ddl.create(connection, warehouse.lake)
         yield

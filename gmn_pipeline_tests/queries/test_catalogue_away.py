@@ -15,6 +15,7 @@ from gmn_pipeline.queries.session import read_session
 from gmn_pipeline.queries.start import start_worker
 from gmn_pipeline.queries.states import states_of
 from gmn_pipeline.warehouse.connection import WarehouseConnection
+from gmn_pipeline.warehouse.stream_session import stream_session
 from gmn_pipeline_tests.support.lake import small_lake
 
 SQL = "SELECT count(*) AS number FROM trajectories"
@@ -63,7 +64,7 @@ def test_the_command_asks_a_new_process(
     assert not any(process.is_alive for process in asked)
 
 
-@pytest.mark.parametrize("by", ["work", "states"])
+@pytest.mark.parametrize("by", ["stream", "server"])
 def test_a_lake_that_is_kept_open_has_its_catalogue_open_for_all(tmp_path: Path, by: str) -> None:
     settings = small_lake(tmp_path)
     catalogue = str(settings.warehouse_dir / "catalog.sqlite")
@@ -77,8 +78,8 @@ def test_a_lake_that_is_kept_open_has_its_catalogue_open_for_all(tmp_path: Path,
         return sum(catalogue in process for process in processes)
 
     kept = (
-        WarehouseConnection(settings).session()
-        if by == "work"
+        stream_session(WarehouseConnection(settings))
+        if by == "stream"
         else states_of(settings, Limits.of(settings), kept=1)
     )
     assert holders() == 0

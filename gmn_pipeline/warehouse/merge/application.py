@@ -37,7 +37,8 @@ class Application(Statements):
         """So many rows of `trajectories` DuckDB says that it took out and put in."""
 
     def run(self, *, is_contested: bool) -> None:
-        """From the former states to the current ones."""
+        """From the former states to the current ones; claims come and go where anything is
+        contested only."""
         self.removed = self.inserted = 0
         counts = dict(self.rows("SELECT change, count(*) FROM change GROUP BY 1"))
         ended = counts.get(Change.REVISED, 0) + counts.get(Change.WITHDRAWN, 0)
@@ -48,7 +49,7 @@ class Application(Statements):
         )
         waiting = is_contested and self._note_claims()
         if ended:
-            self._keep_former_states(is_contested=is_contested)
+            self._keep_former_states()
         if coming:
             self._number_revisions()
             self._set_aside()
@@ -110,8 +111,7 @@ class Application(Statements):
         )  # fmt: skip
         return True
 
-    def _keep_former_states(self, *, is_contested: bool) -> None:
-        dropped = "dropped" if is_contested else f"(SELECT NULL AS {KEY}, NULL AS cause)"
+    def _keep_former_states(self) -> None:
         first, last = self.former_days(f"change IN {ENDED}")
         columns = ", ".join(f"t.{name}" for name in TRAJECTORIES.columns)
         self.rows(
@@ -120,7 +120,7 @@ class Application(Statements):
             SELECT {columns}, $now, c.change, coalesce(a.cause, d.cause)
             FROM {self.standing} t JOIN change c USING ({KEY})
             LEFT JOIN arriving a ON a.row = c.row
-            LEFT JOIN {dropped} d ON d.{KEY} = c.{KEY}
+            LEFT JOIN dropped d ON d.{KEY} = c.{KEY}
             WHERE c.change IN {ENDED} AND t.bin_date BETWEEN $first AND $last
             """,
             now=self._now, first=first, last=last,

@@ -32,6 +32,8 @@ class Decision(Statements):
         if is_contested:
             self._find_dropped()
             self._find_candidates()
+        else:
+            self.rows(f"CREATE OR REPLACE TEMP TABLE dropped ({KEY} VARCHAR, cause VARCHAR)")
         self._choose(is_contested=is_contested)
         self._compare_contents()
 
