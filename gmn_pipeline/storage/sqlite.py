@@ -66,13 +66,22 @@ def held_open(path: Path) -> Iterator[None]:
     and its SQLite waits for whole seconds. This process could not have it open itself: SQLite's
     locks are the process's, and go when any part of it closes the file.
     """
-    command = [sys.executable, "-I", "-S", "-c", _HOLD, f"file:{quote(str(path))}?mode=rw"]
-    with subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield
-        finally:
+    process = _start(path)
+    try:
+        yield
+    finally:
+        if process is not None:
             with suppress(subprocess.TimeoutExpired):
                 process.communicate(timeout=_END_S)
             process.terminate()  # where a fork of this process has the pipe's end, too
+            process.wait()
+
+
+def _start(path: Path) -> subprocess.Popen[bytes] | None:
+    command = [sys.executable, "-I", "-S", "-c", _HOLD, f"file:{quote(str(path))}?mode=rw"]
+    try:
+        return subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except OSError:  # no process is to be had: others wait then, and nothing else is wrong
+        return None

@@ -217,3 +217,11 @@ def test_nobody_holds_a_database_open_for_a_process_that_was_killed(database: Pa
         assert any(leaves_a_log(database) for _ in range(10_000)), "it is never open"
         process.kill()
     assert any(not leaves_a_log(database) for _ in range(10_000)), "it is open for ever"
+
+
+def test_where_no_process_can_be_started_nobody_holds_it_open(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(database.parent / "none"))
+    with sqlite.held_open(database):
+        assert not leaves_a_log(database)
