@@ -127,6 +127,16 @@ def _create_all(connection: duckdb.DuckDBPyConnection, wanted: Content) -> None:
             _lay_out(connection, table, wanted)
         views.create_views(connection, CATALOG, wanted.definitions, with_comments_on_columns=False)
     statistics.let_a_row_pass(connection, wanted.tables)
+    _forget_former_states(connection)
+
+
+def _forget_former_states(connection: duckdb.DuckDBPyConnection) -> None:
+    """States in which a new lake was still being made are nobody's: one has rows that are none."""
+    states = connection.execute(f"SELECT snapshot_id FROM {CATALOG}.snapshots() ORDER BY 1")
+    former = [str(state) for (state,) in states.fetchall()[:-1]]
+    connection.execute(
+        f"CALL ducklake_expire_snapshots('{CATALOG}', versions => [{', '.join(former)}])"
+    )
 
 
 def _lay_out(connection: duckdb.DuckDBPyConnection, table: Table, wanted: Content) -> None:
