@@ -12,19 +12,10 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
 
-class _Hidden(MetaPathFinder):
+class _Hidden(threading.local, MetaPathFinder):
     """Says of some modules that they are not installed, to the thread that asked for it."""
 
-    def __init__(self) -> None:
-        self._of_thread = threading.local()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return getattr(self._of_thread, "names", ())
-
-    @names.setter
-    def names(self, names: tuple[str, ...]) -> None:
-        self._of_thread.names = names
+    names: tuple[str, ...] = ()
 
     def find_spec(self, fullname: str, *_: object) -> None:
         if fullname in self.names:

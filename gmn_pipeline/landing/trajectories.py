@@ -298,12 +298,9 @@ def _try_take(
         assert known is not None
         _refuse_future(path, known.generated_at_utc)
         return LandedFile(file, known, objects.path(known.sha256), is_new=False)
-    except GmnError as error:
+    except (GmnError, OSError) as error:
         incoming.unlink(missing_ok=True)
-        return error
-    except OSError as error:
-        incoming.unlink(missing_ok=True)
-        return _cannot_be_written(path, error)
+        return error if isinstance(error, GmnError) else _cannot_be_written(path, error)
 
 
 def _kept(

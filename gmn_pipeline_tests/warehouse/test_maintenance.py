@@ -150,8 +150,8 @@ def test_small_files_of_small_commits_are_put_together(
         assert flush_small_commits(warehouse)
         assert_same(state(settings), before)
         numbers.append(data_files(settings, "trajectories"))
-    # At first one of the load with its updates; once put together, updates (whose rows kept their
-    # numbers) are one more. And those of these commits.
+    # One of the load, one of updates (whose rows kept their numbers) with the first of these
+    # commits, which is flushed together with them, and those of the other commits.
     assert numbers == [2, 3, 4, 5, 6, 3, 4, 5, 6, 3, 4, 5]
     for version, revisions in revisions_at.items():
         at = f"trajectories AT (VERSION => {version})"
