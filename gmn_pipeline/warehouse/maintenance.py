@@ -6,13 +6,14 @@ files are put together, and what others may still have open is removed later
 (docs/decisions/0009-maintenance-beside-readers.md).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
 
 from gmn_pipeline.errors import WarehouseBusy
-from gmn_pipeline.schemas.sql import sql_text
+from gmn_pipeline.schemas.sql import quoted, sql_text
 from gmn_pipeline.schemas.trajectory_tables import TRAJECTORIES
 from gmn_pipeline.warehouse import ddl, statistics
 from gmn_pipeline.warehouse.backend import CATALOG
@@ -26,9 +27,9 @@ _REWRITE_FROM_DELETED_SHARE = 0.01
 
 _REWRITE_BY_DAY_FROM_SHARE = 0.1
 
-_MOST_INLINED_ROWS = 1_000
-"""So many trajectories of small commits may stand in the catalogue: fifty commits of 20. With the
-rows of a thousand commits there, a query took up to eleven times as long."""
+_MOST_INLINED_ROWS = 200
+"""So many rows of a table may stand in the catalogue: ten commits of 20. To look at one of them
+takes each query 30 us and a commit, which looks several times, 150 us."""
 
 _MOST_SMALL_FILES = 8
 _SMALL_FILE_BYTES = 4_000_000
@@ -84,16 +85,20 @@ def maintain_lake(
 
 
 def flush_small_commits(warehouse: WarehouseConnection) -> int:
-    """Write rows that small commits left in the catalogue into files, if they are many and nobody
-    is reading, and make one of many small files; how many rows. If somebody is reading, the next
-    commit or the night brings another chance.
+    """Write rows that small commits left in the catalogue into files, of tables where they are
+    many, and make one of many small files, if nobody is reading; how many rows. If somebody is
+    reading, the next commit or the night brings another chance.
     """
     try:
-        with warehouse.writing() as connection:
-            if inlined_rows(connection) <= _MOST_INLINED_ROWS:
+        with warehouse.writing(rows=0) as connection:
+            counts = inlined_rows(connection)
+            many = {table for table, rows in counts.items() if rows > _MOST_INLINED_ROWS}
+            if not many:
                 return 0
+            # What was taken out of it goes into files too: of withdrawn ones it has nothing else.
+            many.add(TRAJECTORIES.name)
             with warehouse.without_readers(_PATIENCE_OF_A_COMMIT_S):
-                flushed = _flush(connection)
+                flushed = sum(_flush(connection, table) for table in sorted(many))
                 if _small_files(connection) > _MOST_SMALL_FILES:
                     _put_small_files_together(connection)
                 warehouse.renew()
@@ -102,20 +107,25 @@ def flush_small_commits(warehouse: WarehouseConnection) -> int:
         return 0
 
 
-def inlined_rows(connection: duckdb.DuckDBPyConnection) -> int:
-    """Rows of `trajectories` that stand in the catalogue instead of a file."""
-    schema = METADATA
+def inlined_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many rows of each table stand in the catalogue instead of a file."""
 
-    def rows(sql: str, *values: str) -> list[tuple]:  # type: ignore[type-arg]
-        return retry_while_busy(lambda: connection.execute(sql, list(values)).fetchall())
+    def rows(sql: str) -> list[tuple]:  # type: ignore[type-arg]
+        return retry_while_busy(lambda: connection.execute(sql).fetchall())
 
-    tables = rows(
-        f"SELECT i.table_name FROM {schema}.ducklake_inlined_data_tables i "
-        f"JOIN {schema}.ducklake_table t USING (table_id) WHERE t.table_name = ?",
-        TRAJECTORIES.name,
+    inlined = rows(
+        f"SELECT t.table_name, i.table_name FROM {METADATA}.ducklake_inlined_data_tables i "
+        f"JOIN {METADATA}.ducklake_table t USING (table_id) WHERE t.end_snapshot IS NULL"
     )
-    counts = [rows(f"SELECT count(*) FROM {schema}.{table}") for (table,) in tables]
-    return sum(count for ((count,),) in counts)
+    counts = [
+        f"SELECT {sql_text(table)}, count(*) FROM {METADATA}.{quoted(of_table)}"
+        for table, of_table in inlined
+    ]
+    # A table whose columns changed has one for each of its forms.
+    found: Counter[str] = Counter()
+    for table, number in rows(" UNION ALL ".join(counts)) if counts else ():
+        found[table] += number
+    return found
 
 
 def _small_files(connection: duckdb.DuckDBPyConnection) -> int:
@@ -130,8 +140,10 @@ def _small_files(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def _flush(connection: duckdb.DuckDBPyConnection) -> int:
-    return sum(rows for *_, rows in call(connection, "flush_inlined_data"))
+def _flush(connection: duckdb.DuckDBPyConnection, table: str | None = None) -> int:
+    """Rows of a table, or of all, from the catalogue into files; how many."""
+    which = [f"table_name => {sql_text(table)}"] if table is not None else []
+    return sum(rows for *_, rows in call(connection, "flush_inlined_data", *which))
 
 
 def _put_small_files_together(connection: duckdb.DuckDBPyConnection) -> None:

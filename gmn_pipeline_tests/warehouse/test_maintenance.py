@@ -105,19 +105,61 @@ def test_afterwards_there_are_few_files_and_the_same_rows(settings: Settings) ->
 def test_small_commits_are_written_to_files_once_they_are_many(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, inlined = state(settings), inlined_rows(settings)
+    before = state(settings)
     warehouse = WarehouseConnection(settings)
     with warehouse.open(read_only=True) as connection:
-        rows = maintenance.inlined_rows(connection)
-    assert 0 < rows < inlined
-    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows)
+        counts = maintenance.inlined_rows(connection)
+    assert sum(counts.values()) == inlined_rows(settings)
+    most, second = sorted(set(counts.values()), reverse=True)[:2]
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", most)
     assert flush_small_commits(warehouse) == 0
-    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", rows - 1)
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", second)
     with warehouse.open(read_only=True):
         assert flush_small_commits(warehouse) == 0
-    assert inlined_rows(settings) == inlined
-    assert flush_small_commits(warehouse) == inlined
+    assert inlined_rows(settings) == sum(counts.values())
+    assert flush_small_commits(warehouse) == sum(n for n in counts.values() if n == most)
+    assert inlined_rows(settings) == sum(n for n in counts.values() if n <= second)
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", 0)
+    assert flush_small_commits(warehouse) == sum(n for n in counts.values() if n <= second)
     assert inlined_rows(settings) == 0
+    assert flush_small_commits(warehouse) == 0
+    assert_same(state(settings), before)
+
+
+def inlined_deletions(settings: Settings) -> int:
+    """So many rows of `trajectories` are taken out in the catalogue only."""
+    schema = f"__ducklake_metadata_{CATALOG}"
+    with WarehouseConnection(settings).open(read_only=True) as connection:
+        ((table_id,),) = connection.execute(
+            f"SELECT table_id FROM {schema}.ducklake_table WHERE table_name = 'trajectories'"
+        ).fetchall()
+        ((number,),) = connection.execute(
+            f"SELECT count(*) FROM {schema}.ducklake_inlined_delete_{table_id}"
+        ).fetchall()
+        return int(number)
+
+
+def test_what_was_withdrawn_is_written_to_files_with_the_others(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = WarehouseConnection(settings)
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", 0)
+    flush_small_commits(warehouse)
+    with warehouse.writing() as connection:
+        connection.execute(
+            "INSERT INTO trajectory_revisions BY NAME "
+            "SELECT *, 'withdrawn' AS change, valid_from_utc AS valid_until_utc, "
+            "source_file_sha256 AS superseded_by_file_sha256 "
+            "FROM trajectories ORDER BY trajectory_identifier LIMIT 1"
+        )
+        connection.execute(
+            "DELETE FROM trajectories WHERE trajectory_identifier IN "
+            "(SELECT min(trajectory_identifier) FROM trajectories)"
+        )
+    before = state(settings)
+    assert inlined_deletions(settings) == 1
+    assert flush_small_commits(warehouse) == 1
+    assert inlined_deletions(settings) == 0
     assert_same(state(settings), before)
 
 
