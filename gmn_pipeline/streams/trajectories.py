@@ -206,27 +206,25 @@ def check_messages(
     `message` is the index of each, `cause` names it where it names no file, and `sent_at_utc` is
     its time where it does not say when its content was generated.
     """
-    fields = decoded.rename({f.name: f.column for f in MESSAGE_FIELDS})
-    fields = fields.with_columns(
-        pl.Series("message", message, dtype=pl.Int64),
-        pl.Series("message_key", keys, dtype=pl.String),
-        sent_at_utc.alias("sent_at_utc"),
-        cause.alias("cause"),
+    fields = decoded.rename({f.name: f.column for f in MESSAGE_FIELDS}).hstack(
+        [
+            pl.Series("message", message, dtype=pl.Int64),
+            pl.Series("message_key", keys, dtype=pl.String),
+            sent_at_utc.alias("sent_at_utc"),
+            cause.alias("cause"),
+        ]
     )
     reasons = _out_of_type(fields)
     rows = _typed(_without(fields, reasons))
-    given_flags = rows.get_column("quality_flags")
     checked = check_typed_rows(rows.drop("quality_flags"))
-    refused = checked.rejected.get_column("row")
     for row, why in checked.rejected.iter_rows():
         reasons[rows.item(row, "message")] = why
-    kept = rows.with_row_index("row").filter(~pl.col("row").is_in(refused.implode()))
-    accepted = checked.accepted.with_columns(
-        kept.get_column("message"),
-        kept.get_column("generated_at_utc"),
-        kept.get_column("has_bin"),
-        _flags(checked.accepted.get_column("quality_flags"), given_flags.gather(kept["row"])),
-    )
+    kept = rows.select("message", "generated_at_utc", "has_bin", given="quality_flags")
+    if checked.rejected.height:
+        refused = checked.rejected.get_column("row")
+        kept = kept.filter(~pl.int_range(pl.len()).is_in(refused.implode()))
+    flags = _flags(checked.accepted.get_column("quality_flags"), kept.get_column("given"))
+    accepted = checked.accepted.with_columns(flags).hstack(kept.drop("given"))
     return CheckedMessages(accepted, reasons)
 
 
@@ -268,10 +266,12 @@ def _out_of_type(fields: pl.DataFrame) -> dict[int, list[str]]:
 
 def _typed(fields: pl.DataFrame) -> pl.DataFrame:
     """With the types of the validated table, and what a message may leave out."""
+    types = fields.schema
     typed = fields.with_columns(
-        _as_type(name, kind) for name, kind in _KINDS.items() if name in _TYPES
-    )
-    typed = typed.with_columns(
+        _as_type(name, kind)
+        for name, kind in _KINDS.items()
+        if name in _TYPES and types[name] != _TYPES[name]
+    ).with_columns(
         pl.col("summary_generated_at_utc").fill_null(pl.col("sent_at_utc")),
         pl.col("source_file_sha256").fill_null(pl.col("cause")),
         pl.lit(1, pl.Int32).alias("line_number"),

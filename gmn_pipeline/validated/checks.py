@@ -15,12 +15,13 @@ import polars as pl
 from gmn_pipeline.isolate import by_halves, in_words
 from gmn_pipeline.readers.times import in_calendar, utc_time
 from gmn_pipeline.schemas.dataset import Table
-from gmn_pipeline.schemas.derive import polars_schema, polars_within_limits
+from gmn_pipeline.schemas.derive import polars_schema, polars_type, polars_within_limits
 from gmn_pipeline.schemas.fields import Field, Kind, Null
 
 _TRUTH = {"True": True, "False": False}
 # Why a row is rejected: its index, the column to blame (if one is) and the reason.
 _NO_PROBLEMS = pl.DataFrame(schema={"row": pl.UInt32, "column": pl.String, "reason": pl.String})
+_NONE_REJECTED = pl.DataFrame(schema={"row": pl.UInt32, "reasons": pl.List(pl.String)})
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Checks:
                 )
                 continue
             for found, frame in zip((typed, problem), result, strict=True):
-                found.append(frame.with_columns(pl.col("row") + pl.lit(first, pl.UInt32)))
+                found.append(_counted_from(first, frame))
         if not typed:
             typed.append(pl.DataFrame(schema={"row": pl.UInt32, **self._types}))
         return pl.concat(typed), pl.concat(problem)
@@ -136,12 +137,12 @@ class Checks:
         """The rows, numbered and with their flags, and every problem they have."""
         if self._with_flags:
             typed = self._with_flags(typed)
-        numbers = [f.name for f in self._table.fields if f.kind is Kind.NUMBER]
-        typed = typed.with_columns(pl.col(numbers).fill_nan(None))
-        typed = typed.select(self._table.columns).cast(self._types)
+        typed = typed.select(_as_in_table(f) for f in self._table.fields)
         misread = pl.concat([_NO_PROBLEMS, *problems])
-        # What could not be read is null by now: its type is the reason, not that it is missing.
-        beyond = self._beyond_hard_limits(typed).join(misread, on=["row", "column"], how="anti")
+        beyond = self._beyond_hard_limits(typed)
+        if beyond.height and misread.height:
+            # What could not be read is null by now: its type is the reason, not that it is missing.
+            beyond = beyond.join(misread, on=["row", "column"], how="anti")
         return typed.with_row_index("row"), pl.concat(
             [misread, beyond, *_unlike_pattern(typed, self._table)]
         )
@@ -158,8 +159,23 @@ class Checks:
         return _refused_by_pandera(rows, self._table)
 
 
+def _counted_from(first: int, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a part, by their index among all."""
+    return frame.with_columns(pl.col("row") + pl.lit(first, pl.UInt32)) if first else frame
+
+
+def _as_in_table(field: Field) -> pl.Expr:
+    """A column of a table: of its type, without NaN."""
+    column = pl.col(field.name)
+    if field.kind is Kind.NUMBER:
+        column = column.fill_nan(None)
+    return column.cast(polars_type(field))
+
+
 def _rejected(problem: pl.DataFrame) -> pl.DataFrame:
     """Every reason of each row that has a problem."""
+    if not problem.height:
+        return _NONE_REJECTED
     return (
         problem.select("row", "reason").unique().sort("row", "reason")
         .group_by("row", maintain_order=True).agg(pl.col("reason").alias("reasons"))

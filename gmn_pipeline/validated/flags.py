@@ -49,8 +49,8 @@ def with_flags(
         pl.col(mark).fill_null(value=False) if mark in rows.columns else pl.lit(False).alias(mark)
         for mark in marks
     ]
-    rows = rows.with_columns(given).with_columns(bits.alias("flag_bits"))
-    seen = rows.get_column("flag_bits").unique()
+    of_rows = rows.with_columns(given).select(bits.alias("flag_bits"))
+    seen = of_rows.to_series().unique()
     names = pl.DataFrame(
         {
             "flag_bits": seen,
@@ -60,6 +60,6 @@ def with_flags(
         },
         schema={"flag_bits": pl.Int64, column.name: pl.List(pl.String)},
     )
-    return rows.join(names, on="flag_bits", how="left", maintain_order="left").drop(
-        "flag_bits", *marks
-    )
+    # Beside the rows, which are wide: they are not carried through the join.
+    named = of_rows.join(names, on="flag_bits", how="left", maintain_order="left")
+    return rows.drop(marks, strict=False).hstack([named.get_column(column.name)])

@@ -175,9 +175,10 @@ class _MessageMerge:
         )
         if not messages.height:
             return counts
-        rounds = self._choose(messages)
-        counts.own = messages.height - self._count("external_messages")
-        counts.superseded = messages.height - counts.own - self._count("latest_messages")
+        external = self._find_external(messages)
+        counts.own = messages.height - external
+        rounds, latest = self._choose(external)
+        counts.superseded = external - latest
         if rounds:
             self._prepare()
         if rounds > 1:
@@ -220,12 +221,8 @@ class _MessageMerge:
     def _count(self, table: str) -> int:
         return int(self._run(f"SELECT count(*) FROM {table}")[0][0])
 
-    def _choose(self, messages: pl.DataFrame) -> int:
-        """`latest_messages`: those that are not the warehouse's own, and in which round; how many.
-
-        In the order of the topic: within a partition that of offsets, between partitions (which
-        only more partitions or another sender's hash make necessary) that of time.
-        """
+    def _find_external(self, messages: pl.DataFrame) -> int:
+        """`external_messages`: those that are not the warehouse's own; how many."""
         self._connection.register("received", messages.to_arrow())
         self._run("CREATE OR REPLACE TEMP TABLE received_messages AS FROM received")
         self._connection.unregister("received")
@@ -241,6 +238,21 @@ class _MessageMerge:
             first_sent=messages.get_column("sent_at_utc").min(),
             last_sent=messages.get_column("sent_at_utc").max(),
         )
+        return self._count("external_messages")
+
+    def _choose(self, external: int) -> tuple[int, int]:
+        """`latest_messages`: external ones, with the round in which they are merged. How many
+        rounds, and how many messages.
+
+        In the order of the topic: within a partition that of offsets, between partitions (which
+        only more partitions or another sender's hash make necessary) that of time.
+        """
+        if external and self._batch.messages.get_column(KEY).is_unique().all():
+            self._run(
+                "CREATE OR REPLACE TEMP TABLE latest_messages AS "
+                "SELECT *, 1 AS round FROM external_messages"
+            )
+            return 1, external
         self._run(
             f"""
             CREATE OR REPLACE TEMP TABLE latest_messages AS
@@ -258,7 +270,10 @@ class _MessageMerge:
             FROM newest
             """
         )
-        return int(self._run("SELECT coalesce(max(round), 0) FROM latest_messages")[0][0])
+        ((rounds, latest),) = self._run(
+            "SELECT coalesce(max(round), 0), count(*) FROM latest_messages"
+        )
+        return rounds, latest
 
     def _note_arriving(self) -> None:
         """`arriving` and `gone`: what the merge needs of the round's messages to decide."""
