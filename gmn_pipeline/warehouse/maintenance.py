@@ -36,10 +36,18 @@ _SMALL_FILE_BYTES = 4_000_000
 """So many files of `trajectories` may be smaller than this: a thousand rows of small commits are
 0.6 MB, and each file makes every query slower."""
 
+_HALF_A_FILE_BYTES = ddl.FILE_MB * 1_000_000 // 2
+"""At night smaller files are put together. What a load wrote, 56 MB for 100,000 rows, stays as it is:
+all of it is of one time, and DuckLake puts files together in the order in which they were written."""
+
 _PATIENCE_S = 10.0
 """So long maintenance waits for readers to be gone, and new ones for it."""
 
+_TOO_MANY_INLINED_ROWS = 1_000
 _PATIENCE_OF_A_COMMIT_S = 0.5
+_SHORT_PATIENCE_S = 0.05
+"""So long the next commit waits for readers: as most queries take, until rows in the catalogue are too
+many. Where somebody reads all the time, it waits in vain."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,9 @@ def flush_small_commits(warehouse: WarehouseConnection) -> int:
                 return 0
             # What was taken out of it goes into files too: of withdrawn ones it has nothing else.
             many.add(TRAJECTORIES.name)
-            with warehouse.without_readers(_PATIENCE_OF_A_COMMIT_S):
+            too_many = max(counts.values()) > _TOO_MANY_INLINED_ROWS
+            patience_s = _PATIENCE_OF_A_COMMIT_S if too_many else _SHORT_PATIENCE_S
+            with warehouse.without_readers(patience_s):
                 flushed = sum(_flush(connection, table) for table in sorted(many))
                 if _small_files(connection) > _MOST_SMALL_FILES:
                     _put_small_files_together(connection)
@@ -156,7 +166,7 @@ def _put_together(connection: duckdb.DuckDBPyConnection) -> int:
     """Rows and files of many small commits into few files; how many rows left the catalogue."""
     flushed = _flush(connection)
     _rewrite(connection, _REWRITE_FROM_DELETED_SHARE)
-    call(connection, "merge_adjacent_files")
+    call(connection, "merge_adjacent_files", f"max_file_size => {_HALF_A_FILE_BYTES}")
     return flushed
 
 

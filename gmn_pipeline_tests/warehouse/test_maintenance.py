@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -124,6 +125,23 @@ def test_small_commits_are_written_to_files_once_they_are_many(
     assert inlined_rows(settings) == 0
     assert flush_small_commits(warehouse) == 0
     assert_same(state(settings), before)
+
+
+@pytest.mark.parametrize(("too_many", "patience_s"), [(100_000, 0.05), (0, 0.5)])
+def test_a_commit_waits_long_for_readers_only_if_rows_in_the_catalogue_are_too_many(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, too_many: int, patience_s: float
+) -> None:
+    monkeypatch.setattr(maintenance, "_MOST_INLINED_ROWS", 0)
+    monkeypatch.setattr(maintenance, "_TOO_MANY_INLINED_ROWS", too_many)
+    asked, without_readers = [], WarehouseConnection.without_readers
+
+    def told(self: WarehouseConnection, patience: float) -> AbstractContextManager[None]:
+        asked.append(patience)
+        return without_readers(self, patience)
+
+    monkeypatch.setattr(WarehouseConnection, "without_readers", told)
+    assert flush_small_commits(WarehouseConnection(settings))
+    assert asked == [patience_s]
 
 
 def inlined_deletions(settings: Settings) -> int:

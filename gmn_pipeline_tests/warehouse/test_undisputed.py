@@ -8,6 +8,7 @@ import pytest
 
 from gmn_pipeline.flows.trajectory_days import load_days
 from gmn_pipeline.warehouse.merge.undisputed import Undisputed
+from gmn_pipeline_tests.model.actions import draw, run
 from gmn_pipeline_tests.support.archive import Shares, generate, next_generation
 from gmn_pipeline_tests.support.sample import Bench
 from gmn_pipeline_tests.support.warehouse import assert_same, state
@@ -61,3 +62,25 @@ def test_the_same_becomes_of_each_trajectory_as_if_all_were_contested(
     others, contested = loaded(tmp_path / "contested", generations)
     assert counts == others
     assert_same(tables, contested)
+
+
+@pytest.mark.parametrize("all_are_weighed", [False, True])
+def test_messages_leave_what_the_model_says_whether_they_are_weighed_or_not(
+    monkeypatch: pytest.MonkeyPatch, all_are_weighed: bool
+) -> None:
+    unweighed, find, is_all = [], Undisputed._find_undisputed, Undisputed.is_all
+
+    def all_or_none(self: Undisputed, *, may_be: bool) -> None:
+        find(self, may_be=may_be and not all_are_weighed)
+
+    def told(self: Undisputed) -> bool:
+        unweighed.append(is_all(self))
+        return unweighed[-1]
+
+    monkeypatch.setattr(Undisputed, "_find_undisputed", all_or_none)
+    monkeypatch.setattr(Undisputed, "is_all", told)
+    messages = [action for action in draw(5, 250, slow=False) if action.name == "messages"]
+    done, error = run(messages, plain=True)
+    assert error is None, f"{error}\n\n{messages[: done + 1]}"
+    assert len(unweighed) > 30
+    assert any(unweighed) is not all_are_weighed
