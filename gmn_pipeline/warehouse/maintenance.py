@@ -37,8 +37,8 @@ _SMALL_FILE_BYTES = 4_000_000
 0.6 MB, and each file makes every query slower."""
 
 _HALF_A_FILE_BYTES = ddl.FILE_MB * 1_000_000 // 2
-"""At night smaller files are put together. What a load wrote, 56 MB for 100,000 rows, stays as it is:
-all of it is of one time, and DuckLake puts files together in the order in which they were written."""
+"""At night smaller files are put together. What a load wrote, 56 MB for 100,000 rows, stays as it
+is: of one time, and DuckLake puts files together in the order in which they were written."""
 
 _PATIENCE_S = 10.0
 """So long maintenance waits for readers to be gone, and new ones for it."""
@@ -46,8 +46,8 @@ _PATIENCE_S = 10.0
 _TOO_MANY_INLINED_ROWS = 1_000
 _PATIENCE_OF_A_COMMIT_S = 0.5
 _SHORT_PATIENCE_S = 0.05
-"""So long the next commit waits for readers: as most queries take, until rows in the catalogue are too
-many. Where somebody reads all the time, it waits in vain."""
+"""So long the next commit waits for readers: as most queries take, until rows in the catalogue
+are too many. Where somebody reads all the time, it waits in vain."""
 
 
 @dataclass(frozen=True)
