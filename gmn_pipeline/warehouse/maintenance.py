@@ -33,8 +33,8 @@ takes each query 30 us and a commit, which looks several times, 150 us."""
 
 _MOST_SMALL_FILES = 8
 _SMALL_FILE_BYTES = 4_000_000
-"""So many files of `trajectories` may be smaller than this: a thousand rows of small commits are
-0.6 MB, and each file makes every query slower."""
+"""So many files of `trajectories` may be smaller than this: 200 rows of small commits are 0.2 MB,
+and each file makes every query slower."""
 
 _HALF_A_FILE_BYTES = ddl.FILE_MB * 1_000_000 // 2
 """At night smaller files are put together. What a load wrote, 56 MB for 100,000 rows, stays as it
