@@ -79,18 +79,12 @@ class Warehouse:
     def __init__(self, settings: WarehouseSettings) -> None:
         self._settings = settings
         self.connection = WarehouseConnection(settings)
-        self._is_created = False
+        self._has_tables = False
 
     def create(self) -> None:
         """Create the tables and views that are not there yet."""
         with self.connection.writing() as connection:
-            self._create(connection)
-
-    def _create(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """The same, once: to look for them takes 0.1 s, as long as a twentieth of a chunk."""
-        if not self._is_created:
             ddl.create(connection)
-            self._is_created = True
 
     def loaded_files(self, days: Sequence[date], definition: str) -> set[tuple[str, date, int]]:
         """(sha256, bin date, bin solar longitude) of files that are the newest of their bin, and
@@ -124,7 +118,9 @@ class Warehouse:
         """
         rows = sum(one.slice.rows_accepted for one in slices)
         with self.connection.writing(rows) as connection:
-            self._create(connection)
+            if not self._has_tables:  # looked at once: it takes as long as a twentieth of a chunk
+                ddl.create(connection)
+                self._has_tables = True
             load = _FileLoad(connection, slices, self._settings.validated_dir)
             try:
                 return retry_while_busy(load.in_one_transaction)
