@@ -228,7 +228,7 @@ def latency(
 
 def _serve(settings: Settings, ready: Event) -> None:
     service = StreamService(STATION_READINGS, settings)
-    with on_signals(service.interrupt):
+    with on_signals(service.stop, service.cut_short):
         service.run(on_ready=ready.set)
 
 

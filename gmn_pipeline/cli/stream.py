@@ -34,7 +34,7 @@ def run_service(of: Stream, key: AssetKey, *, once: bool, from_beginning: bool) 
     topic = of.topic(settings).name
     with dagster_instance(settings) as instance:
         service = StreamService(of, settings, reporter(instance, key))
-        with on_signals(service.interrupt):
+        with on_signals(service.stop, service.cut_short):
             service.run(
                 once=once,
                 from_beginning=from_beginning,

@@ -101,7 +101,7 @@ class StreamService:
         self._target = stream.place.open(settings)
         self._beside = stream.beside(settings, self._target)
         self._stopped = threading.Event()
-        self._waits_for_kafka = False
+        self._waits_for_kafka = self._is_cut_short = False
         self._trouble: _Trouble | None = None
         self._servers: str | None = None
         self._next: dict[int, int] = {}
@@ -115,10 +115,10 @@ class StreamService:
         """Finish what is under way, and end."""
         self._stopped.set()
 
-    def interrupt(self) -> None:
-        """The same from a signal's handler, which runs in the thread that works: do not even wait
-        for Kafka."""
-        self.stop()
+    def cut_short(self) -> None:
+        """Do not even wait for Kafka: for a signal's handler, which runs in the thread that works,
+        beside `stop` in another."""
+        self._is_cut_short = True
         if self._waits_for_kafka:
             raise _Interrupted
 
@@ -127,6 +127,8 @@ class StreamService:
         """What a signal may cut short: nothing is lost by it."""
         self._waits_for_kafka = True
         try:
+            if self._is_cut_short:  # just before
+                raise _Interrupted
             yield
         finally:
             self._waits_for_kafka = False
