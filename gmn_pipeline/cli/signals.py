@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-def _nothing() -> None:
-    pass
-
-
 @contextmanager
-def on_signals(end: Callable[[], None], cut_short: Callable[[], None] = _nothing) -> Iterator[None]:
+def on_signals(
+    end: Callable[[], None], cut_short: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Let either of the two call something while the block runs: `end` in a thread, since it may
     need a lock that the main thread holds when the signal comes (as that of an event does for a
     moment whenever it is waited for), then `cut_short` in the main thread, where it may raise."""

@@ -267,23 +267,21 @@ def _out_of_type(fields: pl.DataFrame) -> dict[int, list[str]]:
 def _typed(fields: pl.DataFrame) -> pl.DataFrame:
     """With the types of the validated table, and what a message may leave out."""
     types = fields.schema
-    typed = (
-        fields.with_columns(
-            _as_type(name, kind)
-            for name, kind in _KINDS.items()
-            if name in _TYPES and types[name] != _TYPES[name]
-        )
-        .with_columns(
-            pl.col("summary_generated_at_utc").fill_null(pl.col("sent_at_utc")),
-            pl.col("source_file_sha256").fill_null(pl.col("cause")),
-            pl.lit(1, pl.Int32).alias("line_number"),
-            (
-                pl.col("bin_date").is_not_null() & pl.col("bin_solar_longitude_deg").is_not_null()
-            ).alias("has_bin"),
-            pl.col("participating_stations").list.drop_nulls(),
-        )
-        .with_columns(pl.col("summary_generated_at_utc").alias("generated_at_utc"))
+    casts = [
+        _as_type(name, kind)
+        for name, kind in _KINDS.items()
+        if name in _TYPES and types[name] != _TYPES[name]
+    ]
+    typed = fields.with_columns(casts).with_columns(
+        pl.col("summary_generated_at_utc").fill_null(pl.col("sent_at_utc")),
+        pl.col("source_file_sha256").fill_null(pl.col("cause")),
+        pl.lit(1, pl.Int32).alias("line_number"),
+        (pl.col("bin_date").is_not_null() & pl.col("bin_solar_longitude_deg").is_not_null()).alias(
+            "has_bin"
+        ),
+        pl.col("participating_stations").list.drop_nulls(),
     )
+    typed = typed.with_columns(pl.col("summary_generated_at_utc").alias("generated_at_utc"))
     return _with_bins(typed)
 
 

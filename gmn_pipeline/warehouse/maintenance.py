@@ -119,13 +119,10 @@ def flush_small_commits(warehouse: WarehouseConnection) -> int:
 
 def inlined_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How many rows of each table stand in the catalogue instead of a file."""
-
-    def rows(sql: str) -> list[tuple]:  # type: ignore[type-arg]
-        return retry_while_busy(lambda: connection.execute(sql).fetchall())
-
-    inlined = rows(
+    inlined = _rows(
+        connection,
         f"SELECT t.table_name, i.table_name FROM {METADATA}.ducklake_inlined_data_tables i "
-        f"JOIN {METADATA}.ducklake_table t USING (table_id) WHERE t.end_snapshot IS NULL"
+        f"JOIN {METADATA}.ducklake_table t USING (table_id) WHERE t.end_snapshot IS NULL",
     )
     counts = [
         f"SELECT {sql_text(table)}, count(*) FROM {METADATA}.{quoted(of_table)}"
@@ -133,7 +130,7 @@ def inlined_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     ]
     # A table whose columns changed has one for each of its forms.
     found: Counter[str] = Counter()
-    for table, number in rows(" UNION ALL ".join(counts)) if counts else ():
+    for table, number in _rows(connection, " UNION ALL ".join(counts)) if counts else ():
         found[table] += number
     return found
 
@@ -145,9 +142,7 @@ def _small_files(connection: duckdb.DuckDBPyConnection) -> int:
         f"JOIN {METADATA}.ducklake_table t USING (table_id) "
         "WHERE t.table_name = ? AND f.end_snapshot IS NULL AND f.file_size_bytes < ?"
     )
-    values = [TRAJECTORIES.name, _SMALL_FILE_BYTES]
-    row = retry_while_busy(lambda: connection.execute(sql, values).fetchone())
-    return int(row[0]) if row else 0
+    return int(_rows(connection, sql, TRAJECTORIES.name, _SMALL_FILE_BYTES)[0][0])
 
 
 def _flush(connection: duckdb.DuckDBPyConnection, table: str | None = None) -> int:
@@ -196,15 +191,18 @@ def _large_rewrites(
       WHERE f.end_snapshot IS NULL AND d.end_snapshot IS NULL AND t.end_snapshot IS NULL
         AND d.delete_count >= f.record_count * ?)
     WHERE bytes > ? ORDER BY share DESC"""
-    values = [from_share, ddl.FILE_MB * 1_000_000]
-    return retry_while_busy(lambda: connection.execute(sql, values).fetchall())
+    return _rows(connection, sql, from_share, ddl.FILE_MB * 1_000_000)
 
 
 def call(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -> list[tuple]:  # type: ignore[type-arg]
     """One of DuckLake's functions of maintenance."""
     given = ", ".join([f"'{CATALOG}'", *arguments])
-    sql = f"CALL ducklake_{function}({given})"
-    return retry_while_busy(lambda: connection.execute(sql).fetchall())
+    return _rows(connection, f"CALL ducklake_{function}({given})")
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+    """What a statement answers, once the catalogue is free."""
+    return retry_while_busy(lambda: connection.execute(sql, list(values)).fetchall())
 
 
 def older_than(when: datetime) -> str:
@@ -214,5 +212,4 @@ def older_than(when: datetime) -> str:
 
 def _file_count(connection: duckdb.DuckDBPyConnection) -> int:
     sql = f"SELECT sum(file_count + delete_file_count) FROM ducklake_table_info('{CATALOG}')"
-    row = retry_while_busy(lambda: connection.execute(sql).fetchone())
-    return int(row[0] or 0) if row else 0
+    return int(_rows(connection, sql)[0][0] or 0)

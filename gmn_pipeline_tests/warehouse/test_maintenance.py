@@ -22,7 +22,12 @@ from gmn_pipeline.schemas.sql import quoted, sql_text
 from gmn_pipeline.settings import Settings, load_settings
 from gmn_pipeline.warehouse import ddl, maintenance
 from gmn_pipeline.warehouse.backend import CATALOG
-from gmn_pipeline.warehouse.connection import WarehouseConnection, retry_while_busy, transaction
+from gmn_pipeline.warehouse.connection import (
+    METADATA,
+    WarehouseConnection,
+    retry_while_busy,
+    transaction,
+)
 from gmn_pipeline.warehouse.maintenance import call, flush_small_commits
 from gmn_pipeline_tests.support.sample import DAILY, DAY, Bench, sample
 from gmn_pipeline_tests.support.warehouse import ask, assert_same, count, maintain, state
@@ -61,15 +66,14 @@ def files(settings: Settings) -> set[Path]:
 
 def inlined_rows(settings: Settings) -> int:
     """Rows in all the tables in which DuckLake keeps the rows of small commits."""
-    schema = f"__ducklake_metadata_{CATALOG}"
     with WarehouseConnection(settings).open(read_only=True) as connection:
         tables = connection.execute(
-            f"SELECT table_name FROM {schema}.ducklake_inlined_data_tables"
+            f"SELECT table_name FROM {METADATA}.ducklake_inlined_data_tables"
         ).fetchall()
         return sum(
             row[0]
             for (table,) in tables
-            if (row := connection.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone())
+            if (row := connection.execute(f"SELECT count(*) FROM {METADATA}.{table}").fetchone())
         )
 
 
@@ -146,15 +150,14 @@ def test_a_commit_waits_long_for_readers_only_if_rows_in_the_catalogue_are_too_m
 
 def inlined_deletions(settings: Settings) -> int:
     """So many rows of `trajectories` are taken out in the catalogue only."""
-    schema = f"__ducklake_metadata_{CATALOG}"
-    with WarehouseConnection(settings).open(read_only=True) as connection:
-        ((table_id,),) = connection.execute(
-            f"SELECT table_id FROM {schema}.ducklake_table WHERE table_name = 'trajectories'"
-        ).fetchall()
-        ((number,),) = connection.execute(
-            f"SELECT count(*) FROM {schema}.ducklake_inlined_delete_{table_id}"
-        ).fetchall()
-        return int(number)
+    ((table_id,),) = ask(
+        settings,
+        f"SELECT table_id FROM {METADATA}.ducklake_table WHERE table_name = 'trajectories'",
+    )
+    ((number,),) = ask(
+        settings, f"SELECT count(*) FROM {METADATA}.ducklake_inlined_delete_{table_id}"
+    )
+    return int(number)
 
 
 def test_what_was_withdrawn_is_written_to_files_with_the_others(
